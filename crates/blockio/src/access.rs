@@ -1,0 +1,136 @@
+//! Positioned, exact reading and writing: no cursor, no short transfers.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+/// Bytes addressed by offset.
+pub trait ReadAt: Send + Sync {
+    /// Length in bytes.
+    fn size(&self) -> u64;
+
+    /// Fills `buf` with the bytes at `offset`, or fails; never short.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::UnexpectedEof`] where the range passes the end, and
+    /// whatever the storage below reports.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// The first run of bytes at or after `from` that may hold anything but
+    /// zeros, or `None` where only zeros follow up to the end.
+    ///
+    /// This is a hint for speed that must err towards data: a range it leaves
+    /// out reads as zeros.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the storage below reports.
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        let end = self.size();
+        Ok((from < end).then_some(from..end))
+    }
+
+    /// The file below, where there is one and its offsets are ours.
+    fn as_file(&self) -> Option<&File> {
+        None
+    }
+}
+
+/// Somewhere to put bytes by offset.
+pub trait WriteAt: Send + Sync {
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the storage below reports; a part may have been written.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes `length` bytes at `offset` read as zeros, whatever they were,
+    /// giving the space back where the storage can.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the storage below reports; a part may have been zeroed.
+    fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()>;
+
+    /// Makes the length `size` bytes. A longer file is cut, a shorter one
+    /// reads as zeros up to its new end.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::StorageFull`] where the storage has a fixed size below
+    /// `size`, such as a block device.
+    fn set_size(&self, size: u64) -> io::Result<()>;
+
+    /// Whether every byte not written yet reads as zero, as in a new file. A
+    /// block device or an existing file promises nothing.
+    fn starts_zeroed(&self) -> bool;
+
+    /// Returns when all that was written would survive a loss of power.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the storage below reports; nothing is known to be stored then.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Storage that can be read back while it is written.
+pub trait Store: ReadAt + WriteAt {}
+impl<T: ReadAt + WriteAt + ?Sized> Store for T {}
+
+impl<T: ReadAt + ?Sized> ReadAt for &T {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(offset, buf)
+    }
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        (**self).next_data(from)
+    }
+    fn as_file(&self) -> Option<&File> {
+        (**self).as_file()
+    }
+}
+
+impl<T: WriteAt + ?Sized> WriteAt for &T {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        (**self).write_at(offset, bytes)
+    }
+    fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
+        (**self).write_zeroes(offset, length)
+    }
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        (**self).set_size(size)
+    }
+    fn starts_zeroed(&self) -> bool {
+        (**self).starts_zeroed()
+    }
+    fn sync(&self) -> io::Result<()> {
+        (**self).sync()
+    }
+}
+
+impl ReadAt for [u8] {
+    fn size(&self) -> u64 {
+        u64::try_from(self.len()).unwrap_or(u64::MAX)
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let stored = usize::try_from(offset)
+            .ok()
+            .and_then(|at| self.get(at..)?.get(..buf.len()))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        buf.copy_from_slice(stored);
+        Ok(())
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn size(&self) -> u64 {
+        self.as_slice().size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.as_slice().read_at(offset, buf)
+    }
+}
