@@ -1,2 +1,128 @@
-//! Placeholder.
-fn main() {}
+//! The project's own tasks: `cargo xtask` prints them.
+
+mod arguments;
+mod demo;
+mod matrix;
+mod oracle;
+mod program;
+mod roundtrip;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::env;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+
+/// Something `cargo xtask` can do.
+struct Task {
+    name: &'static str,
+    run: fn(Arguments) -> TaskResult,
+    /// Its arguments, and what it does.
+    help: [&'static str; 2],
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "demo",
+        run: demo::run,
+        help: [
+            "",
+            "pack and restore a filesystem made on the spot, check it, print the sizes",
+        ],
+    },
+    Task {
+        name: "test",
+        run: test::run_all,
+        help: [
+            "[--install]",
+            "format, lints, tidy, all tests, documentation; --install fetches the tools it lacks",
+        ],
+    },
+    Task {
+        name: "tidy",
+        run: tidy::run,
+        help: [
+            "",
+            "layers, sizes, documents: the rules a program can check",
+        ],
+    },
+    Task {
+        name: "oracle",
+        run: oracle::run,
+        help: [
+            "--corpus DIR [--bin PROGRAM] [--fraction 1/6] [--pack-args \"…\"] [--require]",
+            "hold every ext image of a folder against qemu-img and e2fsprogs",
+        ],
+    },
+    Task {
+        name: "matrix",
+        run: matrix::run,
+        help: [
+            "[--full] [--bin PROGRAM] [--only TEXT]",
+            "the same for filesystems of many makes, and for what breaks other tools",
+        ],
+    },
+];
+
+/// How a task ends.
+type TaskResult = Result<(), Failure>;
+
+/// Why a task failed, in words for the last line.
+#[derive(Debug)]
+struct Failure(String);
+
+impl Failure {
+    fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::new(env::args().skip(1));
+    let Some(name) = arguments.first() else {
+        print_tasks();
+        return ExitCode::SUCCESS;
+    };
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        eprintln!("there is no task {name}\n");
+        print_tasks();
+        return ExitCode::from(2);
+    };
+    match (task.run)(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask {name}: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_tasks() {
+    println!("cargo xtask TASK\n");
+    for task in TASKS {
+        let [arguments, purpose] = task.help;
+        println!("  {} {arguments}\n      {purpose}", task.name);
+    }
+}

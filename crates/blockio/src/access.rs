@@ -54,6 +54,17 @@ pub trait WriteAt: Send + Sync {
     /// Whatever the storage below reports; a part may have been zeroed.
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()>;
 
+    /// Fails early where the storage cannot hold `size` bytes; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::StorageFull`] where the storage has a fixed size below
+    /// `size`, such as a block device.
+    fn reserve(&self, size: u64) -> io::Result<()> {
+        let _ = size;
+        Ok(())
+    }
+
     /// Makes the length `size` bytes. A longer file is cut, a shorter one
     /// reads as zeros up to its new end.
     ///
@@ -73,6 +84,13 @@ pub trait WriteAt: Send + Sync {
     ///
     /// Whatever the storage below reports; nothing is known to be stored then.
     fn sync(&self) -> io::Result<()>;
+}
+
+/// A length in memory as a length on a disk.
+#[must_use]
+pub fn len_u64(length: usize) -> u64 {
+    // Lossless: no address has more than 64 bits.
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 /// Storage that can be read back while it is written.
@@ -101,6 +119,9 @@ impl<T: WriteAt + ?Sized> WriteAt for &T {
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
         (**self).write_zeroes(offset, length)
     }
+    fn reserve(&self, size: u64) -> io::Result<()> {
+        (**self).reserve(size)
+    }
     fn set_size(&self, size: u64) -> io::Result<()> {
         (**self).set_size(size)
     }
@@ -114,7 +135,7 @@ impl<T: WriteAt + ?Sized> WriteAt for &T {
 
 impl ReadAt for [u8] {
     fn size(&self) -> u64 {
-        u64::try_from(self.len()).unwrap_or(u64::MAX)
+        len_u64(self.len())
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let stored = usize::try_from(offset)

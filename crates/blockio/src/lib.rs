@@ -4,11 +4,54 @@
 //! be read and written at an offset ([`ReadAt`], [`WriteAt`]), and as
 //! [`Extent`]s that tile it. This crate is also the only one of the workspace
 //! that makes system calls.
+//!
+//! - [`Disk`] is a file or block device to read, and [`in_use`] tells who else
+//!   uses it.
+//! - [`Target`] is an output that appears whole or not at all;
+//!   [`StreamTarget`] writes to a pipe.
+//! - [`MemoryDisk`] is a disk in memory.
+//!
+//! ```no_run
+//! use blockio::{Disk, ReadAt, Target, TargetOptions, WriteAt, in_use};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let disk = Disk::open("disk.img")?;
+//! if let Some(by) = in_use::source_in_use(&disk)? {
+//!     return Err(format!("disk.img: {by}").into());
+//! }
+//! let options = TargetOptions {
+//!     sources: vec![disk.identity()],
+//!     ..TargetOptions::default()
+//! };
+//! let target = Target::create("sector.img", &options)?;
+//! let mut sector = [0; 512];
+//! disk.read_at(0, &mut sector)?;
+//! target.write_at(0, &sector)?;
+//! target.commit()?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod access;
+mod disk;
+mod error;
 mod extent;
+mod identity;
+pub mod in_use;
 mod memory;
+mod stream;
+mod sysfs;
+mod target;
+mod uncached;
+mod zero;
 
-pub use access::{ReadAt, Store, WriteAt};
+pub use access::{ReadAt, Store, WriteAt, len_u64};
+pub use disk::Disk;
+pub use error::{Error, ErrorKind};
 pub use extent::{Extent, ExtentKind, Merge, tiles};
+pub use identity::{Identity, Stamp};
 pub use memory::MemoryDisk;
+pub use stream::StreamTarget;
+pub use target::{Target, TargetOptions, abandon_all};
+pub use uncached::Uncached;
+pub use zero::{is_zero, nonzero_runs};

@@ -1,1 +1,55 @@
-//! Placeholder.
+//! Which bytes of an ext2/3/4 filesystem are in use.
+//!
+//! [`detect`] looks at a disk, or at a part of one. Where it finds an
+//! ext2/3/4 superblock it surveys the block groups once, and
+//! [`Filesystem::used_extents`] then tells what every byte of the disk is, as
+//! extents that tile it.
+//!
+//! The rule is that **free must be proven**. A block is free only where a
+//! consistent, cleanly unmounted filesystem of known features says so, where
+//! nothing else claims the disk, and where every checksum and count on the way
+//! agrees. Anything less and the group, or the whole disk, is in use.
+//! [`Filesystem::trust`] tells why the whole disk is; [`Filesystem::damage`]
+//! why a group is.
+//!
+//! ```text
+//! superblock ── features, geometry, checksum ─┐
+//! other claims: partition tables, LVM, md … ──┼─▶ trust? ── no ──▶ every byte is used
+//! state, journal to replay ───────────────────┘     │ yes
+//!                                                   ▼
+//! group descriptors ──▶ claimed blocks ──▶ block bitmaps ──▶ one verdict a group
+//!                                                   │
+//!                       used_extents: boot block, groups, tail ◀┘
+//! ```
+//!
+//! Names of raw fields are the kernel's (`s_blocks_count_lo`), see
+//! "ext4 Data Structures and Algorithms" in the kernel's documentation.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+mod admission;
+mod bitmap;
+mod checksum;
+mod claims;
+mod damage;
+mod error;
+mod feature;
+mod filesystem;
+mod geometry;
+mod group;
+mod inode;
+mod journal_blocks;
+mod runs;
+mod superblock;
+mod survey;
+mod trust;
+mod uninit;
+mod used;
+
+pub use claims::Claim;
+pub use damage::{Consequence, Damage, Finding, JournalDamage, Metadata};
+pub use error::{Error, ErrorKind, Structure};
+pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail, detect};
+pub use geometry::Geometry;
+pub use trust::{Allowed, Distrust, FeatureWord, Trust};
+pub use used::UsedExtents;

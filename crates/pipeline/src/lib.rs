@@ -1,1 +1,14 @@
-//! Placeholder.
+//! An ordered parallel map with bounded queues and pooled buffers.
+//!
+//! ```text
+//! inputs ──▶ work on all threads ──▶ emit, in the order of the inputs
+//! ```
+//!
+//! What comes out depends on the inputs alone, never on the number of threads
+//! or on timing. The crate does no I/O and knows no format.
+
+mod ordered;
+mod pool;
+
+pub use ordered::{available_threads, ordered_map};
+pub use pool::{BufferPool, PooledBuffer};

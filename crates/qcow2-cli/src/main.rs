@@ -1,2 +1,36 @@
-//! Placeholder.
-fn main() {}
+//! The `qcow2` program: packs disks into qcow2 images and restores them exactly.
+
+mod args;
+mod commands;
+mod failure;
+mod output;
+mod progress;
+mod signals;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use failure::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(outcome) => ExitCode::from(outcome.exit_code()),
+        Err(failure) => {
+            eprintln!("qcow2: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Outcome, Failure> {
+    signals::clean_up_on_signals()
+        .map_err(|error| Failure::Failed(format!("signal handlers: {error}")))?;
+    match &cli.command {
+        Command::Pack(args) => commands::pack::run(args),
+        Command::Unpack(args) => commands::unpack::run(args),
+        Command::Info(args) => commands::info::run(args),
+    }
+}

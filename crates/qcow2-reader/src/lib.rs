@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Reads qcow2 images: an image in, extents and exact bytes out.
+//!
+//! ```text
+//! storage ──▶ header ──▶ L1 table ──▶ L2 tables ──▶ runs ─┬▶ read_at
+//!                                                         ├▶ extents
+//!                                                         └▶ unpack
+//! ```
+//!
+//! Plain, zero and unallocated clusters of version 2 and 3 images are read.
+//! Everything else is refused by name, and bytes that are missing or disputed
+//! are an error that says where; they never become zeros. The storage is any
+//! [`blockio::ReadAt`], and an opened [`Image`] is one itself.
+
+mod batch;
+mod error;
+mod extents;
+mod header;
+mod image;
+mod options;
+mod places;
+mod runs;
+mod tables;
+mod unpack;
+
+pub use error::{Error, ErrorKind, Structure};
+pub use extents::Extents;
+pub use header::read_header;
+pub use image::Image;
+pub use options::{OpenOptions, Progress, UnpackOptions, UnpackReport};

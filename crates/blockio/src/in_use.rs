@@ -1,0 +1,131 @@
+//! Who else uses a disk: a copy of what changes meanwhile is worth nothing.
+
+mod locks;
+mod loops;
+mod mounts;
+
+use std::fmt::{self, Display, Formatter};
+use std::fs::{File, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+pub(crate) use loops::backing as loop_backing;
+
+use crate::{Disk, Error, Identity};
+
+/// Who else uses a disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InUse {
+    /// It holds a filesystem that is mounted and can be written to.
+    Mounted {
+        /// Where, or one of the places.
+        on: PathBuf,
+    },
+    /// Somebody has the block device to himself: it is mounted where we cannot
+    /// see it, is one of a RAID's or volume group's, or has a partition or
+    /// mapping that is.
+    Exclusive,
+    /// A loop device shows the file as a block device.
+    Loop {
+        /// Name of the loop device, without its folder.
+        device: String,
+    },
+    /// A loop device shows a file of this size that may be this one.
+    PerhapsLoop {
+        /// Name of the loop device, without its folder.
+        device: String,
+    },
+    /// It is swap space.
+    Swap,
+    /// QEMU writes to it, or a program that locks a file as QEMU does.
+    QemuWrites,
+    /// QEMU reads it, or a program that locks a file as QEMU does.
+    QemuReads,
+}
+
+impl Display for InUse {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mounted { on } => write!(f, "it is mounted on {}", on.display()),
+            Self::Exclusive => f.write_str(
+                "another program has it to itself (mounted, or part of a RAID, a volume group or a mapping)",
+            ),
+            Self::Loop { device } => write!(f, "the loop device {device} shows it"),
+            Self::PerhapsLoop { device } => write!(
+                f,
+                "the loop device {device} shows a file of this size that may be this one"
+            ),
+            Self::Swap => f.write_str("it is swap space"),
+            Self::QemuWrites => f.write_str("QEMU has it open for writing"),
+            Self::QemuReads => f.write_str("QEMU has it open"),
+        }
+    }
+}
+
+/// What a disk is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Nobody may write to it.
+    Read,
+    /// Nobody may use it.
+    Write,
+}
+
+/// Who may write to `disk` while it is read. Somebody who only reads it is no
+/// obstacle: a filesystem mounted read-only, a loop device that cannot be
+/// written to, a virtual machine that has the disk read-only.
+///
+/// What is not seen: a program that has opened it plainly for writing.
+///
+/// # Errors
+///
+/// [`Error::Io`] where the system refuses.
+pub fn source_in_use(disk: &Disk) -> Result<Option<InUse>, Error> {
+    users(disk.file(), disk.path(), Purpose::Read)
+}
+
+/// Who uses the file or block device at `path`, which is to be overwritten.
+///
+/// # Errors
+///
+/// [`Error::Io`] where it cannot be opened for reading, or the system refuses.
+pub fn target_in_use(path: impl AsRef<Path>) -> Result<Option<InUse>, Error> {
+    let path = path.as_ref();
+    let file = File::open(path).map_err(Error::io(path, "opened"))?;
+    users(&file, path, Purpose::Write)
+}
+
+fn users(file: &File, path: &Path, purpose: Purpose) -> Result<Option<InUse>, Error> {
+    let metadata = file.metadata().map_err(Error::io(path, "examined"))?;
+    if metadata.file_type().is_block_device()
+        && let Some(by) = holder(path, &metadata, purpose)?
+    {
+        return Ok(Some(by));
+    }
+    let identity = Identity::of(&metadata);
+    if mounts::is_swap(identity) {
+        return Ok(Some(InUse::Swap));
+    }
+    if let Some(by) = loops::over(identity, metadata.len(), purpose) {
+        return Ok(Some(by));
+    }
+    locks::held(file, purpose).map_err(Error::io(path, "examined"))
+}
+
+/// Who has the block device at `path` to himself.
+fn holder(path: &Path, metadata: &Metadata, purpose: Purpose) -> Result<Option<InUse>, Error> {
+    let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(_) => Ok(None),
+        Err(Errno::BUSY) => Ok(match (mounts::of_device(metadata.rdev()), purpose) {
+            (Some(mount), Purpose::Read) if mount.read_only => None,
+            (Some(mount), _) => Some(InUse::Mounted { on: mount.on }),
+            (None, _) if mounts::is_swap(Identity::of(metadata)) => Some(InUse::Swap),
+            (None, _) => Some(InUse::Exclusive),
+        }),
+        Err(error) => Err(Error::io(path, "examined")(error.into())),
+    }
+}

@@ -1,0 +1,140 @@
+//! What is mounted or swapped to, as the kernel lists it.
+
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::{ffi::OsString, str};
+
+use rustix::fs::{major, minor};
+
+use crate::Identity;
+
+/// A filesystem on a block device.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    /// One of the places where it is mounted, the first that can be written to
+    /// if there is one.
+    pub(super) on: PathBuf,
+    /// Whether nobody can write to it, in any place.
+    pub(super) read_only: bool,
+}
+
+/// How the filesystem on the block device `device` is mounted, if it is, and we
+/// can see it.
+pub(super) fn of_device(device: u64) -> Option<Mount> {
+    find(&fs::read("/proc/self/mountinfo").ok()?, device)
+}
+
+/// Looks for `device` in the text of proc(5)'s `mountinfo`.
+fn find(mountinfo: &[u8], device: u64) -> Option<Mount> {
+    let number = format!("{}:{}", major(device), minor(device));
+    let mut found: Option<Mount> = None;
+    for line in mountinfo.split(|&byte| byte == b'\n') {
+        let mut fields = line.split(|&byte| byte == b' ');
+        let (Some(stored), Some(on)) = (fields.nth(2), fields.nth(1)) else {
+            continue;
+        };
+        if stored != number.as_bytes() {
+            continue;
+        }
+        // The options of the filesystem are the last field; those of this one
+        // mount, which may be read-only for itself, come before.
+        let options = fields.next_back().unwrap_or_default();
+        let read_only = options
+            .split(|&byte| byte == b',')
+            .any(|name| name == b"ro");
+        if found
+            .as_ref()
+            .is_none_or(|earlier| earlier.read_only && !read_only)
+        {
+            let on = unescape(on);
+            found = Some(Mount { on, read_only });
+        }
+    }
+    found
+}
+
+/// Whether this is a swap file or a swap partition.
+pub(super) fn is_swap(identity: Identity) -> bool {
+    let Ok(swaps) = fs::read("/proc/swaps") else {
+        return false;
+    };
+    let mut lines = swaps.split(|&byte| byte == b'\n').skip(1);
+    lines.any(|line| {
+        let path = line.split(|&byte| byte == b' ' || byte == b'\t').next();
+        path.and_then(|path| fs::metadata(unescape(path)).ok())
+            .is_some_and(|found| Identity::of(&found) == identity)
+    })
+}
+
+/// The path of which the kernel wrote some bytes as `\` and three octal digits.
+fn unescape(mut escaped: &[u8]) -> PathBuf {
+    let mut path = Vec::with_capacity(escaped.len());
+    while let Some((&byte, rest)) = escaped.split_first() {
+        let code = rest.get(..3).filter(|_| byte == b'\\').and_then(octal);
+        path.push(code.unwrap_or(byte));
+        escaped = match code {
+            Some(_) => rest.get(3..).unwrap_or_default(),
+            None => rest,
+        };
+    }
+    OsString::from_vec(path).into()
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rustix::fs::makedev;
+
+    use super::*;
+
+    const MOUNTINFO: &[u8] = b"\
+22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw,discard
+30 22 8:17 / /mnt/a\\040b ro,relatime shared:7 master:2 - ext4 /dev/sdb1 ro,errors=remount-ro
+31 22 8:17 /sub /mnt/c rw,relatime - ext4 /dev/sdb1 ro,errors=remount-ro
+32 22 8:33 / /mnt/d ro,relatime - ext4 /dev/sdc1 rw,errors=remount-ro
+33 22 0:44 / /mnt/e rw - tmpfs  rw,size=4k
+";
+
+    #[track_caller]
+    fn finds(major: u32, minor: u32, want: Option<(&str, bool)>) {
+        let want = want.map(|(on, read_only)| {
+            let on = on.into();
+            Mount { on, read_only }
+        });
+        assert_eq!(find(MOUNTINFO, makedev(major, minor)), want);
+    }
+
+    #[test]
+    fn the_filesystem_counts_and_not_the_mount() {
+        finds(8, 2, Some(("/", false)));
+        finds(8, 17, Some(("/mnt/a b", true)));
+        finds(8, 33, Some(("/mnt/d", false)));
+        finds(0, 44, Some(("/mnt/e", false)));
+        finds(8, 1, None);
+    }
+
+    #[test]
+    fn one_writable_mount_is_enough() {
+        let mixed = b"\
+1 0 8:1 / /a ro - ext4 /dev/sda1 ro
+2 0 8:1 / /b rw - ext4 /dev/sda1 rw
+3 0 8:1 / /c ro - ext4 /dev/sda1 ro
+";
+        let mount = find(mixed, makedev(8, 1)).unwrap_or_else(|| panic!("it is mounted"));
+        assert_eq!(mount.on, Path::new("/b"));
+        assert!(!mount.read_only);
+    }
+
+    #[test]
+    fn octal_escapes_are_undone() {
+        assert_eq!(unescape(b"/a\\040\\134b\\012"), Path::new("/a \\b\n"));
+        assert_eq!(unescape(b"/a\\04"), Path::new("/a\\04"));
+        assert_eq!(unescape(b"/a\\999"), Path::new("/a\\999"));
+    }
+}

@@ -1,0 +1,67 @@
+//! Where an output goes.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::in_use::InUse;
+use crate::{Error, Identity};
+
+/// Symbolic links followed before a path counts as a loop: the kernel's limit.
+const LINKS_MAX: u32 = 40;
+
+/// The absolute path of the file to create for `path`, which names nothing
+/// yet, or a symbolic link that dangles.
+pub(super) fn of_missing(path: &Path) -> Result<PathBuf, Error> {
+    resolve(path).map_err(Error::io(path, "created"))
+}
+
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut named = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        if named.as_os_str().as_bytes().ends_with(b"/") {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let name = named.file_name().ok_or(io::ErrorKind::NotFound)?;
+        let folder = match named.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let folder = fs::canonicalize(folder)?;
+        match fs::read_link(folder.join(name)) {
+            Ok(link) => named = folder.join(link),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(folder.join(name)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Errno::LOOP.into())
+}
+
+/// Opens what is at `path`, known to be `existing`, for reading and writing.
+pub(super) fn open_existing(
+    path: &Path,
+    existing: &Metadata,
+    flags: OFlags,
+) -> Result<File, Error> {
+    let flags = flags | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::BUSY) => {
+            return Err(Error::InUse {
+                path: path.into(),
+                by: InUse::Exclusive,
+            });
+        }
+        Err(error) => return Err(Error::io(path, "opened")(error.into())),
+    };
+    let opened = file.metadata().map_err(Error::io(path, "examined"))?;
+    if Identity::of(&opened) != Identity::of(existing) {
+        let message = "it was replaced at this moment";
+        return Err(Error::io(path, "opened")(io::Error::other(message)));
+    }
+    Ok(file)
+}

@@ -1,0 +1,256 @@
+//! New files: without a name until they are whole.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
+use tempfile::TempPath;
+
+use super::attributes::Attributes;
+use crate::Error;
+
+/// The longest file name, in bytes, that a temporary name repeats: with the
+/// rest it stays below 255, the limit of most filesystems.
+const REPEATED_NAME_BYTES_MAX: usize = 200;
+
+/// Mode of a file nobody made before; the umask takes from it.
+const NEW_MODE: u32 = 0o666;
+/// Mode of a replacement until it takes over that of the replaced file.
+const PRIVATE_MODE: u32 = 0o600;
+
+static LIVE: Mutex<Live> = Mutex::new(Live {
+    abandoned: false,
+    temporary: BTreeMap::new(),
+});
+
+/// The outputs of this process. They appear, and temporary names come and go,
+/// under its lock alone.
+pub(super) struct Live {
+    abandoned: bool,
+    /// The temporary files there are. They are removed when they are dropped.
+    temporary: BTreeMap<PathBuf, TempPath>,
+}
+
+fn live() -> MutexGuard<'static, Live> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every temporary file of this process, for good: no output can be
+/// committed afterwards. For the thread that ends the process on a signal.
+pub fn abandon_all() {
+    let mut live = live();
+    live.abandoned = true;
+    live.temporary.clear();
+}
+
+/// Does what makes the output at `path` appear, unless all were abandoned.
+pub(super) fn unless_abandoned<T>(
+    path: &Path,
+    appear: impl FnOnce(&mut Live) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut live = live();
+    if live.abandoned {
+        return Err(Error::Abandoned { path: path.into() });
+    }
+    appear(&mut live)
+}
+
+/// A new file that is not at its path yet. Dropped, it is gone.
+#[derive(Debug)]
+pub(super) struct Unpublished {
+    /// Absolute, free of symbolic links.
+    path: PathBuf,
+    /// The folder, where the new name is to survive a loss of power.
+    folder: Option<File>,
+    replaces: bool,
+    /// The name it has meanwhile, if it needs one.
+    temporary: Option<Temporary>,
+}
+
+impl Unpublished {
+    /// Makes an empty file for the absolute `path`, and opens it; one that
+    /// replaces another takes over its attributes.
+    pub(super) fn create(
+        path: PathBuf,
+        replaced: Option<&Attributes>,
+        sync: bool,
+    ) -> Result<(File, Self), Error> {
+        match open_unnamed(&path, first_mode(replaced)) {
+            Ok(file) => Self::prepare(file, None, path, replaced, sync),
+            // Many filesystems know no files without a name.
+            Err(_) => Self::create_named(path, replaced, sync),
+        }
+    }
+
+    /// As [`create`](Self::create), with a temporary name.
+    pub(super) fn create_named(
+        path: PathBuf,
+        replaced: Option<&Attributes>,
+        sync: bool,
+    ) -> Result<(File, Self), Error> {
+        let (file, temporary) = open_temporary(&path, first_mode(replaced))?;
+        Self::prepare(file, Some(temporary), path, replaced, sync)
+    }
+
+    fn prepare(
+        file: File,
+        temporary: Option<Temporary>,
+        path: PathBuf,
+        replaced: Option<&Attributes>,
+        sync: bool,
+    ) -> Result<(File, Self), Error> {
+        if let Some(attributes) = replaced {
+            attributes
+                .apply(&file)
+                .map_err(Error::io(&path, "replaced"))?;
+        }
+        // Opened now, so that a folder that cannot be synced is told early.
+        let folder = if sync {
+            let folder = folder_of(&path);
+            Some(File::open(folder).map_err(Error::io(folder, "opened"))?)
+        } else {
+            None
+        };
+        let new = Self {
+            path,
+            folder,
+            replaces: replaced.is_some(),
+            temporary,
+        };
+        Ok((file, new))
+    }
+
+    /// Gives `file` its name; `given` is what the caller calls it.
+    pub(super) fn publish(self, file: &File, given: &Path) -> Result<(), Error> {
+        unless_abandoned(given, |live| {
+            let named = match &self.temporary {
+                Some(name) => rename(name.release(live), &self.path, self.replaces),
+                None if self.replaces => replace(file, &self.path),
+                None => link(file, &self.path),
+            };
+            named.map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => Error::Exists { path: given.into() },
+                _ => Error::io(given, "put in place")(error),
+            })
+        })?;
+        match self.folder.as_ref().map(File::sync_all) {
+            // Some network filesystems have nothing to sync in a folder.
+            Some(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => {
+                Err(Error::io(given, "synced")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The temporary name of a new file. Dropped, it is gone.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Temporary {
+    /// The file, which is nobody else's to remove from now on.
+    fn release(&self, live: &mut Live) -> Option<TempPath> {
+        live.temporary.remove(&self.0)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // The lock outlives the file, so that the process does not end between.
+        let mut live = live();
+        drop(self.release(&mut live));
+    }
+}
+
+fn first_mode(replaced: Option<&Attributes>) -> u32 {
+    if replaced.is_some() {
+        PRIVATE_MODE
+    } else {
+        NEW_MODE
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+/// Opens a new file without a name, in the folder of `path`, that can be given
+/// one later.
+fn open_unnamed(path: &Path, mode: u32) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::open(folder_of(path), flags, Mode::from_raw_mode(mode))?;
+    let file = File::from(file);
+    fs::metadata(link_to(&file))?;
+    Ok(file)
+}
+
+/// Opens a new file with a temporary name in the folder of `path`.
+fn open_temporary(path: &Path, mode: u32) -> Result<(File, Temporary), Error> {
+    unless_abandoned(path, |live| {
+        let (file, name) = tempfile::Builder::new()
+            .prefix(&temporary_prefix(path))
+            .permissions(PermissionsExt::from_mode(mode))
+            .tempfile_in(folder_of(path))
+            .map_err(Error::io(path, "created"))?
+            .into_parts();
+        let path = name.to_path_buf();
+        live.temporary.insert(path.clone(), name);
+        Ok((file, Temporary(path)))
+    })
+}
+
+/// `.NAME.`, which hides it, and tells whose it was if it is left.
+fn temporary_prefix(path: &Path) -> OsString {
+    let name = path.file_name().unwrap_or_default();
+    let mut prefix = OsString::from(".");
+    if name.len() <= REPEATED_NAME_BYTES_MAX {
+        prefix.push(name);
+        prefix.push(".");
+    }
+    prefix
+}
+
+/// Where the system shows an open file, to be linked.
+fn link_to(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// Gives an unnamed file a name that must be free.
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    linkat(CWD, link_to(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?;
+    Ok(())
+}
+
+/// Puts an unnamed file in the place of the one at `path`. No call does that at
+/// once, so it has another name for a moment.
+fn replace(file: &File, path: &Path) -> io::Result<()> {
+    let name = tempfile::Builder::new()
+        .prefix(&temporary_prefix(path))
+        .make_in(folder_of(path), |name| link(file, name))?;
+    rename(Some(name.into_temp_path()), path, true)
+}
+
+/// Moves a file from its temporary `name`, if it still has it, to `path`.
+fn rename(name: Option<TempPath>, path: &Path, replaces: bool) -> io::Result<()> {
+    let name = name.ok_or(io::ErrorKind::NotFound)?;
+    if replaces {
+        refuse_other_types(path)?;
+        name.persist(path).map_err(|failed| failed.error)
+    } else {
+        name.persist_noclobber(path).map_err(|failed| failed.error)
+    }
+}
+
+/// Fails where the file to replace has become something else.
+fn refuse_other_types(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::ErrorKind::AlreadyExists.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,439 @@
+//! Sizes and places that follow from the superblock alone.
+
+use crate::feature::{Compat, Incompat, RoCompat};
+use crate::runs::BlockRun;
+use crate::superblock::Superblock;
+use crate::trust::{Allowed, Distrust};
+
+/// Most block groups accepted: one byte of memory each. 64 TiB of 1 KiB blocks
+/// or 1 PiB of 4 KiB blocks.
+const GROUPS_MAX: u64 = 1 << 23;
+
+/// Largest `s_log_block_size`: blocks of 64 KiB.
+const LOG_BLOCK_SIZE_MAX: u64 = 6;
+
+/// Largest `s_log_cluster_size`: clusters of 512 MiB, as in e2fsprogs.
+const LOG_CLUSTER_SIZE_MAX: u64 = 19;
+
+/// Most clusters in a group: free counts were 16 bits wide, as in e2fsprogs.
+const CLUSTERS_PER_GROUP_MAX: u64 = (1 << 16) - 8;
+
+/// Size of a group descriptor without the 64bit feature, in bytes.
+const DESCRIPTOR_BYTES: u32 = 32;
+
+/// Which groups hold a copy of the superblock, besides group 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backups {
+    /// All, as in the first ext2.
+    All,
+    /// `sparse_super`: group 1 and the powers of 3, 5 and 7.
+    Sparse,
+    /// `sparse_super2`: at most two.
+    Two([u32; 2]),
+}
+
+/// The shape of a filesystem, checked: every number is in the range that
+/// e2fsprogs and the kernel accept, and they fit each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// log2 of the block size in bytes: 10 to 16.
+    block_bits: u32,
+    /// log2 of the blocks in a cluster: 0 to 19, 0 without bigalloc.
+    ratio_bits: u32,
+    block_count: u64,
+    /// 1 where clusters are 1 KiB, else 0.
+    first_data_block: u64,
+    clusters_per_group: u32,
+    inodes_per_group: u32,
+    inode_bytes: u32,
+    descriptor_bytes: u32,
+    group_count: u32,
+    backups: Backups,
+    /// Blocks of the table of group descriptors that follow the superblock;
+    /// the others are those of `meta_bg`.
+    old_descriptor_blocks: u64,
+    reserved_gdt_blocks: u64,
+}
+
+/// Refuses `found` unless it is allowed.
+fn field(
+    field: &'static str,
+    offset: u16,
+    found: impl Into<u64>,
+    allowed: Allowed,
+) -> Result<(), Distrust> {
+    let found = found.into();
+    if allowed.contains(found) {
+        return Ok(());
+    }
+    Err(Distrust::Field {
+        field,
+        offset,
+        found,
+        allowed,
+    })
+}
+
+/// Refuses what e2fsprogs or the kernel would refuse of the fields that
+/// nothing else depends on.
+fn check_sizes(sb: &Superblock) -> Result<(), Distrust> {
+    let log_block = Allowed::Range {
+        min: 0,
+        max: LOG_BLOCK_SIZE_MAX,
+    };
+    field("s_log_block_size", 0x18, sb.s_log_block_size, log_block)?;
+    let block_bytes = 1024 << sb.s_log_block_size;
+
+    let log_cluster = if sb.ro_compat.contains(RoCompat::BIGALLOC) {
+        Allowed::Range {
+            min: u64::from(sb.s_log_block_size),
+            max: LOG_CLUSTER_SIZE_MAX,
+        }
+    } else {
+        Allowed::Exactly(u64::from(sb.s_log_block_size))
+    };
+    let found = sb.s_log_cluster_size;
+    field("s_log_cluster_size", 0x1c, found, log_cluster)?;
+
+    let inode_size = Allowed::PowerOfTwo {
+        min: 128,
+        max: block_bytes,
+    };
+    field("s_inode_size", 0x58, sb.s_inode_size, inode_size)?;
+    if sb.incompat.contains(Incompat::IS_64BIT) {
+        let desc_size = Allowed::PowerOfTwo { min: 64, max: 1024 };
+        field("s_desc_size", 0xfe, sb.s_desc_size, desc_size)?;
+    }
+
+    let per_bitmap = block_bytes.saturating_mul(8);
+    let clusters = Allowed::Range {
+        min: 8,
+        max: CLUSTERS_PER_GROUP_MAX.min(per_bitmap),
+    };
+    let found = sb.s_clusters_per_group;
+    field("s_clusters_per_group", 0x24, found, clusters)?;
+    let inodes = Allowed::Range {
+        min: 1,
+        max: per_bitmap,
+    };
+    field("s_inodes_per_group", 0x28, sb.s_inodes_per_group, inodes)?;
+    let reserved = Allowed::Range {
+        min: 0,
+        max: block_bytes / 4,
+    };
+    let found = sb.s_reserved_gdt_blocks;
+    field("s_reserved_gdt_blocks", 0xce, found, reserved)
+}
+
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "check_sizes bounds every term: shifts by at most 29, and products of 32-bit numbers in 64 bits"
+)]
+impl Geometry {
+    /// The geometry `sb` describes, on a disk of `disk_bytes`.
+    pub(crate) fn new(sb: &Superblock, disk_bytes: u64) -> Result<Self, Distrust> {
+        check_sizes(sb)?;
+        let block_bits = 10 + sb.s_log_block_size;
+        let ratio_bits = sb.s_log_cluster_size - sb.s_log_block_size;
+        let per_group = u64::from(sb.s_clusters_per_group) << ratio_bits;
+        let found = sb.s_blocks_per_group;
+        field(
+            "s_blocks_per_group",
+            0x20,
+            found,
+            Allowed::Exactly(per_group),
+        )?;
+        let first_data_block = u64::from(sb.s_log_cluster_size == 0);
+        let found = sb.s_first_data_block;
+        field(
+            "s_first_data_block",
+            0x14,
+            found,
+            Allowed::Exactly(first_data_block),
+        )?;
+        let blocks = Allowed::Range {
+            min: first_data_block + 1,
+            max: u64::MAX,
+        };
+        field("s_blocks_count", 0x04, sb.s_blocks_count, blocks)?;
+
+        let block_count = sb.s_blocks_count;
+        let groups = (block_count - first_data_block).div_ceil(per_group);
+        if groups > GROUPS_MAX {
+            return Err(Distrust::TooMany {
+                what: "block groups",
+                found: groups,
+                limit: GROUPS_MAX,
+            });
+        }
+        let inodes = Allowed::Exactly(groups * u64::from(sb.s_inodes_per_group));
+        field("s_inodes_count", 0x00, sb.s_inodes_count, inodes)?;
+        let filesystem_bytes = block_count.saturating_mul(1 << block_bits);
+        if filesystem_bytes > disk_bytes {
+            return Err(Distrust::LargerThanDisk {
+                filesystem_bytes,
+                disk_bytes,
+            });
+        }
+        let geometry = Self {
+            block_bits,
+            ratio_bits,
+            block_count,
+            first_data_block,
+            clusters_per_group: sb.s_clusters_per_group,
+            inodes_per_group: sb.s_inodes_per_group,
+            inode_bytes: u32::from(sb.s_inode_size),
+            descriptor_bytes: if sb.incompat.contains(Incompat::IS_64BIT) {
+                u32::from(sb.s_desc_size)
+            } else {
+                DESCRIPTOR_BYTES
+            },
+            // At most GROUPS_MAX.
+            group_count: u32::try_from(groups).unwrap_or(u32::MAX),
+            backups: if sb.compat.contains(Compat::SPARSE_SUPER2) {
+                Backups::Two(sb.s_backup_bgs)
+            } else if sb.ro_compat.contains(RoCompat::SPARSE_SUPER) {
+                Backups::Sparse
+            } else {
+                Backups::All
+            },
+            old_descriptor_blocks: 0,
+            reserved_gdt_blocks: 0,
+        };
+        geometry.with_descriptor_blocks(sb)
+    }
+
+    /// Adds where the group descriptors lie.
+    fn with_descriptor_blocks(mut self, sb: &Superblock) -> Result<Self, Distrust> {
+        let all = self.descriptor_blocks();
+        if sb.incompat.contains(Incompat::META_BG) {
+            let first = Allowed::Range { min: 0, max: all };
+            field("s_first_meta_bg", 0x104, sb.s_first_meta_bg, first)?;
+            self.old_descriptor_blocks = u64::from(sb.s_first_meta_bg);
+        } else {
+            self.old_descriptor_blocks = all;
+            self.reserved_gdt_blocks = u64::from(sb.s_reserved_gdt_blocks);
+        }
+        // Places ascend, but for the turn from old blocks to those of meta_bg.
+        let last_old = self.old_descriptor_blocks.checked_sub(1);
+        for index in last_old.into_iter().chain([all - 1]) {
+            let block = self.descriptor_block(index);
+            if block >= self.block_count {
+                return Err(Distrust::DescriptorTable {
+                    index,
+                    block,
+                    blocks: self.block_count,
+                });
+            }
+        }
+        Ok(self)
+    }
+
+    /// Size of a block in bytes: a power of two from 1024 to 65536.
+    #[must_use]
+    pub const fn block_bytes(&self) -> u64 {
+        1 << self.block_bits
+    }
+
+    /// Size of an allocation cluster in bytes: a block, or with bigalloc a
+    /// power of two of them.
+    #[must_use]
+    pub const fn cluster_bytes(&self) -> u64 {
+        1 << (self.block_bits + self.ratio_bits)
+    }
+
+    /// Blocks of the filesystem, those before the first group included.
+    #[must_use]
+    pub const fn block_count(&self) -> u64 {
+        self.block_count
+    }
+
+    /// Block groups.
+    #[must_use]
+    pub const fn group_count(&self) -> u32 {
+        self.group_count
+    }
+
+    /// Size of the filesystem in bytes; it fits the disk.
+    #[must_use]
+    pub const fn filesystem_bytes(&self) -> u64 {
+        self.byte_of(self.block_count)
+    }
+
+    pub(crate) const fn inodes_per_group(&self) -> u32 {
+        self.inodes_per_group
+    }
+
+    pub(crate) const fn inode_bytes(&self) -> u32 {
+        self.inode_bytes
+    }
+
+    pub(crate) const fn descriptor_bytes(&self) -> u32 {
+        self.descriptor_bytes
+    }
+
+    /// Offset of `block` on the disk, in bytes; `block` is at most the count.
+    pub(crate) const fn byte_of(&self, block: u64) -> u64 {
+        block << self.block_bits
+    }
+
+    /// Whether `block` can hold anything but the boot block and the superblock.
+    pub(crate) const fn holds(&self, block: u64) -> bool {
+        self.first_data_block < block && block < self.block_count
+    }
+
+    /// Whether all of `run` can.
+    pub(crate) const fn holds_all(&self, run: BlockRun) -> bool {
+        self.first_data_block < run.start && run.end <= self.block_count
+    }
+
+    /// Blocks of the inode table of a group.
+    pub(crate) fn table_blocks(&self) -> u64 {
+        self.inode_blocks(self.inodes_per_group)
+    }
+
+    /// Blocks that hold the first `inodes` of an inode table.
+    pub(crate) fn inode_blocks(&self, inodes: u32) -> u64 {
+        (u64::from(inodes) * u64::from(self.inode_bytes)).div_ceil(self.block_bytes())
+    }
+
+    /// Descriptors in a block.
+    pub(crate) fn descriptors_per_block(&self) -> u64 {
+        // Both are powers of two, and a descriptor is at most a block.
+        self.block_bytes() >> self.descriptor_bytes.trailing_zeros()
+    }
+
+    /// Blocks of the group descriptor table.
+    pub(crate) fn descriptor_blocks(&self) -> u64 {
+        u64::from(self.group_count).div_ceil(self.descriptors_per_block())
+    }
+
+    /// The block in which block `index` of the group descriptor table lies.
+    pub(crate) fn descriptor_block(&self, index: u64) -> u64 {
+        if index < self.old_descriptor_blocks {
+            return self.superblock_block() + 1 + index;
+        }
+        let group = index * self.descriptors_per_block();
+        let start = self.first_block(group).max(self.superblock_block());
+        start + u64::from(self.has_superblock(group))
+    }
+
+    /// The block of the first superblock: block 0 also holds it where blocks
+    /// are larger than 1 KiB.
+    fn superblock_block(&self) -> u64 {
+        u64::from(self.block_bits == 10)
+    }
+
+    /// The first block of `group`, for any 32-bit group.
+    fn first_block(&self, group: u64) -> u64 {
+        self.first_data_block + group * (u64::from(self.clusters_per_group) << self.ratio_bits)
+    }
+
+    /// The blocks of `group`; the last may be short.
+    pub(crate) fn blocks_of(&self, group: u32) -> BlockRun {
+        let group = u64::from(group);
+        BlockRun {
+            start: self.first_block(group),
+            end: self.first_block(group + 1).min(self.block_count),
+        }
+    }
+
+    /// Clusters of `group`, which are the bits of its bitmap that count.
+    pub(crate) fn clusters_in(&self, group: u32) -> usize {
+        let blocks = self.blocks_of(group).count();
+        to_index(blocks.div_ceil(1 << self.ratio_bits))
+    }
+
+    /// Bytes at the start of a block bitmap that its checksum covers.
+    pub(crate) fn block_bitmap_bytes(&self) -> usize {
+        to_index(u64::from(self.clusters_per_group / 8))
+    }
+
+    /// Bytes at the start of an inode bitmap that its checksum covers.
+    pub(crate) fn inode_bitmap_bytes(&self) -> usize {
+        to_index(u64::from(self.inodes_per_group / 8))
+    }
+
+    /// The clusters of `group` that `run` touches, as bits of its bitmap.
+    pub(crate) fn bits_of(&self, group: u32, run: BlockRun) -> std::ops::Range<usize> {
+        let group = self.blocks_of(group);
+        let within = run.intersection(group);
+        if within.is_empty() {
+            return 0..0;
+        }
+        let first = (within.start - group.start) >> self.ratio_bits;
+        let last = (within.end - 1 - group.start) >> self.ratio_bits;
+        to_index(first)..to_index(last + 1)
+    }
+
+    /// The bytes on the disk of the clusters `bits` of `group`, without those
+    /// of the last cluster that lie behind the filesystem.
+    pub(crate) fn bytes_of(
+        &self,
+        group: u32,
+        bits: std::ops::Range<usize>,
+    ) -> std::ops::Range<u64> {
+        let end = self.blocks_of(group).end;
+        let block = |bit| self.byte_of(self.block_of_bit(group, bit).min(end));
+        block(bits.start)..block(bits.end)
+    }
+
+    /// The block of cluster `bit` of `group`, the first where it has several.
+    pub(crate) fn block_of_bit(&self, group: u32, bit: usize) -> u64 {
+        let bit = u64::try_from(bit).unwrap_or(u64::MAX);
+        self.blocks_of(group).start + (bit << self.ratio_bits)
+    }
+
+    /// Bytes by which the last cluster of `group` passes the filesystem's end.
+    pub(crate) fn bytes_past_end(&self, group: u32) -> u64 {
+        let blocks = self.blocks_of(group).count();
+        self.byte_of(blocks.next_multiple_of(1 << self.ratio_bits) - blocks)
+    }
+
+    /// Whether `group` holds a superblock.
+    fn has_superblock(&self, group: u64) -> bool {
+        let power_of = |base: u64| {
+            std::iter::successors(Some(base), |power| power.checked_mul(base))
+                .take_while(|power| *power <= group)
+                .any(|power| power == group)
+        };
+        group == 0
+            || match self.backups {
+                Backups::All => true,
+                Backups::Sparse => group == 1 || [3, 5, 7].into_iter().any(power_of),
+                Backups::Two(groups) => groups.map(u64::from).contains(&group),
+            }
+    }
+
+    /// The blocks at the start of `group` that hold the superblock, the group
+    /// descriptors and the room reserved for more of them: the primary or a
+    /// copy. Empty in most groups; in small ones it may pass their end.
+    pub(crate) fn base_metadata(&self, group: u32) -> BlockRun {
+        let group = u64::from(group);
+        let start = self.first_block(group);
+        let superblock = u64::from(self.has_superblock(group));
+        let per_block = self.descriptors_per_block();
+        let table = if group / per_block < self.old_descriptor_blocks {
+            superblock * (self.old_descriptor_blocks + self.reserved_gdt_blocks)
+        } else {
+            // A block of meta_bg, or one of its two copies.
+            let member = group % per_block;
+            u64::from(member < 2 || member == per_block - 1)
+        };
+        // Block 0 is the boot block where the superblock is in block 1.
+        let boot = self.superblock_block().saturating_sub(start);
+        let end = start + boot + superblock + table;
+        BlockRun {
+            start,
+            end: end.min(self.block_count),
+        }
+    }
+}
+
+/// `count` as an index; where it does not fit, one that no slice has.
+pub(crate) fn to_index(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

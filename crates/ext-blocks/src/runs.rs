@@ -1,0 +1,160 @@
+//! Sets of block runs, with the places where members overlapped.
+
+/// The blocks `start..end` of a filesystem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BlockRun {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
+impl BlockRun {
+    /// `count` blocks from `start`.
+    pub(crate) const fn new(start: u64, count: u64) -> Self {
+        Self {
+            start,
+            end: start.saturating_add(count),
+        }
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+
+    pub(crate) const fn count(self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// The blocks in both runs.
+    pub(crate) fn intersection(self, other: Self) -> Self {
+        Self {
+            start: self.start.max(other.start),
+            end: self.end.min(other.end),
+        }
+    }
+}
+
+/// Runs taken in before they are sorted and joined. It bounds the memory of
+/// runs that come in any order: 1 MiB.
+const BATCH: usize = 1 << 16;
+
+/// Overlaps that are kept; over it, everything counts as overlapped. Healthy
+/// filesystems have none.
+const OVERLAPS_MAX: usize = 1 << 12;
+
+/// A set holds more separate runs than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// Collects runs, in any order.
+#[derive(Debug)]
+pub(crate) struct RunCollector {
+    /// Sorted and disjoint up to `settled`, as they came behind it.
+    runs: Vec<BlockRun>,
+    settled: usize,
+    limit: usize,
+    overlaps: Vec<BlockRun>,
+    overlaps_everywhere: bool,
+}
+
+impl RunCollector {
+    /// A collector of at most `limit` separate runs.
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self {
+            runs: Vec::new(),
+            settled: 0,
+            limit,
+            overlaps: Vec::new(),
+            overlaps_everywhere: false,
+        }
+    }
+
+    /// Takes in `run`.
+    pub(crate) fn insert(&mut self, run: BlockRun) -> Result<(), Full> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        let unsettled = self.runs.len().saturating_sub(self.settled);
+        match self.runs.last_mut() {
+            Some(last) if unsettled > 0 && last.end == run.start => last.end = run.end,
+            _ => self.runs.push(run),
+        }
+        if unsettled >= BATCH {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// The set of all runs taken in.
+    pub(crate) fn finish(mut self) -> Result<RunSet, Full> {
+        self.settle()?;
+        self.overlaps.sort_unstable();
+        join_touching(&mut self.overlaps, |_| {});
+        Ok(RunSet {
+            runs: self.runs,
+            overlaps: self.overlaps,
+            overlaps_everywhere: self.overlaps_everywhere,
+        })
+    }
+
+    fn settle(&mut self) -> Result<(), Full> {
+        self.runs.sort_unstable();
+        let overlaps = &mut self.overlaps;
+        let everywhere = &mut self.overlaps_everywhere;
+        join_touching(&mut self.runs, |overlap| {
+            if overlaps.len() < OVERLAPS_MAX {
+                overlaps.push(overlap);
+            } else {
+                *everywhere = true;
+            }
+        });
+        self.settled = self.runs.len();
+        if self.settled > self.limit {
+            return Err(Full);
+        }
+        Ok(())
+    }
+}
+
+/// Joins sorted runs that touch, and tells where they overlap.
+fn join_touching(runs: &mut Vec<BlockRun>, mut overlapped: impl FnMut(BlockRun)) {
+    runs.dedup_by(|next, kept| {
+        let touches = next.start <= kept.end;
+        if touches {
+            let overlap = kept.intersection(*next);
+            if !overlap.is_empty() {
+                overlapped(overlap);
+            }
+            kept.end = kept.end.max(next.end);
+        }
+        touches
+    });
+}
+
+/// Disjoint runs in ascending order.
+#[derive(Debug)]
+pub(crate) struct RunSet {
+    runs: Vec<BlockRun>,
+    overlaps: Vec<BlockRun>,
+    overlaps_everywhere: bool,
+}
+
+impl RunSet {
+    /// The runs, ascending, none touching the next.
+    pub(crate) fn runs(&self) -> &[BlockRun] {
+        &self.runs
+    }
+
+    pub(crate) fn into_runs(self) -> Vec<BlockRun> {
+        self.runs
+    }
+
+    /// Whether more than one of the runs taken in held a block of `run`.
+    pub(crate) fn overlapped(&self, run: BlockRun) -> bool {
+        let first = self.overlaps.partition_point(|o| o.end <= run.start);
+        let meets = self.overlaps.get(first).is_some_and(|o| o.start < run.end);
+        self.overlaps_everywhere || meets
+    }
+}
+
+#[cfg(test)]
+mod tests;

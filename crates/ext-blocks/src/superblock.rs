@@ -1,0 +1,128 @@
+//! The superblock as it is stored: any bytes are legal.
+
+use byteorder::{ByteOrder, LittleEndian};
+
+use crate::feature::{Compat, Incompat, RoCompat};
+
+/// Where the superblock lies, in bytes from the start of the disk, whatever
+/// the block size.
+pub(crate) const SUPERBLOCK_OFFSET: u64 = 1024;
+
+/// Size of the superblock in bytes.
+pub(crate) const SUPERBLOCK_BYTES: usize = 1024;
+
+/// The smallest disk that has one, in bytes.
+pub(crate) const SUPERBLOCK_END: u64 = 2048;
+
+/// `s_magic`.
+const MAGIC: u16 = 0xef53;
+
+/// Inode size of revision 0, in bytes.
+const REV0_INODE_BYTES: u16 = 128;
+
+/// The fields of the superblock that decide which blocks are in use, under the
+/// names the kernel gives them.
+#[derive(Clone, Debug)]
+pub(crate) struct Superblock {
+    pub(crate) s_inodes_count: u32,
+    /// `s_blocks_count_lo`, and with the 64bit feature `s_blocks_count_hi`.
+    pub(crate) s_blocks_count: u64,
+    pub(crate) s_first_data_block: u32,
+    pub(crate) s_log_block_size: u32,
+    pub(crate) s_log_cluster_size: u32,
+    pub(crate) s_blocks_per_group: u32,
+    pub(crate) s_clusters_per_group: u32,
+    pub(crate) s_inodes_per_group: u32,
+    pub(crate) s_state: u16,
+    pub(crate) s_rev_level: u32,
+    /// 128 in revision 0, which does not store it.
+    pub(crate) s_inode_size: u16,
+    pub(crate) compat: Compat,
+    pub(crate) incompat: Incompat,
+    pub(crate) ro_compat: RoCompat,
+    pub(crate) s_uuid: [u8; 16],
+    pub(crate) s_volume_name: [u8; 16],
+    pub(crate) s_reserved_gdt_blocks: u16,
+    pub(crate) s_journal_inum: u32,
+    pub(crate) s_desc_size: u16,
+    pub(crate) s_first_meta_bg: u32,
+    pub(crate) s_mmp_block: u64,
+    pub(crate) s_checksum_type: u8,
+    pub(crate) s_backup_bgs: [u32; 2],
+    pub(crate) s_checksum_seed: u32,
+    pub(crate) s_checksum: u32,
+}
+
+impl Superblock {
+    /// Reads the fields, or `None` where the magic number is missing.
+    pub(crate) fn decode(bytes: &[u8; SUPERBLOCK_BYTES]) -> Option<Self> {
+        if u16_at(bytes, 0x38) != MAGIC {
+            return None;
+        }
+        let s_rev_level = u32_at(bytes, 0x4c);
+        let incompat = Incompat::from_bits_retain(u32_at(bytes, 0x60));
+        let s_blocks_count_hi = if incompat.contains(Incompat::IS_64BIT) {
+            u32_at(bytes, 0x150)
+        } else {
+            0
+        };
+        let s_inode_size = match s_rev_level {
+            0 => REV0_INODE_BYTES,
+            _ => u16_at(bytes, 0x58),
+        };
+        Some(Self {
+            s_inodes_count: u32_at(bytes, 0x00),
+            s_blocks_count: join(u32_at(bytes, 0x04), s_blocks_count_hi),
+            s_first_data_block: u32_at(bytes, 0x14),
+            s_log_block_size: u32_at(bytes, 0x18),
+            s_log_cluster_size: u32_at(bytes, 0x1c),
+            s_blocks_per_group: u32_at(bytes, 0x20),
+            s_clusters_per_group: u32_at(bytes, 0x24),
+            s_inodes_per_group: u32_at(bytes, 0x28),
+            s_state: u16_at(bytes, 0x3a),
+            s_rev_level,
+            s_inode_size,
+            compat: Compat::from_bits_retain(u32_at(bytes, 0x5c)),
+            incompat,
+            ro_compat: RoCompat::from_bits_retain(u32_at(bytes, 0x64)),
+            s_uuid: array_at(bytes, 0x68),
+            s_volume_name: array_at(bytes, 0x78),
+            s_reserved_gdt_blocks: u16_at(bytes, 0xce),
+            s_journal_inum: u32_at(bytes, 0xe0),
+            s_desc_size: u16_at(bytes, 0xfe),
+            s_first_meta_bg: u32_at(bytes, 0x104),
+            s_mmp_block: join(u32_at(bytes, 0x168), u32_at(bytes, 0x16c)),
+            s_checksum_type: array_at::<1>(bytes, 0x175)[0],
+            s_backup_bgs: [u32_at(bytes, 0x24c), u32_at(bytes, 0x250)],
+            s_checksum_seed: u32_at(bytes, 0x270),
+            s_checksum: u32_at(bytes, 0x3fc),
+        })
+    }
+}
+
+/// The value whose halves are stored apart.
+pub(crate) fn join(low: u32, high: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// The little-endian integer at byte `at`; 0 behind the end of `bytes`.
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    LittleEndian::read_u16(&array_at::<2>(bytes, at))
+}
+
+/// The little-endian integer at byte `at`; 0 behind the end of `bytes`.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    LittleEndian::read_u32(&array_at::<4>(bytes, at))
+}
+
+/// The `N` bytes at byte `at`; zeros behind the end of `bytes`.
+pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes
+        .get(at..)
+        .and_then(<[u8]>::first_chunk)
+        .copied()
+        .unwrap_or([0; N])
+}
+
+#[cfg(test)]
+mod tests;

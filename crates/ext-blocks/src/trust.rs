@@ -1,0 +1,189 @@
+//! Whether the block bitmaps are believed at all, and if not, why.
+
+use std::fmt;
+
+use crate::claims::Claim;
+
+/// What the used set rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The block bitmaps, group by group.
+    Bitmaps,
+    /// Nothing: every byte of the disk is used, because of this.
+    Nothing(Distrust),
+}
+
+/// Why every byte of a disk with an ext superblock is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Distrust {
+    /// `s_state` (bytes 0x3a..0x3c) lacks `EXT4_VALID_FS` (0x1).
+    #[error("the filesystem was not cleanly unmounted (s_state {s_state:#x} lacks 0x1)")]
+    NotClean {
+        /// As found.
+        s_state: u16,
+    },
+    /// `s_state` (bytes 0x3a..0x3c) has `EXT4_ERROR_FS` (0x2).
+    #[error("the kernel found errors in the filesystem (s_state {s_state:#x} has 0x2)")]
+    HasErrors {
+        /// As found.
+        s_state: u16,
+    },
+    /// `s_state` (bytes 0x3a..0x3c) has `EXT4_FC_REPLAY` (0x20).
+    #[error("a replay of fast commits was interrupted (s_state {s_state:#x} has 0x20)")]
+    FastCommitReplay {
+        /// As found.
+        s_state: u16,
+    },
+    /// `s_feature_incompat` has `needs_recovery` (0x4): the newest state of
+    /// the filesystem is in its journal.
+    #[error("the journal has not been replayed (needs_recovery is set)")]
+    NeedsRecovery,
+    /// Something other than ext also claims the disk.
+    #[error("the disk is also claimed by {claim}")]
+    Ambiguous {
+        /// Who else.
+        claim: Claim,
+    },
+    /// The filesystem does not fit the disk.
+    #[error("the filesystem of {filesystem_bytes} bytes is larger than the disk of {disk_bytes}")]
+    LargerThanDisk {
+        /// Blocks times block size; [`u64::MAX`] where that overflows.
+        filesystem_bytes: u64,
+        /// Size of the disk.
+        disk_bytes: u64,
+    },
+    /// The superblock of an external journal, which has no block groups.
+    #[error("this is an external journal, not a filesystem")]
+    JournalDevice,
+    /// A feature that may change what a bitmap means.
+    #[error("{word} has unknown features {bits:#x}")]
+    UnknownFeatures {
+        /// The word the bits are in.
+        word: FeatureWord,
+        /// The unknown bits alone.
+        bits: u32,
+    },
+    /// Two features of which only one may be set.
+    #[error("the features {first} and {second} exclude each other")]
+    FeatureConflict {
+        /// One of them.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// Revision 0 has no feature words, yet one of them is not zero.
+    #[error("{word} is {bits:#x} in a filesystem of revision 0, which has no features")]
+    Revision0Features {
+        /// The word.
+        word: FeatureWord,
+        /// As found.
+        bits: u32,
+    },
+    /// `s_checksum` (bytes 0x3fc..0x400) does not match.
+    #[error("the superblock's checksum is {stored:#010x}, its contents give {computed:#010x}")]
+    SuperblockChecksum {
+        /// As found.
+        stored: u32,
+        /// As it should be.
+        computed: u32,
+    },
+    /// A field of the superblock has a value that no filesystem has.
+    #[error("superblock field {field} at {offset:#x} is {found}, allowed is {allowed}")]
+    Field {
+        /// The kernel's name of the field.
+        field: &'static str,
+        /// Its offset in the superblock, in bytes.
+        offset: u16,
+        /// As found.
+        found: u64,
+        /// What it may be.
+        allowed: Allowed,
+    },
+    /// A block of the group descriptor table lies outside the filesystem.
+    #[error("block {index} of the group descriptor table lies at block {block} of {blocks}")]
+    DescriptorTable {
+        /// Which block of the table, from 0.
+        index: u64,
+        /// Where it would be, as a block number.
+        block: u64,
+        /// Blocks of the filesystem.
+        blocks: u64,
+    },
+    /// More of something than this crate keeps in memory.
+    #[error("{found} {what}, the limit is {limit}")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there are, or the first number over the limit.
+        found: u64,
+        /// How many there may be.
+        limit: u64,
+    },
+}
+
+/// A feature word of which every bit must be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FeatureWord {
+    /// `s_feature_compat`, bytes 0x5c..0x60.
+    Compat,
+    /// `s_feature_incompat`, bytes 0x60..0x64.
+    Incompat,
+    /// `s_feature_ro_compat`, bytes 0x64..0x68.
+    RoCompat,
+}
+
+impl fmt::Display for FeatureWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Compat => "s_feature_compat",
+            Self::Incompat => "s_feature_incompat",
+            Self::RoCompat => "s_feature_ro_compat",
+        })
+    }
+}
+
+/// The values a field may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// One value.
+    Exactly(u64),
+    /// All from `min` to `max`.
+    Range {
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
+    /// The powers of two from `min` to `max`.
+    PowerOfTwo {
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
+}
+
+impl Allowed {
+    /// Whether `value` is one of them.
+    #[must_use]
+    pub const fn contains(self, value: u64) -> bool {
+        match self {
+            Self::Exactly(only) => value == only,
+            Self::Range { min, max } => min <= value && value <= max,
+            Self::PowerOfTwo { min, max } => {
+                min <= value && value <= max && value.is_power_of_two()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(only) => write!(f, "{only}"),
+            Self::Range { min, max } => write!(f, "{min} to {max}"),
+            Self::PowerOfTwo { min, max } => write!(f, "a power of two from {min} to {max}"),
+        }
+    }
+}

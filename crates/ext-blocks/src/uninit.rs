@@ -1,0 +1,93 @@
+//! Blocks of inode tables that never held an inode: they may hold anything,
+//! and read as zeros in an image.
+
+use blockio::ReadAt;
+
+use crate::bitmap::Bitmap;
+use crate::damage::{Damage, Finding};
+use crate::error::Error;
+use crate::geometry::to_index;
+use crate::group::{Descriptor, GroupReader};
+use crate::runs::{BlockRun, RunCollector, RunSet};
+
+/// Most runs that are kept: 12 MiB. Over it, all inode tables are kept whole.
+const RUNS_MAX: usize = 3 << 18;
+
+/// Finds them: ascending, disjoint, and nothing else lies on them.
+pub(crate) fn find<R: ReadAt + ?Sized>(
+    groups: &mut GroupReader<'_, R>,
+    metadata: &RunSet,
+    damage: &mut Damage,
+) -> Result<Vec<BlockRun>, Error> {
+    let layout = groups.layout();
+    let geometry = &layout.geometry;
+    if !layout.keeps_uninit_flags() {
+        return Ok(Vec::new());
+    }
+    let mut bitmap = Bitmap::default();
+    let mut uninit = RunCollector::new(RUNS_MAX);
+    for group in 0..geometry.group_count() {
+        let descriptor = groups.descriptor(group)?;
+        let Some(held) = descriptor.inodes_held(geometry.inodes_per_group()) else {
+            continue;
+        };
+        let table = descriptor.inode_table;
+        let unused = BlockRun {
+            start: table.saturating_add(geometry.inode_blocks(held)),
+            end: table.saturating_add(geometry.table_blocks()),
+        };
+        if unused.is_empty() || metadata.overlapped(unused) {
+            continue;
+        }
+        if let Some(finding) = inode_bitmap_damage(groups, group, &descriptor, held, &mut bitmap)? {
+            damage.push(finding);
+        } else if uninit.insert(unused).is_err() {
+            return Ok(Vec::new());
+        }
+    }
+    Ok(uninit.finish().map(RunSet::into_runs).unwrap_or_default())
+}
+
+/// What contradicts that only the first `held` inodes of `group` were ever
+/// used.
+fn inode_bitmap_damage<R: ReadAt + ?Sized>(
+    groups: &mut GroupReader<'_, R>,
+    group: u32,
+    descriptor: &Descriptor,
+    held: u32,
+    bitmap: &mut Bitmap,
+) -> Result<Option<Finding>, Error> {
+    let layout = groups.layout();
+    let inodes = to_index(u64::from(layout.geometry.inodes_per_group()));
+    if descriptor.inode_uninit() {
+        bitmap.clear(inodes);
+    } else {
+        let bytes = groups.inode_bitmap(group)?;
+        let covered = bytes.get(..layout.geometry.inode_bitmap_bytes());
+        let computed = layout.checksums.bitmap(covered.unwrap_or_default());
+        let computed = computed.map(|crc| crc & descriptor.bitmap_checksum_mask);
+        let stored = descriptor.inode_bitmap_checksum;
+        if let Some(computed) = computed.filter(|computed| *computed != stored) {
+            return Ok(Some(Finding::InodeBitmapChecksum {
+                group,
+                stored,
+                computed,
+            }));
+        }
+        bitmap.load(bytes, inodes);
+    }
+    let held = to_index(u64::from(held));
+    if bitmap.run_from(held) != Some((held..inodes, false)) {
+        return Ok(Some(Finding::UnusedInodeInUse {
+            group,
+            unused: descriptor.itable_unused,
+        }));
+    }
+    let counted = u32::try_from(bitmap.free_count()).unwrap_or(u32::MAX);
+    let stored = descriptor.free_inodes;
+    Ok((counted != stored).then_some(Finding::FreeInodeCount {
+        group,
+        stored,
+        counted,
+    }))
+}

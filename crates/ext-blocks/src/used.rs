@@ -1,0 +1,206 @@
+//! What every byte of the disk is, run by run.
+
+use std::ops::Range;
+
+use blockio::{Extent, ExtentKind, Merge, ReadAt};
+
+use crate::bitmap::Bitmap;
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::group::{GroupReader, Layout, Verdict};
+use crate::runs::BlockRun;
+use crate::survey::GroupMap;
+
+/// The extents of a disk with an ext filesystem: ascending, without gaps, as
+/// long as they can be, and covering all of the disk. Made by
+/// [`Filesystem::used_extents`](crate::Filesystem::used_extents); ends after
+/// the first error.
+#[derive(Debug)]
+pub struct UsedExtents<'a, R: ?Sized>(Merge<WithZeros<'a, Source<'a, R>>>);
+
+impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
+    /// All of `disk` is used.
+    pub(crate) fn everything(disk: &'a R) -> Self {
+        Self::new(Source::Everything(Some(0..disk.size())), &[], None)
+    }
+
+    /// What the block bitmaps on `disk` say, as far as they are trusted.
+    pub(crate) fn from_bitmaps(
+        disk: &'a R,
+        layout: &'a Layout,
+        groups: &'a GroupMap,
+        tail: ExtentKind,
+    ) -> Self {
+        let runs = GroupRuns {
+            disk_bytes: disk.size(),
+            reader: GroupReader::new(disk, layout),
+            verdicts: &groups.verdicts,
+            tail,
+            bitmap: Bitmap::default(),
+            at: At::Start,
+        };
+        let geometry = Some(&layout.geometry);
+        Self::new(Source::Groups(runs), &groups.uninit, geometry)
+    }
+
+    fn new(source: Source<'a, R>, zeros: &'a [BlockRun], geometry: Option<&'a Geometry>) -> Self {
+        Self(Merge::new(WithZeros {
+            inner: source,
+            zeros,
+            geometry,
+            rest: None,
+        }))
+    }
+}
+
+impl<R: ReadAt + ?Sized> Iterator for UsedExtents<'_, R> {
+    type Item = Result<Extent, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+/// Used and unused runs, which tile the disk.
+#[derive(Debug)]
+enum Source<'a, R: ?Sized> {
+    Everything(Option<Range<u64>>),
+    Groups(GroupRuns<'a, R>),
+}
+
+impl<R: ReadAt + ?Sized> Iterator for Source<'_, R> {
+    type Item = Result<Extent, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Everything(bytes) => Some(Ok(Extent::new(bytes.take()?, ExtentKind::Data))),
+            Self::Groups(groups) => groups.next(),
+        }
+    }
+}
+
+/// Where a walk over the disk is.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    /// Before the first group.
+    Start,
+    /// Before `group`, whose bitmap has not been loaded.
+    Group(u32),
+    /// In `group`, before cluster `bit`.
+    Bit { group: u32, bit: usize },
+    /// Behind the tail.
+    End,
+}
+
+/// The boot block, the groups one by one, and the tail.
+#[derive(Debug)]
+struct GroupRuns<'a, R: ?Sized> {
+    disk_bytes: u64,
+    reader: GroupReader<'a, R>,
+    verdicts: &'a [Verdict],
+    /// What the bytes behind the filesystem are.
+    tail: ExtentKind,
+    bitmap: Bitmap,
+    at: At,
+}
+
+impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
+    type Item = Result<Extent, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let geometry = &self.reader.layout().geometry;
+        loop {
+            match self.at {
+                At::Start => {
+                    self.at = At::Group(0);
+                    let start = geometry.byte_of(geometry.blocks_of(0).start);
+                    return Some(Ok(Extent::new(0..start, ExtentKind::Data)));
+                }
+                At::Group(group) if group >= geometry.group_count() => {
+                    self.at = At::End;
+                    let tail = geometry.filesystem_bytes()..self.disk_bytes;
+                    return Some(Ok(Extent::new(tail, self.tail)));
+                }
+                At::Group(group) => {
+                    if let Err(error) = self.reader.load(group, self.verdicts, &mut self.bitmap) {
+                        self.at = At::End;
+                        return Some(Err(error));
+                    }
+                    self.at = At::Bit { group, bit: 0 };
+                }
+                At::Bit { group, bit } => match self.bitmap.run_from(bit) {
+                    Some((run, used)) => {
+                        self.at = At::Bit {
+                            group,
+                            bit: run.end,
+                        };
+                        let kind = if used {
+                            ExtentKind::Data
+                        } else {
+                            ExtentKind::Unused
+                        };
+                        return Some(Ok(Extent::new(geometry.bytes_of(group, run), kind)));
+                    }
+                    None => self.at = At::Group(group.saturating_add(1)),
+                },
+                At::End => return None,
+            }
+        }
+    }
+}
+
+/// Cuts the blocks in `zeros` out of the used runs of `inner`.
+#[derive(Debug)]
+struct WithZeros<'a, I> {
+    inner: I,
+    /// Ascending; those behind which the walk is are gone.
+    zeros: &'a [BlockRun],
+    /// `None` where there are no zeros.
+    geometry: Option<&'a Geometry>,
+    /// What is left of the last run of `inner`.
+    rest: Option<Extent>,
+}
+
+impl<I: Iterator<Item = Result<Extent, Error>>> Iterator for WithZeros<'_, I> {
+    type Item = Result<Extent, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let extent = match self.rest.take() {
+            Some(rest) => rest,
+            None => match self.inner.next()? {
+                Ok(extent) => extent,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        if extent.kind != ExtentKind::Data {
+            return Some(Ok(extent));
+        }
+        let (first, rest) = self.split(extent);
+        self.rest = rest.filter(|rest| rest.length > 0);
+        Some(Ok(first))
+    }
+}
+
+impl<I> WithZeros<'_, I> {
+    /// The first part of `extent` that is of one kind, and what follows it.
+    fn split(&mut self, extent: Extent) -> (Extent, Option<Extent>) {
+        while let (Some(zero), Some(geometry)) = (self.zeros.first(), self.geometry) {
+            let zero = geometry.byte_of(zero.start)..geometry.byte_of(zero.end);
+            if zero.end <= extent.start {
+                self.zeros = self.zeros.get(1..).unwrap_or_default();
+                continue;
+            }
+            let (cut, kind) = if zero.start > extent.start {
+                (zero.start, ExtentKind::Data)
+            } else {
+                (zero.end, ExtentKind::Zero)
+            };
+            let cut = cut.min(extent.end());
+            return (
+                Extent::new(extent.start..cut, kind),
+                Some(Extent::new(cut..extent.end(), ExtentKind::Data)),
+            );
+        }
+        (extent, None)
+    }
+}

@@ -1,0 +1,89 @@
+//! Byte buffers that are used again, so that a long run allocates a few times.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+/// Buffers that wait for their next use. As many exist as were ever taken at
+/// the same time.
+#[derive(Debug, Default)]
+pub struct BufferPool(Mutex<Vec<Vec<u8>>>);
+
+impl BufferPool {
+    /// An empty pool.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A buffer of `length` bytes that hold anything: the zeros of a new one or
+    /// what its last user left.
+    #[must_use]
+    pub fn take(&self, length: usize) -> PooledBuffer<'_> {
+        let mut bytes = self.waiting(Vec::pop).unwrap_or_default();
+        if bytes.len() < length {
+            bytes.resize(length, 0);
+        }
+        PooledBuffer {
+            bytes,
+            length,
+            pool: self,
+        }
+    }
+
+    fn waiting<T>(&self, change: impl FnOnce(&mut Vec<Vec<u8>>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A buffer that goes back to its [`BufferPool`] when dropped.
+pub struct PooledBuffer<'p> {
+    /// At least `length` long.
+    bytes: Vec<u8>,
+    length: usize,
+    pool: &'p BufferPool,
+}
+
+impl fmt::Debug for PooledBuffer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PooledBuffer({} bytes)", self.length)
+    }
+}
+
+impl Deref for PooledBuffer<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl DerefMut for PooledBuffer<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.length]
+    }
+}
+
+impl Drop for PooledBuffer<'_> {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.pool.waiting(|waiting| waiting.push(bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_returned_buffer_is_used_again_at_the_length_asked_for() {
+        let pool = BufferPool::new();
+        let mut first = pool.take(8);
+        first.fill(7);
+        drop(first);
+        assert_eq!(&*pool.take(4), [7; 4]);
+        assert_eq!(pool.waiting(|waiting| waiting.len()), 1);
+        assert_eq!(&*pool.take(12), [7, 7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 0]);
+        let (_one, _two) = (pool.take(1), pool.take(1));
+        assert_eq!(pool.waiting(|waiting| waiting.len()), 0);
+    }
+}

@@ -1,0 +1,5 @@
+//! One module a command: glue between the command line and the libraries.
+
+pub(crate) mod info;
+pub(crate) mod pack;
+pub(crate) mod unpack;

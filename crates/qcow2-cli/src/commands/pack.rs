@@ -1,0 +1,258 @@
+//! `qcow2 pack`: a disk or filesystem into an image.
+
+mod report;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Instant;
+
+use blockio::{Disk, Extent, ExtentKind, ReadAt, Target, TargetOptions, WriteAt, in_use};
+use ext_blocks::{Content, Damage, Detected, Filesystem, Finding, Tail, Trust};
+use qcow2_format::{RefcountOrder, Version};
+use qcow2_reader::{Image, OpenOptions};
+use qcow2_writer::{PackOptions, PackReport};
+
+use crate::args::{ContentArg, PackArgs, TailArg};
+use crate::commands::info::compat_name;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::progress::Progress;
+use crate::verify::{self, VerifyError};
+use report::{FilesystemReport, Report};
+
+/// Packs a source into an image, proves it if asked to, and reports.
+pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
+    check_usage(args)?;
+    let started = Instant::now();
+    let disk = Disk::open(&args.source)?;
+    let stamp = disk.stamp()?;
+    let kept = Kept::decide(args, &disk)?;
+
+    let target = Target::create(&args.image, &target_options(args, &disk))?;
+    let packed = pack(args, &disk, &kept, &target)?;
+    let sha256 = prove(args, &disk, &kept, &target)?;
+    if disk.stamp()? != stamp {
+        return Err(Failure::because(
+            &args.source,
+            "the source changed while it was read",
+        ));
+    }
+    target.commit()?;
+
+    let mut report = describe(args, &kept, packed);
+    report.sha256 = sha256;
+    report.seconds = started.elapsed().as_secs_f64();
+    if !args.run.quiet {
+        output::print(&report, args.run.output.output, false)?;
+    }
+    Ok(if report.has_notes() {
+        Outcome::DoneWithNotes
+    } else {
+        Outcome::Done
+    })
+}
+
+fn check_usage(args: &PackArgs) -> Result<(), Failure> {
+    if Version::from(args.compat) == Version::V2 && args.refcount_bits != RefcountOrder::DEFAULT {
+        return Err(Failure::Usage(format!(
+            "--refcount-bits {} needs --compat 1.1: qcow2 v2 has refcounts of 16 bits only",
+            args.refcount_bits.bits()
+        )));
+    }
+    Ok(())
+}
+
+fn target_options(args: &PackArgs, disk: &Disk) -> TargetOptions {
+    TargetOptions {
+        force: args.force,
+        sync: !args.no_sync,
+        sources: vec![disk.identity()],
+        head_bytes: args.cluster_size.bytes(),
+        ..TargetOptions::default()
+    }
+}
+
+/// What of a source is kept.
+struct Kept<'d> {
+    disk_bytes: u64,
+    filesystem: Option<Filesystem<'d, Disk>>,
+    /// Whether the filesystem decides, though it may decide to keep everything.
+    by_filesystem: bool,
+    /// Why everything is kept although less was asked for.
+    kept_whole: Option<String>,
+}
+
+impl<'d> Kept<'d> {
+    fn decide(args: &PackArgs, disk: &'d Disk) -> Result<Self, Failure> {
+        let in_use = in_use::source_in_use(disk)?;
+        if let Some(user) = &in_use
+            && !args.allow_mounted
+        {
+            return Err(Failure::because(
+                &args.source,
+                format_args!(
+                    "{user}; --allow-mounted packs all of it all the same, a snapshot is better"
+                ),
+            ));
+        }
+        let mut kept = Self {
+            disk_bytes: disk.size(),
+            filesystem: None,
+            by_filesystem: false,
+            kept_whole: in_use.map(|user| format!("{user}, so nothing is proven free")),
+        };
+        if args.content == ContentArg::All {
+            return Ok(kept);
+        }
+        let options = ext_blocks::Options {
+            content: match args.content {
+                ContentArg::Ext => Content::Ext,
+                ContentArg::Used | ContentArg::All => Content::Probe,
+            },
+            keep_uninit: args.keep_uninit,
+            tail: match args.tail {
+                TailArg::Keep => Tail::Keep,
+                TailArg::Drop => Tail::Drop,
+            },
+        };
+        let detected = ext_blocks::detect(disk, &options)
+            .map_err(|error| Failure::about(&args.source, &error))?;
+        match detected {
+            Detected::Ext(filesystem) => {
+                kept.by_filesystem = kept.kept_whole.is_none();
+                if let (Trust::Nothing(why), true) = (filesystem.trust(), kept.by_filesystem) {
+                    kept.kept_whole = Some(why.to_string());
+                }
+                kept.filesystem = Some(filesystem);
+            }
+            Detected::Nothing if args.content == ContentArg::Ext => {
+                return Err(Failure::because(
+                    &args.source,
+                    "there is no ext filesystem here",
+                ));
+            }
+            Detected::Nothing => {}
+        }
+        Ok(kept)
+    }
+
+    /// The disk as extents; the same each time.
+    fn extents(&self) -> Extents<'_> {
+        match &self.filesystem {
+            Some(filesystem) if self.by_filesystem => Box::new(filesystem.used_extents()),
+            _ => {
+                let all = Extent::new(0..self.disk_bytes, ExtentKind::Data);
+                Box::new((all.length > 0).then_some(Ok(all)).into_iter())
+            }
+        }
+    }
+}
+
+type Extents<'e> = Box<dyn Iterator<Item = Result<Extent, ext_blocks::Error>> + Send + 'e>;
+
+fn threads(args: &PackArgs) -> NonZeroUsize {
+    args.run.threads.unwrap_or_else(pipeline::available_threads)
+}
+
+fn pack(
+    args: &PackArgs,
+    disk: &Disk,
+    kept: &Kept<'_>,
+    target: &Target,
+) -> Result<PackReport, Failure> {
+    let bar = Progress::new(&args.run, "packing");
+    let show =
+        |progress: qcow2_writer::Progress| bar.update(progress.done_bytes, progress.total_bytes);
+    let options = PackOptions {
+        cluster_bits: args.cluster_size,
+        version: args.compat.into(),
+        refcount_order: args.refcount_bits,
+        threads: threads(args),
+        progress: Some(&show),
+        sync: !args.no_sync,
+    };
+    qcow2_writer::pack(disk, || kept.extents(), target, &options)
+        .map_err(|error| Failure::about(blamed(args, &error), &error))
+}
+
+/// The file that `error` is about.
+fn blamed<'a>(args: &'a PackArgs, error: &qcow2_writer::Error) -> &'a Path {
+    use qcow2_writer::Error;
+    match error {
+        Error::Extents(_) | Error::ReadDisk { .. } | Error::Unreadable { .. } => &args.source,
+        _ => &args.image,
+    }
+}
+
+/// Reads the finished image back as `--verify` and `--digest` want it; the
+/// digest, if asked for.
+fn prove(
+    args: &PackArgs,
+    disk: &Disk,
+    kept: &Kept<'_>,
+    target: &Target,
+) -> Result<Option<String>, Failure> {
+    if !args.verify && !args.digest {
+        return Ok(None);
+    }
+    target
+        .sync()
+        .map_err(|error| Failure::about(&args.image, &error))?;
+    let image = Image::open(target.uncached(), &OpenOptions::default())
+        .map_err(|error| Failure::about(&args.image, &error))?;
+    let blame = |error: VerifyError| match error {
+        VerifyError::Source(_) => Failure::about(&args.source, &error),
+        _ => Failure::about(&args.image, &error),
+    };
+    if args.verify {
+        let bar = Progress::new(&args.run, "verifying");
+        let uncached = disk.uncached();
+        verify::verify(&uncached, kept.extents(), &image, threads(args), |done| {
+            bar.update(done, kept.disk_bytes);
+        })
+        .map_err(blame)?;
+    }
+    if !args.digest {
+        return Ok(None);
+    }
+    let bar = Progress::new(&args.run, "digesting");
+    verify::sha256(&image, threads(args), |done| {
+        bar.update(done, kept.disk_bytes);
+    })
+    .map(Some)
+    .map_err(blame)
+}
+
+fn describe(args: &PackArgs, kept: &Kept<'_>, packed: PackReport) -> Report {
+    let filesystem = kept.filesystem.as_ref();
+    let damage = filesystem
+        .filter(|_| kept.by_filesystem)
+        .map(Filesystem::damage);
+    let whole = filesystem.is_none() || kept.kept_whole.is_some();
+    Report {
+        schema: output::SCHEMA,
+        command: "pack",
+        source: args.source.display().to_string(),
+        image: args.image.display().to_string(),
+        asked_for_all: args.content == ContentArg::All,
+        content: if whole { "all" } else { "used" },
+        kept_whole: kept.kept_whole.clone(),
+        filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
+        disk_bytes: packed.disk_bytes,
+        used_bytes: packed.used_bytes,
+        stored_bytes: packed.stored_bytes,
+        image_bytes: packed.image_bytes,
+        cluster_size: args.cluster_size.bytes(),
+        compat: compat_name(args.compat.into()),
+        refcount_bits: args.refcount_bits.bits(),
+        compression: "none",
+        damage: damage.map_or_else(Vec::new, |damage| {
+            let line = |finding: &Finding| format!("{finding}: {}", finding.consequence());
+            damage.findings().iter().map(line).collect()
+        }),
+        damage_count: damage.map_or(0, Damage::total),
+        verified: args.verify,
+        sha256: None,
+        seconds: 0.0,
+    }
+}

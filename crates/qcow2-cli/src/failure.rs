@@ -1,0 +1,88 @@
+//! Why a command failed, and what the process ends with.
+
+use std::error::Error;
+use std::fmt::{self, Display};
+use std::path::Path;
+
+/// What a command ends with when it did its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Exit code 0.
+    Done,
+    /// Exit code 3: complete, but the source is damaged or unclean in a way
+    /// worth knowing.
+    DoneWithNotes,
+}
+
+impl Outcome {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::DoneWithNotes => 3,
+        }
+    }
+}
+
+/// Why a command did not do its job: one message for a person.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Exit code 1.
+    Failed(String),
+    /// Exit code 2: what was asked for makes no sense.
+    Usage(String),
+}
+
+impl Failure {
+    /// `error` and its causes, about the file at `path`.
+    pub(crate) fn about(path: &Path, error: &dyn Error) -> Self {
+        Self::Failed(format!("{}: {}", path.display(), Causes(error)))
+    }
+
+    /// `message` about the file at `path`.
+    pub(crate) fn because(path: &Path, message: impl Display) -> Self {
+        Self::Failed(format!("{}: {message}", path.display()))
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+        }
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Failed(message) | Self::Usage(message)) = self;
+        f.write_str(message)
+    }
+}
+
+/// Errors of blockio name their own path.
+impl From<blockio::Error> for Failure {
+    fn from(error: blockio::Error) -> Self {
+        Self::Failed(Causes(&error).to_string())
+    }
+}
+
+/// An error and its causes in one line, each once.
+pub(crate) struct Causes<'e>(pub(crate) &'e dyn Error);
+
+impl Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.to_string();
+        f.write_str(&shown)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // An error that is passed through transparently shows its cause itself.
+            if !shown.ends_with(&text) {
+                f.write_str(": ")?;
+                f.write_str(&text)?;
+                shown = text;
+            }
+            next = cause.source();
+        }
+        Ok(())
+    }
+}

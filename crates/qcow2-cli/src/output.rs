@@ -1,0 +1,113 @@
+//! Reports: for people, and as JSON.
+
+use std::fmt::{self, Display};
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::args::OutputFormat;
+use crate::failure::Failure;
+
+/// Version of the shape of our own JSON reports; raised when a field changes
+/// its meaning or goes away.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// Prints `report` in the form asked for, on the standard output or, where that
+/// carries the data, on the error output.
+pub(crate) fn print<R: Serialize + Display>(
+    report: &R,
+    format: OutputFormat,
+    to_stderr: bool,
+) -> Result<(), Failure> {
+    let text = match format {
+        OutputFormat::Human => report.to_string(),
+        OutputFormat::Json => serde_json::to_string_pretty(report)
+            .map(|json| json + "\n")
+            .map_err(|error| Failure::Failed(format!("report: {error}")))?,
+    };
+    let written = if to_stderr {
+        io::stderr().write_all(text.as_bytes())
+    } else {
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+    };
+    match written {
+        // The job is done; a reader that left early has what it wanted.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("report: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A number of bytes for people: `2.9 GiB`.
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+        let unit = self.0.checked_ilog2().unwrap_or(0) / 10;
+        let name = UNITS.get(usize::try_from(unit).unwrap_or(0)).unwrap_or(&"");
+        let whole = self.0 >> (unit * 10);
+        if unit == 0 || whole >= 100 {
+            return write!(f, "{whole} {name}");
+        }
+        // A hundredth is enough below 100, and trailing zeros say nothing.
+        let hundredths = ((u128::from(self.0) * 100) >> (unit * 10)) % 100;
+        match (hundredths / 10, hundredths % 10) {
+            (0, 0) => write!(f, "{whole} {name}"),
+            (tenths, 0) => write!(f, "{whole}.{tenths} {name}"),
+            (tenths, rest) => write!(f, "{whole}.{tenths}{rest} {name}"),
+        }
+    }
+}
+
+/// Text out of an image or filesystem, safe to print on a terminal.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character.is_control() || character == '\\' {
+                out.extend(character.escape_default());
+            } else {
+                out.push(character);
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_well() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (65536, "64 KiB"),
+            (1_073_741_824, "1 GiB"),
+            (3_113_851_289, "2.89 GiB"),
+            (107_911_053_312, "100 GiB"),
+            (u64::MAX, "15.99 EiB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(Bytes(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn names_from_an_image_cannot_steer_a_terminal() {
+        assert_eq!(escaped("grün".as_bytes()), "grün");
+        assert_eq!(escaped(b"a\x1b[31m\n\\"), "a\\u{1b}[31m\\n\\\\");
+        assert_eq!(escaped(b"a\xff\xfeb"), "a\\xff\\xfeb");
+    }
+}

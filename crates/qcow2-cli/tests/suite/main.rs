@@ -1,0 +1,8 @@
+//! The program as a user runs it, and writer and reader against each other.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bench;
+mod pack;
+mod roundtrip;
+mod unpack;

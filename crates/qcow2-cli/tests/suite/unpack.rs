@@ -1,0 +1,187 @@
+//! `qcow2 unpack` and `qcow2 info`, as a user runs them.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+
+use crate::bench::Bench;
+use fixtures::qcow2::{Version, minimal};
+use fixtures::{Qemu, number};
+
+/// A folder with the image `image`, and the disk it restores to.
+fn bench_with_image(version: Version, cluster_bits: u32) -> (Bench, Vec<u8>) {
+    let bench = Bench::new();
+    let made = minimal(version, cluster_bits);
+    bench.write("image", &made.bytes);
+    (bench, made.disk)
+}
+
+#[test]
+fn hand_made_images_are_restored() {
+    for version in [Version::V2, Version::V3] {
+        for cluster_bits in [9, 12, 16, 21] {
+            let (bench, disk) = bench_with_image(version, cluster_bits);
+            bench.ok("unpack image disk");
+            assert!(bench.read("disk") == disk, "{version:?} {cluster_bits}");
+            let stored = fs::metadata(bench.path("disk")).unwrap().blocks() * 512;
+            assert!(
+                stored <= (1 << cluster_bits) + 8192,
+                "holes must stay holes"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_standard_output_takes_the_disk_alone() {
+    let (bench, disk) = bench_with_image(Version::V3, 16);
+    let output = bench.command("unpack image -").output().unwrap();
+    assert!(output.stdout == disk);
+    assert!(
+        String::from_utf8(output.stderr).unwrap().contains("327680") || output.status.success()
+    );
+    bench.fails(
+        "unpack --force image -",
+        2,
+        "--force and --in-place make no sense with the standard output",
+    );
+}
+
+#[test]
+fn an_existing_target_becomes_exactly_the_disk() {
+    for option in ["--force", "--in-place"] {
+        for length in [100, 1_000_000] {
+            let (bench, disk) = bench_with_image(Version::V3, 16);
+            bench.write("target", vec![0xff; length]);
+            bench.fails("unpack image target", 1, "target already exists");
+            assert!(bench.read("target") == vec![0xff; length]);
+            let inode = fs::metadata(bench.path("target")).unwrap().ino();
+            let report = bench.ok(&format!("unpack {option} image target"));
+            assert!(bench.read("target") == disk, "{option} {length}");
+            let in_place = option == "--in-place";
+            assert_eq!(
+                fs::metadata(bench.path("target")).unwrap().ino() == inode,
+                in_place
+            );
+            assert_eq!(report.contains("not atomic"), in_place);
+        }
+    }
+}
+
+#[test]
+fn a_truncated_image_leaves_no_target() {
+    let made = minimal(Version::V3, 12);
+    for length in (0..made.bytes.len()).step_by(1000) {
+        let bench = Bench::new();
+        bench.write("image", &made.bytes[..length]);
+        let outcome = bench.run("unpack image disk");
+        assert_eq!(outcome.code, Some(1), "{length}: {outcome:?}");
+        assert!(outcome.stderr.starts_with("qcow2: image: "), "{outcome:?}");
+        assert_eq!(bench.names(), ["image"]);
+    }
+}
+
+#[test]
+fn what_is_not_read_yet_is_refused_by_name() {
+    let Some(qemu) = Qemu::require() else { return };
+    let bench = Bench::new();
+    bench.write("base", vec![1; 1 << 20]);
+    let create = |arguments: &str| {
+        qemu.tool()
+            .ok(|command| {
+                command
+                    .args(arguments.split_whitespace())
+                    .current_dir(bench.folder())
+            })
+            .unwrap();
+    };
+    create("create -q -f qcow2 -b base -F raw backed 1M");
+    create("create -q -f qcow2 -o data_file=data,data_file_raw=on external 1M");
+    create("create -q -f qcow2 -o extended_l2=on subclusters 1M");
+    create("convert -q -c -O qcow2 base compressed");
+    for (image, word) in [
+        ("backed", "backing file"),
+        ("external", "data file"),
+        ("subclusters", "extended L2"),
+        ("compressed", "compressed"),
+    ] {
+        let outcome = bench.run(&format!("unpack {image} out"));
+        assert_eq!(outcome.code, Some(1));
+        assert!(outcome.stderr.contains(word), "{image}: {outcome:?}");
+        assert!(!bench.path("out").exists());
+        // It can still be asked what it is.
+        bench.ok(&format!("info {image}"));
+    }
+}
+
+#[test]
+fn info_says_what_qemu_img_says() {
+    let Some(qemu) = Qemu::require() else { return };
+    let bench = Bench::new();
+    for (index, options) in [
+        "-o compat=1.1 i 64M",
+        "-o compat=0.10 i 64M",
+        "-o cluster_size=2M,refcount_bits=64,lazy_refcounts=on i 1G",
+        "-o cluster_size=512 i 1000000",
+        "-o extended_l2=on,compression_type=zstd i 5G",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let arguments = format!("create -q -f qcow2 {options}");
+        let run = |arguments: &str| {
+            qemu.tool()
+                .ok(|command| {
+                    command
+                        .args(arguments.split_whitespace())
+                        .current_dir(bench.folder())
+                })
+                .unwrap()
+        };
+        run(&arguments);
+        let theirs: serde_json::Value = serde_json::from_str(&run("info --output=json i")).unwrap();
+        let ours: serde_json::Value =
+            serde_json::from_str(&bench.ok("info --output json i")).unwrap();
+        assert_eq!(ours, theirs, "{index}");
+        let line = |text: &str, key: &str| {
+            text.lines()
+                .find(|line| line.trim_start().starts_with(key))
+                .map(str::to_owned)
+        };
+        let (theirs, ours) = (run("info i"), bench.ok("info i"));
+        for key in [
+            "virtual size:",
+            "cluster_size:",
+            "compat:",
+            "refcount bits:",
+            "corrupt:",
+        ] {
+            assert_eq!(line(&ours, key), line(&theirs, key), "{options}");
+        }
+    }
+}
+
+#[test]
+fn a_sparse_petabyte_is_restored_in_no_time() {
+    let Some(qemu) = Qemu::require() else { return };
+    let bench = Bench::new();
+    let create = "create -q -f qcow2 -o cluster_size=2M image 1P";
+    qemu.tool()
+        .ok(|command| {
+            command
+                .args(create.split_whitespace())
+                .current_dir(bench.folder())
+        })
+        .unwrap();
+    // Not every file system holds files that long.
+    if File::create(bench.path("probe"))
+        .unwrap()
+        .set_len(1 << 50)
+        .is_err()
+    {
+        eprintln!("SKIPPED: the file system holds no file of 1 PiB");
+        return;
+    }
+    let json = bench.ok("unpack --output json image disk");
+    assert_eq!(number(&json, "disk_bytes"), Some(1 << 50));
+    assert_eq!(number(&json, "written_bytes"), Some(0));
+}

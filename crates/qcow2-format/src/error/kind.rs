@@ -1,0 +1,68 @@
+//! The kind of each error, decided variant by variant.
+
+use super::Error;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The bytes contradict the specification, or themselves.
+    Corrupt,
+    /// The bytes may be right, but need something nobody here knows.
+    Unsupported,
+    /// A value is outside of what the format or its implementations can hold.
+    Limit,
+}
+
+impl Error {
+    /// How bad it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Magic { .. }
+            | Self::HeaderLength { .. }
+            | Self::RefcountOrder { .. }
+            | Self::CompressionBit { .. }
+            | Self::SubclusterBits { .. }
+            | Self::RawWithoutDataFile
+            | Self::L1TooSmall { .. }
+            | Self::Unaligned { .. }
+            | Self::ExtensionTooLarge { .. }
+            | Self::ExtensionLength { .. }
+            | Self::NoBitmaps { .. }
+            | Self::BitmapsReserved { .. }
+            | Self::LuksMissing
+            | Self::LuksUnexpected { .. }
+            | Self::HeaderTruncated { .. }
+            | Self::TruncatedEntry { .. }
+            | Self::UnalignedEntry { .. }
+            | Self::ZeroFlagInVersion2 { .. }
+            | Self::CompressedWithDataFile { .. }
+            | Self::CompressedEntryOffset { .. }
+            | Self::SubclustersWithoutHost { .. }
+            | Self::SubclustersBoth { .. }
+            | Self::BitmapNameTwice { .. }
+            | Self::BitmapsLeftOver { .. } => ErrorKind::Corrupt,
+            Self::Version { .. }
+            | Self::ClusterBits { .. }
+            | Self::ClusterBytes { .. }
+            | Self::RefcountWidth { .. }
+            | Self::CryptMethod { .. }
+            | Self::CompressionType { .. }
+            | Self::Features { .. }
+            | Self::NeedsVersion3 { .. }
+            | Self::BitmapType { .. }
+            | Self::BitmapFlags { .. } => ErrorKind::Unsupported,
+            Self::TooLarge { .. }
+            | Self::PastFileOffsets { .. }
+            | Self::HeaderTooLarge { .. }
+            | Self::ExtensionValue { .. }
+            | Self::EmptyBackingName
+            | Self::SnapshotNeedsDiskSize { .. }
+            | Self::EntryRange { .. }
+            | Self::CompressedOffset { .. }
+            | Self::CompressedLength { .. }
+            | Self::RefcountTooLarge { .. }
+            | Self::RefcountIndex { .. } => ErrorKind::Limit,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What can be wrong with an image, or go wrong on the way.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+
+use qcow2_format::{GuestOffset, HostOffset};
+
+/// What sort of trouble an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The image breaks the format's rules, or a part of it is missing.
+    Corrupt,
+    /// The image is right, and needs something this crate cannot do.
+    Unsupported,
+    /// The image is right, and larger than this crate accepts.
+    Limit,
+    /// The storage below failed.
+    Io,
+}
+
+/// A part of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Structure {
+    /// The first cluster: header, extensions, backing file name.
+    Header,
+    /// The refcount table.
+    RefcountTable,
+    /// The L1 table of the active disk.
+    L1Table,
+    /// An L2 table.
+    L2Table,
+    /// A cluster of guest data.
+    Data,
+}
+
+impl fmt::Display for Structure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::RefcountTable => "refcount table",
+            Self::L1Table => "L1 table",
+            Self::L2Table => "L2 table",
+            Self::Data => "data",
+        })
+    }
+}
+
+/// Why an image could not be opened or read, or its disk not be written.
+///
+/// Where it passes through an [`io::Error`], [`io::Error::downcast`] gives it
+/// back.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The header is not right, or needs an unknown or unsupported feature.
+    #[error(transparent)]
+    Header(#[from] qcow2_format::Error),
+    /// The corrupt bit is set: a writer has seen damage in this image.
+    #[error("the image is marked as corrupt (incompatible feature bit 1)")]
+    MarkedCorrupt,
+    /// The disk is not complete without another file.
+    #[error("the image has the backing file {name:?}, and backing files are not supported")]
+    BackingFile {
+        /// The name, as stored; bytes that are not UTF-8 are replaced.
+        name: String,
+    },
+    /// The guest data is encrypted.
+    #[error("the image is encrypted with {method}, and encryption is not supported")]
+    Encrypted {
+        /// The method by its name in the specification.
+        method: &'static str,
+    },
+    /// An entry of the L1 table is not right.
+    #[error("L1 table at host offset {table}, guest offset {guest}")]
+    L1Entry {
+        /// Where the table is.
+        table: HostOffset,
+        /// The first guest byte that the entry maps.
+        guest: GuestOffset,
+        /// What is wrong with it.
+        source: qcow2_format::Error,
+    },
+    /// An entry of an L2 table is not right.
+    #[error("L2 table at host offset {table}, guest offset {guest}")]
+    L2Entry {
+        /// Where the table is.
+        table: HostOffset,
+        /// The first guest byte that the entry maps.
+        guest: GuestOffset,
+        /// What is wrong with it.
+        source: qcow2_format::Error,
+    },
+    /// A cluster is compressed.
+    #[error("guest offset {guest}: compressed clusters are not supported")]
+    Compressed {
+        /// The first guest byte of the cluster.
+        guest: GuestOffset,
+    },
+    /// Two structures claim the same bytes.
+    #[error(
+        "{structure} of guest offset {guest} lies at host offset {host}, inside the {with} at {:#x}..{:#x}",
+        range.start, range.end
+    )]
+    Overlap {
+        /// What was looked up.
+        structure: Structure,
+        /// The first guest byte that it is for.
+        guest: GuestOffset,
+        /// Where it starts.
+        host: HostOffset,
+        /// What is there already.
+        with: Structure,
+        /// The host bytes of `with`.
+        range: Range<u64>,
+    },
+    /// The file ends before a structure does.
+    #[error(
+        "{structure} at host offset {host}, for guest bytes {:#x}..{:#x}, reaches to {end:#x}, and the file ends at {file_bytes:#x}: the image is truncated",
+        guest.start, guest.end
+    )]
+    Truncated {
+        /// What is missing, or missing its end.
+        structure: Structure,
+        /// The guest bytes that cannot be known without it.
+        guest: Range<u64>,
+        /// Where it starts.
+        host: HostOffset,
+        /// The host offset behind its last byte.
+        end: u64,
+        /// The length of the file.
+        file_bytes: u64,
+    },
+    /// Reading the image failed.
+    #[error("reading the {structure} at host offset {host}")]
+    Read {
+        /// What was read.
+        structure: Structure,
+        /// Where the read started.
+        host: HostOffset,
+        /// What the storage reported.
+        source: io::Error,
+    },
+    /// Writing the disk failed.
+    #[error("writing the disk at {offset:#x}")]
+    Write {
+        /// Where the write started.
+        offset: u64,
+        /// What the storage reported.
+        source: io::Error,
+    },
+    /// The disk cannot be made as long as it has to be.
+    #[error("making the disk {size} bytes long")]
+    Resize {
+        /// The length it has to be.
+        size: u64,
+        /// What the storage reported.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// What sort of trouble this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Header(source) | Self::L1Entry { source, .. } | Self::L2Entry { source, .. } => {
+                match source.kind() {
+                    qcow2_format::ErrorKind::Corrupt => ErrorKind::Corrupt,
+                    qcow2_format::ErrorKind::Unsupported => ErrorKind::Unsupported,
+                    qcow2_format::ErrorKind::Limit => ErrorKind::Limit,
+                }
+            }
+            Self::MarkedCorrupt | Self::Overlap { .. } | Self::Truncated { .. } => {
+                ErrorKind::Corrupt
+            }
+            Self::BackingFile { .. } | Self::Encrypted { .. } | Self::Compressed { .. } => {
+                ErrorKind::Unsupported
+            }
+            Self::Read { .. } | Self::Write { .. } | Self::Resize { .. } => ErrorKind::Io,
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Read { source, .. }
+            | Error::Write { source, .. }
+            | Error::Resize { source, .. } => source.kind(),
+            other => match other.kind() {
+                ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+                ErrorKind::Corrupt | ErrorKind::Limit | ErrorKind::Io => io::ErrorKind::InvalidData,
+            },
+        };
+        Self::new(kind, error)
+    }
+}

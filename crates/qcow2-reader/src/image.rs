@@ -1,0 +1,120 @@
+//! An opened image.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+
+use blockio::{ReadAt, len_u64};
+use qcow2_format::Header;
+
+use crate::header::{check_supported, read_header};
+use crate::runs::{Mapping, Runs};
+use crate::tables::Tables;
+use crate::{Error, Extents, OpenOptions, Structure};
+
+/// An opened image: the disk in it can be read anywhere, by many threads.
+pub struct Image<S> {
+    storage: S,
+    header: Header,
+    size: u64,
+    tables: Tables,
+}
+
+impl<S: ReadAt> Image<S> {
+    /// Opens the image that `storage` holds and reads its L1 table.
+    ///
+    /// # Errors
+    ///
+    /// Where the header or the L1 table is damaged or missing, and where the
+    /// header says that the image needs something this crate cannot do.
+    pub fn open(storage: S, options: &OpenOptions) -> Result<Self, Error> {
+        let header = read_header(&storage)?;
+        check_supported(&header)?;
+        let size = header.exact_size().unwrap_or(header.size);
+        let tables = Tables::open(&storage, &header, size, options)?;
+        Ok(Self {
+            storage,
+            header,
+            size,
+            tables,
+        })
+    }
+
+    /// Exact length of the disk, in bytes. It need not be a multiple of 512.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The header. [`IncompatibleFeatures::DIRTY`](qcow2_format::feature::IncompatibleFeatures::DIRTY)
+    /// may be set in it: the refcounts of such an image may be stale, which
+    /// matters to those who write to it.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The storage that holds the image.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// What is where on the disk.
+    pub fn extents(&self) -> Extents<'_, S> {
+        Extents::new(self.runs(0..self.size))
+    }
+
+    pub(crate) fn runs(&self, guest: Range<u64>) -> Runs<'_, S> {
+        Runs::new(&self.storage, &self.tables, guest)
+    }
+}
+
+impl<S: ReadAt> ReadAt for Image<S> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let end = offset
+            .checked_add(len_u64(buf.len()))
+            .filter(|end| *end <= self.size)
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut rest = buf;
+        for run in self.runs(offset..end) {
+            let run = run?;
+            let length = usize::try_from(run.bytes()).unwrap_or(usize::MAX);
+            let (bytes, behind) = rest.split_at_mut(length);
+            match run.mapping {
+                Mapping::Unallocated | Mapping::Zero => bytes.fill(0),
+                Mapping::Data { host } => {
+                    self.storage
+                        .read_at(host.0, bytes)
+                        .map_err(|source| Error::Read {
+                            structure: Structure::Data,
+                            host,
+                            source,
+                        })?;
+                }
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        for run in self.runs(from..self.size) {
+            let run = run?;
+            if matches!(run.mapping, Mapping::Data { .. }) {
+                return Ok(Some(run.guest));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<S> fmt::Debug for Image<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image")
+            .field("size", &self.size)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! The L1 table, and a bounded cache of L2 tables.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use blockio::ReadAt;
+use lru::LruCache;
+use qcow2_format::{EntryContext, Geometry, GuestOffset, Header, HostOffset, L1Entry};
+
+use crate::places::Places;
+use crate::{Error, OpenOptions, Structure};
+
+/// Bytes of an entry of an L1 table.
+const L1_ENTRY_BYTES: u64 = 8;
+
+/// A table of 64-bit entries, as stored. Entries are decoded when used: most of
+/// a large table is never looked at.
+#[derive(Debug)]
+pub(crate) struct Table(Vec<u8>);
+
+impl Table {
+    fn read<S: ReadAt + ?Sized>(
+        storage: &S,
+        structure: Structure,
+        host: HostOffset,
+        bytes: u64,
+    ) -> Result<Self, Error> {
+        let read = || {
+            let length = usize::try_from(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            let mut table = vec![0; length];
+            storage.read_at(host.0, &mut table)?;
+            Ok(Self(table))
+        };
+        read().map_err(|source| Error::Read {
+            structure,
+            host,
+            source,
+        })
+    }
+
+    /// Entry `index`; zero, which maps nothing, behind the last that was read.
+    pub(crate) fn entry(&self, index: u64) -> u64 {
+        let (entries, _) = self.0.as_chunks::<8>();
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| entries.get(index))
+            .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
+}
+
+/// An L2 table, and where it is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct L2Table {
+    pub(crate) host: HostOffset,
+    pub(crate) entries: Arc<Table>,
+}
+
+/// All that is needed to look up where guest bytes are.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) geometry: Geometry,
+    /// What the meaning of an L2 entry depends on.
+    pub(crate) context: EntryContext,
+    /// Where things may be.
+    pub(crate) places: Places,
+    /// Bytes of the disk.
+    size: u64,
+    l1_host: HostOffset,
+    l1: Table,
+    /// L2 tables by L1 index. Not by host offset: of a table that is shared, the
+    /// last L1 entry may need less.
+    cache: Mutex<LruCache<u64, L2Table>>,
+}
+
+impl Tables {
+    /// Reads the L1 table of the active disk, which has `size` bytes.
+    pub(crate) fn open<S: ReadAt + ?Sized>(
+        storage: &S,
+        header: &Header,
+        size: u64,
+        options: &OpenOptions,
+    ) -> Result<Self, Error> {
+        let geometry = header.geometry();
+        let places = Places::new(header, storage.size());
+        let l1_host = header.l1_table_offset;
+        // Decoding the header has held this against the stored number of
+        // entries, and that against the limit of 32 MiB.
+        let l1_entries = geometry.l1_entries_for(size);
+        let l1_bytes = l1_entries.saturating_mul(L1_ENTRY_BYTES);
+        places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
+        let l1 = Table::read(storage, Structure::L1Table, l1_host, l1_bytes)?;
+        let cached = options.l2_cache_bytes / geometry.cluster_bits.bytes();
+        let cached = usize::try_from(cached.min(l1_entries)).unwrap_or(usize::MAX);
+        Ok(Self {
+            geometry,
+            context: header.entry_context(),
+            places,
+            size,
+            l1_host,
+            l1,
+            cache: Mutex::new(LruCache::new(
+                NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN),
+            )),
+        })
+    }
+
+    /// The guest bytes that L1 entry `l1_index` maps.
+    pub(crate) fn l1_coverage(&self, l1_index: u64) -> Range<u64> {
+        let coverage_bytes = self.geometry.l2_coverage_bytes();
+        let start = l1_index.saturating_mul(coverage_bytes);
+        start..start.saturating_add(coverage_bytes).min(self.size)
+    }
+
+    /// The L2 table that L1 entry `l1_index` names, or `None` where it names
+    /// none and all it maps is unallocated.
+    pub(crate) fn l2<S: ReadAt + ?Sized>(
+        &self,
+        storage: &S,
+        l1_index: u64,
+    ) -> Result<Option<L2Table>, Error> {
+        let raw = self.l1.entry(l1_index);
+        if raw == 0 {
+            return Ok(None);
+        }
+        if let Some(table) = self.cache().get(&l1_index) {
+            return Ok(Some(table.clone()));
+        }
+        let guest = self.l1_coverage(l1_index);
+        let entry =
+            L1Entry::decode(raw, self.geometry.cluster_bits, l1_index).map_err(|source| {
+                Error::L1Entry {
+                    table: self.l1_host,
+                    guest: GuestOffset(guest.start),
+                    source,
+                }
+            })?;
+        let Some(L1Entry { l2_table: host, .. }) = entry else {
+            return Ok(None);
+        };
+        // The entries in use: the file may end behind them.
+        let bytes = guest
+            .end
+            .saturating_sub(guest.start)
+            .div_ceil(self.geometry.cluster_bits.bytes())
+            .saturating_mul(self.geometry.l2_entry_bytes());
+        self.places.check(Structure::L2Table, guest, host, bytes)?;
+        // Not under the lock: a slow read must not stop the readers that have
+        // their table. Two that miss the same one at once both read it.
+        let entries = Arc::new(Table::read(storage, Structure::L2Table, host, bytes)?);
+        let table = L2Table { host, entries };
+        self.cache().put(l1_index, table.clone());
+        Ok(Some(table))
+    }
+
+    fn cache(&self) -> MutexGuard<'_, LruCache<u64, L2Table>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,81 @@
+//! Guest bytes on their way to host clusters.
+
+use std::ops::Range;
+
+use blockio::{Store, len_u64};
+use qcow2_format::HostOffset;
+
+use crate::error::Error;
+use crate::output::Output;
+use crate::units::to_usize;
+
+/// Cuts `range` at the multiples of `unit` bytes.
+pub(crate) fn cut(range: Range<u64>, unit: u64) -> impl Iterator<Item = Range<u64>> {
+    let mut start = range.start;
+    std::iter::from_fn(move || {
+        let part = start..range.end.min((start / unit + 1) * unit);
+        start = part.end;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// One write of the caller, of which a run that is contiguous in the guest and
+/// in the image waits to be written at once.
+#[derive(Debug)]
+pub(crate) struct DataRun<'b> {
+    bytes: &'b [u8],
+    /// Guest offset of `bytes`.
+    offset: u64,
+    /// Guest bytes that wait.
+    waiting: Range<u64>,
+    /// Where the first of them goes.
+    host: HostOffset,
+}
+
+impl<'b> DataRun<'b> {
+    /// A write of `bytes` at guest offset `offset`, of which nothing waits yet.
+    pub(crate) fn new(bytes: &'b [u8], offset: u64) -> Self {
+        Self {
+            bytes,
+            offset,
+            waiting: offset..offset,
+            host: HostOffset(0),
+        }
+    }
+
+    /// The guest bytes of the whole write.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.offset..self.offset + len_u64(self.bytes.len())
+    }
+
+    /// The bytes of `guest`, a part of the range of this write.
+    pub(crate) fn part(&self, guest: &Range<u64>) -> &'b [u8] {
+        &self.bytes[to_usize(guest.start - self.offset)..to_usize(guest.end - self.offset)]
+    }
+
+    /// Writes the bytes of `guest` at `host`, now or later.
+    pub(crate) fn push<T: Store + ?Sized>(
+        &mut self,
+        guest: Range<u64>,
+        host: HostOffset,
+        output: &Output<'_, T>,
+    ) -> Result<(), Error> {
+        let waiting_bytes = self.waiting.end - self.waiting.start;
+        if guest.start == self.waiting.end && host.0 == self.host.0 + waiting_bytes {
+            self.waiting.end = guest.end;
+        } else {
+            self.write(output)?;
+            self.waiting = guest;
+            self.host = host;
+        }
+        Ok(())
+    }
+
+    /// Writes what waits.
+    pub(crate) fn write<T: Store + ?Sized>(&self, output: &Output<'_, T>) -> Result<(), Error> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        output.write("data", self.host, self.part(&self.waiting))
+    }
+}

@@ -1,0 +1,224 @@
+//! Why an image could not be written.
+
+use std::io;
+
+use qcow2_format::HostOffset;
+
+/// Why an image could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The format, or QEMU, has no room for such an image. Nothing was written
+    /// yet, except by an [`ImageWriter`](crate::ImageWriter) that grew too large.
+    #[error(transparent)]
+    Unrepresentable(#[from] Unrepresentable),
+    /// A write passes the end of the disk.
+    #[error("a write of {length} bytes at {offset:#x} passes the end of the disk at {size:#x}")]
+    OutOfRange {
+        /// Guest offset of the write.
+        offset: u64,
+        /// Length of the write in bytes.
+        length: u64,
+        /// Length of the disk in bytes.
+        size: u64,
+    },
+    /// A write failed before, so what the image holds is not known.
+    #[error("the image cannot be used after a write to it failed")]
+    Broken,
+    /// The extents leave a gap, overlap, or end at the wrong place.
+    #[error(
+        "extents must tile the disk of {size:#x} bytes, and {} at {expected:#x}, where {}",
+        if expected < size { "go on" } else { "end" },
+        found(.start, .length)
+    )]
+    NotTiled {
+        /// Guest offset up to which the extents tile the disk.
+        expected: u64,
+        /// Guest offset of the extent that came, or none where they ended.
+        start: Option<u64>,
+        /// Length in bytes of the extent that came; zero where they ended.
+        length: u64,
+        /// Length of the disk in bytes.
+        size: u64,
+    },
+    /// Bytes that are in use are known to be unreadable.
+    #[error("{length} bytes of the disk at {start:#x} are in use and cannot be read")]
+    Unreadable {
+        /// Guest offset of the first of them.
+        start: u64,
+        /// How many they are.
+        length: u64,
+    },
+    /// What the disk holds could not be found out.
+    #[error(transparent)]
+    Extents(Box<dyn std::error::Error + Send + Sync>),
+    /// The disk could not be read.
+    #[error("cannot read {length} bytes of the disk at {offset:#x}")]
+    ReadDisk {
+        /// Guest offset of the read.
+        offset: u64,
+        /// Length of the read in bytes.
+        length: u64,
+        /// What the storage reported.
+        #[source]
+        source: io::Error,
+    },
+    /// The image could not be written.
+    #[error("cannot write {structure} at {offset} of the image")]
+    WriteImage {
+        /// What was to be written.
+        structure: &'static str,
+        /// Where in the image.
+        offset: HostOffset,
+        /// What the storage reported.
+        #[source]
+        source: io::Error,
+    },
+    /// An L2 table could not be read back.
+    #[error("cannot read the L2 table at {offset} of the image back")]
+    ReadBack {
+        /// Where in the image.
+        offset: HostOffset,
+        /// What the storage reported.
+        #[source]
+        source: io::Error,
+    },
+    /// An L2 table read back is not what was written.
+    #[error(
+        "L2 table at {table}: entry {index} was read back as {raw:#x}, which was never written"
+    )]
+    ChangedBelow {
+        /// Where in the image the table is.
+        table: HostOffset,
+        /// Which entry.
+        index: u64,
+        /// What was read.
+        raw: u64,
+    },
+    /// A structure could not be encoded.
+    #[error(transparent)]
+    Format(#[from] qcow2_format::Error),
+}
+
+fn found(start: &Option<u64>, length: &u64) -> String {
+    match start {
+        Some(start) => format!("an extent of {length} bytes at {start:#x} came"),
+        None => "they ended".to_owned(),
+    }
+}
+
+/// Why no image can hold a disk.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unrepresentable {
+    /// The L1 table would be longer than QEMU accepts.
+    #[error(
+        "a disk of {size} bytes needs an L1 table of {l1_bytes} bytes with clusters of \
+         {cluster_bytes} bytes; at most {l1_bytes_max} are allowed{}",
+        hint(.smallest_cluster_bytes)
+    )]
+    L1Table {
+        /// Length of the disk in bytes.
+        size: u64,
+        /// Size of a cluster in bytes.
+        cluster_bytes: u64,
+        /// Length the L1 table would have in bytes.
+        l1_bytes: u64,
+        /// Length the L1 table may have in bytes.
+        l1_bytes_max: u64,
+        /// The smallest cluster size that would do, if any.
+        smallest_cluster_bytes: Option<u64>,
+    },
+    /// The refcount table would be longer than QEMU accepts.
+    #[error(
+        "an image of up to {clusters} clusters of {cluster_bytes} bytes is too large: \
+         a refcount table of {table_bytes_max} bytes allows {clusters_max}{}",
+        hint(.smallest_cluster_bytes)
+    )]
+    RefcountTable {
+        /// Clusters the image may need beside the refcounts.
+        clusters: u64,
+        /// Clusters it may have beside the refcounts.
+        clusters_max: u64,
+        /// Size of a cluster in bytes.
+        cluster_bytes: u64,
+        /// Length the refcount table may have in bytes.
+        table_bytes_max: u64,
+        /// The smallest cluster size that would do, if any.
+        smallest_cluster_bytes: Option<u64>,
+    },
+    /// The image would reach host offsets that an entry cannot hold.
+    #[error(
+        "an image of up to {clusters} clusters of {cluster_bytes} bytes is too large: \
+         host offsets end at {end_max:#x}, which allows {clusters_max}{}",
+        hint(.smallest_cluster_bytes)
+    )]
+    HostOffset {
+        /// Clusters the image may need beside the refcounts.
+        clusters: u64,
+        /// Clusters it may have beside the refcounts.
+        clusters_max: u64,
+        /// Size of a cluster in bytes.
+        cluster_bytes: u64,
+        /// Where an image must end.
+        end_max: u64,
+        /// The smallest cluster size that would do, if any.
+        smallest_cluster_bytes: Option<u64>,
+    },
+    /// Version 2 of the format has 16-bit refcounts only.
+    #[error("refcounts of {bits} bits need version 3 of the format; version 2 has 16 bits")]
+    RefcountWidth {
+        /// Width of a refcount in bits.
+        bits: u32,
+    },
+}
+
+fn hint(smallest_cluster_bytes: &Option<u64>) -> String {
+    match smallest_cluster_bytes {
+        Some(bytes) => format!("; clusters of {bytes} bytes would do"),
+        None => "; no cluster size would do".to_owned(),
+    }
+}
+
+/// What sort of failure an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The image would pass a limit of the format or of QEMU.
+    Limit,
+    /// The caller asked for what makes no sense.
+    Invalid,
+    /// The disk to be packed could not be read, or its extents not be found.
+    Source,
+    /// The image could not be written or read back.
+    Target,
+}
+
+impl Error {
+    /// What sort of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unrepresentable(why) => why.kind(),
+            Self::OutOfRange { .. } | Self::NotTiled { .. } => ErrorKind::Invalid,
+            Self::Unreadable { .. } | Self::Extents(_) | Self::ReadDisk { .. } => ErrorKind::Source,
+            Self::Broken
+            | Self::WriteImage { .. }
+            | Self::ReadBack { .. }
+            | Self::ChangedBelow { .. } => ErrorKind::Target,
+            Self::Format(_) => ErrorKind::Limit,
+        }
+    }
+}
+
+impl Unrepresentable {
+    /// What sort of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::L1Table { .. } | Self::RefcountTable { .. } | Self::HostOffset { .. } => {
+                ErrorKind::Limit
+            }
+            Self::RefcountWidth { .. } => ErrorKind::Invalid,
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! An image that takes writes in any order.
+
+use std::fmt;
+use std::ops::Range;
+
+use blockio::{Store, is_zero, len_u64};
+use qcow2_format::extension::Extension;
+use qcow2_format::{ClusterBits, GuestOffset, Header, HostOffset, Version};
+
+use crate::data_run::{DataRun, cut};
+use crate::error::Error;
+use crate::l1_table::{L1Table, L2Place};
+use crate::l2_cache::L2Cache;
+use crate::layout::{Layout, RefcountArea};
+use crate::options::WriteOptions;
+use crate::output::Output;
+use crate::refcounts::Refcounts;
+use crate::units::to_u32;
+
+/// Bytes of L2 tables that are kept in memory at most, unless one is larger.
+const L2_CACHE_BYTES_MAX: u64 = 32 << 20;
+
+/// Writes a new image, in any order.
+///
+/// Clusters that were never written, or only with zeros, are not stored; a
+/// stored cluster is overwritten where it is. There is no image before
+/// [`finish`](Self::finish).
+///
+/// # Example
+///
+/// ```
+/// use blockio::MemoryDisk;
+/// use qcow2_writer::{ImageWriter, WriteOptions};
+///
+/// # fn main() -> Result<(), qcow2_writer::Error> {
+/// let target = MemoryDisk::default();
+/// let options = WriteOptions { size: 10 << 30, ..Default::default() };
+/// let mut writer = ImageWriter::create(&target, &options)?;
+/// writer.write_at(b"boot", 512)?;
+/// assert_eq!(writer.finish()?.stored_clusters, 1);
+/// # Ok(())
+/// # }
+/// ```
+pub struct ImageWriter<'t, T: ?Sized> {
+    output: Output<'t, T>,
+    layout: Layout,
+    version: Version,
+    sync: bool,
+    l1: L1Table,
+    l2: L2Cache,
+    allocator: Allocator,
+    stored: Stored,
+    /// Whether a write failed: what the tables say is not known to be true.
+    broken: bool,
+}
+
+/// Hands out host clusters, each once, from the front on.
+#[derive(Debug)]
+struct Allocator {
+    /// Clusters that are handed out.
+    clusters: u64,
+    clusters_max: u64,
+}
+
+impl Allocator {
+    fn new(layout: &Layout) -> Self {
+        Self {
+            clusters: layout.front_clusters(),
+            clusters_max: layout.allocated_max(),
+        }
+    }
+
+    fn take(&mut self, layout: &Layout) -> Result<HostOffset, Error> {
+        if self.clusters >= self.clusters_max {
+            let wanted = self.clusters.saturating_add(1);
+            return Err(layout.too_many(wanted, None).into());
+        }
+        let host = layout.host_offset(self.clusters);
+        self.clusters += 1;
+        Ok(host)
+    }
+}
+
+/// The guest clusters that are stored.
+#[derive(Debug, Default)]
+struct Stored {
+    clusters: u64,
+    bytes: u64,
+}
+
+impl Stored {
+    /// Counts the cluster that `guest` is in.
+    fn add(&mut self, guest: &Range<u64>, layout: &Layout) {
+        let cluster = layout.cluster_bits.round_down(guest.start);
+        self.clusters += 1;
+        self.bytes += layout.cluster_bits.bytes().min(layout.size - cluster);
+    }
+}
+
+/// Makes the bytes of the new cluster at `host` zero that `guest` is not about
+/// to overwrite.
+fn clear_around<T: Store + ?Sized>(
+    host: HostOffset,
+    guest: &Range<u64>,
+    bits: ClusterBits,
+    output: &Output<'_, T>,
+) -> Result<(), Error> {
+    let head = bits.offset_in_cluster(guest.start);
+    let end = head + (guest.end - guest.start);
+    output.clear("data", host, head)?;
+    output.clear("data", HostOffset(host.0 + end), bits.bytes() - end)
+}
+
+/// What became of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageReport {
+    /// Length of the image in bytes, a multiple of the cluster size.
+    pub image_bytes: u64,
+    /// Guest clusters that are stored.
+    pub stored_clusters: u64,
+    /// Bytes of the disk in these clusters; the last one may be cut by its end.
+    pub stored_bytes: u64,
+}
+
+impl<T: ?Sized> fmt::Debug for ImageWriter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageWriter")
+            .field("layout", &self.layout)
+            .field("version", &self.version)
+            .field("stored", &self.stored)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
+    /// Begins an image on `target`, which holds nothing anybody needs. A header
+    /// that is there already is overwritten with zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unrepresentable`] before anything is written, where no such
+    /// image can be; else [`Error::WriteImage`].
+    pub fn create(target: &'t T, options: &WriteOptions) -> Result<Self, Error> {
+        let layout = Layout::new(
+            options.size,
+            options.version,
+            options.cluster_bits,
+            options.refcount_order,
+        )?;
+        let output = Output::new(target);
+        output.clear("zeros", HostOffset(0), layout.cluster_bits.bytes())?;
+        if options.sync && !output.starts_zeroed() {
+            output.sync()?;
+        }
+        let tables = options.l2_cache_tables;
+        Ok(Self {
+            output,
+            l1: L1Table::new(layout.l1_entries),
+            l2: L2Cache::new(tables, L2_CACHE_BYTES_MAX, layout.cluster_bits),
+            allocator: Allocator::new(&layout),
+            layout,
+            version: options.version,
+            sync: options.sync,
+            stored: Stored::default(),
+            broken: false,
+        })
+    }
+
+    /// Writes `bytes` at guest offset `offset`. Zeros that hit no stored
+    /// cluster take no space.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] where the write passes the end of the disk; nothing
+    /// is written then. After any other error the writer is
+    /// [broken](Error::Broken).
+    pub fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<(), Error> {
+        let (length, size) = (len_u64(bytes.len()), self.layout.size);
+        if offset.checked_add(length).is_none_or(|end| end > size) {
+            return Err(Error::OutOfRange {
+                offset,
+                length,
+                size,
+            });
+        }
+        self.put(bytes, offset, is_zero)
+    }
+
+    /// Completes the image and writes its header. To store the header safely is
+    /// left to the caller: the target may have to be synced, renamed, or both.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Broken`] after a failed write; [`Error::WriteImage`], and there
+    /// is no image then.
+    pub fn finish(mut self) -> Result<ImageReport, Error> {
+        if self.broken {
+            return Err(Error::Broken);
+        }
+        self.l2.flush(&self.output)?;
+        self.l1.write(&self.layout, &self.output)?;
+        let area = self.refcounts().write(&self.layout, &self.output)?;
+        let image_bytes = self.layout.host_offset(area.end).0;
+        self.output.set_size(image_bytes)?;
+        if self.sync {
+            self.output.sync()?;
+        }
+        let header = self.header(&area).encode()?;
+        self.output.write("the header", HostOffset(0), &header)?;
+        Ok(ImageReport {
+            image_bytes,
+            stored_clusters: self.stored.clusters,
+            stored_bytes: self.stored.bytes,
+        })
+    }
+
+    /// Keeps places at the front for the L2 tables of the entries `l1_indexes`,
+    /// which ascend. Nothing may be written yet.
+    pub(crate) fn reserve(&mut self, l1_indexes: impl Iterator<Item = u64>) -> Result<(), Error> {
+        for l1_index in l1_indexes {
+            let host = self.allocator.take(&self.layout)?;
+            self.l1.set(l1_index, L2Place::Reserved(host));
+        }
+        Ok(())
+    }
+
+    /// Writes `bytes` at guest offset `offset`. Where `needless` is true of the
+    /// bytes of a cluster that is not stored, it stays so.
+    pub(crate) fn put(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        needless: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), Error> {
+        if self.broken {
+            return Err(Error::Broken);
+        }
+        // Cleared at the end: tables may be wrong wherever this returns early.
+        self.broken = true;
+        let mut run = DataRun::new(bytes, offset);
+        for guest in cut(run.range(), self.layout.cluster_bits.l2_coverage_bytes()) {
+            self.put_in_table(&mut run, guest, &needless)?;
+        }
+        run.write(&self.output)?;
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Writes the bytes of `guest`, all within the reach of one L2 table.
+    fn put_in_table(
+        &mut self,
+        run: &mut DataRun<'_>,
+        guest: Range<u64>,
+        needless: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), Error> {
+        let (bits, geometry) = (self.layout.cluster_bits, self.layout.geometry());
+        let l1_index = geometry.l1_index(GuestOffset(guest.start));
+        let (table_host, is_new) = match self.l1.get(l1_index) {
+            L2Place::InUse(host) => (host, false),
+            L2Place::Reserved(_) | L2Place::None if needless(run.part(&guest)) => return Ok(()),
+            L2Place::Reserved(host) => (host, true),
+            L2Place::None => (self.allocator.take(&self.layout)?, true),
+        };
+        self.l1.set(l1_index, L2Place::InUse(table_host));
+        let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
+        for guest in cut(guest, bits.bytes()) {
+            let index = geometry.l2_index(GuestOffset(guest.start));
+            let host = match table.get(index)? {
+                Some(host) => host,
+                None if needless(run.part(&guest)) => continue,
+                None => {
+                    let host = self.allocator.take(&self.layout)?;
+                    table.set(index, host);
+                    self.stored.add(&guest, &self.layout);
+                    clear_around(host, &guest, bits, &self.output)?;
+                    host
+                }
+            };
+            let within = bits.offset_in_cluster(guest.start);
+            run.push(guest, HostOffset(host.0 + within), &self.output)?;
+        }
+        Ok(())
+    }
+
+    /// How often each allocated cluster is used.
+    fn refcounts(&self) -> Refcounts {
+        let mut refcounts = Refcounts::default();
+        for table in self.l1.unused() {
+            let cluster = table.0 >> self.layout.cluster_bits.bits();
+            refcounts.push_until(cluster, 1);
+            refcounts.push_until(cluster + 1, 0);
+        }
+        refcounts.push_until(self.allocator.clusters, 1);
+        refcounts.trim();
+        refcounts
+    }
+
+    fn header(&self, area: &RefcountArea) -> Header {
+        let layout = &self.layout;
+        let size = layout.header_size();
+        let mut header = Header::new(self.version, layout.cluster_bits, size);
+        header.refcount_order = layout.refcount_order;
+        header.l1_entries = to_u32(layout.l1_entries);
+        header.l1_table_offset = layout.l1_offset();
+        header.refcount_table_offset = layout.host_offset(area.table);
+        header.refcount_table_clusters = to_u32(area.table_clusters);
+        if size != layout.size {
+            header.extensions.push(Extension::ExactSize(layout.size));
+        }
+        header
+    }
+}

@@ -1,0 +1,162 @@
+//! Writes in any order, through small caches, equal the same writes to a plain
+//! buffer.
+
+mod common;
+
+use std::num::NonZeroUsize;
+
+use blockio::MemoryDisk;
+use proptest::prelude::*;
+use qcow2_format::{ClusterBits, RefcountOrder, Version};
+use qcow2_writer::{Error, ErrorKind, ImageWriter, WriteOptions};
+
+#[derive(Clone, Debug)]
+struct Write {
+    /// Where on the disk, as a fraction.
+    place: f64,
+    length: usize,
+    fill: u8,
+}
+
+fn writes() -> impl Strategy<Value = Vec<Write>> {
+    let length = prop_oneof![1usize..16, 1usize..5_000, 1usize..140_000];
+    let fill = prop_oneof![Just(0u8), 1u8..];
+    let write = (0.0..1.0, length, fill).prop_map(|(place, length, fill)| Write {
+        place,
+        length,
+        fill,
+    });
+    prop::collection::vec(write, 0..40)
+}
+
+fn shapes() -> impl Strategy<Value = (ClusterBits, Version, RefcountOrder, usize)> {
+    let version = prop_oneof![
+        Just((Version::V2, 4)),
+        (0u32..=6).prop_map(|order| (Version::V3, order)),
+    ];
+    let tables = prop_oneof![Just(1usize), Just(2), Just(512)];
+    (9u32..=16, version, tables).prop_map(|(bits, (version, order), tables)| {
+        (
+            ClusterBits::new(bits).unwrap(),
+            version,
+            RefcountOrder::new(order).unwrap(),
+            tables,
+        )
+    })
+}
+
+fn range(write: &Write, size: usize) -> std::ops::Range<usize> {
+    // Rounds down: a fraction below one stays on the disk.
+    #[allow(clippy::as_conversions, reason = "a place on a small disk")]
+    let start = (write.place * size as f64) as usize;
+    start..size.min(start + write.length)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn equals_a_flat_disk(
+        writes in writes(),
+        (cluster_bits, version, refcount_order, tables) in shapes(),
+        size in 0usize..1_500_000,
+        fresh: bool,
+    ) {
+        let options = WriteOptions {
+            size: size.try_into().unwrap(),
+            cluster_bits,
+            version,
+            refcount_order,
+            l2_cache_tables: NonZeroUsize::new(tables).unwrap(),
+            sync: true,
+        };
+        let target = if fresh { MemoryDisk::default() } else { common::stale(8 << 20) };
+        let mut writer = ImageWriter::create(&target, &options).unwrap();
+        let mut flat = vec![0; size];
+        for write in &writes {
+            let range = range(write, size);
+            let mut bytes = vec![write.fill; range.len()];
+            // Not all bytes alike, so that swapped clusters are noticed.
+            for (byte, at) in bytes.iter_mut().zip(range.start / 512..).step_by(512) {
+                *byte = byte.wrapping_mul(u8::try_from(at % 251).unwrap());
+            }
+            writer.write_at(&bytes, range.start.try_into().unwrap()).unwrap();
+            flat[range].copy_from_slice(&bytes);
+        }
+        let report = writer.finish().unwrap();
+
+        let image = target.into_bytes();
+        prop_assert_eq!(report.image_bytes, u64::try_from(image.len()).unwrap());
+        let naive = common::expand(&image);
+        prop_assert_eq!(naive.size, options.size);
+        prop_assert_eq!(naive.stored_clusters, report.stored_clusters);
+        flat.resize(size.next_multiple_of(512), 0);
+        prop_assert!(naive.disk == flat);
+    }
+}
+
+#[test]
+fn zeros_are_stored_only_over_a_stored_cluster() {
+    let target = MemoryDisk::default();
+    let options = WriteOptions {
+        size: 1 << 20,
+        cluster_bits: ClusterBits::new(12).unwrap(),
+        ..WriteOptions::default()
+    };
+    let mut writer = ImageWriter::create(&target, &options).unwrap();
+    writer.write_at(&[0; 3 * 4096], 0).unwrap();
+    writer.write_at(&[7; 4096], 4096).unwrap();
+    writer.write_at(&[0; 3 * 4096], 0).unwrap();
+    writer.write_at(&[9; 8], 4096 + 100).unwrap();
+    let report = writer.finish().unwrap();
+    assert_eq!((report.stored_clusters, report.stored_bytes), (1, 4096));
+    let mut flat = vec![0; 1 << 20];
+    flat[4196..4204].fill(9);
+    assert_eq!(common::expand(&target.into_bytes()).disk, flat);
+}
+
+#[test]
+fn a_write_past_the_end_changes_nothing() {
+    let target = MemoryDisk::default();
+    let options = WriteOptions {
+        size: 1000,
+        ..WriteOptions::default()
+    };
+    let mut writer = ImageWriter::create(&target, &options).unwrap();
+    for (offset, length) in [(999, 2), (1001, 0), (u64::MAX, 1)] {
+        let error = writer.write_at(&[1, 1][..length], offset).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let want =
+            format!("a write of {length} bytes at {offset:#x} passes the end of the disk at 0x3e8");
+        assert_eq!(error.to_string(), want);
+    }
+    writer.write_at(&[1], 999).unwrap();
+    let report = writer.finish().unwrap();
+    assert_eq!((report.stored_clusters, report.stored_bytes), (1, 1000));
+    let naive = common::expand(&target.into_bytes());
+    assert_eq!((naive.size, naive.disk.len()), (1000, 1024));
+    assert_eq!(naive.disk.iter().position(|byte| *byte == 1), Some(999));
+}
+
+#[test]
+fn a_table_that_changed_below_is_noticed() {
+    let target = MemoryDisk::default();
+    let options = WriteOptions {
+        size: 1 << 20,
+        cluster_bits: ClusterBits::MIN,
+        l2_cache_tables: NonZeroUsize::MIN,
+        ..WriteOptions::default()
+    };
+    let mut writer = ImageWriter::create(&target, &options).unwrap();
+    writer.write_at(&[1], 0).unwrap();
+    writer.write_at(&[1], 1 << 19).unwrap();
+    // The L1 table has 32 entries in cluster 1; the first L2 table follows.
+    blockio::WriteAt::write_at(&target, 0x400 + 5 * 8, &[0x40]).unwrap();
+    let error = writer.write_at(&[1], 5 * 512).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "L2 table at 0x400: entry 5 was read back as 0x4000000000000000, which was never written"
+    );
+    assert!(matches!(writer.write_at(&[], 0), Err(Error::Broken)));
+    assert!(matches!(writer.finish(), Err(Error::Broken)));
+    assert_eq!(target.into_bytes()[..4], [0; 4]);
+}

@@ -1,0 +1,226 @@
+//! A second, naive opinion on images: literal offsets and masks, no code of
+//! ours. And storage that promises nothing, or fails.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::as_conversions,
+    reason = "shared by tests, each of which uses a part"
+)]
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use blockio::{MemoryDisk, ReadAt, WriteAt};
+
+pub const MAGIC: [u8; 4] = [0x51, 0x46, 0x49, 0xfb];
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_be_bytes(bytes[at..at + 8].try_into().unwrap())
+}
+
+/// An image, taken apart.
+#[derive(Debug)]
+pub struct Naive {
+    /// The disk, as long as the header says, rounded to 512 bytes.
+    pub disk: Vec<u8>,
+    /// Exact length of the disk.
+    pub size: u64,
+    /// Guest clusters that are stored.
+    pub stored_clusters: u64,
+}
+
+/// Takes `image` apart and checks on the way that every host cluster is
+/// referenced once and counted so, or not at all and counted so; that the image
+/// ends at a cluster boundary, right behind what is used; that all entries are
+/// marked as the only ones.
+pub fn expand(image: &[u8]) -> Naive {
+    assert_eq!(image[..4], MAGIC);
+    let version = u32_at(image, 4);
+    let cluster = 1usize << u32_at(image, 20);
+    let header_size = u64_at(image, 24);
+    let l1_entries = u32_at(image, 36) as usize;
+    let l1 = u64_at(image, 40) as usize;
+    let order = if version == 3 { u32_at(image, 96) } else { 4 };
+    assert_eq!(image.len() % cluster, 0);
+    assert_eq!(
+        (u64_at(image, 8), u32_at(image, 32), u32_at(image, 60)),
+        (0, 0, 0)
+    );
+
+    let mut used = vec![0u64; image.len() / cluster];
+    let mut claim = |offset: usize| {
+        assert_eq!(offset % cluster, 0);
+        used[offset / cluster] += 1;
+    };
+    claim(0);
+    (0..l1_entries * 8)
+        .step_by(cluster)
+        .for_each(|at| claim(l1 + at));
+
+    let mut disk = vec![0; header_size as usize];
+    let mut stored_clusters = 0;
+    for l1_index in 0..l1_entries {
+        let Some(l2) = host(u64_at(image, l1 + l1_index * 8)) else {
+            continue;
+        };
+        claim(l2);
+        for l2_index in 0..cluster / 8 {
+            let Some(data) = host(u64_at(image, l2 + l2_index * 8)) else {
+                continue;
+            };
+            claim(data);
+            stored_clusters += 1;
+            let guest = (l1_index * (cluster / 8) + l2_index) * cluster;
+            let length = cluster.min(disk.len() - guest);
+            disk[guest..guest + length].copy_from_slice(&image[data..data + length]);
+            assert!(
+                image[data + length..data + cluster]
+                    .iter()
+                    .all(|byte| *byte == 0)
+            );
+        }
+    }
+
+    let table = u64_at(image, 48) as usize;
+    let table_bytes = u32_at(image, 56) as usize * cluster;
+    (0..table_bytes)
+        .step_by(cluster)
+        .for_each(|at| claim(table + at));
+    let per_block = cluster * 8 >> order;
+    let mut counts = vec![0; image.len() / cluster];
+    for index in 0..table_bytes / 8 {
+        let block = u64_at(image, table + index * 8) as usize;
+        if block == 0 {
+            continue;
+        }
+        claim(block);
+        for entry in 0..per_block {
+            let count = refcount(&image[block..block + cluster], entry, order);
+            match counts.get_mut(index * per_block + entry) {
+                Some(stored) => *stored = count,
+                None => assert_eq!(count, 0, "a cluster behind the end is counted"),
+            }
+        }
+    }
+    assert_eq!(used, counts);
+    assert_eq!(used.last(), Some(&1));
+    Naive {
+        disk,
+        size: exact_size(image, version).unwrap_or(header_size),
+        stored_clusters,
+    }
+}
+
+fn host(entry: u64) -> Option<usize> {
+    if entry == 0 {
+        return None;
+    }
+    assert_eq!(
+        entry & 0xff00_0000_0000_01ff,
+        0x8000_0000_0000_0000,
+        "{entry:#x}"
+    );
+    Some((entry & 0x00ff_ffff_ffff_fe00) as usize)
+}
+
+fn refcount(block: &[u8], index: usize, order: u32) -> u64 {
+    let bits = 1usize << order;
+    if bits < 8 {
+        let byte = u64::from(block[index * bits / 8]);
+        return byte >> (index * bits % 8) & ((1 << bits) - 1);
+    }
+    let bytes = bits / 8;
+    block[index * bytes..][..bytes]
+        .iter()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+fn exact_size(image: &[u8], version: u32) -> Option<u64> {
+    let mut at = if version == 3 {
+        u32_at(image, 100) as usize
+    } else {
+        72
+    };
+    loop {
+        let (kind, length) = (u32_at(image, at), u32_at(image, at + 4) as usize);
+        match kind {
+            0 => return None,
+            0x5132_4c4e => return Some(u64_at(image, at + 8)),
+            _ => at += 8 + length.next_multiple_of(8),
+        }
+    }
+}
+
+/// A target that is full of what was there before.
+pub fn stale(bytes: usize) -> MemoryDisk {
+    MemoryDisk::new(
+        [b"\x51\x46\x49\xfb", &[0xa5; 60][..]]
+            .concat()
+            .repeat(bytes / 64),
+    )
+}
+
+/// A store of which one operation fails, and all behind it.
+pub struct FailFrom<'s> {
+    pub inner: &'s MemoryDisk,
+    left: AtomicU64,
+    starts_zeroed: bool,
+}
+
+impl<'s> FailFrom<'s> {
+    /// The first `operations` succeed.
+    pub fn new(inner: &'s MemoryDisk, operations: u64) -> Self {
+        Self {
+            inner,
+            left: AtomicU64::new(operations),
+            starts_zeroed: inner.starts_zeroed(),
+        }
+    }
+
+    fn step(&self) -> io::Result<()> {
+        self.left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            })
+            .map(drop)
+            .map_err(|_| io::Error::other("injected"))
+    }
+}
+
+impl ReadAt for FailFrom<'_> {
+    fn size(&self) -> u64 {
+        self.inner.size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.step()?;
+        self.inner.read_at(offset, buf)
+    }
+}
+
+impl WriteAt for FailFrom<'_> {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.step()?;
+        self.inner.write_at(offset, bytes)
+    }
+    fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.step()?;
+        self.inner.write_zeroes(offset, length)
+    }
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.step()?;
+        self.inner.set_size(size)
+    }
+    fn starts_zeroed(&self) -> bool {
+        self.starts_zeroed
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.step()?;
+        self.inner.sync()
+    }
+}

@@ -1,0 +1,3 @@
+pub(crate) fn run(_: crate::arguments::Arguments) -> crate::TaskResult {
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! One disk through the program and back, held against qemu-img and e2fsprogs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fixtures::{Difference, E2fs, Outcome, Qemu, compare, first_difference};
+
+use crate::Failure;
+use crate::program::Program;
+
+/// Done: nothing was found wrong with the source.
+pub(crate) const DONE: i32 = 0;
+/// Done, but the source is damaged or unclean, and more was kept than needed.
+pub(crate) const DONE_UNCLEAN: i32 = 3;
+
+/// The program and its judges.
+#[derive(Clone, Debug)]
+pub(crate) struct Bench {
+    pub(crate) program: Program,
+    pub(crate) e2fs: E2fs,
+    pub(crate) qemu: Qemu,
+}
+
+/// Where the files of one round trip are.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) source: PathBuf,
+    pub(crate) image: PathBuf,
+    /// What the program restores.
+    pub(crate) restored: PathBuf,
+    /// What qemu-img makes of the image.
+    converted: PathBuf,
+}
+
+/// What came of a round trip.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// How `pack` ended.
+    pub(crate) code: Option<i32>,
+    /// What is not as it should be; empty where all is well.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Files {
+    /// The files of a round trip in `folder`. The source is called `source`.
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            source: folder.join("source"),
+            image: folder.join("image"),
+            restored: folder.join("restored"),
+            converted: folder.join("converted"),
+        }
+    }
+
+    /// Removes all but the source.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        for path in [&self.image, &self.restored, &self.converted] {
+            if path.exists() {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn problem(&mut self, text: impl Into<String>) {
+        self.problems.push(text.into());
+    }
+
+    /// Adds a problem where `outcome` is no success.
+    fn expect(&mut self, what: &str, outcome: &Outcome) -> bool {
+        if !outcome.success() {
+            let code = outcome.code;
+            self.problem(format!(
+                "{what} ended with {code:?}: {}",
+                outcome.brief(160)
+            ));
+        }
+        outcome.success()
+    }
+}
+
+impl Bench {
+    /// The program, e2fsprogs and qemu-img; `None`, after saying which is
+    /// missing, where the machine lacks one.
+    ///
+    /// # Errors
+    ///
+    /// Where the program does not build, or a judge is missing although
+    /// nothing may be skipped.
+    pub(crate) fn require(program: Option<String>) -> Result<Option<Self>, Failure> {
+        let (Some(e2fs), Some(qemu)) = (E2fs::find(), Qemu::find()) else {
+            let text = "e2fsprogs and qemu-img are needed (`cargo xtask test --install`)";
+            if fixtures::strict() {
+                return Err(Failure::new(text));
+            }
+            println!("SKIPPED: {text}");
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            program: Program::at_or_built(program)?,
+            e2fs,
+            qemu,
+        }))
+    }
+
+    /// Packs the source, restores it in two ways, and compares everything. The
+    /// files stay.
+    pub(crate) fn round_trip(&self, files: &Files, arguments: &[String]) -> io::Result<Report> {
+        let mut report = Report::default();
+        let packed = self.program.pack(arguments, &files.source, &files.image)?;
+        report.code = packed.code;
+        if !matches!(packed.code, Some(DONE | DONE_UNCLEAN)) {
+            report.expect("pack", &packed);
+            return Ok(report);
+        }
+        report.expect("qemu-img check", &self.qemu.check(&files.image)?);
+        if let Err(error) = self.qemu.unpack(&files.image, &files.converted) {
+            report.problem(error.to_string());
+            return Ok(report);
+        }
+        let unpacked = self.program.unpack(&[], &files.image, &files.restored)?;
+        if !report.expect("unpack", &unpacked) {
+            return Ok(report);
+        }
+        self.compare_bytes(files, &mut report)?;
+        self.compare_fsck(files, &mut report)?;
+        Ok(report)
+    }
+
+    /// The restored disk has the length of the source, agrees with qemu-img,
+    /// has every used byte, and nothing else but zeros.
+    fn compare_bytes(&self, files: &Files, report: &mut Report) -> io::Result<()> {
+        let [source, restored] = [&files.source, &files.restored].map(|path| length(path));
+        let (source, restored) = (source?, restored?);
+        if source != restored {
+            report.problem(format!("{restored} bytes were restored, {source} packed"));
+        }
+        if let Some(at) = first_difference(&files.restored, &files.converted)? {
+            report.problem(format!("unpack differs from qemu-img convert at {at:#x}"));
+        }
+        let usage = self.e2fs.usage(&files.source)?;
+        let difference = compare(&files.source, &files.restored, usage.as_ref())?;
+        let healthy = report.code == Some(DONE) && usage.is_some_and(|usage| usage.clean);
+        say(difference, healthy, report);
+        Ok(())
+    }
+
+    /// e2fsck says the same of source and restored disk; it repairs both in
+    /// the same way, journal included; and what is used then is the same too.
+    /// Changes both.
+    fn compare_fsck(&self, files: &Files, report: &mut Report) -> io::Result<()> {
+        for flags in ["-fn", "-fy"] {
+            let before = self.e2fs.fsck(&[flags], &files.source)?;
+            let after = self.e2fs.fsck(&[flags], &files.restored)?;
+            if before != after {
+                let first = first_other_line(&before, &after);
+                report.problem(format!("e2fsck {flags} differs: {first}"));
+                return Ok(());
+            }
+        }
+        let Some(mut usage) = self.e2fs.usage(&files.source)? else {
+            return Ok(());
+        };
+        // What the repair wrote into free blocks and away again is nobody's.
+        usage.clean = false;
+        let difference = compare(&files.source, &files.restored, Some(&usage))?;
+        if difference.lost > 0 {
+            report.problem(format!(
+                "{} used bytes differ after e2fsck -fy",
+                difference.lost
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn length(path: &Path) -> io::Result<u64> {
+    Ok(path.metadata()?.len())
+}
+
+fn say(difference: Difference, healthy: bool, report: &mut Report) {
+    let Difference {
+        lost,
+        foreign,
+        stale,
+    } = difference;
+    if lost > 0 {
+        report.problem(format!("{lost} used bytes are lost"));
+    }
+    if foreign > 0 {
+        report.problem(format!("{foreign} bytes are neither the source's nor zero"));
+    }
+    if healthy && stale > 0 {
+        report.problem(format!("{stale} free bytes were kept"));
+    }
+}
+
+/// The first line that two runs do not share, as each of them says it.
+fn first_other_line(one: &Outcome, other: &Outcome) -> String {
+    if one.code != other.code {
+        return format!("{:?}, then {:?}", one.code, other.code);
+    }
+    let all = |outcome: &Outcome| format!("{}{}", outcome.stdout, outcome.stderr);
+    let (one, other) = (all(one), all(other));
+    let pairs = one.lines().zip(other.lines());
+    let first = pairs.into_iter().find(|(one, other)| one != other);
+    first.map_or("one says more".into(), |(one, other)| {
+        format!("`{one}`, then `{other}`")
+    })
+}
