@@ -30,7 +30,7 @@ const TASKS: &[Task] = &[
         name: "demo",
         run: demo::run,
         help: [
-            "",
+            "[--bin PROGRAM]",
             "pack and restore a filesystem made on the spot, check it, print the sizes",
         ],
     },

@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::arguments::Arguments;
-use crate::roundtrip::{Bench, Report};
+use crate::roundtrip::{Bench, DONE, Report};
 use crate::{Failure, TaskResult};
 
 /// Cases worked on at a time.
@@ -55,13 +55,17 @@ enum Verdict {
 }
 
 impl Verdict {
-    /// Of a round trip that had to end with `code`.
+    /// Of a round trip that had to end with `code`; with 0, free bytes may not
+    /// be kept.
     fn of(report: Report, code: i32) -> Self {
-        let mut problems = report.problems;
-        if report.code != Some(code) {
-            problems.push(format!("pack ended with {:?}, not {code}", report.code));
-        }
-        Self::Ran(problems)
+        let ended = report.code;
+        let report = if code == DONE {
+            report.must_be_lean()
+        } else {
+            report
+        };
+        let text = format!("pack ended with {ended:?}, not {code}");
+        Self::Ran(report.problems).and(Self::check(ended == Some(code), text))
     }
 
     /// Well, if `holds`; else what `text` says.

@@ -212,6 +212,9 @@ impl WriteAt for Target {
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
         self.store().write_zeroes(offset, length)
     }
+    fn reserve(&self, size: u64) -> io::Result<()> {
+        self.store().reserve(size)
+    }
     fn set_size(&self, size: u64) -> io::Result<()> {
         self.store().set_size(size)
     }

@@ -1,5 +1,5 @@
-//! Whether a superblock is fit to be believed: its checksum, its features, and
-//! the state it says the filesystem is in.
+//! Whether a superblock is fit to be believed: its checksum, its features, the
+//! sizes it gives, and the state it says the filesystem is in.
 
 use crate::checksum;
 use crate::feature::{Compat, Incompat, RoCompat};
@@ -11,7 +11,16 @@ const GOOD_OLD_REV: u32 = 0;
 const DYNAMIC_REV: u32 = 1;
 
 /// `s_checksum_type` of CRC-32C.
-const CRC32C: u8 = 1;
+const CRC32C: u64 = 1;
+
+/// Largest `s_log_block_size`: blocks of 64 KiB.
+const LOG_BLOCK_SIZE_MAX: u64 = 6;
+
+/// Largest `s_log_cluster_size`: clusters of 512 MiB, as in e2fsprogs.
+const LOG_CLUSTER_SIZE_MAX: u64 = 19;
+
+/// Most clusters in a group: free counts were 16 bits wide, as in e2fsprogs.
+const CLUSTERS_PER_GROUP_MAX: u64 = (1 << 16) - 8;
 
 /// Bits of `s_state`.
 const VALID_FS: u16 = 0x1;
@@ -25,18 +34,8 @@ pub(crate) fn check_superblock(
     bytes: &[u8; SUPERBLOCK_BYTES],
 ) -> Result<(), Distrust> {
     check_checksum(sb, bytes)?;
-    let revisions = Allowed::Range {
-        min: u64::from(GOOD_OLD_REV),
-        max: u64::from(DYNAMIC_REV),
-    };
-    if !revisions.contains(u64::from(sb.s_rev_level)) {
-        return Err(Distrust::Field {
-            field: "s_rev_level",
-            offset: 0x4c,
-            found: u64::from(sb.s_rev_level),
-            allowed: revisions,
-        });
-    }
+    let revisions = Allowed::range(u64::from(GOOD_OLD_REV), u64::from(DYNAMIC_REV));
+    revisions.check("s_rev_level", 0x4c, sb.s_rev_level)?;
     check_features(sb)
 }
 
@@ -44,14 +43,7 @@ fn check_checksum(sb: &Superblock, bytes: &[u8; SUPERBLOCK_BYTES]) -> Result<(),
     if !sb.ro_compat.contains(RoCompat::METADATA_CSUM) {
         return Ok(());
     }
-    if sb.s_checksum_type != CRC32C {
-        return Err(Distrust::Field {
-            field: "s_checksum_type",
-            offset: 0x175,
-            found: u64::from(sb.s_checksum_type),
-            allowed: Allowed::Exactly(u64::from(CRC32C)),
-        });
-    }
+    Allowed::Exactly(CRC32C).check("s_checksum_type", 0x175, sb.s_checksum_type)?;
     let computed = checksum::superblock(bytes);
     if computed == sb.s_checksum {
         Ok(())
@@ -90,6 +82,38 @@ fn check_features(sb: &Superblock) -> Result<(), Distrust> {
             first: "resize_inode",
             second: "meta_bg",
         });
+    }
+    Ok(())
+}
+
+/// Refuses sizes that e2fsprogs or the kernel would refuse by themselves.
+pub(crate) fn check_sizes(sb: &Superblock) -> Result<(), Distrust> {
+    let log_block = sb.s_log_block_size;
+    Allowed::range(0, LOG_BLOCK_SIZE_MAX).check("s_log_block_size", 0x18, log_block)?;
+    let block_bytes = 1024u64 << log_block;
+    let bits_per_block = block_bytes.saturating_mul(8);
+
+    let log_cluster = if sb.ro_compat.contains(RoCompat::BIGALLOC) {
+        Allowed::range(u64::from(log_block), LOG_CLUSTER_SIZE_MAX)
+    } else {
+        Allowed::Exactly(u64::from(log_block))
+    };
+    log_cluster.check("s_log_cluster_size", 0x1c, sb.s_log_cluster_size)?;
+    let clusters = Allowed::range(8, CLUSTERS_PER_GROUP_MAX.min(bits_per_block));
+    clusters.check("s_clusters_per_group", 0x24, sb.s_clusters_per_group)?;
+    let inodes = Allowed::range(1, bits_per_block);
+    inodes.check("s_inodes_per_group", 0x28, sb.s_inodes_per_group)?;
+
+    let inode_bytes = Allowed::PowerOfTwo {
+        min: 128,
+        max: block_bytes,
+    };
+    inode_bytes.check("s_inode_size", 0x58, sb.s_inode_size)?;
+    let reserved = Allowed::range(0, block_bytes / 4);
+    reserved.check("s_reserved_gdt_blocks", 0xce, sb.s_reserved_gdt_blocks)?;
+    if sb.incompat.contains(Incompat::IS_64BIT) {
+        let descriptor_bytes = Allowed::PowerOfTwo { min: 64, max: 1024 };
+        descriptor_bytes.check("s_desc_size", 0xfe, sb.s_desc_size)?;
     }
     Ok(())
 }

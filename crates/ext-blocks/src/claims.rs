@@ -165,6 +165,3 @@ fn has_partitions(sector: &[u8; SECTOR_LENGTH], disk_bytes: u64) -> bool {
     };
     !partitions.is_empty() && partitions.windows(2).all(apart)
 }
-
-#[cfg(test)]
-mod tests;

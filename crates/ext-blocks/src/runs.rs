@@ -52,8 +52,7 @@ pub(crate) struct RunCollector {
     runs: Vec<BlockRun>,
     settled: usize,
     limit: usize,
-    overlaps: Vec<BlockRun>,
-    overlaps_everywhere: bool,
+    overlaps: Overlaps,
 }
 
 impl RunCollector {
@@ -63,8 +62,10 @@ impl RunCollector {
             runs: Vec::new(),
             settled: 0,
             limit,
-            overlaps: Vec::new(),
-            overlaps_everywhere: false,
+            overlaps: Overlaps {
+                runs: Vec::new(),
+                everywhere: false,
+            },
         }
     }
 
@@ -87,26 +88,18 @@ impl RunCollector {
     /// The set of all runs taken in.
     pub(crate) fn finish(mut self) -> Result<RunSet, Full> {
         self.settle()?;
-        self.overlaps.sort_unstable();
-        join_touching(&mut self.overlaps, |_| {});
+        self.overlaps.runs.sort_unstable();
+        join_touching(&mut self.overlaps.runs, |_| {});
         Ok(RunSet {
             runs: self.runs,
             overlaps: self.overlaps,
-            overlaps_everywhere: self.overlaps_everywhere,
         })
     }
 
     fn settle(&mut self) -> Result<(), Full> {
         self.runs.sort_unstable();
         let overlaps = &mut self.overlaps;
-        let everywhere = &mut self.overlaps_everywhere;
-        join_touching(&mut self.runs, |overlap| {
-            if overlaps.len() < OVERLAPS_MAX {
-                overlaps.push(overlap);
-            } else {
-                *everywhere = true;
-            }
-        });
+        join_touching(&mut self.runs, |overlap| overlaps.insert(overlap));
         self.settled = self.runs.len();
         if self.settled > self.limit {
             return Err(Full);
@@ -134,8 +127,7 @@ fn join_touching(runs: &mut Vec<BlockRun>, mut overlapped: impl FnMut(BlockRun))
 #[derive(Debug)]
 pub(crate) struct RunSet {
     runs: Vec<BlockRun>,
-    overlaps: Vec<BlockRun>,
-    overlaps_everywhere: bool,
+    overlaps: Overlaps,
 }
 
 impl RunSet {
@@ -144,15 +136,46 @@ impl RunSet {
         &self.runs
     }
 
+    /// Where the runs taken in overlapped.
+    pub(crate) const fn overlaps(&self) -> &Overlaps {
+        &self.overlaps
+    }
+
     pub(crate) fn into_runs(self) -> Vec<BlockRun> {
         self.runs
     }
 
-    /// Whether more than one of the runs taken in held a block of `run`.
-    pub(crate) fn overlapped(&self, run: BlockRun) -> bool {
-        let first = self.overlaps.partition_point(|o| o.end <= run.start);
-        let meets = self.overlaps.get(first).is_some_and(|o| o.start < run.end);
-        self.overlaps_everywhere || meets
+    pub(crate) fn into_overlaps(self) -> Overlaps {
+        self.overlaps
+    }
+}
+
+/// The blocks that more than one run held.
+#[derive(Debug)]
+pub(crate) struct Overlaps {
+    runs: Vec<BlockRun>,
+    /// There were more than are kept.
+    everywhere: bool,
+}
+
+impl Overlaps {
+    /// Whether one of the blocks is in `run`.
+    pub(crate) fn meet(&self, run: BlockRun) -> bool {
+        let first = self.runs.partition_point(|o| o.end <= run.start);
+        self.everywhere || self.runs.get(first).is_some_and(|o| o.start < run.end)
+    }
+
+    /// Takes in an overlap; each time runs settle, they ascend.
+    fn insert(&mut self, overlap: BlockRun) {
+        let last = self.runs.last_mut();
+        let touched = last.filter(|last| (last.start..=last.end).contains(&overlap.start));
+        if let Some(last) = touched {
+            last.end = last.end.max(overlap.end);
+        } else if self.runs.len() < OVERLAPS_MAX {
+            self.runs.push(overlap);
+        } else {
+            self.everywhere = true;
+        }
     }
 }
 

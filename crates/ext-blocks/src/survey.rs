@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::geometry::to_index;
 use crate::group::{Descriptor, GroupReader, Layout, Verdict, verdict_of};
 use crate::journal_blocks::{self, Stop};
-use crate::runs::{BlockRun, Full, RunCollector, RunSet};
+use crate::runs::{BlockRun, Full, Overlaps, RunCollector, RunSet};
 use crate::trust::Distrust;
 use crate::uninit;
 
@@ -97,12 +97,13 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     surveyor.find_special(disk, special, &mut metadata)?;
     let metadata = metadata.finish()?;
     let free_bytes = surveyor.check_bitmaps(&metadata)?;
+    let overlaps = metadata.into_overlaps();
     // A repair of damaged descriptors may start from their copies, which do
     // not say which inodes were never used.
     let uninit = if keep_uninit || !surveyor.descriptors_agree {
         Vec::new()
     } else {
-        uninit::find(&mut surveyor.groups, &metadata, &mut surveyor.damage)?
+        uninit::find(&mut surveyor.groups, &overlaps, &mut surveyor.damage)?
     };
     Ok(Survey {
         groups: GroupMap {
@@ -228,7 +229,7 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
             let free = u32::try_from(bitmap.free_count()).unwrap_or(u32::MAX);
             let mut damage = None;
             if verdict == Verdict::Stored {
-                damage = self.stored_bitmap_damage(group, metadata)?;
+                damage = self.stored_bitmap_damage(group, metadata.overlaps())?;
             }
             if damage.is_none() {
                 damage = self.disagreement(group, &bitmap, free, ahead)?;
@@ -255,12 +256,12 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
     fn stored_bitmap_damage(
         &mut self,
         group: u32,
-        metadata: &RunSet,
+        overlaps: &Overlaps,
     ) -> Result<Option<Finding>, Error> {
         let geometry = &self.layout.geometry;
         let descriptor = self.groups.descriptor(group)?;
         let block = descriptor.block_bitmap;
-        if metadata.overlapped(BlockRun::new(block, 1)) {
+        if overlaps.meet(BlockRun::new(block, 1)) {
             return Ok(Some(Finding::SharedBitmap { group, block }));
         }
         let bytes = self.groups.block_bitmap(group, &self.verdicts)?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::claims::Claim;
+pub use crate::claims::Claim;
 
 /// What the used set rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +165,31 @@ pub enum Allowed {
 }
 
 impl Allowed {
+    /// All from `min` to `max`.
+    pub(crate) const fn range(min: u64, max: u64) -> Self {
+        Self::Range { min, max }
+    }
+
+    /// Refuses the value `found` of `field`, at `offset` of the superblock,
+    /// unless it is one of them.
+    pub(crate) fn check(
+        self,
+        field: &'static str,
+        offset: u16,
+        found: impl Into<u64>,
+    ) -> Result<(), Distrust> {
+        let found = found.into();
+        if self.contains(found) {
+            return Ok(());
+        }
+        Err(Distrust::Field {
+            field,
+            offset,
+            found,
+            allowed: self,
+        })
+    }
+
     /// Whether `value` is one of them.
     #[must_use]
     pub const fn contains(self, value: u64) -> bool {

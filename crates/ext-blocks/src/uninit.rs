@@ -8,15 +8,15 @@ use crate::damage::{Damage, Finding};
 use crate::error::Error;
 use crate::geometry::to_index;
 use crate::group::{Descriptor, GroupReader};
-use crate::runs::{BlockRun, RunCollector, RunSet};
+use crate::runs::{BlockRun, Overlaps, RunCollector, RunSet};
 
 /// Most runs that are kept: 12 MiB. Over it, all inode tables are kept whole.
 const RUNS_MAX: usize = 3 << 18;
 
-/// Finds them: ascending, disjoint, and nothing else lies on them.
+/// Finds them: ascending, disjoint, and none where metadata `overlaps`.
 pub(crate) fn find<R: ReadAt + ?Sized>(
     groups: &mut GroupReader<'_, R>,
-    metadata: &RunSet,
+    overlaps: &Overlaps,
     damage: &mut Damage,
 ) -> Result<Vec<BlockRun>, Error> {
     let layout = groups.layout();
@@ -36,7 +36,7 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
             start: table.saturating_add(geometry.inode_blocks(held)),
             end: table.saturating_add(geometry.table_blocks()),
         };
-        if unused.is_empty() || metadata.overlapped(unused) {
+        if unused.is_empty() || overlaps.meet(unused) {
             continue;
         }
         if let Some(finding) = inode_bitmap_damage(groups, group, &descriptor, held, &mut bitmap)? {

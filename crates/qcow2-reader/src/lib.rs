@@ -10,6 +10,22 @@
 //! Everything else is refused by name, and bytes that are missing or disputed
 //! are an error that says where; they never become zeros. The storage is any
 //! [`blockio::ReadAt`], and an opened [`Image`] is one itself.
+//!
+//! ```no_run
+//! use blockio::{Disk, ReadAt, Target, TargetOptions};
+//! use qcow2_reader::{Image, OpenOptions, UnpackOptions};
+//!
+//! let image = Image::open(Disk::open("root.qcow2")?, &OpenOptions::default())?;
+//! let mut superblock = [0; 1024];
+//! image.read_at(1024, &mut superblock)?;
+//! for extent in image.extents() {
+//!     println!("{:?}", extent?);
+//! }
+//! let target = Target::create("root.img", &TargetOptions::default())?;
+//! image.unpack(&target, &UnpackOptions::default())?;
+//! target.commit()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod batch;
 mod error;

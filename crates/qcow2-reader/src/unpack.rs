@@ -14,12 +14,12 @@ use crate::{Error, Image, Progress, Structure, UnpackOptions, UnpackReport};
 /// for zeros, which outruns any storage, and each holds three batches.
 const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
-/// Shortest run of zeros that is left out of a target that starts zeroed: one
-/// block, the least that saves space.
+/// Shortest run of zeros left out of a target that starts zeroed. To write more
+/// to save requests is slower: a page written costs more than a request.
 const HOLE_BYTES_MIN: usize = 4096;
 
-/// Shortest run of zeros that a target is asked to make by itself, where it
-/// does not start zeroed. Shorter ones are written: a request costs more.
+/// Shortest run of zeros that a target which does not start zeroed is asked to
+/// make. Shorter ones are written: for a device, that is less work.
 const ZEROES_BYTES_MIN: usize = 64 << 10;
 
 impl<S: ReadAt> Image<S> {

@@ -2,12 +2,16 @@
 
 use std::ops::Range;
 
-use blockio::{Store, len_u64};
+use blockio::{Store, len_u64, nonzero_runs};
 use qcow2_format::HostOffset;
 
 use crate::error::Error;
 use crate::output::Output;
 use crate::units::to_usize;
+
+/// Zeros that are worth two writes instead of one, in bytes: what filesystems
+/// can leave out.
+const HOLE_BYTES: usize = 4096;
 
 /// Cuts `range` at the multiples of `unit` bytes.
 pub(crate) fn cut(range: Range<u64>, unit: u64) -> impl Iterator<Item = Range<u64>> {
@@ -30,6 +34,8 @@ pub(crate) struct DataRun<'b> {
     waiting: Range<u64>,
     /// Where the first of them goes.
     host: HostOffset,
+    /// Whether they are the first to be written there.
+    is_new: bool,
 }
 
 impl<'b> DataRun<'b> {
@@ -40,6 +46,7 @@ impl<'b> DataRun<'b> {
             offset,
             waiting: offset..offset,
             host: HostOffset(0),
+            is_new: false,
         }
     }
 
@@ -53,29 +60,40 @@ impl<'b> DataRun<'b> {
         &self.bytes[to_usize(guest.start - self.offset)..to_usize(guest.end - self.offset)]
     }
 
-    /// Writes the bytes of `guest` at `host`, now or later.
+    /// Writes the bytes of `guest` at `host`, where nothing was written before
+    /// if it `is_new`, now or later.
     pub(crate) fn push<T: Store + ?Sized>(
         &mut self,
         guest: Range<u64>,
         host: HostOffset,
+        is_new: bool,
         output: &Output<'_, T>,
     ) -> Result<(), Error> {
-        let waiting_bytes = self.waiting.end - self.waiting.start;
-        if guest.start == self.waiting.end && host.0 == self.host.0 + waiting_bytes {
+        let host_end = self.host.0 + (self.waiting.end - self.waiting.start);
+        if (guest.start, host.0, is_new) == (self.waiting.end, host_end, self.is_new) {
             self.waiting.end = guest.end;
         } else {
             self.write(output)?;
             self.waiting = guest;
             self.host = host;
+            self.is_new = is_new;
         }
         Ok(())
     }
 
-    /// Writes what waits.
+    /// Writes what waits. Zeros stay holes where nothing else can be.
     pub(crate) fn write<T: Store + ?Sized>(&self, output: &Output<'_, T>) -> Result<(), Error> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        output.write("data", self.host, self.part(&self.waiting))
+        let bytes = self.part(&self.waiting);
+        if !(self.is_new && output.starts_zeroed()) {
+            return output.write("data", self.host, bytes);
+        }
+        for run in nonzero_runs(bytes, HOLE_BYTES) {
+            let host = HostOffset(self.host.0 + len_u64(run.start));
+            output.write("data", host, &bytes[run])?;
+        }
+        Ok(())
     }
 }

@@ -72,8 +72,8 @@ impl Allocator {
 
     fn take(&mut self, layout: &Layout) -> Result<HostOffset, Error> {
         if self.clusters >= self.clusters_max {
-            let wanted = self.clusters.saturating_add(1);
-            return Err(layout.too_many(wanted, None).into());
+            let wanted = self.clusters - layout.front_clusters() + 1;
+            return Err(layout.too_many(0, wanted).into());
         }
         let host = layout.host_offset(self.clusters);
         self.clusters += 1;
@@ -266,19 +266,20 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
         for guest in cut(guest, bits.bytes()) {
             let index = geometry.l2_index(GuestOffset(guest.start));
-            let host = match table.get(index)? {
-                Some(host) => host,
+            let (host, is_new) = match table.get(index)? {
+                Some(host) => (host, false),
                 None if needless(run.part(&guest)) => continue,
                 None => {
                     let host = self.allocator.take(&self.layout)?;
                     table.set(index, host);
                     self.stored.add(&guest, &self.layout);
                     clear_around(host, &guest, bits, &self.output)?;
-                    host
+                    (host, true)
                 }
             };
             let within = bits.offset_in_cluster(guest.start);
-            run.push(guest, HostOffset(host.0 + within), &self.output)?;
+            let host = HostOffset(host.0 + within);
+            run.push(guest, host, is_new, &self.output)?;
         }
         Ok(())
     }
@@ -309,5 +310,43 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             header.extensions.push(Extension::ExactSize(layout.size));
         }
         header
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Unrepresentable;
+    use qcow2_format::RefcountOrder;
+
+    #[test]
+    fn clusters_are_handed_out_once_and_up_to_the_limit() {
+        let order = RefcountOrder::from_bits(64).unwrap();
+        let layout = Layout::new(64 << 30, Version::V3, ClusterBits::MIN, order).unwrap();
+        let mut allocator = Allocator::new(&layout);
+        let front = layout.front_clusters();
+        assert_eq!(allocator.take(&layout).unwrap().0, front * 512);
+        assert_eq!(allocator.take(&layout).unwrap().0, (front + 1) * 512);
+        // 2^26 clusters can be counted, by 2^20 blocks and a table of 2^14 clusters.
+        let clusters_max = (1 << 26) - (1 << 20) - (1 << 14);
+        allocator.clusters = clusters_max - 1;
+        assert_eq!(allocator.take(&layout).unwrap().0, (clusters_max - 1) * 512);
+        let Err(Error::Unrepresentable(error)) = allocator.take(&layout) else {
+            panic!("more clusters than can be counted");
+        };
+        let want = Unrepresentable::RefcountTable {
+            clusters: clusters_max + 1,
+            clusters_max,
+            cluster_bytes: 512,
+            table_bytes_max: 8 << 20,
+            smallest_cluster_bytes: Some(1024),
+        };
+        assert_eq!(error, want);
+    }
+
+    #[test]
+    fn a_writer_may_change_threads() {
+        fn is_send<T: Send>() {}
+        is_send::<ImageWriter<'_, blockio::MemoryDisk>>();
     }
 }

@@ -98,20 +98,22 @@ impl Layout {
         if allocated <= self.allocated_max() {
             return Ok(());
         }
-        // Neither tables nor data grow in number when clusters grow in size.
-        let would_do = larger_clusters(self.cluster_bits).find(|&bits| {
-            let larger = self.with_clusters(bits);
-            let tables = tables.min(larger.l1_entries);
-            let data = data_clusters.min(self.size.div_ceil(bits.bytes()));
-            larger.front_clusters() + tables + data <= larger.allocated_max()
-        });
-        Err(self.too_many(allocated, would_do))
+        Err(self.too_many(tables, data_clusters))
     }
 
-    /// The error for `clusters` beside the refcounts, which are too many.
-    pub(crate) fn too_many(&self, clusters: u64, would_do: Option<ClusterBits>) -> Unrepresentable {
+    /// The error for so many L2 tables and data clusters, which are too many.
+    pub(crate) fn too_many(&self, tables: u64, data_clusters: u64) -> Unrepresentable {
+        // Neither grow in number when clusters grow in size.
+        let smallest_cluster_bytes = larger_clusters(self.cluster_bits)
+            .find(|&bits| {
+                let larger = self.with_clusters(bits);
+                let tables = tables.min(larger.l1_entries);
+                let data = data_clusters.min(self.size.div_ceil(bits.bytes()));
+                larger.front_clusters() + tables + data <= larger.allocated_max()
+            })
+            .map(ClusterBits::bytes);
+        let clusters = self.front_clusters() + tables + data_clusters;
         let cluster_bytes = self.cluster_bits.bytes();
-        let smallest_cluster_bytes = would_do.map(ClusterBits::bytes);
         let clusters_max = self.allocated_max();
         if self.countable_clusters() < self.addressable_clusters() {
             Unrepresentable::RefcountTable {

@@ -1,6 +1,6 @@
 //! Extents in, qcow2 image out.
 //!
-//! [`pack`] writes the used bytes of a disk as an image in one ordered pass;
+//! [`pack()`] writes the used bytes of a disk as an image in one ordered pass;
 //! [`ImageWriter`], the engine below it, takes writes in any order. Both lay an
 //! image out the same way:
 //!

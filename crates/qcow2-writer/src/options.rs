@@ -61,7 +61,7 @@ pub struct PackOptions<'a> {
     pub refcount_order: RefcountOrder,
     /// Threads that read; what is written does not depend on it.
     pub threads: NonZeroUsize,
-    /// Called now and then from the thread that called [`pack`](crate::pack),
+    /// Called now and then from the thread that called [`pack()`](crate::pack()),
     /// and once at the end.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
     /// Sync everything else before the header is written.

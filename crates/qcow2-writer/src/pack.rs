@@ -25,9 +25,9 @@ const IN_FLIGHT_BYTES_MAX: u64 = 16 << 20;
 /// Batches in flight for each thread; see [`pipeline::ordered_map`].
 const BATCHES_PER_THREAD: u64 = 3;
 
-/// Bytes of L2 tables in memory, unless one is larger. Data comes in order, so
-/// a table is complete before the next is begun.
-const L2_TABLES: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+/// L2 tables in memory. Data comes in order, so a table is complete before the
+/// next is begun; small ones are worth being written together.
+const L2_TABLES: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 /// Bytes of progress that are worth a call.
 const PROGRESS_BYTES: u64 = 16 << 20;

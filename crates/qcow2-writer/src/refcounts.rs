@@ -82,7 +82,7 @@ impl Refcounts {
             )?;
         }
         let area = RefcountArea::place(self.end(), needless_blocks, layout)
-            .ok_or_else(|| layout.too_many(self.end(), None))?;
+            .ok_or_else(|| layout.too_many(0, self.end()))?;
         self.push_until(area.end, 1);
         let table = self.write_blocks(&area, layout, output)?;
         output.write("the refcount table", layout.host_offset(area.table), &table)?;

@@ -1,6 +1,8 @@
 //! Writes in any order, through small caches, equal the same writes to a plain
 //! buffer.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::num::NonZeroUsize;
@@ -112,6 +114,35 @@ fn zeros_are_stored_only_over_a_stored_cluster() {
     let mut flat = vec![0; 1 << 20];
     flat[4196..4204].fill(9);
     assert_eq!(common::expand(&target.into_bytes()).disk, flat);
+}
+
+#[test]
+fn writes_are_few_and_the_header_is_the_last() {
+    let target = common::Noting::default();
+    let options = WriteOptions {
+        size: 1 << 30,
+        ..WriteOptions::default()
+    };
+    let mut writer = ImageWriter::create(&target, &options).unwrap();
+    // Three clusters, of which one has a hole; one is changed afterwards.
+    let mut bytes = vec![1; 3 << 16];
+    bytes[0x1_3000..0x1_8000].fill(0);
+    writer.write_at(&bytes, 0).unwrap();
+    writer.write_at(&[0; 1 << 16], 0).unwrap();
+    writer.finish().unwrap();
+    let want = [
+        // Header, L1 table and L2 table take the first three clusters.
+        (0x3_0000, 0x1_3000),
+        (0x4_8000, 0x1_8000),
+        (0x3_0000, 0x1_0000),
+        (0x2_0000, 0x1_0000),
+        (0x1_0000, 0x1_0000),
+        (0x6_0000, 0x1_0000),
+        (0x7_0000, 0x1_0000),
+        (u64::MAX, 0),
+        (0, 120),
+    ];
+    assert_eq!(target.writes.into_inner().unwrap(), want);
 }
 
 #[test]

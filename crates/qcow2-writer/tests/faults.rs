@@ -1,5 +1,7 @@
 //! Whatever fails, and whenever: an error, and no image.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::convert::Infallible;

@@ -41,7 +41,10 @@ const FEATURES: [(&str, &[&str]); 18] = [
         "sparse_super2",
         &["-t", "ext4", "-O", "sparse_super2,^resize_inode"],
     ),
-    ("no-sparse_super", &["-t", "ext4", "-O", "^sparse_super"]),
+    (
+        "no-sparse_super",
+        &["-t", "ext4", "-O", "^sparse_super,^resize_inode"],
+    ),
     ("no-flex_bg", &["-t", "ext4", "-O", "^flex_bg"]),
     ("groups-of-256", &["-t", "ext4", "-g", "256", "-N", "2000"]),
     ("quota", &["-t", "ext4", "-O", "quota"]),

@@ -93,23 +93,25 @@ impl DeviceStore {
     }
 
     /// Zeroes the head of the device before anything else is written. Then
-    /// lets `change` have the part of the head that lies in `length` bytes at
-    /// `offset`, and returns the length of that part.
+    /// lets `change` have the part of the head that lies in `range_bytes` bytes
+    /// at `offset`, and returns the length of that part.
     fn change_head(
         &self,
         offset: u64,
-        length: u64,
+        range_bytes: u64,
         change: impl FnOnce(&mut [u8]),
     ) -> io::Result<usize> {
-        self.check_room(offset.saturating_add(length))?;
+        self.check_room(offset.saturating_add(range_bytes))?;
         let mut head = self.head();
-        if let Head::Untouched(length) = *head {
+        if let Head::Untouched(length) = *head
+            && range_bytes > 0
+        {
+            let held = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
             write_zero_bytes(&self.file, 0, length)?;
             self.file.sync_data()?;
-            let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-            *head = Head::Held(vec![0; length]);
+            *head = Head::Held(vec![0; held]);
         }
-        let part = part_of(head.held(), offset, length);
+        let part = part_of(head.held(), offset, range_bytes);
         change(part);
         Ok(part.len())
     }
@@ -179,6 +181,11 @@ impl WriteAt for DeviceStore {
         write_zero_bytes(&self.file, start, aligned_start - start)?;
         zero_aligned(&self.file, aligned_start, aligned_end - aligned_start)?;
         write_zero_bytes(&self.file, aligned_end, end - aligned_end)
+    }
+
+    /// Nothing of what is held back lies behind the first `size` bytes then.
+    fn reserve(&self, size: u64) -> io::Result<()> {
+        self.set_size(size)
     }
 
     fn set_size(&self, size: u64) -> io::Result<()> {

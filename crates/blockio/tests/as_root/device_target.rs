@@ -78,10 +78,10 @@ fn an_output_given_up_is_not_taken_for_a_whole_one() {
 
     // Without a write, nothing is lost.
     let (_folder, device) = used_device();
-    Target::create(&device.0, &options())
-        .unwrap()
-        .commit()
-        .unwrap();
+    let target = Target::create(&device.0, &options()).unwrap();
+    target.write_at(0, &[]).unwrap();
+    target.write_zeroes(0, 0).unwrap();
+    target.commit().unwrap();
     assert_eq!(device.bytes(0, HEAD), vec![0xee; HEAD]);
 }
 
@@ -92,7 +92,7 @@ fn a_small_disk_leaves_the_rest_of_the_device_alone() {
     }
     let (_folder, device) = used_device();
     let target = Target::create(&device.0, &options()).unwrap();
-    target.set_size(1000).unwrap();
+    target.reserve(1000).unwrap();
     target.write_at(0, &[7; 500]).unwrap();
     target.write_zeroes(500, 500).unwrap();
     target.commit().unwrap();

@@ -14,10 +14,10 @@ fn touching_runs_are_joined_and_overlaps_remembered() {
     let set = set(&[(10, 20), (20, 30), (5, 8), (40, 50), (45, 60), (7, 7)]);
     let runs: Vec<_> = set.runs().iter().map(|r| (r.start, r.end)).collect();
     assert_eq!(runs, [(5, 8), (10, 30), (40, 60)]);
-    assert!(set.overlapped(BlockRun::new(49, 1)));
-    assert!(set.overlapped(BlockRun::new(0, 46)));
-    assert!(!set.overlapped(BlockRun::new(50, 10)));
-    assert!(!set.overlapped(BlockRun::new(19, 2)));
+    assert!(set.overlaps().meet(BlockRun::new(49, 1)));
+    assert!(set.overlaps().meet(BlockRun::new(0, 46)));
+    assert!(!set.overlaps().meet(BlockRun::new(50, 10)));
+    assert!(!set.overlaps().meet(BlockRun::new(19, 2)));
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn too_many_overlaps_count_as_overlapped_everywhere() {
         }
     }
     let set = collector.finish().unwrap();
-    assert!(set.overlapped(BlockRun::new(1 << 40, 1)));
+    assert!(set.overlaps().meet(BlockRun::new(1 << 40, 1)));
 }
 
 proptest! {
@@ -57,7 +57,7 @@ proptest! {
             let times = count[usize::try_from(block).unwrap()];
             let held = set.runs().iter().any(|r| (r.start..r.end).contains(&block));
             prop_assert_eq!(held, times > 0);
-            prop_assert_eq!(set.overlapped(BlockRun::new(block, 1)), times > 1);
+            prop_assert_eq!(set.overlaps().meet(BlockRun::new(block, 1)), times > 1);
         }
         prop_assert!(set.runs().windows(2).all(|pair| pair[0].end < pair[1].start));
     }

@@ -17,6 +17,12 @@ fn parts_are_whole_blocks_between_the_zeros() {
         parts_to_write(&bytes, 2 * 4096),
         [4096..5 * 4096, last.clone()]
     );
-    assert_eq!(parts_to_write(&bytes, ZEROES_BYTES_MIN), [4096..last.end]);
+    bytes[10 * 4096] = 0;
+    bytes.resize(40 * 4096, 0);
+    bytes[39 * 4096] = 1;
+    assert_eq!(
+        parts_to_write(&bytes, ZEROES_BYTES_MIN),
+        [4096..5 * 4096, 39 * 4096..40 * 4096]
+    );
     assert_eq!(parts_to_write(&[], HOLE_BYTES_MIN), []);
 }

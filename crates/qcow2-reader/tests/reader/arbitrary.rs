@@ -1,6 +1,6 @@
 //! Images that mean harm, or nothing at all.
 
-use crate::common::{FILE, base, naive, open, put, put64, unpacked};
+use crate::common::{FILE, L2_FIRST, base, naive, open, put, put64, unpacked};
 use blockio::{ExtentKind, ReadAt, len_u64, tiles};
 use proptest::prelude::*;
 use qcow2_reader::{Image, OpenOptions, read_header};
@@ -97,7 +97,7 @@ proptest! {
                 2 => 1 | cluster << 9,
                 _ => cluster << 9,
             };
-            put(&mut image, crate::common::L2_FIRST + index * 8, &entry.to_be_bytes());
+            put(&mut image, L2_FIRST + index * 8, &entry.to_be_bytes());
         }
         examine(image, &offsets)?;
     }

@@ -149,7 +149,9 @@ pub(crate) fn refuses(offset: usize, patch: &[u8], kind: ErrorKind, message: &st
 /// Asserts that `image` is refused.
 #[track_caller]
 pub(crate) fn refuses_image(image: Vec<u8>, kind: ErrorKind, message: &str) {
-    let error = restored(image).err().expect("this image must be refused");
+    let error = restored(image)
+        .map(drop)
+        .expect_err("this image must be refused");
     assert_eq!((error.kind(), chain(&error).as_str()), (kind, message));
 }
 

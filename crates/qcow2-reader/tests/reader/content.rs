@@ -1,8 +1,8 @@
 //! What right images give: exact bytes, exact extents, at any place.
 
 use crate::common::{
-    FILE, L1, L2_FIRST, L2_SECOND, SIZE, base, base_disk, base_v2, open, put, put32, put64,
-    restored,
+    FILE, L1, L2_FIRST, L2_SECOND, SIZE, base, base_disk, base_v2, naive, open, put, put32, put64,
+    restored, unpacked,
 };
 use blockio::{Extent, ExtentKind, ReadAt, tiles};
 use qcow2_reader::{Image, OpenOptions, read_header};
@@ -102,7 +102,7 @@ fn one_table_in_the_cache_gives_the_same_bytes() {
         l2_cache_bytes: u64::MAX,
     };
     assert_eq!(
-        crate::common::unpacked(&Image::open(base(), &endless).unwrap()).unwrap(),
+        unpacked(&Image::open(base(), &endless).unwrap()).unwrap(),
         disk
     );
 }
@@ -150,7 +150,7 @@ fn a_disk_of_no_bytes_is_read_without_tables() {
     image.truncate(0x600);
     let image = open(image).unwrap();
     assert_eq!((image.size(), image.extents().count()), (0, 0));
-    assert_eq!(crate::common::unpacked(&image).unwrap(), []);
+    assert_eq!(unpacked(&image).unwrap(), []);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_table_that_is_shared_maps_each_part_of_the_disk() {
     // The short, last use first: it must not be taken for the whole table.
     let mut byte = [0];
     image.read_at(39_999, &mut byte).unwrap();
-    assert_eq!(crate::common::unpacked(&image).unwrap(), disk);
+    assert_eq!(unpacked(&image).unwrap(), disk);
 }
 
 /// A sparse disk of the largest size that its clusters allow.
@@ -256,7 +256,7 @@ fn huge_sparse_disks_are_walked_by_their_l1_table() {
 #[test]
 fn the_base_is_what_it_is_said_to_be() {
     assert_eq!(base().len(), FILE);
-    assert_eq!(crate::common::naive(&base()), Some(base_disk()));
+    assert_eq!(naive(&base()), Some(base_disk()));
     let header = read_header(&base()).unwrap();
     assert_eq!((header.size, header.l1_entries), (40_000, 2));
 }

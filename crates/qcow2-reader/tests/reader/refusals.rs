@@ -1,8 +1,8 @@
 //! What wrong images give: the exact error, and never a wrong byte.
 
 use crate::common::{
-    FILE, L1, L2_FIRST, L2_SECOND, LAST_DATA, base, base_disk, base_v2, chain, naive, open,
-    put, put32, put64, refuses, refuses_image, read, restored, unpacked,
+    FILE, L1, L2_FIRST, L2_SECOND, LAST_DATA, base, base_disk, base_v2, chain, naive, open, put,
+    put32, put64, read, refuses, refuses_image, restored, unpacked,
 };
 use blockio::ReadAt;
 use qcow2_reader::ErrorKind::{Corrupt, Io, Limit, Unsupported};
@@ -11,12 +11,39 @@ use qcow2_reader::{Error, Structure};
 #[test]
 fn a_file_without_a_header_is_no_image() {
     let cut = |length: usize| base()[..length].to_vec();
-    refuses_image(cut(0), Corrupt, "header at offset 0x0: found 0 bytes, needed are 4");
-    refuses_image(cut(23), Corrupt, "header at offset 0x0: found 23 bytes, needed are 24");
-    refuses_image(cut(71), Corrupt, "header at offset 0x0: found 71 bytes, needed are 104");
-    refuses(3, &[0xfa], Corrupt, "header field magic at offset 0x0: found 0x514649fa, allowed is 0x514649fb");
-    refuses(7, &[1], Unsupported, "header field version at offset 0x4: found 1, allowed are 2 and 3");
-    refuses(23, &[22], Unsupported, "header field cluster_bits at offset 0x14: found 22, allowed are 9 to 21");
+    refuses_image(
+        cut(0),
+        Corrupt,
+        "header at offset 0x0: found 0 bytes, needed are 4",
+    );
+    refuses_image(
+        cut(23),
+        Corrupt,
+        "header at offset 0x0: found 23 bytes, needed are 24",
+    );
+    refuses_image(
+        cut(71),
+        Corrupt,
+        "header at offset 0x0: found 71 bytes, needed are 104",
+    );
+    refuses(
+        3,
+        &[0xfa],
+        Corrupt,
+        "header field magic at offset 0x0: found 0x514649fa, allowed is 0x514649fb",
+    );
+    refuses(
+        7,
+        &[1],
+        Unsupported,
+        "header field version at offset 0x4: found 1, allowed are 2 and 3",
+    );
+    refuses(
+        23,
+        &[22],
+        Unsupported,
+        "header field cluster_bits at offset 0x14: found 22, allowed are 9 to 21",
+    );
 }
 
 #[test]
@@ -207,6 +234,22 @@ fn tables_and_data_inside_other_metadata_are_refused() {
 }
 
 #[test]
+fn an_l1_table_inside_other_metadata_is_refused() {
+    refuses(
+        40,
+        &0u64.to_be_bytes(),
+        Corrupt,
+        "L1 table of guest offset 0x0 lies at host offset 0x0, inside the header at 0x0..0x200",
+    );
+    refuses(
+        40,
+        &0x200u64.to_be_bytes(),
+        Corrupt,
+        "L1 table of guest offset 0x0 lies at host offset 0x200, inside the refcount table at 0x200..0x400",
+    );
+}
+
+#[test]
 fn a_table_that_is_missing_or_cut_is_an_error_that_says_where() {
     let cut = |length: usize| {
         let mut image = base();
@@ -342,7 +385,7 @@ fn every_failed_read_is_reported() {
         qcow2_reader::Image::open(storage, &Default::default()).and_then(|image| unpacked(&image))
     };
     for nth in 1..=9 {
-        let error = restore(nth).err().expect("a read failed");
+        let error = restore(nth).expect_err("a read failed");
         assert_eq!(error.kind(), Io, "read {nth}");
         assert!(chain(&error).ends_with(": injected"), "{error}");
     }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use crate::common::{SIZE, base, base_disk, chain, open, put64};
+use crate::common::{L1, L2_FIRST, SIZE, base, base_disk, chain, open, put, put32, put64};
 use blockio::{MemoryDisk, ReadAt, StreamTarget, WriteAt, len_u64};
 use qcow2_reader::{Error, ErrorKind, Image, OpenOptions, Progress, UnpackOptions};
 
@@ -101,8 +101,8 @@ fn a_zeroed_target_is_given_what_is_not_zero() {
 #[test]
 fn a_device_is_made_zero_where_the_disk_is_and_not_touched_behind_it() {
     let mut image = base();
-    put64(&mut image, crate::common::L2_FIRST + 63 * 8, 0);
-    put64(&mut image, crate::common::L1 + 8, 0);
+    put64(&mut image, L2_FIRST + 63 * 8, 0);
+    put64(&mut image, L1 + 8, 0);
     let image = open(image).unwrap();
     let target = Recorder::new(false, SIZE + 1000, 0);
     image.unpack(&target, &threads(2)).unwrap();
@@ -159,7 +159,7 @@ fn every_failed_request_is_reported() {
 #[test]
 fn a_pipe_gets_the_whole_disk() {
     let mut image = base();
-    put64(&mut image, crate::common::L1 + 8, 0);
+    put64(&mut image, L1 + 8, 0);
     let image = open(image).unwrap();
     let target = StreamTarget::new(Vec::new());
     image.unpack(&target, &threads(3)).unwrap();
@@ -174,13 +174,13 @@ fn scattered(clusters: usize) -> (Vec<u8>, Vec<u8>) {
     let tables = clusters.div_ceil(CLUSTER / 8);
     let first = 2 + tables;
     let mut image = vec![0; (first + clusters) * CLUSTER];
-    crate::common::put(&mut image, 0, &base()[..104]);
-    crate::common::put32(&mut image, 20, 12);
+    put(&mut image, 0, &base()[..104]);
+    put32(&mut image, 20, 12);
     put64(&mut image, 24, len_u64(clusters * CLUSTER));
-    crate::common::put32(&mut image, 36, u32::try_from(tables).unwrap());
+    put32(&mut image, 36, u32::try_from(tables).unwrap());
     put64(&mut image, 40, 4096);
     put64(&mut image, 48, 0);
-    crate::common::put32(&mut image, 56, 0);
+    put32(&mut image, 56, 0);
     for table in 0..tables {
         put64(
             &mut image,
@@ -229,7 +229,7 @@ fn the_requests_do_not_depend_on_the_threads() {
 
 #[test]
 fn progress_ascends_to_the_size_of_the_disk() {
-    let (image, disk) = scattered(600);
+    let (image, disk) = scattered(2000);
     let image = Image::open(image, &OpenOptions::default()).unwrap();
     let seen = Mutex::new(Vec::new());
     let progress = |progress: Progress| seen.lock().unwrap().push(progress);

@@ -1,3 +1,8 @@
+#![expect(
+    clippy::single_range_in_vec_init,
+    reason = "lists of one range are meant"
+)]
+
 use super::*;
 use std::convert::Infallible;
 use std::io;

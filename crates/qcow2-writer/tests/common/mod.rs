@@ -6,10 +6,12 @@
     unreachable_pub,
     missing_docs,
     clippy::as_conversions,
+    clippy::unwrap_used,
     reason = "shared by tests, each of which uses a part"
 )]
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use blockio::{MemoryDisk, ReadAt, WriteAt};
@@ -92,7 +94,7 @@ pub fn expand(image: &[u8]) -> Naive {
     (0..table_bytes)
         .step_by(cluster)
         .for_each(|at| claim(table + at));
-    let per_block = cluster * 8 >> order;
+    let per_block = (cluster * 8) >> order;
     let mut counts = vec![0; image.len() / cluster];
     for index in 0..table_bytes / 8 {
         let block = u64_at(image, table + index * 8) as usize;
@@ -164,6 +166,43 @@ pub fn stale(bytes: usize) -> MemoryDisk {
             .concat()
             .repeat(bytes / 64),
     )
+}
+
+/// A new store that notes where it is written.
+#[derive(Default)]
+pub struct Noting {
+    pub inner: MemoryDisk,
+    /// Offset and length of each write.
+    pub writes: Mutex<Vec<(u64, usize)>>,
+}
+
+impl ReadAt for Noting {
+    fn size(&self) -> u64 {
+        self.inner.size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.inner.read_at(offset, buf)
+    }
+}
+
+impl WriteAt for Noting {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.writes.lock().unwrap().push((offset, bytes.len()));
+        self.inner.write_at(offset, bytes)
+    }
+    fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.inner.write_zeroes(offset, length)
+    }
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.inner.set_size(size)
+    }
+    fn starts_zeroed(&self) -> bool {
+        true
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.writes.lock().unwrap().push((u64::MAX, 0));
+        Ok(())
+    }
 }
 
 /// A store of which one operation fails, and all behind it.

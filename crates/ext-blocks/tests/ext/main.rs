@@ -1,0 +1,16 @@
+//! Filesystems of a few hundred bytes, assembled by hand: for every rule that
+//! proves a block free, one that keeps it and one that breaks it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::single_range_in_vec_init,
+    reason = "helpers of tests may panic, and a list of runs may have one"
+)]
+
+mod claims;
+mod groups;
+mod hostile;
+mod image;
+mod journal;
+mod trust;
+mod uninit;

@@ -1,0 +1,223 @@
+//! Images made by other programs unpack to what QEMU says is in them.
+//!
+//! Needs `qemu-img` and `qemu-io`, and for one test `mke2fs` and `e2image`.
+//! Without them the tests are skipped, unless the variable `CI` is `true`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use blockio::{MemoryDisk, ReadAt, len_u64, tiles};
+use qcow2_reader::{Image, OpenOptions, UnpackOptions};
+use tempfile::TempDir;
+
+/// A folder for images, or `None` where one of `programs` is missing.
+fn folder(programs: &[&str]) -> Option<TempDir> {
+    for program in programs {
+        let there = Command::new(program).arg("-V").output().is_ok();
+        if !there {
+            let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            assert!(!ci, "{program} is missing");
+            eprintln!("SKIPPED: {program} is missing");
+            return None;
+        }
+    }
+    Some(tempfile::tempdir().unwrap())
+}
+
+#[track_caller]
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {output:?}"
+    );
+}
+
+/// Applies `qemu-io` commands to an image.
+#[track_caller]
+fn change(image: &str, commands: &[&str]) {
+    let mut arguments = vec!["-f", "qcow2"];
+    for command in commands {
+        arguments.extend(["-c", command]);
+    }
+    arguments.push(image);
+    run("qemu-io", &arguments);
+}
+
+/// Text, noise, zeros within and between clusters, and an odd number of sectors.
+fn source(path: &Path) {
+    let mut disk = vec![0u8; (3 << 20) + 1536];
+    let mut state = 1u32;
+    let mut noise = |range: std::ops::Range<usize>| {
+        for byte in &mut disk[range] {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = state.to_be_bytes()[0];
+        }
+    };
+    noise(0..300_000);
+    for sector in 0..40 {
+        let start = (1 << 20) + sector * 37 * 512;
+        noise(start..start + 512);
+    }
+    noise((2 << 20)..(2 << 20) + 70_000);
+    noise((3 << 20) + 800..(3 << 20) + 1536);
+    fs::write(path, disk).unwrap();
+}
+
+/// Asserts that the image unpacks to what `qemu-img convert` makes of it.
+#[track_caller]
+fn agrees(path: &str) {
+    let raw = format!("{path}.raw");
+    run(
+        "qemu-img",
+        &["convert", "-f", "qcow2", "-O", "raw", path, &raw],
+    );
+    let want = fs::read(&raw).unwrap();
+    fs::remove_file(&raw).unwrap();
+
+    let image = Image::open(fs::read(path).unwrap(), &OpenOptions::default()).unwrap();
+    let extents: Vec<_> = image.extents().map(Result::unwrap).collect();
+    assert!(tiles(extents, len_u64(want.len())), "{path}");
+    let disk = MemoryDisk::default();
+    image.unpack(&disk, &UnpackOptions::default()).unwrap();
+    assert!(disk.into_bytes() == want, "{path}");
+    let mut whole = vec![0xee; want.len()];
+    image.read_at(0, &mut whole).unwrap();
+    assert!(whole == want, "{path}");
+}
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn path(&self, name: &str) -> String {
+        let path: PathBuf = self.0.path().join(name);
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn all_cluster_sizes_versions_and_refcount_widths() {
+    let Some(folder) = folder(&["qemu-img"]).map(Folder) else {
+        return;
+    };
+    let raw = folder.path("source.raw");
+    source(Path::new(&raw));
+    let mut options: Vec<String> = (9..=21)
+        .flat_map(|bits| {
+            ["0.10", "1.1"].map(|compat| format!("compat={compat},cluster_size={}", 1u32 << bits))
+        })
+        .collect();
+    options.extend((0..=6).map(|order| format!("refcount_bits={}", 1u32 << order)));
+    for (number, options) in options.iter().enumerate() {
+        let image = folder.path(&format!("{number}.qcow2"));
+        run(
+            "qemu-img",
+            &[
+                "convert", "-f", "raw", "-O", "qcow2", "-o", options, &raw, &image,
+            ],
+        );
+        agrees(&image);
+        fs::remove_file(&image).unwrap();
+    }
+}
+
+#[test]
+fn zero_clusters_snapshots_preallocation_and_other_sizes() {
+    let Some(folder) = folder(&["qemu-img", "qemu-io"]).map(Folder) else {
+        return;
+    };
+    let image = folder.path("image.qcow2");
+    for options in [
+        "cluster_size=512",
+        "cluster_size=4k,lazy_refcounts=on",
+        "cluster_size=64k",
+        "cluster_size=2M",
+        "compat=0.10,cluster_size=4k",
+        "preallocation=metadata,cluster_size=4k",
+        "preallocation=falloc",
+        "preallocation=full,cluster_size=1k",
+    ] {
+        run(
+            "qemu-img",
+            &["create", "-f", "qcow2", "-o", options, &image, "5000k"],
+        );
+        agrees(&image);
+        change(
+            &image,
+            &[
+                "write -P 1 0 300k",
+                "write -z 64k 100k",
+                "write -z -u 200k 64k",
+                "write -P 2 4999k 1k",
+                "discard 280k 16k",
+            ],
+        );
+        agrees(&image);
+        run("qemu-img", &["snapshot", "-c", "first", &image]);
+        change(
+            &image,
+            &["write -P 3 100k 90k", "write -P 4 2M 70k", "write -z 0 8k"],
+        );
+        agrees(&image);
+        // A version 2 image with snapshots keeps its size.
+        if !options.starts_with("compat") {
+            run("qemu-img", &["resize", "-f", "qcow2", &image, "9M"]);
+            change(&image, &["write -P 5 8M 1M"]);
+            agrees(&image);
+        }
+        fs::remove_file(&image).unwrap();
+    }
+}
+
+#[test]
+fn fresh_images_end_within_their_last_table() {
+    let Some(folder) = folder(&["qemu-img", "qemu-io"]).map(Folder) else {
+        return;
+    };
+    let image = folder.path("image.qcow2");
+    for size in ["0", "512", "64M", "64T"] {
+        run("qemu-img", &["create", "-f", "qcow2", &image, size]);
+        let opened = Image::open(fs::read(&image).unwrap(), &OpenOptions::default()).unwrap();
+        assert!(
+            tiles(opened.extents().map(Result::unwrap), opened.size()),
+            "{size}"
+        );
+        if size == "64M" {
+            assert_eq!(fs::metadata(&image).unwrap().len(), 196_616);
+        }
+        if size != "64T" {
+            agrees(&image);
+        }
+    }
+    run("qemu-img", &["create", "-f", "qcow2", &image, "1536"]);
+    change(&image, &["write -P 7 1024 512"]);
+    agrees(&image);
+}
+
+#[test]
+fn images_of_e2image() {
+    let Some(folder) = folder(&["qemu-img", "mke2fs", "e2image"]).map(Folder) else {
+        return;
+    };
+    let (disk, image) = (folder.path("fs.raw"), folder.path("fs.qcow2"));
+    let files = folder.path("files");
+    fs::create_dir(&files).unwrap();
+    source(&Path::new(&files).join("a"));
+    for block in ["1024", "4096"] {
+        run(
+            "mke2fs",
+            &[
+                "-q", "-F", "-t", "ext4", "-b", block, "-d", &files, &disk, "20M",
+            ],
+        );
+        for mode in ["-Q", "-Qa"] {
+            run("e2image", &[mode, &disk, &image]);
+            agrees(&image);
+            fs::remove_file(&image).unwrap();
+        }
+        fs::remove_file(&disk).unwrap();
+    }
+}
