@@ -111,8 +111,11 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
         },
     )?;
     println!("{}", count.summary());
-    if count.failed > 0 || count.passed == 0 {
+    if count.failed > 0 {
         return Err(Failure::new("not every filesystem came back as it was"));
+    }
+    if count.passed == 0 && count.skipped.is_empty() {
+        return Err(Failure::new(format!("no case is called {only}")));
     }
     Ok(())
 }

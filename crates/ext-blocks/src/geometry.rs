@@ -6,9 +6,9 @@ use crate::runs::BlockRun;
 use crate::superblock::Superblock;
 use crate::trust::{Allowed, Distrust};
 
-/// Most block groups accepted: one byte of memory each. 64 TiB of 1 KiB blocks
-/// or 1 PiB of 4 KiB blocks.
-const GROUPS_MAX: u64 = 1 << 23;
+/// Most block groups accepted: one byte of memory each. 32 TiB of 1 KiB blocks
+/// or 512 TiB of 4 KiB blocks.
+const GROUPS_MAX: u64 = 1 << 22;
 
 /// Size of a group descriptor without the 64bit feature, in bytes.
 const DESCRIPTOR_BYTES: u32 = 32;

@@ -15,9 +15,9 @@ use crate::runs::{BlockRun, Full, Overlaps, RunCollector, RunSet};
 use crate::trust::Distrust;
 use crate::uninit;
 
-/// Most separate runs of metadata that are kept: 12 MiB. 64 TiB of 4 KiB
+/// Most separate runs of metadata that are kept: 10 MiB. 64 TiB of 4 KiB
 /// blocks have 524,288 groups, and without `flex_bg` one run each.
-const METADATA_RUNS_MAX: usize = 3 << 18;
+const METADATA_RUNS_MAX: usize = 5 << 17;
 
 /// Where metadata lies besides what the descriptors say.
 #[derive(Clone, Copy, Debug)]

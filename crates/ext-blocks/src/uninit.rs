@@ -10,8 +10,8 @@ use crate::geometry::to_index;
 use crate::group::{Descriptor, GroupReader};
 use crate::runs::{BlockRun, Overlaps, RunCollector, RunSet};
 
-/// Most runs that are kept: 12 MiB. Over it, all inode tables are kept whole.
-const RUNS_MAX: usize = 3 << 18;
+/// Most runs that are kept: 10 MiB. Over it, all inode tables are kept whole.
+const RUNS_MAX: usize = 5 << 17;
 
 /// Finds them: ascending, disjoint, and none where metadata `overlaps`.
 pub(crate) fn find<R: ReadAt + ?Sized>(

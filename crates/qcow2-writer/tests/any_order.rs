@@ -146,6 +146,36 @@ fn writes_are_few_and_the_header_is_the_last() {
 }
 
 #[test]
+fn a_table_is_written_only_when_it_changed() {
+    let target = common::Noting::default();
+    let options = WriteOptions {
+        size: 1 << 20,
+        cluster_bits: ClusterBits::MIN,
+        l2_cache_tables: NonZeroUsize::new(2).unwrap(),
+        ..WriteOptions::default()
+    };
+    let mut writer = ImageWriter::create(&target, &options).unwrap();
+    for table in [0, 1, 2, 0, 1, 2] {
+        writer.write_at(&[1; 512], table << 15).unwrap();
+    }
+    let want = [
+        (3, "data"),
+        (5, "data"),
+        (2, "the first table makes room for the third"),
+        (4, "the second table is written with it"),
+        (7, "data"),
+        // The first table comes back in place of the second, which is clean.
+        (3, "data"),
+        (6, "the third table makes room for the second"),
+        (5, "data"),
+        // The third table comes back in place of the first, which is clean.
+        (7, "data"),
+    ];
+    let want = want.map(|(cluster, _)| (cluster * 512, 512));
+    assert_eq!(*target.writes.lock().unwrap(), want);
+}
+
+#[test]
 fn a_write_past_the_end_changes_nothing() {
     let target = MemoryDisk::default();
     let options = WriteOptions {

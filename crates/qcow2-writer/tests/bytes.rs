@@ -123,6 +123,18 @@ fn packed_with_an_unused_table_in_version_2() {
 }
 
 #[test]
+fn tables_that_nobody_needed_take_no_room_at_the_end() {
+    let zeros = vec![0; 0x1_0000];
+    let extents = [Extent::new(0..DISK, ExtentKind::Data)];
+    let (packed, report) = pack_512(&zeros, &extents, &PackOptions::default());
+    assert_eq!(
+        (report.used_bytes, report.stored_bytes, report.image_bytes),
+        (DISK, 0, 0x800)
+    );
+    assert_eq!(packed[0x400..0x40a], [0, 1, 0, 1, 0, 1, 0, 1, 0, 0]);
+}
+
+#[test]
 fn an_odd_length_is_kept_beside_the_rounded_one() {
     let target = MemoryDisk::default();
     let options = WriteOptions {

@@ -12,8 +12,8 @@ use common::FailFrom;
 use qcow2_format::ClusterBits;
 use qcow2_writer::{Error, ErrorKind, ImageWriter, PackOptions, WriteOptions, pack};
 
-/// Runs `job` on stores that fail earlier and earlier... later and later, until
-/// it succeeds; returns how often it failed.
+/// Runs `job` on stores that fail at the first operation, at the second, and so
+/// on, until it succeeds; returns how often it failed.
 #[track_caller]
 fn fails_at_every_operation(
     target: impl Fn() -> MemoryDisk,

@@ -72,29 +72,28 @@ fn packed() {
     if !have_qemu_img() {
         return;
     }
-    for bits in 9..=21 {
-        for (version, order) in [(Version::V2, 4), (Version::V3, 0), (Version::V3, 6)] {
-            let mut disk = noise((5 << 20) + 77);
-            // A hole in what is used, which needs no table with small clusters.
-            disk[1 << 20..3 << 20].fill(0);
-            let end = disk.len().try_into().unwrap();
-            let extents = [
-                Extent::new(0..4 << 20, ExtentKind::Data),
-                Extent::new(4 << 20..(4 << 20) + 5000, ExtentKind::Unused),
-                Extent::new((4 << 20) + 5000..end, ExtentKind::Data),
-            ];
-            let target = MemoryDisk::default();
-            let options = PackOptions {
-                cluster_bits: ClusterBits::new(bits).unwrap(),
-                version,
-                refcount_order: RefcountOrder::new(order).unwrap(),
-                ..PackOptions::default()
-            };
-            let extents = || extents.into_iter().map(Ok::<_, Infallible>);
-            pack(&disk, extents, &target, &options).unwrap();
-            disk[4 << 20..(4 << 20) + 5000].fill(0);
-            accepts(&target.into_bytes(), &disk);
-        }
+    let shapes = [(Version::V2, 4), (Version::V3, 0), (Version::V3, 6)];
+    for (bits, (version, order)) in (9..=21).zip(shapes.into_iter().cycle()) {
+        let mut disk = noise((5 << 20) + 77);
+        // A hole in what is used, which needs no table with small clusters.
+        disk[1 << 20..3 << 20].fill(0);
+        let end = disk.len().try_into().unwrap();
+        let extents = [
+            Extent::new(0..4 << 20, ExtentKind::Data),
+            Extent::new(4 << 20..(4 << 20) + 5000, ExtentKind::Unused),
+            Extent::new((4 << 20) + 5000..end, ExtentKind::Data),
+        ];
+        let target = MemoryDisk::default();
+        let options = PackOptions {
+            cluster_bits: ClusterBits::new(bits).unwrap(),
+            version,
+            refcount_order: RefcountOrder::new(order).unwrap(),
+            ..PackOptions::default()
+        };
+        let extents = || extents.into_iter().map(Ok::<_, Infallible>);
+        pack(&disk, extents, &target, &options).unwrap();
+        disk[4 << 20..(4 << 20) + 5000].fill(0);
+        accepts(&target.into_bytes(), &disk);
     }
 }
 

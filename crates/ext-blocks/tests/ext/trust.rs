@@ -194,7 +194,7 @@ fn fields_of_features_must_be_those_of_a_filesystem() {
     let want = Distrust::TooMany {
         what: "block groups",
         found: 68_719_476_739,
-        limit: 1 << 23,
+        limit: 1 << 22,
     };
     distrusts(&wide, patch, want);
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use blockio::{Disk, Extent, ExtentKind, ReadAt, Target, TargetOptions, WriteAt, in_use};
-use ext_blocks::{Content, Damage, Detected, Filesystem, Finding, Tail, Trust};
+use ext_blocks::damage::Finding;
+use ext_blocks::{Content, Damage, Detected, Filesystem, Tail, Trust};
 use qcow2_format::{RefcountOrder, Version};
 use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{PackOptions, PackReport};
