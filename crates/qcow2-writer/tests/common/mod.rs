@@ -89,6 +89,20 @@ pub fn expand(image: &[u8]) -> Naive {
         }
     }
 
+    let counts = stored_counts(image, order, &mut claim);
+    assert_eq!(used, counts);
+    assert_eq!(used.last(), Some(&1));
+    Naive {
+        disk,
+        size: exact_size(image, version).unwrap_or(header_size),
+        stored_clusters,
+    }
+}
+
+/// The refcount of every host cluster of `image`, as its refcount blocks say.
+/// Each cluster of refcounts is handed to `claim`.
+fn stored_counts(image: &[u8], order: u32, claim: &mut impl FnMut(usize)) -> Vec<u64> {
+    let cluster = 1usize << u32_at(image, 20);
     let table = u64_at(image, 48) as usize;
     let table_bytes = u32_at(image, 56) as usize * cluster;
     (0..table_bytes)
@@ -110,13 +124,7 @@ pub fn expand(image: &[u8]) -> Naive {
             }
         }
     }
-    assert_eq!(used, counts);
-    assert_eq!(used.last(), Some(&1));
-    Naive {
-        disk,
-        size: exact_size(image, version).unwrap_or(header_size),
-        stored_clusters,
-    }
+    counts
 }
 
 fn host(entry: u64) -> Option<usize> {
