@@ -56,15 +56,11 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     pipeline::ordered_map(
         THREADS,
         jobs.into_iter().map(Ok),
-        |job| Ok((job.name(), check(&bench, &job)?)),
+        |job| Ok((job.name(), check(&bench, &job))),
         |(name, report)| {
-            print(&name, &report);
-            *(if report.problems.is_empty() {
-                &mut passed
-            } else {
-                &mut failed
-            }) += 1;
-            Ok::<_, io::Error>(())
+            let good = print(&name, report);
+            *(if good { &mut passed } else { &mut failed }) += 1;
+            Ok::<_, Failure>(())
         },
     )?;
     println!("{passed} passed, {failed} failed");
@@ -142,17 +138,23 @@ fn decompress(image: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn print(name: &str, report: &Report) {
-    let unclean = if report.code == Some(DONE_UNCLEAN) {
+/// Prints the line of an image: whether all is well.
+fn print(name: &str, report: io::Result<Report>) -> bool {
+    let (code, problems) = match report {
+        Ok(report) => (report.code, report.problems),
+        Err(error) => (None, vec![error.to_string()]),
+    };
+    let unclean = if code == Some(DONE_UNCLEAN) {
         " (unclean)"
     } else {
         ""
     };
-    if report.problems.is_empty() {
+    if problems.is_empty() {
         println!("ok   {name}{unclean}");
     } else {
-        println!("FAIL {name}{unclean}: {}", report.problems.join("; "));
+        println!("FAIL {name}{unclean}: {}", problems.join("; "));
     }
+    problems.is_empty()
 }
 
 #[cfg(test)]

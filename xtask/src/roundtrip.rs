@@ -14,6 +14,9 @@ pub(crate) const DONE: i32 = 0;
 /// Done, but the source is damaged or unclean, and more was kept than needed.
 pub(crate) const DONE_UNCLEAN: i32 = 3;
 
+/// qcow2 images have whole sectors.
+const SECTOR_BYTES: u64 = 512;
+
 /// What e2fsck makes up when it repairs: a UUID, the sequence of a new journal,
 /// and the time, device and checksum of an MMP block.
 const REPAIR_NOISE_BYTES_MAX: u64 = 64;
@@ -158,6 +161,12 @@ impl Bench {
         let (source, restored) = (length(&files.source)?, length(&files.restored)?);
         if source != restored {
             report.problem(format!("{restored} bytes were restored, {source} packed"));
+        }
+        let converted = length(&files.converted)?;
+        if converted != restored.next_multiple_of(SECTOR_BYTES) {
+            report.problem(format!(
+                "qemu-img restores {converted} bytes, not {restored}"
+            ));
         }
         if let Some(at) = first_difference(&files.restored, &files.converted)? {
             report.problem(format!("unpack differs from qemu-img convert at {at:#x}"));

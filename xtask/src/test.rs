@@ -155,8 +155,10 @@ fn install(programs: &[&str]) -> TaskResult {
         .map(|(_, packages)| packages[column])
         .collect();
     packages.dedup();
-    if installer.path().ends_with("apt-get") {
-        run(as_root(&installer)?.arg("update"))?;
+    if installer.path().ends_with("apt-get")
+        && let Err(failure) = run(as_root(&installer)?.arg("update"))
+    {
+        println!("apt-get update: {failure}; its old lists may do");
     }
     println!("installing {}", packages.join(", "));
     run(as_root(&installer)?.args(*arguments).args(packages))
