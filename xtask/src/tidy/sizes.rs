@@ -11,7 +11,10 @@ const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files that may be longer, each with the reason.
-const LONGER: &[(&str, &str)] = &[];
+const LONGER: &[(&str, &str)] = &[(
+    "crates/qcow2-format/src/error.rs",
+    "one flat enum: a variant, its message and its documented fields for every rule of the format",
+)];
 
 /// Finds long files, long functions, and exceptions no longer needed.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
