@@ -1,0 +1,117 @@
+//! Block devices as source, image and target. Needs root and loop devices.
+
+use std::fs;
+use std::path::Path;
+
+use fixtures::ext::{DISK_BYTES, Filesystem, Kind};
+use fixtures::{Qemu, SplitMix, Tool};
+
+use crate::bench::Bench;
+
+/// A loop device over a file, until it is dropped.
+struct Loop {
+    losetup: Tool,
+    device: String,
+}
+
+impl Loop {
+    /// `None`, after saying so, where there are no loop devices for us.
+    fn over(file: &Path) -> Option<Self> {
+        let losetup = Tool::find("losetup")?;
+        match losetup.ok(|command| command.args(["-f", "--show"]).arg(file)) {
+            Ok(device) => Some(Self {
+                losetup,
+                device: device.trim().to_owned(),
+            }),
+            Err(error) => {
+                eprintln!("SKIPPED: no loop device: {error}");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = self
+            .losetup
+            .run(|command| command.args(["-d", &self.device]));
+    }
+}
+
+#[test]
+fn a_device_is_packed_and_its_file_is_not() {
+    let bench = Bench::new();
+    bench.write("disk", Filesystem::new(Kind::Ext4).bytes);
+    let Some(source) = Loop::over(&bench.path("disk")) else {
+        return;
+    };
+    bench.ok(&format!("pack --verify {} one", source.device));
+    let name = source.device.trim_start_matches("/dev/");
+    bench.fails(
+        "pack disk two",
+        1,
+        &format!(
+            "disk: the loop device {name} shows it; --allow-mounted packs all of it all the same, a snapshot is better"
+        ),
+    );
+    drop(source);
+    bench.ok("pack disk two");
+    assert!(bench.read("one") == bench.read("two"));
+}
+
+#[test]
+fn a_disk_goes_back_onto_a_device_and_no_further() {
+    let bench = Bench::new();
+    let disk = SplitMix::new(6).bytes(1 << 20);
+    bench.write("disk", [disk.clone(), vec![0; 1 << 20]].concat());
+    bench.ok("pack disk image");
+    bench.write("storage", vec![0xff; 3 << 20]);
+    let Some(target) = Loop::over(&bench.path("storage")) else {
+        return;
+    };
+    let exists = format!("{} already exists", target.device);
+    bench.fails(&format!("unpack image {}", target.device), 1, &exists);
+    bench.ok(&format!("unpack --force image {}", target.device));
+    drop(target);
+    let expected = [disk, vec![0; 1 << 20], vec![0xff; 1 << 20]].concat();
+    assert!(bench.read("storage") == expected);
+
+    bench.write("storage", vec![0xff; 1 << 20]);
+    let Some(target) = Loop::over(&bench.path("storage")) else {
+        return;
+    };
+    let device = &target.device;
+    bench.fails(
+        &format!("unpack --force image {device}"),
+        1,
+        &format!(
+            "{device}: making the disk 2097152 bytes long: {device} is too small: it holds 1048576 bytes, 2097152 are needed"
+        ),
+    );
+    drop(target);
+    assert!(bench.read("storage") == vec![0xff; 1 << 20]);
+}
+
+#[test]
+fn an_image_on_a_device_is_the_same_image() {
+    let bench = Bench::new();
+    bench.write("disk", Filesystem::new(Kind::Ext4).bytes);
+    bench.ok("pack disk image");
+    bench.write("storage", vec![0xff; 2 << 20]);
+    let Some(target) = Loop::over(&bench.path("storage")) else {
+        return;
+    };
+    bench.ok(&format!("pack --force --verify disk {}", target.device));
+    bench.ok(&format!("unpack {} restored", target.device));
+    drop(target);
+    let image = bench.read("image");
+    assert!(bench.read("storage")[..image.len()] == image);
+    assert_eq!(
+        fs::metadata(bench.path("restored")).unwrap().len(),
+        DISK_BYTES
+    );
+    if let Some(qemu) = Qemu::require() {
+        assert!(qemu.check(&bench.path("storage")).unwrap().success());
+    }
+}
