@@ -23,6 +23,13 @@ const VARIANTS: [(&str, &[&str]); 5] = [
     ("v2", &["--compat", "0.10"]),
 ];
 
+/// Images that need an option more to pass, each with the reason.
+const WITH_OPTION: [(&str, &str, &str); 1] = [(
+    "f_ind_inode_collision",
+    "--keep-uninit",
+    "a damaged file's indirect blocks point into an inode table that was never used, and e2fsck follows them",
+)];
+
 /// One image, packed in one way.
 struct Job {
     path: PathBuf,
@@ -102,17 +109,31 @@ fn jobs(images: &[PathBuf], part: usize, more: &str) -> Vec<Job> {
         jobs.extend(chosen.map(|path| Job {
             path: path.clone(),
             variant,
-            arguments: arguments.clone(),
+            arguments: with_option(path, arguments.clone()),
         }));
     }
     jobs
 }
 
+/// `arguments`, and the option that the image at `path` needs.
+fn with_option(path: &Path, mut arguments: Vec<String>) -> Vec<String> {
+    let name = image_name(path);
+    if let Some((_, option, reason)) = WITH_OPTION.iter().find(|(image, ..)| *image == name) {
+        println!("note {name}: packed with {option}: {reason}");
+        arguments.push((*option).into());
+    }
+    arguments
+}
+
+/// The name of an image without what its kind adds.
+fn image_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.trim_end_matches(".gz").trim_end_matches(".img").into()
+}
+
 impl Job {
     fn name(&self) -> String {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let name = name.trim_end_matches(".gz").trim_end_matches(".img");
-        format!("{name} {}", self.variant)
+        format!("{} {}", image_name(&self.path), self.variant)
     }
 }
 

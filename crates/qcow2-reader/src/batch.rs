@@ -6,8 +6,9 @@ use crate::Error;
 use crate::runs::{Mapping, Run};
 
 /// Batches end where a multiple of this is, so none spans more bytes. Larger
-/// reads are no faster, and more memory.
-pub(crate) const BATCH_BYTES: u64 = 1 << 20;
+/// reads are no faster, and larger writes make the page cache look for longer
+/// runs of free memory, which can take several times as long as the copy.
+pub(crate) const BATCH_BYTES: u64 = 512 << 10;
 
 /// Batches begin at multiples of this, the usual block size of a filesystem, so
 /// that zeros found in them are whole blocks of the file they are left out of.

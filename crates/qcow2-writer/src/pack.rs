@@ -15,9 +15,10 @@ use crate::options::{PackOptions, Progress, WriteOptions};
 use crate::plan::Plan;
 use crate::units::to_usize;
 
-/// Bytes that are read at once, unless a cluster is larger. More does not make
-/// it faster; less costs system calls.
-const BATCH_BYTES: u64 = 1 << 20;
+/// Bytes that are read, and written, at once, unless a cluster is larger. Less
+/// costs system calls; more makes the page cache look for longer runs of free
+/// memory, which can take several times as long as the copy.
+const BATCH_BYTES: u64 = 512 << 10;
 
 /// Bytes of data in memory at the same time, at most.
 const IN_FLIGHT_BYTES_MAX: u64 = 16 << 20;

@@ -75,7 +75,7 @@ fn plant(tree: &Path) -> io::Result<()> {
     for folder in 0..5 {
         let folder = tree.join(format!("folder{folder}/inside"));
         fs::create_dir_all(&folder)?;
-        for file in 0..20 {
+        for file in 0..6 {
             let length = usize::try_from(random.below(20_000)).map_err(io::Error::other)?;
             fs::write(folder.join(format!("file{file}")), random.bytes(length))?;
         }
