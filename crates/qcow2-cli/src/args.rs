@@ -158,6 +158,13 @@ pub(crate) struct RunArgs {
     pub(crate) output: OutputArgs,
 }
 
+impl RunArgs {
+    /// The threads asked for, or as many as the machine runs at once.
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        self.threads.unwrap_or_else(pipeline::available_threads)
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct OutputArgs {
     /// Form of the report

@@ -2,7 +2,6 @@
 
 mod report;
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
 
@@ -151,10 +150,6 @@ impl<'d> Kept<'d> {
 
 type Extents<'e> = Box<dyn Iterator<Item = Result<Extent, ext_blocks::Error>> + Send + 'e>;
 
-fn threads(args: &PackArgs) -> NonZeroUsize {
-    args.run.threads.unwrap_or_else(pipeline::available_threads)
-}
-
 fn pack(
     args: &PackArgs,
     disk: &Disk,
@@ -168,7 +163,7 @@ fn pack(
         cluster_bits: args.cluster_size,
         version: args.compat.into(),
         refcount_order: args.refcount_bits,
-        threads: threads(args),
+        threads: args.run.threads(),
         progress: Some(&show),
         sync: !args.no_sync,
     };
@@ -208,16 +203,22 @@ fn prove(
     if args.verify {
         let bar = Progress::new(&args.run, "verifying");
         let uncached = disk.uncached();
-        verify::verify(&uncached, kept.extents(), &image, threads(args), |done| {
-            bar.update(done, kept.disk_bytes);
-        })
+        verify::verify(
+            &uncached,
+            kept.extents(),
+            &image,
+            args.run.threads(),
+            |done| {
+                bar.update(done, kept.disk_bytes);
+            },
+        )
         .map_err(blame)?;
     }
     if !args.digest {
         return Ok(None);
     }
     let bar = Progress::new(&args.run, "digesting");
-    verify::sha256(&image, threads(args), |done| {
+    verify::sha256(&image, args.run.threads(), |done| {
         bar.update(done, kept.disk_bytes);
     })
     .map(Some)

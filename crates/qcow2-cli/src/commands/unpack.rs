@@ -26,11 +26,19 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
     let source = disk.identity();
     let image = Image::open(disk, &OpenOptions::default())
         .map_err(|error| Failure::about(&args.image, &error))?;
-    let changed = || Failure::because(&args.image, "the image changed while it was read");
+    let check_unchanged = || {
+        if image.storage().stamp()? == stamp {
+            return Ok(());
+        }
+        let message = "the image changed while it was read";
+        Err(Failure::because(&args.image, message))
+    };
 
     let unpacked = if args.to_stdout() {
         let target = StreamTarget::new(io::stdout());
-        unpack(args, &image, &target)?
+        let unpacked = unpack(args, &image, &target)?;
+        check_unchanged()?;
+        unpacked
     } else {
         let options = TargetOptions {
             force: args.force,
@@ -41,15 +49,10 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
         };
         let target = Target::create(&args.target, &options)?;
         let unpacked = unpack(args, &image, &target)?;
-        if image.storage().stamp()? != stamp {
-            return Err(changed());
-        }
+        check_unchanged()?;
         target.commit()?;
         unpacked
     };
-    if image.storage().stamp()? != stamp {
-        return Err(changed());
-    }
     if !args.run.quiet {
         let mut report = Report::new(args, &image, unpacked);
         report.seconds = started.elapsed().as_secs_f64();
@@ -76,7 +79,7 @@ fn unpack(
     let show =
         |progress: qcow2_reader::Progress| bar.update(progress.done_bytes, progress.total_bytes);
     let options = UnpackOptions {
-        threads: args.run.threads.unwrap_or_else(pipeline::available_threads),
+        threads: args.run.threads(),
         progress: Some(&show),
     };
     image.unpack(target, &options).map_err(|error| {
