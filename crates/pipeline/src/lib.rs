@@ -10,5 +10,5 @@
 mod ordered;
 mod pool;
 
-pub use ordered::{available_threads, ordered_map};
+pub use ordered::{available_threads, ordered_map, ordered_map_with};
 pub use pool::{BufferPool, PooledBuffer};

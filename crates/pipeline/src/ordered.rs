@@ -16,10 +16,12 @@ pub fn available_threads() -> NonZeroUsize {
 }
 
 /// Maps `inputs` through `work` on `threads` threads and hands the results to
-/// `emit` on the calling thread, in the order of the inputs.
+/// `emit`, one at a time, in the order of the inputs.
 ///
-/// At most three items a thread are in flight, so memory is bounded however
-/// long the input is. `inputs` is drawn from by one thread at a time, in order.
+/// The same threads do all of it: whoever finds the next result ready emits it,
+/// so that no thread only waits for others. At most three items a thread are in
+/// flight, and one that is being emitted, so memory is bounded however long the
+/// input is. `inputs` is drawn from by one thread at a time, in order.
 ///
 /// # Errors
 ///
@@ -33,7 +35,7 @@ pub fn ordered_map<I, T, U, E>(
     threads: NonZeroUsize,
     inputs: I,
     work: impl Fn(T) -> Result<U, E> + Sync,
-    mut emit: impl FnMut(U) -> Result<(), E>,
+    emit: impl FnMut(U) -> Result<(), E> + Send,
 ) -> Result<(), E>
 where
     I: Iterator<Item = Result<T, E>> + Send,
@@ -41,146 +43,214 @@ where
     U: Send,
     E: Send,
 {
-    let window = threads.get().saturating_mul(WAITING_PER_THREAD + 1);
-    let line = Line::new(threads.get(), window);
+    ordered_map_with(threads, inputs, || (), |(), input| work(input), emit)
+}
+
+/// As [`ordered_map`], for work that needs something it would be costly to make
+/// for each item: each thread calls `init` once and lends what it made to `work`.
+/// What comes out must not depend on what a thread did before.
+///
+/// # Errors
+///
+/// As [`ordered_map`].
+///
+/// # Panics
+///
+/// As [`ordered_map`], and where `init` panics.
+pub fn ordered_map_with<I, S, T, U, E>(
+    threads: NonZeroUsize,
+    inputs: I,
+    init: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, T) -> Result<U, E> + Sync,
+    mut emit: impl FnMut(U) -> Result<(), E> + Send,
+) -> Result<(), E>
+where
+    I: Iterator<Item = Result<T, E>> + Send,
+    T: Send,
+    U: Send,
+    E: Send,
+{
+    let line = Line::new(threads.get().saturating_mul(WAITING_PER_THREAD + 1));
     let inputs = Mutex::new(inputs.fuse());
+    let emit = Mutex::new(&mut emit);
     thread::scope(|scope| {
         for _ in 0..threads.get() {
             scope.spawn(|| {
-                let _leaving = Leave(&line);
-                while let Some((ticket, input)) = line.next_input(&inputs) {
-                    line.put(ticket, input.and_then(&work));
+                let _stop = StopOnPanic(&line);
+                let mut state = init();
+                loop {
+                    match line.next_turn() {
+                        Turn::Emit(result) => {
+                            let emitted = result.and_then(|output| (lock(&emit))(output));
+                            line.emitted(emitted);
+                        }
+                        Turn::Draw => {
+                            let input = lock(&inputs).next();
+                            if let Some((ticket, input)) = line.drawn(input) {
+                                line.put(ticket, input.and_then(|input| work(&mut state, input)));
+                            }
+                        }
+                        Turn::End => break,
+                    }
                 }
             });
         }
-        let _stop = Stop(&line);
-        while let Some(result) = line.take() {
-            emit(result?)?;
-        }
-        Ok(())
-    })
+    });
+    line.into_result()
+}
+
+/// A panic of another thread is reported by the scope that joins it, so the
+/// poison it leaves says nothing new.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a thread does next.
+enum Turn<U, E> {
+    /// Emit this result, the next in order.
+    Emit(Result<U, E>),
+    /// Draw an input, and work on it.
+    Draw,
+    /// Nothing is left to do.
+    End,
 }
 
 /// The results on their way out, in the order of their tickets.
 struct Line<U, E> {
     state: Mutex<State<U, E>>,
     changed: Condvar,
-    /// Items that may be in flight at once.
+    /// Items that may be in flight at once, beside the one that is emitted.
     window: usize,
 }
 
 struct State<U, E> {
-    /// One slot for each ticket that is out and not taken yet; the front is the
-    /// next to be taken.
+    /// One slot for each ticket that is out and not emitted yet; the front is
+    /// the next to be emitted.
     slots: VecDeque<Option<Result<U, E>>>,
     /// Ticket of the front slot.
-    front_ticket: u64,
-    working_threads: usize,
+    front_ticket: usize,
+    /// A thread is drawing an input, which is done in order.
+    drawing: bool,
+    /// A thread is emitting, which is done in order.
+    emitting: bool,
+    /// No input is left.
+    exhausted: bool,
+    /// No more is to be done, though something is left.
     stopped: bool,
+    /// The first error in the order of the inputs.
+    error: Option<E>,
+}
+
+impl<U, E> State<U, E> {
+    /// The next result in order, if it is there.
+    fn pop_ready(&mut self) -> Option<Result<U, E>> {
+        let result = self.slots.front_mut()?.take()?;
+        self.slots.pop_front();
+        self.front_ticket = self.front_ticket.wrapping_add(1);
+        Some(result)
+    }
 }
 
 impl<U, E> Line<U, E> {
-    fn new(threads: usize, window: usize) -> Self {
+    fn new(window: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 slots: VecDeque::with_capacity(window),
                 front_ticket: 0,
-                working_threads: threads,
+                drawing: false,
+                emitting: false,
+                exhausted: false,
                 stopped: false,
+                error: None,
             }),
             changed: Condvar::new(),
             window,
         }
     }
 
-    /// A panic of another thread is reported by the scope that joins it, so the
-    /// poison it leaves says nothing new.
-    fn lock(&self) -> MutexGuard<'_, State<U, E>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Changes the state, and wakes those who wait for that.
+    fn update<T>(&self, change: impl FnOnce(&mut State<U, E>) -> T) -> T {
+        let changed = change(&mut lock(&self.state));
+        self.changed.notify_all();
+        changed
     }
 
-    fn wait_while(
-        &self,
-        condition: impl FnMut(&mut State<U, E>) -> bool,
-    ) -> MutexGuard<'_, State<U, E>> {
-        self.changed
-            .wait_while(self.lock(), condition)
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next input with its ticket, once there is room for its result.
-    fn next_input<T>(
-        &self,
-        inputs: &Mutex<impl Iterator<Item = Result<T, E>>>,
-    ) -> Option<(u64, Result<T, E>)> {
-        // The inputs stay locked until the ticket is drawn: tickets follow the inputs.
-        let mut inputs = inputs.lock().ok()?;
-        if self
-            .wait_while(|state| !state.stopped && state.slots.len() >= self.window)
-            .stopped
-        {
-            return None;
+    /// Waits for something to do. To emit comes first: it makes room.
+    fn next_turn(&self) -> Turn<U, E> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.stopped {
+                return Turn::End;
+            }
+            if !state.emitting
+                && let Some(result) = state.pop_ready()
+            {
+                state.emitting = true;
+                return Turn::Emit(result);
+            }
+            if !state.exhausted && !state.drawing && state.slots.len() < self.window {
+                state.drawing = true;
+                return Turn::Draw;
+            }
+            if state.exhausted && state.slots.is_empty() {
+                return Turn::End;
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
-        let input = inputs.next()?;
-        let mut state = self.lock();
-        let ticket = state
-            .front_ticket
-            .wrapping_add(index_to_ticket(state.slots.len()));
-        state.slots.push_back(None);
-        Some((ticket, input))
+    }
+
+    /// Hands in what was drawn; gives a ticket for it.
+    fn drawn<T>(&self, input: Option<T>) -> Option<(usize, T)> {
+        self.update(|state| {
+            state.drawing = false;
+            state.exhausted = input.is_none();
+            let ticket = state.front_ticket.wrapping_add(state.slots.len());
+            input.map(|input| {
+                state.slots.push_back(None);
+                (ticket, input)
+            })
+        })
     }
 
     /// Hands in the result that belongs to `ticket`.
-    fn put(&self, ticket: u64, result: Result<U, E>) {
-        let mut state = self.lock();
-        let index = ticket.wrapping_sub(state.front_ticket);
-        if let Some(slot) = usize::try_from(index)
-            .ok()
-            .and_then(|at| state.slots.get_mut(at))
-        {
-            *slot = Some(result);
-        }
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// The next result in order, or `None` when all are out.
-    fn take(&self) -> Option<Result<U, E>> {
-        let mut state = self.wait_while(|state| {
-            state.working_threads > 0 && !matches!(state.slots.front(), Some(Some(_)))
+    fn put(&self, ticket: usize, result: Result<U, E>) {
+        self.update(|state| {
+            let index = ticket.wrapping_sub(state.front_ticket);
+            if let Some(slot) = state.slots.get_mut(index) {
+                *slot = Some(result);
+            }
         });
-        let result = state.slots.pop_front().flatten()?;
-        state.front_ticket = state.front_ticket.wrapping_add(1);
-        drop(state);
-        self.changed.notify_all();
-        Some(result)
+    }
+
+    /// Hands in what became of the result that was emitted.
+    fn emitted(&self, emitted: Result<(), E>) {
+        self.update(|state| {
+            state.emitting = false;
+            if let Err(error) = emitted {
+                state.stopped = true;
+                state.error = Some(error);
+            }
+        });
+    }
+
+    fn into_result(self) -> Result<(), E> {
+        let state = self.state.into_inner();
+        let error = state.unwrap_or_else(PoisonError::into_inner).error;
+        error.map_or(Ok(()), Err)
     }
 }
 
-fn index_to_ticket(index: usize) -> u64 {
-    u64::try_from(index).unwrap_or(u64::MAX)
-}
+/// Lets the other threads end when one panics: what they wait for may never come.
+struct StopOnPanic<'l, U, E>(&'l Line<U, E>);
 
-/// Says that a thread has ended, also when it panics: the taker must not wait
-/// for a result that will never come.
-struct Leave<'l, U, E>(&'l Line<U, E>);
-
-impl<U, E> Drop for Leave<'_, U, E> {
+impl<U, E> Drop for StopOnPanic<'_, U, E> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.working_threads = state.working_threads.saturating_sub(1);
-        drop(state);
-        self.0.changed.notify_all();
-    }
-}
-
-/// Lets the threads end when the taker leaves, early or not.
-struct Stop<'l, U, E>(&'l Line<U, E>);
-
-impl<U, E> Drop for Stop<'_, U, E> {
-    fn drop(&mut self) {
-        self.0.lock().stopped = true;
-        self.0.changed.notify_all();
+        if thread::panicking() {
+            self.0.update(|state| state.stopped = true);
+        }
     }
 }
 
