@@ -65,6 +65,26 @@ pub trait WriteAt: Send + Sync {
         Ok(())
     }
 
+    /// Lets the `length` bytes at `offset` be the blocks that hold those at
+    /// `source_offset` of the file `source`: both files share them until one is
+    /// written to. Nothing is copied.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::Unsupported`], and nothing is changed, where the two
+    /// cannot share these blocks: no filesystem that can, not the same one, or
+    /// not whole blocks. Whatever else the storage below reports.
+    fn share_at(
+        &self,
+        offset: u64,
+        source: &File,
+        source_offset: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        let _ = (offset, source, source_offset, length);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Makes the length `size` bytes. A longer file is cut, a shorter one
     /// reads as zeros up to its new end.
     ///
@@ -84,6 +104,20 @@ pub trait WriteAt: Send + Sync {
     ///
     /// Whatever the storage below reports; nothing is known to be stored then.
     fn sync(&self) -> io::Result<()>;
+}
+
+/// Whether an output may share blocks with what it is made from, where the
+/// filesystem can (btrfs, XFS): nothing is copied then, and neither file is
+/// changed by writes to the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reflink {
+    /// Never: everything is read and written.
+    #[default]
+    Never,
+    /// Where it can be done.
+    Auto,
+    /// Wherever the format allows it, and it is an error where it cannot be done.
+    Always,
 }
 
 /// A length in memory as a length on a disk.
@@ -115,6 +149,15 @@ impl<T: ReadAt + ?Sized> ReadAt for &T {
 impl<T: WriteAt + ?Sized> WriteAt for &T {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         (**self).write_at(offset, bytes)
+    }
+    fn share_at(
+        &self,
+        offset: u64,
+        source: &File,
+        source_offset: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        (**self).share_at(offset, source, source_offset, length)
     }
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
         (**self).write_zeroes(offset, length)

@@ -9,7 +9,7 @@
 //!   uses it.
 //! - [`Target`] is an output that appears whole or not at all;
 //!   [`StreamTarget`] writes to a pipe.
-//! - [`MemoryDisk`] is a disk in memory.
+//! - [`MemoryDisk`] is a disk in memory, [`Spool`] one in a file without a name.
 //!
 //! ```no_run
 //! use blockio::{Disk, ReadAt, Target, TargetOptions, WriteAt, in_use};
@@ -39,18 +39,20 @@ mod extent;
 mod identity;
 pub mod in_use;
 mod memory;
+mod spool;
 mod stream;
 mod sysfs;
 mod target;
 mod uncached;
 mod zero;
 
-pub use access::{ReadAt, Store, WriteAt, len_u64};
+pub use access::{ReadAt, Reflink, Store, WriteAt, len_u64};
 pub use disk::Disk;
 pub use error::{Error, ErrorKind};
 pub use extent::{Extent, ExtentKind, Merge, tiles};
 pub use identity::{Identity, Stamp};
 pub use memory::MemoryDisk;
+pub use spool::Spool;
 pub use stream::StreamTarget;
 pub use target::{Target, TargetOptions, abandon_all};
 pub use uncached::Uncached;

@@ -5,6 +5,7 @@ mod device;
 mod place;
 mod publish;
 mod regular;
+mod share;
 mod zeroes;
 
 use std::fs::{self, File, Metadata};
@@ -14,11 +15,11 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 pub use publish::abandon_all;
+pub(crate) use regular::FileStore;
 
 use attributes::Attributes;
 use device::DeviceStore;
 use publish::Unpublished;
-use regular::FileStore;
 
 use crate::disk::check_type;
 use crate::in_use::target_in_use;
@@ -214,6 +215,15 @@ impl WriteAt for Target {
     }
     fn reserve(&self, size: u64) -> io::Result<()> {
         self.store().reserve(size)
+    }
+    fn share_at(
+        &self,
+        offset: u64,
+        source: &File,
+        source_offset: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        self.store().share_at(offset, source, source_offset, length)
     }
     fn set_size(&self, size: u64) -> io::Result<()> {
         self.store().set_size(size)

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +10,14 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::fs::FallocateFlags;
 
+use super::share::share_blocks;
 use super::zeroes::{try_fallocate, write_zero_bytes};
 use crate::disk::{next_data, read_within};
 use crate::{ReadAt, WriteAt};
 
 /// A regular file that is written and read.
 #[derive(Debug)]
-pub(super) struct FileStore {
+pub(crate) struct FileStore {
     file: File,
     /// Writes share this lock; whoever sets the file's length has it alone, for
     /// else he could cut off what was appended meanwhile.
@@ -25,7 +27,7 @@ pub(super) struct FileStore {
 
 impl FileStore {
     /// The `file`, which is `length` bytes long.
-    pub(super) fn new(file: File, length: u64, starts_zeroed: bool) -> Self {
+    pub(crate) fn new(file: File, length: u64, starts_zeroed: bool) -> Self {
         Self {
             file,
             length: RwLock::new(length.into()),
@@ -100,6 +102,25 @@ impl WriteAt for FileStore {
                 *stored = end;
             }
         }
+        Ok(())
+    }
+
+    fn share_at(
+        &self,
+        offset: u64,
+        source: &File,
+        source_offset: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        let Some(shared) = NonZeroU64::new(length) else {
+            return Ok(());
+        };
+        let end = offset
+            .checked_add(length)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let length = self.shared();
+        share_blocks(&self.file, offset, source, source_offset, shared)?;
+        length.fetch_max(end, Ordering::AcqRel);
         Ok(())
     }
 

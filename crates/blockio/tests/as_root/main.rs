@@ -4,5 +4,6 @@
 mod device_target;
 mod file_target;
 mod in_use;
+mod reflink;
 mod tools;
 mod uncached;

@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -122,6 +124,14 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
+        // A process that another test starts holds what is open here, until it
+        // becomes another program.
+        for _ in 0..50 {
+            let unmounted = Command::new("umount").arg(&self.0).output();
+            if unmounted.is_ok_and(|output| output.status.success()) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }

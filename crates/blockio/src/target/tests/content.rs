@@ -172,3 +172,22 @@ proptest! {
         prop_assert_eq!(fs::read(&path).unwrap(), model.into_bytes());
     }
 }
+
+#[test]
+fn what_cannot_be_shared_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("source");
+    fs::write(&path, [7; 8192]).unwrap();
+    let source = File::open(&path).unwrap();
+    let target = Target::create(folder.path().join("new"), &TargetOptions::default()).unwrap();
+    target.write_at(0, b"abc").unwrap();
+    // No filesystem shares parts of blocks.
+    let error = target.share_at(1, &source, 1, 4097).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    target.share_at(8192, &source, 0, 0).unwrap();
+    let error = target.share_at(u64::MAX, &source, 0, 1).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    assert_eq!(target.size(), 3);
+    target.commit().unwrap();
+    assert_eq!(fs::read(folder.path().join("new")).unwrap(), b"abc");
+}
