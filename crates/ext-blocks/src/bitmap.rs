@@ -8,6 +8,8 @@ use bitvec::slice::BitSlice;
 use bitvec::view::BitView;
 use byteorder::{ByteOrder, LittleEndian};
 
+const WORD_BITS: usize = 64;
+
 /// The bits of one group. Its memory is used again for the next group.
 #[derive(Debug, Default)]
 pub(crate) struct Bitmap {
@@ -53,7 +55,26 @@ impl Bitmap {
 
     /// Free clusters.
     pub(crate) fn free_count(&self) -> usize {
+        // Of a large disk, most groups hold nothing: no need to count.
+        if self.first_used(0).is_none() {
+            return self.clusters;
+        }
         self.bits().count_zeros()
+    }
+
+    /// The first used cluster from `from` on. Words without one are passed as
+    /// such, which is several times as fast as to look for a bit.
+    fn first_used(&self, from: usize) -> Option<usize> {
+        let bits = self.bits();
+        let word = from.div_ceil(WORD_BITS);
+        let head_end = word.saturating_mul(WORD_BITS).min(bits.len());
+        if let Some(found) = bits.get(from..head_end).and_then(BitSlice::first_one) {
+            return from.checked_add(found);
+        }
+        let words = self.words.get(word..)?;
+        let free_words = words.iter().take_while(|word| **word == 0).count();
+        let start = word.saturating_add(free_words).saturating_mul(WORD_BITS);
+        start.checked_add(bits.get(start..)?.first_one()?)
     }
 
     /// The first free cluster of `run`.
@@ -72,13 +93,13 @@ impl Bitmap {
     pub(crate) fn run_from(&self, from: usize) -> Option<(Range<usize>, bool)> {
         let rest = self.bits().get(from..)?;
         let used = *rest.first()?;
-        let length = if used {
+        let end = if used {
             rest.first_zero()
+                .and_then(|length| from.checked_add(length))
         } else {
-            rest.first_one()
+            self.first_used(from)
         };
-        let end = from.saturating_add(length.unwrap_or(rest.len()));
-        Some((from..end, used))
+        Some((from..end.unwrap_or(self.clusters), used))
     }
 
     fn bits(&self) -> &BitSlice<u64, Lsb0> {
