@@ -15,7 +15,7 @@ use crate::units::to_usize;
 pub(crate) struct Batch {
     pieces: Vec<Piece>,
     spans: Vec<Span>,
-    cluster_bits: ClusterBits,
+    pub(crate) cluster_bits: ClusterBits,
 }
 
 /// Data to be read.
@@ -155,6 +155,14 @@ impl Loaded<'_> {
             .iter()
             .map(|(guest, bytes)| (*guest, &self.buffer[bytes.clone()]))
     }
+
+    /// The clusters of these runs, of `cluster_bytes` bytes each.
+    pub(crate) fn clusters(&self, cluster_bytes: usize) -> impl Iterator<Item = (u64, &[u8])> {
+        self.runs().flat_map(move |(guest, bytes)| {
+            let offsets = (guest..).step_by(cluster_bytes);
+            offsets.zip(bytes.chunks_exact(cluster_bytes))
+        })
+    }
 }
 
 /// Gathers ranges of data, which ascend, into batches. No cluster is in two of
@@ -177,6 +185,11 @@ impl<I> Batches<I> {
             cluster_bits,
             clusters_max: (bytes / cluster_bits.bytes()).max(1),
         }
+    }
+
+    /// The ranges that are not drawn yet. Where they end and go on, a batch ends.
+    pub(crate) fn ranges_mut(&mut self) -> &mut I {
+        &mut self.ranges
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct DataRanges<'s, S: ?Sized, I> {
     extent: Range<u64>,
     /// Where the source may hold anything but zeros next.
     run: Range<u64>,
+    /// What such places are rounded outward to multiples of, in bytes.
+    unit: u64,
     used_bytes: u64,
     done: bool,
 }
@@ -38,9 +40,16 @@ where
             tiled: 0,
             extent: 0..0,
             run: 0..0,
+            unit: 1,
             used_bytes: 0,
             done: false,
         }
+    }
+
+    /// Cuts the disk into units of `unit` bytes, and takes for data all of a unit
+    /// that the source may hold data in.
+    pub(crate) fn in_units_of(self, unit: u64) -> Self {
+        Self { unit, ..self }
     }
 
     /// Bytes in use so far, zeros included.
@@ -64,7 +73,10 @@ where
             self.run = match run {
                 None => self.size..u64::MAX,
                 Some(run) if run.end <= from => from..self.size,
-                Some(run) => run,
+                Some(run) => {
+                    let end = run.end.checked_next_multiple_of(self.unit);
+                    run.start - run.start % self.unit..end.unwrap_or(u64::MAX)
+                }
             };
         }
         let part = from.max(self.run.start)..self.extent.end.min(self.run.end);

@@ -2,16 +2,12 @@
 
 use std::ops::Range;
 
-use blockio::{Store, len_u64, nonzero_runs};
+use blockio::{Store, len_u64};
 use qcow2_format::HostOffset;
 
 use crate::error::Error;
 use crate::output::Output;
 use crate::units::to_usize;
-
-/// Zeros that are worth two writes instead of one, in bytes: what filesystems
-/// can leave out.
-const HOLE_BYTES: usize = 4096;
 
 /// Cuts `range` at the multiples of `unit` bytes.
 pub(crate) fn cut(range: Range<u64>, unit: u64) -> impl Iterator<Item = Range<u64>> {
@@ -87,13 +83,10 @@ impl<'b> DataRun<'b> {
             return Ok(());
         }
         let bytes = self.part(&self.waiting);
-        if !(self.is_new && output.starts_zeroed()) {
-            return output.write("data", self.host, bytes);
+        if self.is_new {
+            output.write_new("data", self.host, bytes)
+        } else {
+            output.write("data", self.host, bytes)
         }
-        for run in nonzero_runs(bytes, HOLE_BYTES) {
-            let host = HostOffset(self.host.0 + len_u64(run.start));
-            output.write("data", host, &bytes[run])?;
-        }
-        Ok(())
     }
 }

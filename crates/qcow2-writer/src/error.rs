@@ -1,6 +1,7 @@
 //! Why an image could not be written.
 
 use std::io;
+use std::ops::RangeInclusive;
 
 use qcow2_format::HostOffset;
 
@@ -63,12 +64,71 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A cluster could not be compressed, for want of memory.
+    #[error("cannot compress the cluster at {offset:#x} of the disk")]
+    Compress {
+        /// Guest offset of the cluster.
+        offset: u64,
+        /// What the codec reported.
+        #[source]
+        source: io::Error,
+    },
     /// The image could not be written.
     #[error("cannot write {structure} at {offset} of the image")]
     WriteImage {
         /// What was to be written.
         structure: &'static str,
         /// Where in the image.
+        offset: HostOffset,
+        /// What the storage reported.
+        #[source]
+        source: io::Error,
+    },
+    /// Image and disk must share blocks, and such an image cannot.
+    #[error("the image cannot share blocks with the disk: {why}")]
+    NothingToShare {
+        /// What is in the way.
+        why: &'static str,
+    },
+    /// Image and disk must share blocks, and these cannot be shared.
+    #[error(
+        "the image cannot share {length} bytes of the disk at {offset:#x}, as its own at {host}"
+    )]
+    Share {
+        /// Guest offset of the first of them.
+        offset: u64,
+        /// How many they are.
+        length: u64,
+        /// Where in the image they would be.
+        host: HostOffset,
+        /// What the storage reported.
+        #[source]
+        source: io::Error,
+    },
+    /// The disk, or what is known of it, changed while it was read twice.
+    #[error(
+        "the disk changed between two readings: other clusters of the {length} bytes at \
+         {start:#x} hold data now"
+    )]
+    SourceChanged {
+        /// Guest offset of the first byte that may have changed.
+        start: u64,
+        /// How many bytes these are.
+        length: u64,
+    },
+    /// The spool could not be written.
+    #[error("cannot write what belongs at {offset} of the image to the spool")]
+    WriteSpool {
+        /// Where in the image, and in the spool.
+        offset: HostOffset,
+        /// What the storage reported.
+        #[source]
+        source: io::Error,
+    },
+    /// What was put into the spool could not be read back.
+    #[error("cannot read what belongs at {offset} of the image back from the spool")]
+    ReadSpool {
+        /// Where in the image, and in the spool.
         offset: HostOffset,
         /// What the storage reported.
         #[source]
@@ -171,6 +231,29 @@ pub enum Unrepresentable {
         /// Width of a refcount in bits.
         bits: u32,
     },
+    /// Version 2 of the format has deflate only.
+    #[error(
+        "{name} compression needs version 3 of the format (compat 1.1); version 2 (compat 0.10) \
+         has zlib only"
+    )]
+    CompressionType {
+        /// The compression, as qemu-img spells it.
+        name: &'static str,
+    },
+    /// There is no such level.
+    #[error(
+        "{name} has no level {level} here; {} to {} are allowed",
+        .levels.start(),
+        .levels.end()
+    )]
+    CompressionLevel {
+        /// The compression, as qemu-img spells it.
+        name: &'static str,
+        /// The level that was asked for.
+        level: u8,
+        /// The levels there are.
+        levels: RangeInclusive<u8>,
+    },
 }
 
 fn hint(smallest_cluster_bytes: &Option<u64>) -> String {
@@ -199,10 +282,19 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unrepresentable(why) => why.kind(),
-            Self::OutOfRange { .. } | Self::NotTiled { .. } => ErrorKind::Invalid,
-            Self::Unreadable { .. } | Self::Extents(_) | Self::ReadDisk { .. } => ErrorKind::Source,
+            Self::OutOfRange { .. } | Self::NotTiled { .. } | Self::NothingToShare { .. } => {
+                ErrorKind::Invalid
+            }
+            Self::Unreadable { .. }
+            | Self::Extents(_)
+            | Self::ReadDisk { .. }
+            | Self::SourceChanged { .. } => ErrorKind::Source,
             Self::Broken
+            | Self::Compress { .. }
             | Self::WriteImage { .. }
+            | Self::Share { .. }
+            | Self::WriteSpool { .. }
+            | Self::ReadSpool { .. }
             | Self::ReadBack { .. }
             | Self::ChangedBelow { .. } => ErrorKind::Target,
             Self::Format(_) => ErrorKind::Limit,
@@ -218,7 +310,9 @@ impl Unrepresentable {
             Self::L1Table { .. } | Self::RefcountTable { .. } | Self::HostOffset { .. } => {
                 ErrorKind::Limit
             }
-            Self::RefcountWidth { .. } => ErrorKind::Invalid,
+            Self::RefcountWidth { .. }
+            | Self::CompressionType { .. }
+            | Self::CompressionLevel { .. } => ErrorKind::Invalid,
         }
     }
 }

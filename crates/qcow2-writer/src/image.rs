@@ -1,12 +1,18 @@
 //! An image that takes writes in any order.
 
+mod place;
+mod streams;
+
 use std::fmt;
 use std::ops::Range;
 
 use blockio::{Store, is_zero, len_u64};
 use qcow2_format::extension::Extension;
-use qcow2_format::{ClusterBits, GuestOffset, Header, HostOffset, Version};
+use qcow2_format::feature::IncompatibleFeatures;
+use qcow2_format::header::CompressionType;
+use qcow2_format::{ClusterBits, GuestOffset, Header, HostOffset, L2Entry, Version};
 
+use crate::allocator::Allocator;
 use crate::data_run::{DataRun, cut};
 use crate::error::Error;
 use crate::l1_table::{L1Table, L2Place};
@@ -15,7 +21,10 @@ use crate::layout::{Layout, RefcountArea};
 use crate::options::WriteOptions;
 use crate::output::Output;
 use crate::refcounts::Refcounts;
+use crate::stream_counts::StreamCounts;
 use crate::units::to_u32;
+
+pub(crate) use streams::StreamWriter;
 
 /// Bytes of L2 tables that are kept in memory at most, unless one is larger.
 const L2_CACHE_BYTES_MAX: u64 = 32 << 20;
@@ -50,35 +59,18 @@ pub struct ImageWriter<'t, T: ?Sized> {
     l2: L2Cache,
     allocator: Allocator,
     stored: Stored,
+    /// Set where a [`StreamWriter`] writes.
+    streams: Option<StreamArea>,
     /// Whether a write failed: what the tables say is not known to be true.
     broken: bool,
 }
 
-/// Hands out host clusters, each once, from the front on.
-#[derive(Debug)]
-struct Allocator {
-    /// Clusters that are handed out.
-    clusters: u64,
-    clusters_max: u64,
-}
-
-impl Allocator {
-    fn new(layout: &Layout) -> Self {
-        Self {
-            clusters: layout.front_clusters(),
-            clusters_max: layout.allocated_max(),
-        }
-    }
-
-    fn take(&mut self, layout: &Layout) -> Result<HostOffset, Error> {
-        if self.clusters >= self.clusters_max {
-            let wanted = self.clusters - layout.front_clusters() + 1;
-            return Err(layout.too_many(0, wanted).into());
-        }
-        let host = layout.host_offset(self.clusters);
-        self.clusters += 1;
-        Ok(host)
-    }
+/// Where compressed streams are.
+#[derive(Clone, Copy, Debug)]
+struct StreamArea {
+    /// The first host cluster they can be in.
+    first_cluster: u64,
+    compression_type: CompressionType,
 }
 
 /// The guest clusters that are stored.
@@ -89,9 +81,9 @@ struct Stored {
 }
 
 impl Stored {
-    /// Counts the cluster that `guest` is in.
-    fn add(&mut self, guest: &Range<u64>, layout: &Layout) {
-        let cluster = layout.cluster_bits.round_down(guest.start);
+    /// Counts the cluster that byte `guest` is in.
+    fn add(&mut self, guest: u64, layout: &Layout) {
+        let cluster = layout.cluster_bits.round_down(guest);
         self.clusters += 1;
         self.bytes += layout.cluster_bits.bytes().min(layout.size - cluster);
     }
@@ -163,6 +155,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             version: options.version,
             sync: options.sync,
             stored: Stored::default(),
+            streams: None,
             broken: false,
         })
     }
@@ -195,12 +188,19 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
     /// [`Error::Broken`] after a failed write; [`Error::WriteImage`], and there
     /// is no image then.
     pub fn finish(mut self) -> Result<ImageReport, Error> {
+        self.complete()
+    }
+
+    /// As [`finish`](Self::finish); the tables can be asked afterwards.
+    pub(crate) fn complete(&mut self) -> Result<ImageReport, Error> {
         if self.broken {
             return Err(Error::Broken);
         }
         self.l2.flush(&self.output)?;
         self.l1.write(&self.layout, &self.output)?;
-        let area = self.refcounts().write(&self.layout, &self.output)?;
+        let area = self
+            .refcounts()
+            .write(self.stream_counts(), &self.layout, &self.output)?;
         let image_bytes = self.layout.host_offset(area.end).0;
         self.output.set_size(image_bytes)?;
         if self.sync {
@@ -256,13 +256,11 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
     ) -> Result<(), Error> {
         let (bits, geometry) = (self.layout.cluster_bits, self.layout.geometry());
         let l1_index = geometry.l1_index(GuestOffset(guest.start));
-        let (table_host, is_new) = match self.l1.get(l1_index) {
-            L2Place::InUse(host) => (host, false),
-            L2Place::Reserved(_) | L2Place::None if needless(run.part(&guest)) => return Ok(()),
-            L2Place::Reserved(host) => (host, true),
-            L2Place::None => (self.allocator.take(&self.layout)?, true),
-        };
-        self.l1.set(l1_index, L2Place::InUse(table_host));
+        let in_use = matches!(self.l1.get(l1_index), L2Place::InUse(_));
+        if !in_use && needless(run.part(&guest)) {
+            return Ok(());
+        }
+        let (table_host, is_new) = self.use_table(l1_index)?;
         let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
         for guest in cut(guest, bits.bytes()) {
             let index = geometry.l2_index(GuestOffset(guest.start));
@@ -271,8 +269,8 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
                 None if needless(run.part(&guest)) => continue,
                 None => {
                     let host = self.allocator.take(&self.layout)?;
-                    table.set(index, host);
-                    self.stored.add(&guest, &self.layout);
+                    table.set(index, L2Entry::Data { host, copied: true });
+                    self.stored.add(guest.start, &self.layout);
                     clear_around(host, &guest, bits, &self.output)?;
                     (host, true)
                 }
@@ -284,7 +282,41 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         Ok(())
     }
 
-    /// How often each allocated cluster is used.
+    /// Stores `entry` for the cluster at `guest`, which has none yet.
+    fn map(&mut self, guest: GuestOffset, entry: L2Entry) -> Result<(), Error> {
+        let geometry = self.layout.geometry();
+        let l1_index = geometry.l1_index(guest);
+        let (table_host, is_new) = self.use_table(l1_index)?;
+        let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
+        table.set(geometry.l2_index(guest), entry);
+        self.stored.add(guest.0, &self.layout);
+        Ok(())
+    }
+
+    /// The place of the L2 table of entry `l1_index`, which is in use from now
+    /// on, and whether it was not before.
+    fn use_table(&mut self, l1_index: u64) -> Result<(HostOffset, bool), Error> {
+        let host = match self.l1.get(l1_index) {
+            L2Place::InUse(host) => return Ok((host, false)),
+            L2Place::Reserved(host) => host,
+            L2Place::None => self.allocator.take(&self.layout)?,
+        };
+        self.l1.set(l1_index, L2Place::InUse(host));
+        Ok((host, true))
+    }
+
+    /// How often each cluster is used that streams touch.
+    fn stream_counts(
+        &self,
+    ) -> StreamCounts<'_, 't, T, impl Iterator<Item = HostOffset> + use<'_, 't, T>> {
+        let end = self.allocator.clusters();
+        let first = self.streams.map_or(end, |streams| streams.first_cluster);
+        // Without streams there is nothing to be read.
+        let tables = self.streams.into_iter().flat_map(|_| self.l1.in_use());
+        StreamCounts::new(tables, first..end, self.layout.cluster_bits, &self.output)
+    }
+
+    /// How often each allocated cluster is used, except by streams.
     fn refcounts(&self) -> Refcounts {
         let mut refcounts = Refcounts::default();
         for table in self.l1.unused() {
@@ -292,7 +324,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             refcounts.push_until(cluster, 1);
             refcounts.push_until(cluster + 1, 0);
         }
-        refcounts.push_until(self.allocator.clusters, 1);
+        refcounts.push_until(self.allocator.clusters(), 1);
         refcounts.trim();
         refcounts
     }
@@ -306,6 +338,12 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         header.l1_table_offset = layout.l1_offset();
         header.refcount_table_offset = layout.host_offset(area.table);
         header.refcount_table_clusters = to_u32(area.table_clusters);
+        if let Some(streams) = self.streams {
+            header.compression_type = streams.compression_type;
+        }
+        if header.compression_type != CompressionType::Deflate {
+            header.incompatible |= IncompatibleFeatures::COMPRESSION_TYPE;
+        }
         if size != layout.size {
             header.extensions.push(Extension::ExactSize(layout.size));
         }
@@ -316,33 +354,6 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Unrepresentable;
-    use qcow2_format::RefcountOrder;
-
-    #[test]
-    fn clusters_are_handed_out_once_and_up_to_the_limit() {
-        let order = RefcountOrder::from_bits(64).unwrap();
-        let layout = Layout::new(64 << 30, Version::V3, ClusterBits::MIN, order).unwrap();
-        let mut allocator = Allocator::new(&layout);
-        let front = layout.front_clusters();
-        assert_eq!(allocator.take(&layout).unwrap().0, front * 512);
-        assert_eq!(allocator.take(&layout).unwrap().0, (front + 1) * 512);
-        // 2^26 clusters can be counted, by 2^20 blocks and a table of 2^14 clusters.
-        let clusters_max = (1 << 26) - (1 << 20) - (1 << 14);
-        allocator.clusters = clusters_max - 1;
-        assert_eq!(allocator.take(&layout).unwrap().0, (clusters_max - 1) * 512);
-        let Err(Error::Unrepresentable(error)) = allocator.take(&layout) else {
-            panic!("more clusters than can be counted");
-        };
-        let want = Unrepresentable::RefcountTable {
-            clusters: clusters_max + 1,
-            clusters_max,
-            cluster_bytes: 512,
-            table_bytes_max: 8 << 20,
-            smallest_cluster_bytes: Some(1024),
-        };
-        assert_eq!(error, want);
-    }
 
     #[test]
     fn a_writer_may_change_threads() {

@@ -66,6 +66,14 @@ impl L1Table {
             .map(|&raw| HostOffset(raw))
     }
 
+    /// Places of the tables in use, in the order of their entries.
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = HostOffset> {
+        self.tables
+            .iter()
+            .filter(|&&raw| raw & IN_USE != 0)
+            .map(|&raw| HostOffset(raw & !IN_USE))
+    }
+
     /// Writes the table, padded to a cluster.
     pub(crate) fn write<T: Store + ?Sized>(
         &self,
@@ -73,7 +81,7 @@ impl L1Table {
         output: &Output<'_, T>,
     ) -> Result<(), Error> {
         let cluster_entries = to_usize(layout.cluster_bits.l2_entries());
-        let mut gather = Gather::new(output, "the L1 table");
+        let mut gather = Gather::new(*output, "the L1 table");
         let mut cluster = vec![0; to_usize(layout.cluster_bits.bytes())];
         for (tables, number) in self.tables.chunks(cluster_entries).zip(1..) {
             cluster.fill(0);

@@ -30,7 +30,8 @@ impl L2Table {
         entries.get(to_usize(index))
     }
 
-    /// The host cluster of the guest cluster `index`, if it has one.
+    /// The host cluster of the guest cluster `index`, if it has one. None is
+    /// compressed where this is asked for.
     pub(crate) fn get(&self, index: u64) -> Result<Option<HostOffset>, Error> {
         let raw = self.entry(index).map_or(0, |raw| u64::from_be_bytes(*raw));
         if raw == 0 {
@@ -52,8 +53,8 @@ impl L2Table {
     }
 
     /// Maps the guest cluster `index`, which is less than the number of entries.
-    pub(crate) fn set(&mut self, index: u64, host: HostOffset) {
-        let entry = L2Entry::Data { host, copied: true }.encode(self.cluster_bits);
+    pub(crate) fn set(&mut self, index: u64, entry: L2Entry) {
+        let entry = entry.encode(self.cluster_bits);
         let (entries, _) = self.bytes.as_chunks_mut();
         if let Some(raw) = entries.get_mut(to_usize(index)) {
             *raw = entry.to_be_bytes();
@@ -134,7 +135,7 @@ impl L2Cache {
             .filter(|table| table.dirty)
             .collect();
         dirty.sort_unstable_by_key(|table| table.host);
-        let mut gather = Gather::new(output, "an L2 table");
+        let mut gather = Gather::new(*output, "an L2 table");
         for table in &dirty {
             gather.write(table.host, &table.bytes)?;
         }

@@ -1,20 +1,27 @@
 //! Extents in, qcow2 image out.
 //!
-//! [`pack()`] writes the used bytes of a disk as an image in one ordered pass;
-//! [`ImageWriter`], the engine below it, takes writes in any order. Both lay an
-//! image out the same way:
+//! [`pack()`] writes the used bytes of a disk as an image in one ordered pass, or
+//! lets the image share their blocks; [`pack_stream`] writes the same image to a
+//! pipe; [`ImageWriter`], the engine below them, takes writes in any order. All
+//! lay an image out the same way:
 //!
 //! ```text
 //! header | L1 table | reserved L2 tables | data, and L2 tables nobody foresaw | refcount blocks | refcount table
 //! ```
 //!
 //! The header is written last, when everything it leads to is stored: until
-//! then the target is no image. Refcounts say exactly what is used, and the
+//! then the target is no image. (On a pipe it comes first, and an image that is
+//! cut short has no refcounts.) Refcounts say exactly what is used, and the
 //! image ends at a cluster boundary.
+//!
+//! [`pack()`] can also compress: streams are packed back to back, in the order of
+//! the guest, on all threads, and always to the same bytes. See [`Compression`].
 //!
 //! The crate knows nothing of filesystems.
 
+mod allocator;
 mod batch;
+mod compress;
 mod data_ranges;
 mod data_run;
 mod error;
@@ -22,14 +29,22 @@ mod image;
 mod l1_table;
 mod l2_cache;
 mod layout;
+mod meter;
 mod options;
 mod output;
 mod pack;
+mod packed;
+mod placement;
 mod plan;
 mod refcounts;
+mod share;
+mod stream;
+mod stream_counts;
 mod units;
 
+pub use compress::{Compression, DeflateWindow};
 pub use error::{Error, ErrorKind, Unrepresentable};
 pub use image::{ImageReport, ImageWriter};
 pub use options::{PackOptions, Progress, WriteOptions};
 pub use pack::{PackReport, pack};
+pub use stream::pack_stream;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 
+use blockio::Reflink;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
+
+use crate::compress::Compression;
 
 /// L2 tables an [`ImageWriter`](crate::ImageWriter) keeps in memory by default.
 const L2_CACHE_TABLES_DEFAULT: NonZeroUsize = NonZeroUsize::new(512).unwrap();
@@ -44,7 +47,8 @@ impl Default for WriteOptions {
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of the disk that are read and, where they are not zeros, written.
+    /// Bytes of the disk that are read and, where they are not zeros, written, or
+    /// that are shared. Where the disk is read twice, both times count.
     pub done_bytes: u64,
     /// Bytes that `done_bytes` will reach; not less than `done_bytes`.
     pub total_bytes: u64,
@@ -59,27 +63,36 @@ pub struct PackOptions<'a> {
     pub version: Version,
     /// Width of a refcount.
     pub refcount_order: RefcountOrder,
-    /// Threads that read; what is written does not depend on it.
+    /// How clusters are compressed, if they are. One that does not shrink is
+    /// stored as it is.
+    pub compression: Option<Compression>,
+    /// Threads that read and compress; what is written does not depend on it.
     pub threads: NonZeroUsize,
-    /// Called now and then from the thread that called [`pack()`](crate::pack()),
-    /// and once at the end.
+    /// Called now and then, by one thread at a time, and once at the end.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
     /// Sync everything else before the header is written.
     pub sync: bool,
+    /// Whether whole clusters in use share their blocks with the source. They
+    /// are not read then, so those that hold zeros are stored too: the image
+    /// may differ from one that shares nothing, and depends on what the
+    /// filesystem can do.
+    pub reflink: Reflink,
 }
 
 impl Default for PackOptions<'_> {
-    /// 64 KiB clusters, version 3, 16-bit refcounts, all threads, no progress,
-    /// synced.
+    /// 64 KiB clusters, version 3, 16-bit refcounts, no compression, all threads,
+    /// no progress, synced, nothing shared.
     fn default() -> Self {
         let image = WriteOptions::default();
         Self {
             cluster_bits: image.cluster_bits,
             version: image.version,
             refcount_order: image.refcount_order,
+            compression: None,
             threads: pipeline::available_threads(),
             progress: None,
             sync: image.sync,
+            reflink: Reflink::Never,
         }
     }
 }
@@ -90,8 +103,10 @@ impl fmt::Debug for PackOptions<'_> {
             .field("cluster_bits", &self.cluster_bits)
             .field("version", &self.version)
             .field("refcount_order", &self.refcount_order)
+            .field("compression", &self.compression)
             .field("threads", &self.threads)
             .field("sync", &self.sync)
+            .field("reflink", &self.reflink)
             .finish_non_exhaustive()
     }
 }

@@ -1,20 +1,37 @@
 //! The file or device the image goes to, and small writes gathered into large ones.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
 
-use blockio::{Store, is_zero, len_u64};
+use blockio::{Store, len_u64, nonzero_runs};
 use qcow2_format::HostOffset;
 
 use crate::error::Error;
+use crate::units::to_usize;
 
-/// Bytes of tables that are gathered before they are written.
-const GATHER_BYTES: usize = 1 << 20;
+/// Bytes that are gathered before they are written: as much as is best written
+/// at once.
+const GATHER_BYTES: usize = 512 << 10;
+
+/// Zeros that are worth two writes instead of one, in bytes: what filesystems
+/// can leave out.
+const HOLE_BYTES: usize = 4096;
 
 /// Where the image goes.
 pub(crate) struct Output<'t, T: ?Sized> {
     target: &'t T,
     starts_zeroed: bool,
 }
+
+impl<T: ?Sized> Clone for Output<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Output<'_, T> {}
 
 impl<T: ?Sized> fmt::Debug for Output<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,6 +67,48 @@ impl<'t, T: Store + ?Sized> Output<'t, T> {
                 offset,
                 source,
             })
+    }
+
+    /// Writes `bytes` where nothing was written before. Zeros stay holes where
+    /// nothing else can be.
+    pub(crate) fn write_new(
+        &self,
+        structure: &'static str,
+        offset: HostOffset,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        if !self.starts_zeroed {
+            return self.write(structure, offset, bytes);
+        }
+        for run in nonzero_runs(bytes, HOLE_BYTES) {
+            let offset = HostOffset(offset.0 + len_u64(run.start));
+            self.write(structure, offset, &bytes[run])?;
+        }
+        Ok(())
+    }
+
+    /// Lets the bytes at `host` be the blocks that hold those of `guest` in the
+    /// file `source`, if there is one.
+    pub(crate) fn share(
+        &self,
+        host: HostOffset,
+        source: Option<&File>,
+        guest: &Range<u64>,
+    ) -> Result<(), Error> {
+        let (offset, length) = (guest.start, guest.end - guest.start);
+        let shared = match source {
+            Some(file) => self.target.share_at(host.0, file, offset, length),
+            None => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the disk is not a file",
+            )),
+        };
+        shared.map_err(|source| Error::Share {
+            offset,
+            length,
+            host,
+            source,
+        })
     }
 
     /// Makes `length` bytes that were never written read as zeros.
@@ -98,15 +157,15 @@ impl<'t, T: Store + ?Sized> Output<'t, T> {
 
 /// Gathers writes that follow each other into large ones.
 #[derive(Debug)]
-pub(crate) struct Gather<'o, 't, T: ?Sized> {
-    output: &'o Output<'t, T>,
+pub(crate) struct Gather<'t, T: ?Sized> {
+    output: Output<'t, T>,
     structure: &'static str,
     start: HostOffset,
     bytes: Vec<u8>,
 }
 
-impl<'o, 't, T: Store + ?Sized> Gather<'o, 't, T> {
-    pub(crate) fn new(output: &'o Output<'t, T>, structure: &'static str) -> Self {
+impl<'t, T: Store + ?Sized> Gather<'t, T> {
+    pub(crate) fn new(output: Output<'t, T>, structure: &'static str) -> Self {
         Self {
             output,
             structure,
@@ -115,24 +174,73 @@ impl<'o, 't, T: Store + ?Sized> Gather<'o, 't, T> {
         }
     }
 
+    /// Where the last of what is gathered ends.
+    fn end(&self) -> u64 {
+        self.start.0 + len_u64(self.bytes.len())
+    }
+
     /// Writes `bytes` at `offset`, now or later.
     pub(crate) fn write(&mut self, offset: HostOffset, bytes: &[u8]) -> Result<(), Error> {
-        let end = self.start.0.saturating_add(len_u64(self.bytes.len()));
-        if offset.0 != end || self.bytes.len().saturating_add(bytes.len()) > GATHER_BYTES {
-            self.flush()?;
-            self.start = offset;
+        if let Some(gathered) = self.gathered(offset, bytes.len()) {
+            gathered.copy_from_slice(bytes);
+            return Ok(());
         }
-        self.bytes.extend_from_slice(bytes);
+        self.go_to(offset)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at(self.room()?.min(rest.len()));
+            self.bytes.extend_from_slice(part);
+            rest = behind;
+        }
         Ok(())
     }
 
-    /// Writes what is gathered. Zeros are left out where nothing else can be there.
-    pub(crate) fn flush(&mut self) -> Result<(), Error> {
-        let there_already = self.output.starts_zeroed && is_zero(&self.bytes);
-        if !self.bytes.is_empty() && !there_already {
-            self.output.write(self.structure, self.start, &self.bytes)?;
+    /// Writes `length` zeros at `offset`, now or later.
+    pub(crate) fn write_zeroes(&mut self, offset: HostOffset, length: u64) -> Result<(), Error> {
+        self.go_to(offset)?;
+        let mut rest = to_usize(length);
+        while rest > 0 {
+            let part = self.room()?.min(rest);
+            self.bytes.resize(self.bytes.len() + part, 0);
+            rest -= part;
         }
+        Ok(())
+    }
+
+    /// The place of `length` bytes at `offset`, if all of them are gathered.
+    fn gathered(&mut self, offset: HostOffset, length: usize) -> Option<&mut [u8]> {
+        let start = to_usize(offset.0.checked_sub(self.start.0)?);
+        self.bytes.get_mut(start..start.checked_add(length)?)
+    }
+
+    /// Makes `offset` the end of what is gathered.
+    fn go_to(&mut self, offset: HostOffset) -> Result<(), Error> {
+        if offset.0 != self.end() {
+            self.flush()?;
+            self.start = offset;
+        }
+        Ok(())
+    }
+
+    /// Bytes that may be added, at least one.
+    fn room(&mut self) -> Result<usize, Error> {
+        if self.bytes.len() == GATHER_BYTES {
+            self.flush()?;
+        }
+        Ok(GATHER_BYTES - self.bytes.len())
+    }
+
+    /// Writes what is gathered. Zeros stay holes where nothing else can be.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        if !self.bytes.is_empty() {
+            self.output
+                .write_new(self.structure, self.start, &self.bytes)?;
+        }
+        self.start = HostOffset(self.end());
         self.bytes.clear();
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,27 @@
 //! A whole disk, as an image, in one ordered pass.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
-use blockio::{Extent, ReadAt, Store};
+use blockio::{Extent, ReadAt, Reflink, Store};
 use pipeline::BufferPool;
-use qcow2_format::ClusterBits;
 
-use crate::batch::Batches;
+use crate::batch::{Batches, Loaded};
 use crate::data_ranges::DataRanges;
 use crate::error::Error;
-use crate::image::ImageWriter;
+use crate::image::{ImageReport, ImageWriter};
 use crate::layout::Layout;
-use crate::options::{PackOptions, Progress, WriteOptions};
+use crate::meter::Meter;
+use crate::options::{PackOptions, WriteOptions};
+use crate::packed::store_packed;
 use crate::plan::Plan;
+use crate::share::{Shared, share};
 use crate::units::to_usize;
 
 /// Bytes that are read, and written, at once, unless a cluster is larger. Less
 /// costs system calls; more makes the page cache look for longer runs of free
 /// memory, which can take several times as long as the copy.
-const BATCH_BYTES: u64 = 512 << 10;
+pub(crate) const BATCH_BYTES: u64 = 512 << 10;
 
 /// Bytes of data in memory at the same time, at most.
 const IN_FLIGHT_BYTES_MAX: u64 = 16 << 20;
@@ -29,9 +32,6 @@ const BATCHES_PER_THREAD: u64 = 3;
 /// L2 tables in memory. Data comes in order, so a table is complete before the
 /// next is begun; small ones are worth being written together.
 const L2_TABLES: NonZeroUsize = NonZeroUsize::new(8).unwrap();
-
-/// Bytes of progress that are worth a call.
-const PROGRESS_BYTES: u64 = 16 << 20;
 
 /// What became of a packed disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,18 +44,26 @@ pub struct PackReport {
     pub stored_bytes: u64,
     /// Guest clusters that are stored.
     pub stored_clusters: u64,
+    /// Those of them that are compressed.
+    pub compressed_clusters: u64,
+    /// Bytes of the disk whose blocks the image shares.
+    pub shared_bytes: u64,
     /// Length of the image in bytes.
     pub image_bytes: u64,
 }
 
 /// Writes the bytes of `source` that are in use as an image.
 ///
-/// `extents` says what they are: called twice, it gives extents that tile
-/// `source`, in order. The first pass finds how much room the image can need, so
-/// that its tables come first; the second reads the data. Clusters that hold
-/// nothing but zeros and unused bytes are not stored, and unused bytes of stored
-/// clusters are zeros. The image depends on source, extents and options, not on
-/// threads or timing.
+/// `extents` says what they are: each time it is called, it gives extents that
+/// tile `source`, in order. The first pass finds how much room the image can
+/// need, so that its tables come first; the second reads the data. Clusters that
+/// hold nothing but zeros and unused bytes are not stored, and unused bytes of
+/// stored clusters are zeros. The image depends on source, extents and options,
+/// not on threads or timing.
+///
+/// With [`PackOptions::reflink`], clusters that lie wholly in data share their
+/// blocks with `source` instead of being read. Where the first of them cannot,
+/// [`Reflink::Auto`] goes on from there as if nothing were to be shared.
 ///
 /// The header is written last. To store it safely is left to the caller, as
 /// with [`ImageWriter::finish`].
@@ -63,8 +71,9 @@ pub struct PackReport {
 /// # Errors
 ///
 /// [`Error::Unrepresentable`], [`Error::NotTiled`] and [`Error::Unreadable`],
-/// normally before anything is written; any other [`Error`] where reading or
-/// writing fails. There is no image then.
+/// normally before anything is written; [`Error::Share`] where nothing but
+/// sharing would do; any other [`Error`] where reading or writing fails. There is
+/// no image then.
 ///
 /// # Example
 ///
@@ -102,39 +111,151 @@ where
     X: std::error::Error + Send + Sync + 'static,
 {
     let size = source.size();
-    let bits = options.cluster_bits;
-    let layout = Layout::new(size, options.version, bits, options.refcount_order)?;
-    let mut ranges = DataRanges::new(source, extents(), size);
-    let plan = Plan::new(&mut ranges, &layout)?;
-    layout.check(plan.tables.count(), plan.data_clusters)?;
+    let Begun {
+        writer,
+        used_bytes,
+        data_bytes,
+    } = begin(source, extents(), target, options)?;
+    let mut meter = Meter::new(data_bytes, options);
+    let ranges = |unit| DataRanges::new(source, extents(), size).in_units_of(unit);
+    let stored = match &options.compression {
+        None => store_plain(source, ranges, writer, &mut meter)?,
+        Some(compression) => store_packed(source, ranges(1), writer, compression, &mut meter)?,
+    };
+    meter.tell();
+    Ok(stored.report(size, used_bytes))
+}
 
-    let mut writer = ImageWriter::create(target, &write_options(size, options))?;
-    writer.reserve(plan.tables.iter())?;
-    let used_bytes = ranges.used_bytes();
-    let mut meter = Meter::new(plan.data_bytes, options);
-    let pool = BufferPool::new();
-    let ranges = DataRanges::new(source, extents(), size);
-    pipeline::ordered_map(
-        threads(options.threads, bits),
-        Batches::new(ranges, bits, BATCH_BYTES),
-        |batch| batch.load(source, &pool),
-        |loaded| {
+/// What was stored of a disk.
+pub(crate) struct Stored {
+    pub(crate) image: ImageReport,
+    pub(crate) compressed_clusters: u64,
+    pub(crate) shared_bytes: u64,
+}
+
+impl Stored {
+    /// The report on a disk of `disk_bytes` bytes, with `used_bytes` in use.
+    pub(crate) fn report(self, disk_bytes: u64, used_bytes: u64) -> PackReport {
+        PackReport {
+            disk_bytes,
+            used_bytes,
+            stored_bytes: self.image.stored_bytes,
+            stored_clusters: self.image.stored_clusters,
+            compressed_clusters: self.compressed_clusters,
+            shared_bytes: self.shared_bytes,
+            image_bytes: self.image.image_bytes,
+        }
+    }
+}
+
+/// Stores the data of `source` as it is; `ranges` says where it is, in units of
+/// so many bytes, and the same each time.
+fn store_plain<S, T, I>(
+    source: &S,
+    ranges: impl Fn(u64) -> I,
+    mut writer: ImageWriter<'_, T>,
+    meter: &mut Meter<'_>,
+) -> Result<Stored, Error>
+where
+    S: ReadAt + ?Sized,
+    T: Store + ?Sized,
+    I: Iterator<Item = Result<Range<u64>, Error>> + Send,
+{
+    let options = meter.options();
+    let shared = match options.reflink {
+        Reflink::Never => Shared::default(),
+        Reflink::Auto | Reflink::Always => {
+            let ranges = ranges(options.cluster_bits.bytes());
+            share(source, ranges, &mut writer, meter)?
+        }
+    };
+    if shared.end < source.size() {
+        load_each(source, behind(shared.end, ranges(1)), options, |loaded| {
             for (guest, bytes) in loaded.runs() {
                 writer.put(bytes, guest, |_| false)?;
             }
             meter.add(loaded.data_bytes);
             Ok(())
-        },
-    )?;
-    let image = writer.finish()?;
-    meter.tell();
-    Ok(PackReport {
-        disk_bytes: size,
-        used_bytes,
-        stored_bytes: image.stored_bytes,
-        stored_clusters: image.stored_clusters,
-        image_bytes: image.image_bytes,
+        })?;
+    }
+    Ok(Stored {
+        image: writer.finish()?,
+        compressed_clusters: 0,
+        shared_bytes: shared.bytes,
     })
+}
+
+/// An image that is begun: its tables have places.
+pub(crate) struct Begun<'t, T: ?Sized> {
+    pub(crate) writer: ImageWriter<'t, T>,
+    /// Bytes of the disk in use, zeros included.
+    pub(crate) used_bytes: u64,
+    /// Bytes of the disk that must be read.
+    pub(crate) data_bytes: u64,
+}
+
+/// Begins an image of `source` on `target`, once it is known that there can be
+/// one.
+pub(crate) fn begin<'t, S, T, I, X>(
+    source: &S,
+    extents: I,
+    target: &'t T,
+    options: &PackOptions<'_>,
+) -> Result<Begun<'t, T>, Error>
+where
+    S: ReadAt + ?Sized,
+    T: Store + ?Sized,
+    I: Iterator<Item = Result<Extent, X>>,
+    X: std::error::Error + Send + Sync + 'static,
+{
+    let size = source.size();
+    let bits = options.cluster_bits;
+    let layout = Layout::new(size, options.version, bits, options.refcount_order)?;
+    if let Some(compression) = &options.compression {
+        compression.check(options.version)?;
+        if options.reflink == Reflink::Always {
+            return Err(Error::NothingToShare {
+                why: "its clusters are compressed",
+            });
+        }
+    }
+    let mut ranges = DataRanges::new(source, extents, size);
+    let plan = Plan::new(&mut ranges, &layout)?;
+    layout.check(plan.tables.count(), plan.data_clusters)?;
+    let mut writer = ImageWriter::create(target, &write_options(size, options))?;
+    writer.reserve(plan.tables.iter())?;
+    Ok(Begun {
+        writer,
+        used_bytes: ranges.used_bytes(),
+        data_bytes: plan.data_bytes,
+    })
+}
+
+/// What of `ranges` lies at or behind `start`.
+fn behind(
+    start: u64,
+    ranges: impl Iterator<Item = Result<Range<u64>, Error>>,
+) -> impl Iterator<Item = Result<Range<u64>, Error>> {
+    ranges
+        .map(move |range| range.map(|range| range.start.max(start)..range.end))
+        .filter(|range| !matches!(range, Ok(range) if range.is_empty()))
+}
+
+/// Reads the data of `source` in `ranges`, which ascend, on all threads, and
+/// hands it to `emit` in order.
+pub(crate) fn load_each<S: ReadAt + ?Sized>(
+    source: &S,
+    ranges: impl Iterator<Item = Result<Range<u64>, Error>> + Send,
+    options: &PackOptions<'_>,
+    emit: impl FnMut(Loaded<'_>) -> Result<(), Error> + Send,
+) -> Result<(), Error> {
+    let pool = BufferPool::new();
+    pipeline::ordered_map(
+        threads(options),
+        Batches::new(ranges, options.cluster_bits, BATCH_BYTES),
+        |batch| batch.load(source, &pool),
+        emit,
+    )
 }
 
 fn write_options(size: u64, options: &PackOptions<'_>) -> WriteOptions {
@@ -148,50 +269,9 @@ fn write_options(size: u64, options: &PackOptions<'_>) -> WriteOptions {
     }
 }
 
-/// As many of `wanted` threads as memory allows.
-fn threads(wanted: NonZeroUsize, bits: ClusterBits) -> NonZeroUsize {
-    let thread_bytes = BATCH_BYTES.max(bits.bytes()) * BATCHES_PER_THREAD;
+/// As many of the threads that are wanted as memory allows.
+pub(crate) fn threads(options: &PackOptions<'_>) -> NonZeroUsize {
+    let thread_bytes = BATCH_BYTES.max(options.cluster_bits.bytes()) * BATCHES_PER_THREAD;
     let allowed = NonZeroUsize::new(to_usize(IN_FLIGHT_BYTES_MAX / thread_bytes));
-    wanted.min(allowed.unwrap_or(NonZeroUsize::MIN))
-}
-
-/// Tells how far the job has come.
-struct Meter<'o> {
-    options: &'o PackOptions<'o>,
-    progress: Progress,
-    told_bytes: u64,
-}
-
-impl<'o> Meter<'o> {
-    fn new(total_bytes: u64, options: &'o PackOptions<'o>) -> Self {
-        Self {
-            options,
-            progress: Progress {
-                done_bytes: 0,
-                total_bytes,
-            },
-            told_bytes: 0,
-        }
-    }
-
-    /// Counts `bytes` more, and tells now and then.
-    fn add(&mut self, bytes: u64) {
-        let Progress {
-            done_bytes,
-            total_bytes,
-        } = &mut self.progress;
-        *done_bytes += bytes;
-        // A source that is written meanwhile may hold more than was foreseen.
-        *total_bytes = (*total_bytes).max(*done_bytes);
-        if *done_bytes - self.told_bytes >= PROGRESS_BYTES {
-            self.told_bytes = *done_bytes;
-            self.tell();
-        }
-    }
-
-    fn tell(&self) {
-        if let Some(progress) = self.options.progress {
-            progress(self.progress);
-        }
-    }
+    options.threads.min(allowed.unwrap_or(NonZeroUsize::MIN))
 }

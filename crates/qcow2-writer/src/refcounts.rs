@@ -9,6 +9,7 @@ use qcow2_format::refcount::RefcountTableEntry;
 use crate::error::Error;
 use crate::layout::{Layout, RefcountArea};
 use crate::output::{Gather, Output};
+use crate::stream_counts::StreamCount;
 use crate::units::to_usize;
 
 /// Host clusters that are used equally often.
@@ -63,9 +64,11 @@ impl Refcounts {
 
     /// Writes refcount blocks and refcount table behind all that is counted,
     /// which does not end with unused clusters, and counts them too. Blocks of
-    /// unused clusters alone are left out.
+    /// unused clusters alone are left out. `streams` are counts, ascending, that
+    /// replace those of clusters in use.
     pub(crate) fn write<T: Store + ?Sized>(
         mut self,
+        streams: impl Iterator<Item = Result<StreamCount, Error>>,
         layout: &Layout,
         output: &Output<'_, T>,
     ) -> Result<RefcountArea, Error> {
@@ -84,7 +87,7 @@ impl Refcounts {
         let area = RefcountArea::place(self.end(), needless_blocks, layout)
             .ok_or_else(|| layout.too_many(0, self.end()))?;
         self.push_until(area.end, 1);
-        let table = self.write_blocks(&area, layout, output)?;
+        let table = self.write_blocks(streams, &area, layout, output)?;
         output.write("the refcount table", layout.host_offset(area.table), &table)?;
         Ok(area)
     }
@@ -92,6 +95,7 @@ impl Refcounts {
     /// Writes the blocks and returns the table that leads to them.
     fn write_blocks<T: Store + ?Sized>(
         &self,
+        streams: impl Iterator<Item = Result<StreamCount, Error>>,
         area: &RefcountArea,
         layout: &Layout,
         output: &Output<'_, T>,
@@ -100,9 +104,10 @@ impl Refcounts {
         let cluster_bytes = layout.cluster_bits.bytes();
         let mut table = vec![0; to_usize(area.table_clusters * cluster_bytes)];
         let mut block = vec![0; to_usize(cluster_bytes)];
-        let mut gather = Gather::new(output, "refcount blocks");
+        let mut gather = Gather::new(*output, "refcount blocks");
         let mut places = (area.first_block..).map(|cluster| layout.host_offset(cluster));
         let mut runs = self.runs.as_slice();
+        let mut streams = streams.peekable();
         for (entry, index) in table
             .as_chunks_mut::<8>()
             .0
@@ -126,6 +131,15 @@ impl Refcounts {
                 layout
                     .refcount_order
                     .fill(&mut block, start..end, run.count)?;
+            }
+            let is_counted = |count: &StreamCount| count.cluster < counted.end;
+            while let Some(count) = streams.next_if(|count| count.as_ref().map_or(true, is_counted))
+            {
+                let count = count?;
+                let index = count.cluster - counted.start;
+                layout
+                    .refcount_order
+                    .set(&mut block, index, count.streams)?;
             }
             let place: Option<HostOffset> = places.next();
             *entry = RefcountTableEntry(place).encode().to_be_bytes();

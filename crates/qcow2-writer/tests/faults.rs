@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt};
 use common::FailFrom;
 use qcow2_format::ClusterBits;
-use qcow2_writer::{Error, ErrorKind, ImageWriter, PackOptions, WriteOptions, pack};
+use qcow2_writer::{Compression, Error, ErrorKind, ImageWriter, PackOptions, WriteOptions, pack};
 
 /// Runs `job` on stores that fail at the first operation, at the second, and so
 /// on, until it succeeds; returns how often it failed.
@@ -76,23 +76,36 @@ fn an_error_does_not_go_away() {
     assert!(matches!(writer.finish(), Err(Error::Broken)));
 }
 
+/// Packs `disk`, compressed or not, with clusters of 1 KiB.
+fn pack_whole(
+    disk: &Vec<u8>,
+    compression: Option<Compression>,
+    target: &FailFrom<'_>,
+) -> Result<(), Error> {
+    let whole = Extent::new(0..disk.size(), ExtentKind::Data);
+    let options = PackOptions {
+        cluster_bits: ClusterBits::new(10).unwrap(),
+        compression,
+        ..PackOptions::default()
+    };
+    let extents = || [Ok::<_, Infallible>(whole)].into_iter();
+    pack(disk, extents, target, &options).map(drop)
+}
+
 #[test]
 fn packing() {
     let disk: Vec<u8> = (0..3u32 << 20).map(|at| at.to_be_bytes()[2]).collect();
-    let job = |target: &FailFrom<'_>| {
-        let whole = Extent::new(0..disk.size(), ExtentKind::Data);
-        let options = PackOptions {
-            cluster_bits: ClusterBits::new(10).unwrap(),
-            ..PackOptions::default()
-        };
-        pack(
-            &disk,
-            || [Ok::<_, Infallible>(whole)].into_iter(),
-            target,
-            &options,
-        )
-        .map(drop)
-    };
+    let job = |target: &FailFrom<'_>| pack_whole(&disk, None, target);
     assert!(fails_at_every_operation(MemoryDisk::default, job) > 6);
     assert!(fails_at_every_operation(|| common::stale(4 << 20), job) > 6);
+}
+
+#[test]
+fn packing_compressed() {
+    let disk = common::mixed(1 << 10, 300);
+    for compression in common::compressions() {
+        let job = |target: &FailFrom<'_>| pack_whole(&disk, Some(compression), target);
+        assert!(fails_at_every_operation(MemoryDisk::default, job) > 12);
+        assert!(fails_at_every_operation(|| common::stale(4 << 20), job) > 12);
+    }
 }

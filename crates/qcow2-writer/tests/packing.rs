@@ -13,7 +13,9 @@ use std::sync::Mutex;
 use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt};
 use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder};
-use qcow2_writer::{Error, ErrorKind, PackOptions, PackReport, Progress, pack};
+use qcow2_writer::{
+    Compression, DeflateWindow, Error, ErrorKind, PackOptions, PackReport, Progress, pack,
+};
 
 use ExtentKind::{Data, Unreadable, Unused, Zero};
 
@@ -37,6 +39,16 @@ fn disks() -> impl Strategy<Value = Vec<(ExtentKind, usize, u8)>> {
     ];
     let fill = prop_oneof![1 => Just(0u8), 3 => 1u8..];
     prop::collection::vec((kind, length, fill), 0..12)
+}
+
+fn compressions() -> impl Strategy<Value = Option<Compression>> {
+    let zlib = |window| Compression::Zlib { level: 1, window };
+    prop_oneof![
+        2 => Just(None),
+        1 => Just(Some(zlib(DeflateWindow::Kib32))),
+        1 => Just(Some(zlib(DeflateWindow::Kib4))),
+        1 => (1u8..8).prop_map(|level| Some(Compression::Zstd { level })),
+    ]
 }
 
 /// A disk whose holes are known.
@@ -68,6 +80,7 @@ proptest! {
         runs in disks(),
         bits in 9u32..=21,
         order in 0u32..=6,
+        compression in compressions(),
         granule in prop_oneof![Just(512usize), Just(4096), Just(100_000)],
     ) {
         let (mut bytes, mut want, mut extents) = (Vec::new(), Vec::new(), Vec::new());
@@ -86,6 +99,17 @@ proptest! {
                 want[at] = mark;
             }
         }
+        // And some do not shrink.
+        let mut noise = 1u32;
+        for (byte, want) in bytes.iter_mut().zip(&mut want) {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if *byte % 8 == 7 {
+                *byte = noise.to_be_bytes()[0] | 1;
+                if *want != 0 {
+                    *want = *byte;
+                }
+            }
+        }
         let size = want.size();
         let used: u64 = extents.iter().filter(|extent| extent.kind != Unused).map(|e| e.length).sum();
         want.resize(want.len().next_multiple_of(512), 0);
@@ -96,6 +120,7 @@ proptest! {
             let options = PackOptions {
                 cluster_bits: ClusterBits::new(bits).unwrap(),
                 refcount_order: RefcountOrder::new(order).unwrap(),
+                compression,
                 threads: NonZeroUsize::new(threads).unwrap(),
                 ..PackOptions::default()
             };
@@ -106,6 +131,8 @@ proptest! {
             prop_assert_eq!(naive.size, size);
             prop_assert_eq!(naive.stored_clusters, report.stored_clusters);
             prop_assert!(naive.disk == want);
+            prop_assert_eq!(naive.compressed_clusters, report.compressed_clusters);
+            prop_assert!(compression.is_some() || report.compressed_clusters == 0);
             let nonzero = want
                 .chunks(1 << bits)
                 .filter(|cluster| !blockio::is_zero(cluster))

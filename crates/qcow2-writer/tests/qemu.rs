@@ -56,17 +56,6 @@ fn accepts(image: &[u8], disk: &[u8]) {
     assert!(raw == disk);
 }
 
-/// Bytes that repeat nowhere near.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 1u32;
-    (0..length)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            state.to_be_bytes()[0]
-        })
-        .collect()
-}
-
 #[test]
 fn packed() {
     if !have_qemu_img() {
@@ -74,7 +63,7 @@ fn packed() {
     }
     let shapes = [(Version::V2, 4), (Version::V3, 0), (Version::V3, 6)];
     for (bits, (version, order)) in (9..=21).zip(shapes.into_iter().cycle()) {
-        let mut disk = noise((5 << 20) + 77);
+        let mut disk = common::noise((5 << 20) + 77);
         // A hole in what is used, which needs no table with small clusters.
         disk[1 << 20..3 << 20].fill(0);
         let end = disk.len().try_into().unwrap();
@@ -98,12 +87,59 @@ fn packed() {
 }
 
 #[test]
+fn compressed() {
+    if !have_qemu_img() {
+        return;
+    }
+    for bits in [9, 12, 16, 21] {
+        let disk = common::mixed(1 << bits, 77);
+        let whole = Extent::new(0..disk.len().try_into().unwrap(), ExtentKind::Data);
+        let mut orders = [0, 1, 2, 3, 4, 5, 6].into_iter().cycle();
+        for compression in common::compressions() {
+            for order in orders.by_ref().take(3) {
+                let target = MemoryDisk::default();
+                let options = PackOptions {
+                    cluster_bits: ClusterBits::new(bits).unwrap(),
+                    refcount_order: RefcountOrder::new(order).unwrap(),
+                    compression: Some(compression),
+                    ..PackOptions::default()
+                };
+                let extents = || [Ok::<_, Infallible>(whole)].into_iter();
+                let report = pack(&disk, extents, &target, &options).unwrap();
+                assert!(report.compressed_clusters > 0);
+                assert!(report.compressed_clusters < report.stored_clusters);
+                accepts(&target.into_bytes(), &disk);
+            }
+        }
+    }
+}
+
+#[test]
+fn compressed_in_version_2() {
+    if !have_qemu_img() {
+        return;
+    }
+    let disk = common::mixed(1 << 12, 0);
+    let whole = Extent::new(0..disk.len().try_into().unwrap(), ExtentKind::Data);
+    let target = MemoryDisk::default();
+    let options = PackOptions {
+        cluster_bits: ClusterBits::new(12).unwrap(),
+        version: Version::V2,
+        compression: Some(common::compressions()[0]),
+        ..PackOptions::default()
+    };
+    let extents = || [Ok::<_, Infallible>(whole)].into_iter();
+    pack(&disk, extents, &target, &options).unwrap();
+    accepts(&target.into_bytes(), &disk);
+}
+
+#[test]
 fn written_backwards_through_one_table() {
     if !have_qemu_img() {
         return;
     }
     for bits in [9, 12, 16] {
-        let mut disk = noise(3_000_000);
+        let mut disk = common::noise(3_000_000);
         let target = MemoryDisk::default();
         let options = WriteOptions {
             size: 3_000_000,

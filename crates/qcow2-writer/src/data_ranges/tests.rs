@@ -63,6 +63,28 @@ fn what_is_used_and_no_hole_is_data() {
 }
 
 #[test]
+fn data_makes_data_of_its_unit_and_of_no_other_extent() {
+    let source = Sparse {
+        data: vec![14..15, 33..34, 41..42, 59..61, 96..97],
+        ..Sparse::default()
+    };
+    let extents = [
+        (0..13, Data),
+        (13..18, Data),
+        (18..25, Unused),
+        (25..30, Data),
+        (30..36, Unused),
+        (36..100, Data),
+    ];
+    let extents = extents
+        .into_iter()
+        .map(|(range, kind)| Ok::<_, Infallible>(Extent::new(range, kind)));
+    let ranges = DataRanges::new(&source, extents, 100).in_units_of(10);
+    let found: Vec<_> = ranges.map(Result::unwrap).collect();
+    assert_eq!(found, [10..13, 13..18, 36..40, 40..50, 50..70, 90..100]);
+}
+
+#[test]
 fn a_hole_is_skipped_however_many_extents_it_holds() {
     let source = Sparse {
         data: vec![90..91],

@@ -1,4 +1,6 @@
 use super::*;
+use std::iter;
+
 use blockio::MemoryDisk;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 
@@ -34,7 +36,9 @@ fn blocks_of_unused_clusters_alone_are_left_out() {
     // alone; blocks 0 and 3 count some of these too.
     let target = MemoryDisk::default();
     let refcounts = counts(&[(60, 1), (200, 0), (210, 3)]);
-    let area = refcounts.write(&layout(64), &Output::new(&target)).unwrap();
+    let area = refcounts
+        .write(iter::empty(), &layout(64), &Output::new(&target))
+        .unwrap();
     let want = RefcountArea {
         first_block: 210,
         table: 212,
@@ -67,7 +71,9 @@ fn blocks_of_unused_clusters_alone_are_left_out() {
 fn unused_clusters_are_cleared_where_something_was() {
     let target = MemoryDisk::new(vec![0xa5; 20 * 512]);
     let refcounts = counts(&[(3, 1), (5, 0), (6, 1)]);
-    let area = refcounts.write(&layout(1), &Output::new(&target)).unwrap();
+    let area = refcounts
+        .write(iter::empty(), &layout(1), &Output::new(&target))
+        .unwrap();
     assert_eq!((area.first_block, area.table, area.end), (6, 7, 8));
     let image = target.into_bytes();
     assert_eq!(image[3 * 512..5 * 512], [0; 1024]);

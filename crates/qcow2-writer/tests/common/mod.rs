@@ -10,11 +10,14 @@
     reason = "shared by tests, each of which uses a part"
 )]
 
+mod streams;
+
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use blockio::{MemoryDisk, ReadAt, WriteAt};
+use qcow2_writer::{Compression, DeflateWindow};
 
 pub const MAGIC: [u8; 4] = [0x51, 0x46, 0x49, 0xfb];
 
@@ -35,12 +38,15 @@ pub struct Naive {
     pub size: u64,
     /// Guest clusters that are stored.
     pub stored_clusters: u64,
+    /// Those of them that are compressed.
+    pub compressed_clusters: u64,
 }
 
 /// Takes `image` apart and checks on the way that every host cluster is
-/// referenced once and counted so, or not at all and counted so; that the image
-/// ends at a cluster boundary, right behind what is used; that all entries are
-/// marked as the only ones.
+/// referenced as often as it is counted, and more than once by streams alone;
+/// that the image ends at a cluster boundary, right behind what is used; that all
+/// entries but those of streams are marked as the only ones; that streams do not
+/// overlap, and are alone in their clusters, with nothing but zeros around them.
 pub fn expand(image: &[u8]) -> Naive {
     assert_eq!(image[..4], MAGIC);
     let version = u32_at(image, 4);
@@ -55,11 +61,13 @@ pub fn expand(image: &[u8]) -> Naive {
         (0, 0, 0)
     );
 
+    let zstd = streams::is_zstd(image);
     let mut used = vec![0u64; image.len() / cluster];
     let mut claim = |offset: usize| {
         assert_eq!(offset % cluster, 0);
         used[offset / cluster] += 1;
     };
+    let mut found = Vec::new();
     claim(0);
     (0..l1_entries * 8)
         .step_by(cluster)
@@ -73,29 +81,37 @@ pub fn expand(image: &[u8]) -> Naive {
         };
         claim(l2);
         for l2_index in 0..cluster / 8 {
-            let Some(data) = host(u64_at(image, l2 + l2_index * 8)) else {
+            let entry = u64_at(image, l2 + l2_index * 8);
+            let content = if let Some(sectors) = streams::sectors(entry, cluster) {
+                let (content, stream) = streams::decode(image, sectors, cluster, zstd);
+                for index in stream.start / cluster..=(stream.end - 1) / cluster {
+                    claim(index * cluster);
+                }
+                found.push(stream);
+                content
+            } else if let Some(data) = host(entry) {
+                claim(data);
+                image[data..data + cluster].to_vec()
+            } else {
                 continue;
             };
-            claim(data);
             stored_clusters += 1;
             let guest = (l1_index * (cluster / 8) + l2_index) * cluster;
             let length = cluster.min(disk.len() - guest);
-            disk[guest..guest + length].copy_from_slice(&image[data..data + length]);
-            assert!(
-                image[data + length..data + cluster]
-                    .iter()
-                    .all(|byte| *byte == 0)
-            );
+            disk[guest..guest + length].copy_from_slice(&content[..length]);
+            assert!(content[length..].iter().all(|byte| *byte == 0));
         }
     }
 
     let counts = stored_counts(image, order, &mut claim);
     assert_eq!(used, counts);
     assert_eq!(used.last(), Some(&1));
+    streams::check_surroundings(image, &found, cluster, &used);
     Naive {
         disk,
         size: exact_size(image, version).unwrap_or(header_size),
         stored_clusters,
+        compressed_clusters: found.len() as u64,
     }
 }
 
@@ -165,6 +181,42 @@ fn exact_size(image: &[u8], version: u32) -> Option<u64> {
             _ => at += 8 + length.next_multiple_of(8),
         }
     }
+}
+
+/// Bytes that repeat nowhere near.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    (0..length)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        })
+        .collect()
+}
+
+/// A disk of clusters that shrink much, little, or not at all, and zeros, in
+/// turn; the last one has `tail` bytes.
+pub fn mixed(cluster_bytes: usize, tail: usize) -> Vec<u8> {
+    let clusters = (1 << 20 >> cluster_bytes.trailing_zeros()).clamp(9, 700);
+    let mut disk = noise(clusters * cluster_bytes + tail);
+    for (index, cluster) in disk.chunks_mut(cluster_bytes).enumerate() {
+        // How much of the cluster is noise, in sixteenths.
+        let noise = [0, 16, 9, 3, 16, 16, 1, 14, 6, 0, 5][index % 11];
+        let fill = if index % 13 == 5 { 0 } else { 0x5a };
+        let length = cluster.len();
+        cluster[length * noise / 16..].fill(fill);
+    }
+    disk
+}
+
+/// Every codec.
+pub fn compressions() -> [Compression; 3] {
+    let zlib = |window| Compression::Zlib { level: 1, window };
+    [
+        zlib(DeflateWindow::Kib32),
+        zlib(DeflateWindow::Kib4),
+        Compression::Zstd { level: 3 },
+    ]
 }
 
 /// A target that is full of what was there before.

@@ -1,0 +1,144 @@
+//! The libraries that make streams, each behind the same call.
+
+use std::io;
+
+use flate2::{Compress, FlushCompress, Status};
+#[cfg(feature = "libdeflate")]
+use libdeflater::CompressionLvl;
+use zstd::zstd_safe::{self, zstd_sys::ZSTD_ErrorCode};
+
+use super::{Compression, DeflateCodec, DeflateWindow};
+
+/// libdeflate with its version, which it does not tell at run time.
+#[cfg(feature = "libdeflate")]
+pub(super) const LIBDEFLATE: &str = "libdeflate 1.26";
+
+/// zlib-rs with its version, which it does not tell at run time.
+pub(super) const ZLIB_RS: &str = "zlib-rs 0.6.8";
+
+/// Bytes that frame the blocks of a deflate stream, and more.
+const FRAMING_BYTES: usize = 64;
+
+/// Log2 of the 4 KiB window.
+const WINDOW_BITS_4K: u8 = 12;
+
+pub(super) fn zstd_version() -> &'static str {
+    zstd_safe::version_string()
+}
+
+/// Compresses one cluster after the other. A stream depends on its cluster
+/// alone, not on those before it.
+pub(crate) enum Compressor {
+    #[cfg(feature = "libdeflate")]
+    Libdeflate(libdeflater::Compressor),
+    ZlibRs(ZlibRs),
+    Zstd(Zstd),
+}
+
+impl Compressor {
+    /// A compressor for `compression`, which was checked.
+    pub(crate) fn new(compression: &Compression) -> Self {
+        match compression {
+            Compression::Zlib { level, window } => match window.codec() {
+                #[cfg(feature = "libdeflate")]
+                DeflateCodec::Libdeflate => {
+                    let level = CompressionLvl::new((*level).into());
+                    let level = level.unwrap_or(CompressionLvl::best());
+                    Self::Libdeflate(libdeflater::Compressor::new(level))
+                }
+                DeflateCodec::ZlibRs => Self::ZlibRs(ZlibRs::new(*level, *window)),
+            },
+            Compression::Zstd { level } => Self::Zstd(Zstd {
+                level: (*level).into(),
+                context: None,
+            }),
+        }
+    }
+
+    /// Compresses `cluster` into `stream` and returns the length of the stream,
+    /// or `None` where it does not fit.
+    pub(crate) fn compress(
+        &mut self,
+        cluster: &[u8],
+        stream: &mut [u8],
+    ) -> io::Result<Option<usize>> {
+        match self {
+            #[cfg(feature = "libdeflate")]
+            Self::Libdeflate(compressor) => Ok(compressor.deflate_compress(cluster, stream).ok()),
+            Self::ZlibRs(compressor) => compressor.compress(cluster, stream),
+            Self::Zstd(compressor) => compressor.compress(cluster, stream),
+        }
+    }
+}
+
+/// zlib-rs: for small windows, and where libdeflate is not wanted.
+pub(crate) struct ZlibRs {
+    deflate: Compress,
+    /// Room for any stream: zlib-rs 0.6.8 can panic at level 1 where its output
+    /// does not fit.
+    stream: Vec<u8>,
+}
+
+impl ZlibRs {
+    fn new(level: u8, window: DeflateWindow) -> Self {
+        let level = flate2::Compression::new(level.into());
+        Self {
+            deflate: match window {
+                DeflateWindow::Kib32 => Compress::new(level, false),
+                DeflateWindow::Kib4 => Compress::new_with_window_bits(level, false, WINDOW_BITS_4K),
+            },
+            stream: Vec::new(),
+        }
+    }
+
+    fn compress(&mut self, cluster: &[u8], stream: &mut [u8]) -> io::Result<Option<usize>> {
+        // No byte takes more than nine bits.
+        self.stream
+            .resize(cluster.len() + cluster.len() / 8 + FRAMING_BYTES, 0);
+        self.deflate.reset();
+        let finish = FlushCompress::Finish;
+        let status = self.deflate.compress(cluster, &mut self.stream, finish)?;
+        let length = usize::try_from(self.deflate.total_out()).ok();
+        let fitting = length.and_then(|length| stream.get_mut(..length));
+        Ok(match (status, fitting) {
+            (Status::StreamEnd, Some(fitting)) => {
+                fitting.copy_from_slice(&self.stream[..fitting.len()]);
+                Some(fitting.len())
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Zstandard: single frames that know the length of their content, without a
+/// checksum.
+pub(crate) struct Zstd {
+    level: i32,
+    /// Made when it is first needed, since that can fail.
+    context: Option<zstd::bulk::Compressor<'static>>,
+}
+
+impl Zstd {
+    fn compress(&mut self, cluster: &[u8], stream: &mut [u8]) -> io::Result<Option<usize>> {
+        let context = match &mut self.context {
+            Some(context) => context,
+            none => none.insert(zstd::bulk::Compressor::new(self.level)?),
+        };
+        match context.compress_to_buffer(cluster, stream) {
+            Ok(length) => Ok(Some(length)),
+            Err(error) if is_too_small(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether `error` says that the stream does not fit.
+fn is_too_small(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .and_then(|error| error.downcast_ref::<zstd::Error>())
+        .is_some_and(|error| error.is(ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall))
+}
+
+#[cfg(test)]
+mod tests;

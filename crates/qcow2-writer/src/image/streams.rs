@@ -1,0 +1,100 @@
+//! An image with compressed clusters, written in the order of the guest.
+
+use blockio::{Store, len_u64};
+use qcow2_format::entry::CompressedDescriptor;
+use qcow2_format::header::CompressionType;
+use qcow2_format::{GuestOffset, HostOffset, L2Entry};
+
+use crate::error::Error;
+use crate::output::Gather;
+use crate::placement::Placement;
+
+use super::{ImageReport, ImageWriter, StreamArea};
+
+/// Writes a new image, each cluster once, in the order of the guest: what makes
+/// it possible to pack streams.
+pub(crate) struct StreamWriter<'t, T: ?Sized> {
+    image: ImageWriter<'t, T>,
+    placement: Placement,
+    gather: Gather<'t, T>,
+    /// The bytes of the data's clusters before this offset are written or
+    /// gathered.
+    filled: HostOffset,
+    compressed_clusters: u64,
+}
+
+impl<'t, T: Store + ?Sized> StreamWriter<'t, T> {
+    /// Goes on with `image`, in which nothing is stored yet.
+    pub(crate) fn new(mut image: ImageWriter<'t, T>, compression_type: CompressionType) -> Self {
+        let first_cluster = image.allocator.clusters();
+        image.streams = Some(StreamArea {
+            first_cluster,
+            compression_type,
+        });
+        Self {
+            placement: Placement::new(image.layout.cluster_bits),
+            gather: Gather::new(image.output, "data"),
+            filled: image.layout.host_offset(first_cluster),
+            image,
+            compressed_clusters: 0,
+        }
+    }
+
+    /// Stores the cluster at `guest` as `stream`. Returns whether it did: a
+    /// descriptor cannot hold every place.
+    pub(crate) fn put_stream(&mut self, guest: GuestOffset, stream: &[u8]) -> Result<bool, Error> {
+        let image = &mut self.image;
+        let length = len_u64(stream.len());
+        let host = self
+            .placement
+            .place(length, &mut image.allocator, &image.layout)?;
+        let Some(host) = host else {
+            return Ok(false);
+        };
+        let bits = image.layout.cluster_bits;
+        let descriptor = CompressedDescriptor::for_stream(host, length, bits)?;
+        self.write(host, stream)?;
+        self.compressed_clusters += 1;
+        self.image.map(guest, L2Entry::Compressed(descriptor))?;
+        Ok(true)
+    }
+
+    /// Stores the cluster at `guest` as it is.
+    pub(crate) fn put_plain(&mut self, guest: GuestOffset, cluster: &[u8]) -> Result<(), Error> {
+        let host = self.image.allocator.take(&self.image.layout)?;
+        self.write(host, cluster)?;
+        self.image.map(guest, L2Entry::Data { host, copied: true })
+    }
+
+    /// Writes `bytes` at `host`, in a cluster that is already begun or behind
+    /// all of these. What is left of the last one is zeros until a stream comes.
+    fn write(&mut self, host: HostOffset, bytes: &[u8]) -> Result<(), Error> {
+        if host > self.filled {
+            self.fill_cluster()?;
+        }
+        self.gather.write(host, bytes)?;
+        self.filled = self.filled.max(HostOffset(host.0 + len_u64(bytes.len())));
+        Ok(())
+    }
+
+    /// Fills the rest of the last cluster with zeros.
+    fn fill_cluster(&mut self) -> Result<(), Error> {
+        let bits = self.image.layout.cluster_bits;
+        let rest = bits.bytes() - bits.offset_in_cluster(self.filled.0);
+        if rest < bits.bytes() {
+            self.gather.write_zeroes(self.filled, rest)?;
+            self.filled.0 += rest;
+        }
+        Ok(())
+    }
+
+    /// Completes the image; also returns how many clusters are compressed.
+    pub(crate) fn finish(mut self) -> Result<(ImageReport, u64), Error> {
+        self.fill_cluster()?;
+        self.gather.flush()?;
+        Ok((self.image.finish()?, self.compressed_clusters))
+    }
+}
+
+#[cfg(test)]
+mod tests;

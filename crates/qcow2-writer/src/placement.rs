@@ -1,0 +1,72 @@
+//! Where compressed streams go. Pure arithmetic.
+
+use qcow2_format::entry::CompressedDescriptor;
+use qcow2_format::{ClusterBits, HostOffset};
+
+use crate::allocator::Allocator;
+use crate::error::Error;
+use crate::layout::Layout;
+
+/// Packs streams back to back into host clusters.
+///
+/// A stream goes on where the last one ended, if it fits into the rest of that
+/// cluster, or if the cluster behind is the next to be handed out, and if the
+/// refcount of the cluster allows it. Else it begins a cluster, and what is left
+/// of the other stays zeros.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    /// Where the last stream ended.
+    next: u64,
+    /// Streams that touch the cluster of `next`; none if it is full.
+    streams: u64,
+    /// Where no stream can begin any more.
+    host_end: HostOffset,
+}
+
+impl Placement {
+    pub(crate) fn new(cluster_bits: ClusterBits) -> Self {
+        Self {
+            next: 0,
+            streams: 0,
+            host_end: CompressedDescriptor::host_end(cluster_bits),
+        }
+    }
+
+    /// The place of a stream of `length` bytes, at least one and less than a
+    /// cluster. `None` where it would begin at an offset that no descriptor holds.
+    pub(crate) fn place(
+        &mut self,
+        length: u64,
+        allocator: &mut Allocator,
+        layout: &Layout,
+    ) -> Result<Option<HostOffset>, Error> {
+        let bits = layout.cluster_bits;
+        let fresh = layout.host_offset(allocator.clusters()).0;
+        let cluster_end = bits.round_down(self.next) + bits.bytes();
+        let may_go_on = (1..layout.refcount_order.max()).contains(&self.streams);
+        let has_room = self.next + length <= cluster_end || cluster_end == fresh;
+        let start = if may_go_on && has_room {
+            self.next
+        } else {
+            fresh
+        };
+        if start >= self.host_end.0 {
+            return Ok(None);
+        }
+        let end = start + length;
+        let touches_fresh = end > fresh;
+        if touches_fresh {
+            allocator.take(layout)?;
+        }
+        self.streams = match touches_fresh {
+            _ if bits.is_aligned(end) => 0,
+            true => 1,
+            false => self.streams + 1,
+        };
+        self.next = end;
+        Ok(Some(HostOffset(start)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

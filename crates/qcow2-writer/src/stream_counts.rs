@@ -1,0 +1,133 @@
+//! How many compressed streams touch each host cluster.
+
+use std::ops::{Range, RangeInclusive};
+use std::vec;
+
+use blockio::Store;
+use qcow2_format::entry::CompressedDescriptor;
+use qcow2_format::{ClusterBits, EntryContext, HostOffset, L2Entry, Version};
+
+use crate::error::Error;
+use crate::output::Output;
+use crate::units::to_usize;
+
+/// A host cluster, and the streams that touch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamCount {
+    pub(crate) cluster: u64,
+    pub(crate) streams: u64,
+}
+
+/// The host clusters that streams touch, ascending, counted from the L2 tables
+/// as they are stored: counts kept while the data is written would take memory
+/// for every cluster of the image, this takes one table.
+#[derive(Debug)]
+pub(crate) struct StreamCounts<'o, 't, T: ?Sized, I> {
+    output: &'o Output<'t, T>,
+    cluster_bits: ClusterBits,
+    /// Places of the tables that are not read yet.
+    tables: I,
+    /// Host clusters that streams can be in.
+    clusters: Range<u64>,
+    /// Counts that are complete.
+    ready: vec::IntoIter<StreamCount>,
+    /// The count that the next table may go on with.
+    open: Option<StreamCount>,
+}
+
+impl<'o, 't, T, I> StreamCounts<'o, 't, T, I>
+where
+    T: Store + ?Sized,
+    I: Iterator<Item = HostOffset>,
+{
+    /// The counts of the streams that `tables` lead to, one behind the other
+    /// within `clusters`.
+    pub(crate) fn new(
+        tables: I,
+        clusters: Range<u64>,
+        cluster_bits: ClusterBits,
+        output: &'o Output<'t, T>,
+    ) -> Self {
+        Self {
+            output,
+            cluster_bits,
+            tables,
+            clusters,
+            ready: Vec::new().into_iter(),
+            open: None,
+        }
+    }
+
+    /// Counts the streams of the table at `table`.
+    fn count(&mut self, table: HostOffset) -> Result<(), Error> {
+        let context = EntryContext {
+            cluster_bits: self.cluster_bits,
+            version: Version::V3,
+            external_data_file: false,
+        };
+        let mut bytes = vec![0; to_usize(self.cluster_bits.bytes())];
+        self.output.read_back(table, &mut bytes)?;
+        let mut counts: Vec<_> = self.open.take().into_iter().collect();
+        for (raw, index) in bytes.as_chunks().0.iter().zip(0..) {
+            let raw = u64::from_be_bytes(*raw);
+            let clusters = match L2Entry::decode(raw, &context, index) {
+                Ok(L2Entry::Unallocated | L2Entry::Data { .. }) => continue,
+                Ok(L2Entry::Compressed(stream)) => self.touched(&stream, counts.last()),
+                Ok(L2Entry::Zero { .. }) | Err(_) => None,
+            };
+            for cluster in clusters.ok_or(Error::ChangedBelow { table, index, raw })? {
+                match counts.last_mut() {
+                    Some(last) if last.cluster == cluster => last.streams += 1,
+                    _ => counts.push(StreamCount {
+                        cluster,
+                        streams: 1,
+                    }),
+                }
+            }
+        }
+        self.open = counts.pop();
+        self.ready = counts.into_iter();
+        Ok(())
+    }
+
+    /// The clusters that `stream` touches, or `None` where it cannot be: outside
+    /// of what was handed out, or before the `last` that was counted.
+    fn touched(
+        &self,
+        stream: &CompressedDescriptor,
+        last: Option<&StreamCount>,
+    ) -> Option<RangeInclusive<u64>> {
+        let end = stream.host.0 + stream.bytes_max();
+        let touched =
+            (stream.host.0 >> self.cluster_bits.bits())..=((end - 1) >> self.cluster_bits.bits());
+        let from = last.map_or(self.clusters.start, |last| last.cluster);
+        (from <= *touched.start() && *touched.end() < self.clusters.end).then_some(touched)
+    }
+}
+
+impl<T, I> Iterator for StreamCounts<'_, '_, T, I>
+where
+    T: Store + ?Sized,
+    I: Iterator<Item = HostOffset>,
+{
+    type Item = Result<StreamCount, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(count) = self.ready.next() {
+                return Some(Ok(count));
+            }
+            match self.tables.next() {
+                Some(table) => {
+                    if let Err(error) = self.count(table) {
+                        return Some(Err(error));
+                    }
+                }
+                None => return self.open.take().map(Ok),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
