@@ -2,10 +2,15 @@
 
 use std::ops::Range;
 
-use crate::Error;
-use crate::runs::{Mapping, Run};
+use qcow2_format::HostOffset;
 
-/// Batches end where a multiple of this is, so none spans more bytes. Larger
+use crate::Error;
+use crate::places::Stream;
+use crate::runs::{Mapping, Run};
+use crate::share::Sharing;
+
+/// Batches end where a multiple of this is, so none spans more bytes, save one
+/// that is a larger compressed cluster. Larger
 /// reads are no faster, and larger writes make the page cache look for longer
 /// runs of free memory, which can take several times as long as the copy.
 pub(crate) const BATCH_BYTES: u64 = 512 << 10;
@@ -14,31 +19,71 @@ pub(crate) const BATCH_BYTES: u64 = 512 << 10;
 /// that zeros found in them are whole blocks of the file they are left out of.
 pub(crate) const BLOCK_BYTES: u64 = 4096;
 
-/// Longest gap in a batch: about here, filling a gap in memory and finding the
+/// Gaps in a batch are shorter than this: about here, filling a gap in memory and finding the
 /// zeros again costs as much as one more batch.
-const GAP_BYTES_MAX: u64 = 32 << 10;
+const GAP_BYTES_END: u64 = 32 << 10;
 
-/// Guest bytes that are stored in a row.
+/// How guest bytes are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// In a row, from this host offset on.
+    Plain { host: u64 },
+    /// As plain bytes, in whole blocks that the output may share.
+    Shareable { host: u64 },
+    /// At the start of the cluster that this stream gives.
+    Compressed(Stream),
+}
+
+/// Guest bytes that are stored in a row, or in one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) guest: Range<u64>,
-    /// Host offset of the first byte.
-    pub(crate) host: u64,
+    pub(crate) stored: Stored,
 }
 
 impl Segment {
-    /// Cuts off what lies at or behind the guest offset `at`.
-    fn split_off(&mut self, at: u64) -> Option<Self> {
+    /// Cuts off what lies at or behind the guest offset `at`. A compressed
+    /// cluster cannot be cut.
+    pub(crate) fn split_off(&mut self, at: u64) -> Option<Self> {
+        let Stored::Plain { host } = self.stored else {
+            return None;
+        };
         let kept_bytes = at.checked_sub(self.guest.start)?;
         if at >= self.guest.end {
             return None;
         }
         let behind = Self {
             guest: at..self.guest.end,
-            host: self.host.saturating_add(kept_bytes),
+            stored: Stored::Plain {
+                host: host.saturating_add(kept_bytes),
+            },
         };
         self.guest.end = at;
         Some(behind)
+    }
+
+    /// Whether this is plain, and guest and host offsets are at the same place
+    /// in units of `unit_bytes`.
+    pub(crate) fn is_plain_in_step(&self, unit_bytes: u64) -> bool {
+        match self.stored {
+            Stored::Plain { host } => host % unit_bytes == self.guest.start % unit_bytes,
+            Stored::Shareable { .. } | Stored::Compressed(_) => false,
+        }
+    }
+
+    fn is_shareable(&self) -> bool {
+        matches!(self.stored, Stored::Shareable { .. })
+    }
+
+    /// Whether both are streams and `next` starts within this one or right
+    /// behind it, as streams that share a sector do.
+    pub(crate) fn is_followed_by(&self, next: &Self) -> bool {
+        match (self.stored, next.stored) {
+            (Stored::Compressed(stream), Stored::Compressed(next)) => {
+                (stream.host.0..=stream.end()).contains(&next.host.0)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -50,39 +95,107 @@ pub(crate) struct Batch {
     pub(crate) segments: Vec<Segment>,
 }
 
-/// An iterator over the batches of a disk, from its runs. Batches ascend; what
-/// they leave out reads as zeros.
-#[derive(Debug)]
-pub(crate) struct Batches<I> {
-    runs: I,
-    /// What the last batch had no room for.
-    ahead: Option<Result<Segment, Error>>,
+impl Batch {
+    /// The streams in it.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
+        self.segments
+            .iter()
+            .filter_map(|segment| match &segment.stored {
+                Stored::Plain { .. } | Stored::Shareable { .. } => None,
+                Stored::Compressed(stream) => Some(stream),
+            })
+    }
+
+    /// The blocks to share, if that is what this is: such a batch has one
+    /// segment, of any length.
+    pub(crate) fn shareable(&self) -> Option<Run> {
+        match self.segments.first()?.stored {
+            Stored::Shareable { host } => Some(Run {
+                guest: self.guest.clone(),
+                mapping: Mapping::Data {
+                    host: HostOffset(host),
+                },
+            }),
+            Stored::Plain { .. } | Stored::Compressed(_) => None,
+        }
+    }
 }
 
-impl<I: Iterator<Item = Result<Run, Error>>> Batches<I> {
+/// An iterator over the batches of a disk, from its runs.
+#[derive(Debug)]
+pub(crate) struct Batches<'s, I> {
+    runs: I,
+    sharing: Option<&'s Sharing>,
+    /// Batches begin at multiples of this.
+    block_bytes: u64,
+    /// Gaps shorter than this are bridged.
+    gap_bytes_end: u64,
+    /// What comes before the next run; the last of these is the first.
+    ahead: Vec<Result<Segment, Error>>,
+}
+
+impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
+    /// Batches of runs that ascend, and so do they; what they leave out reads
+    /// as zeros.
     pub(crate) fn new(runs: I) -> Self {
-        Self { runs, ahead: None }
+        Self {
+            runs,
+            sharing: None,
+            block_bytes: BLOCK_BYTES,
+            gap_bytes_end: GAP_BYTES_END,
+            ahead: Vec::new(),
+        }
+    }
+
+    /// The same, with a batch of its own for blocks that can be shared.
+    pub(crate) fn with_shareable(runs: I, sharing: Option<&'s Sharing>) -> Self {
+        Self {
+            sharing,
+            ..Self::new(runs)
+        }
+    }
+
+    /// Batches of runs in any order; what is in none of them may be anything.
+    pub(crate) fn scattered(runs: I) -> Self {
+        Self {
+            runs,
+            sharing: None,
+            block_bytes: 1,
+            gap_bytes_end: 1,
+            ahead: Vec::new(),
+        }
     }
 
     fn next_segment(&mut self) -> Option<Result<Segment, Error>> {
-        self.ahead
-            .take()
-            .or_else(|| self.runs.find_map(|run| run.map(stored).transpose()))
+        if let Some(segment) = self.ahead.pop() {
+            return Some(segment);
+        }
+        let segment = self.runs.find_map(|run| run.map(stored).transpose())?;
+        match (segment, self.sharing) {
+            (Ok(segment), Some(sharing)) => {
+                let parts = sharing.cut(segment);
+                self.ahead.extend(parts.into_iter().rev().map(Ok));
+                self.ahead.pop()
+            }
+            (segment, _) => Some(segment),
+        }
     }
 }
 
 /// The bytes of `run`, if they are stored.
 fn stored(run: Run) -> Option<Segment> {
-    match run.mapping {
-        Mapping::Unallocated | Mapping::Zero => None,
-        Mapping::Data { host } => Some(Segment {
-            guest: run.guest,
-            host: host.0,
-        }),
-    }
+    let stored = match run.mapping {
+        Mapping::Unallocated | Mapping::Zero => return None,
+        Mapping::Data { host } => Stored::Plain { host: host.0 },
+        Mapping::Compressed(stream) => Stored::Compressed(stream),
+    };
+    Some(Segment {
+        guest: run.guest,
+        stored,
+    })
 }
 
-impl<I: Iterator<Item = Result<Run, Error>>> Iterator for Batches<I> {
+impl<I: Iterator<Item = Result<Run, Error>>> Iterator for Batches<'_, I> {
     type Item = Result<Batch, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -90,18 +203,28 @@ impl<I: Iterator<Item = Result<Run, Error>>> Iterator for Batches<I> {
             Ok(segment) => segment,
             Err(error) => return Some(Err(error)),
         };
-        let start = round_down(segment.guest.start, BLOCK_BYTES);
+        if segment.is_shareable() {
+            return Some(Ok(Batch {
+                guest: segment.guest.clone(),
+                segments: vec![segment],
+            }));
+        }
+        let start = round_down(segment.guest.start, self.block_bytes);
         let limit = round_down(start, BATCH_BYTES).saturating_add(BATCH_BYTES);
         let mut segments = Vec::new();
         loop {
-            self.ahead = segment.split_off(limit).map(Ok);
+            self.ahead.extend(segment.split_off(limit).map(Ok));
             let end = segment.guest.end;
-            let reach = limit.min(end.saturating_add(GAP_BYTES_MAX));
+            let reach = limit.min(end.saturating_add(self.gap_bytes_end));
             segments.push(segment);
             match self.next_segment() {
-                Some(Ok(next)) if next.guest.start < reach => segment = next,
+                Some(Ok(next))
+                    if (end..reach).contains(&next.guest.start) && !next.is_shareable() =>
+                {
+                    segment = next;
+                }
                 other => {
-                    self.ahead = other;
+                    self.ahead.extend(other);
                     let guest = start..end;
                     return Some(Ok(Batch { guest, segments }));
                 }
@@ -110,7 +233,7 @@ impl<I: Iterator<Item = Result<Run, Error>>> Iterator for Batches<I> {
     }
 }
 
-fn round_down(at: u64, unit: u64) -> u64 {
+pub(crate) fn round_down(at: u64, unit: u64) -> u64 {
     at.saturating_sub(at % unit)
 }
 

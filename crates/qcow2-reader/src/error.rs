@@ -32,6 +32,8 @@ pub enum Structure {
     L2Table,
     /// A cluster of guest data.
     Data,
+    /// A compressed cluster of guest data.
+    Stream,
 }
 
 impl fmt::Display for Structure {
@@ -42,8 +44,35 @@ impl fmt::Display for Structure {
             Self::L1Table => "L1 table",
             Self::L2Table => "L2 table",
             Self::Data => "data",
+            Self::Stream => "compressed stream",
         })
     }
+}
+
+/// What is wrong with a compressed stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum StreamFault {
+    /// The bytes are not what the image's compression makes.
+    #[error("it is damaged after the first {after_bytes} bytes of the cluster")]
+    Garbage {
+        /// Bytes of the cluster that were decoded before.
+        after_bytes: u64,
+    },
+    /// The stream does not fill its cluster.
+    #[error("it ends after {after_bytes} of {cluster_bytes} bytes")]
+    Ends {
+        /// Bytes of the cluster that were decoded.
+        after_bytes: u64,
+        /// Bytes of a cluster.
+        cluster_bytes: u64,
+    },
+    /// The last Zstandard frame of the stream is not at its end when the
+    /// cluster is full.
+    #[error("it gives more than the {cluster_bytes} bytes of a cluster")]
+    TooLong {
+        /// Bytes of a cluster.
+        cluster_bytes: u64,
+    },
 }
 
 /// Why an image could not be opened or read, or its disk not be written.
@@ -90,11 +119,15 @@ pub enum Error {
         /// What is wrong with it.
         source: qcow2_format::Error,
     },
-    /// A cluster is compressed.
-    #[error("guest offset {guest}: compressed clusters are not supported")]
+    /// A compressed stream does not give its cluster.
+    #[error("compressed stream at host offset {host}, guest offset {guest}")]
     Compressed {
+        /// Where the stream starts.
+        host: HostOffset,
         /// The first guest byte of the cluster.
         guest: GuestOffset,
+        /// What is wrong with it.
+        source: StreamFault,
     },
     /// Two structures claim the same bytes.
     #[error(
@@ -130,6 +163,35 @@ pub enum Error {
         /// The length of the file.
         file_bytes: u64,
     },
+    /// An image from a pipe has a part in front of one that is needed first.
+    #[error(
+        "{structure} of guest offset {guest} lies at host offset {host}, which a pipe has passed when it is needed, at {position:#x}: save the image to a file and unpack that"
+    )]
+    Passed {
+        /// What is needed.
+        structure: Structure,
+        /// The first guest byte that it is needed for.
+        guest: GuestOffset,
+        /// Where it starts.
+        host: HostOffset,
+        /// What comes before it is needed ends here.
+        position: u64,
+    },
+    /// The data of an image from a pipe is in too many pieces that are not in
+    /// the order of the disk.
+    #[error(
+        "the data lies in more than {runs_max} runs, which are not in the order of the disk, and that is too much for a pipe: save the image to a file and unpack that"
+    )]
+    Scattered {
+        /// Most runs that are sorted.
+        runs_max: usize,
+    },
+    /// The tables of an image from a pipe cannot be kept.
+    #[error("keeping the tables of the image in temporary storage")]
+    Spool {
+        /// What the storage reported.
+        source: io::Error,
+    },
     /// Reading the image failed.
     #[error("reading the {structure} at host offset {host}")]
     Read {
@@ -145,6 +207,18 @@ pub enum Error {
     Write {
         /// Where the write started.
         offset: u64,
+        /// What the storage reported.
+        source: io::Error,
+    },
+    /// The disk was to share blocks with the image, and cannot.
+    #[error("sharing {bytes} bytes at host offset {host} with the disk at {offset:#x}")]
+    Share {
+        /// Where they are on the disk.
+        offset: u64,
+        /// Where they are in the image.
+        host: HostOffset,
+        /// How many they are.
+        bytes: u64,
         /// What the storage reported.
         source: io::Error,
     },
@@ -170,13 +244,19 @@ impl Error {
                     qcow2_format::ErrorKind::Limit => ErrorKind::Limit,
                 }
             }
-            Self::MarkedCorrupt | Self::Overlap { .. } | Self::Truncated { .. } => {
-                ErrorKind::Corrupt
-            }
-            Self::BackingFile { .. } | Self::Encrypted { .. } | Self::Compressed { .. } => {
+            Self::MarkedCorrupt
+            | Self::Compressed { .. }
+            | Self::Overlap { .. }
+            | Self::Truncated { .. } => ErrorKind::Corrupt,
+            Self::BackingFile { .. } | Self::Encrypted { .. } | Self::Passed { .. } => {
                 ErrorKind::Unsupported
             }
-            Self::Read { .. } | Self::Write { .. } | Self::Resize { .. } => ErrorKind::Io,
+            Self::Scattered { .. } => ErrorKind::Limit,
+            Self::Spool { .. }
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Share { .. }
+            | Self::Resize { .. } => ErrorKind::Io,
         }
     }
 }
@@ -184,8 +264,10 @@ impl Error {
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Read { source, .. }
+            Error::Spool { source }
+            | Error::Read { source, .. }
             | Error::Write { source, .. }
+            | Error::Share { source, .. }
             | Error::Resize { source, .. } => source.kind(),
             other => match other.kind() {
                 ErrorKind::Unsupported => io::ErrorKind::Unsupported,

@@ -27,7 +27,7 @@ fn to_extent(run: Result<Run, Error>) -> Result<Extent, Error> {
         let kind = match run.mapping {
             Mapping::Unallocated => ExtentKind::Unused,
             Mapping::Zero => ExtentKind::Zero,
-            Mapping::Data { .. } => ExtentKind::Data,
+            Mapping::Data { .. } | Mapping::Compressed(_) => ExtentKind::Data,
         };
         Extent::new(run.guest, kind)
     })

@@ -8,7 +8,7 @@ use qcow2_format::{Header, HostOffset};
 use crate::{Error, Structure};
 
 /// Bytes that tell how long the first cluster is.
-const CLUSTER_BITS_END: usize = 24;
+pub(crate) const CLUSTER_BITS_END: usize = 24;
 
 /// Reads the header of an image, with its extensions and the backing file name.
 ///

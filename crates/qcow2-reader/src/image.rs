@@ -7,7 +7,9 @@ use std::ops::Range;
 use blockio::{ReadAt, len_u64};
 use qcow2_format::Header;
 
+use crate::clusters::Clusters;
 use crate::header::{check_supported, read_header};
+use crate::places::Places;
 use crate::runs::{Mapping, Runs};
 use crate::tables::Tables;
 use crate::{Error, Extents, OpenOptions, Structure};
@@ -18,6 +20,7 @@ pub struct Image<S> {
     header: Header,
     size: u64,
     tables: Tables,
+    clusters: Clusters,
 }
 
 impl<S: ReadAt> Image<S> {
@@ -31,9 +34,11 @@ impl<S: ReadAt> Image<S> {
         let header = read_header(&storage)?;
         check_supported(&header)?;
         let size = header.exact_size().unwrap_or(header.size);
-        let tables = Tables::open(&storage, &header, size, options)?;
+        let places = Places::new(&header, storage.size());
+        let tables = Tables::open(&storage, places, &header, size, options)?;
         Ok(Self {
             storage,
+            clusters: Clusters::new(&header, options),
             header,
             size,
             tables,
@@ -93,6 +98,15 @@ impl<S: ReadAt> ReadAt for Image<S> {
                             source,
                         })?;
                 }
+                Mapping::Compressed(stream) => {
+                    self.clusters.read(
+                        &self.storage,
+                        &self.tables.places,
+                        &run.guest,
+                        &stream,
+                        bytes,
+                    )?;
+                }
             }
             rest = behind;
         }
@@ -102,7 +116,7 @@ impl<S: ReadAt> ReadAt for Image<S> {
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
         for run in self.runs(from..self.size) {
             let run = run?;
-            if matches!(run.mapping, Mapping::Data { .. }) {
+            if matches!(run.mapping, Mapping::Data { .. } | Mapping::Compressed(_)) {
                 return Ok(Some(run.guest));
             }
         }

@@ -6,10 +6,11 @@
 //!                                                         └▶ unpack
 //! ```
 //!
-//! Plain, zero and unallocated clusters of version 2 and 3 images are read.
-//! Everything else is refused by name, and bytes that are missing or disputed
-//! are an error that says where; they never become zeros. The storage is any
-//! [`blockio::ReadAt`], and an opened [`Image`] is one itself.
+//! Plain, compressed, zero and unallocated clusters of version 2 and 3 images
+//! are read. Everything else is refused by name, and bytes that are missing,
+//! damaged or disputed are an error that says where; they never become zeros.
+//! The storage is any [`blockio::ReadAt`], and an opened [`Image`] is one
+//! itself. An [`ImageStream`] is an image that arrives on a pipe.
 //!
 //! ```no_run
 //! use blockio::{Disk, ReadAt, Target, TargetOptions};
@@ -26,20 +27,31 @@
 //! target.commit()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Deflate is decoded by libdeflate, which is written in C; without the feature
+//! `libdeflate` by zlib-rs, which is not.
 
 mod batch;
+mod clusters;
+mod decompress;
 mod error;
 mod extents;
+mod forward;
 mod header;
 mod image;
+mod load;
 mod options;
+mod output;
 mod places;
 mod runs;
+mod share;
+mod stream;
 mod tables;
 mod unpack;
 
-pub use error::{Error, ErrorKind, Structure};
+pub use error::{Error, ErrorKind, StreamFault, Structure};
 pub use extents::Extents;
 pub use header::read_header;
 pub use image::Image;
 pub use options::{OpenOptions, Progress, UnpackOptions, UnpackReport};
+pub use stream::ImageStream;

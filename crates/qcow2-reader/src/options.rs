@@ -3,6 +3,8 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 
+use blockio::Reflink;
+
 /// How an image is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
@@ -10,12 +12,16 @@ pub struct OpenOptions {
     /// small this is. 16 MiB by default, which maps 128 GiB of a disk with
     /// clusters of 64 KiB.
     pub l2_cache_bytes: u64,
+    /// Bytes of decompressed clusters kept for small reads in a row; one
+    /// cluster is kept however small this is. 8 MiB by default.
+    pub cluster_cache_bytes: u64,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
         Self {
             l2_cache_bytes: 16 << 20,
+            cluster_cache_bytes: 8 << 20,
         }
     }
 }
@@ -23,11 +29,25 @@ impl Default for OpenOptions {
 /// How an image is unpacked.
 #[derive(Clone, Copy)]
 pub struct UnpackOptions<'p> {
-    /// Threads that read, beside the one that writes. The disk written does
+    /// Threads that read, decompress and write. The disk written does
     /// not depend on it.
     pub threads: NonZeroUsize,
-    /// Told, on the calling thread, how far the work has come.
+    /// Told how far the work has come, by one thread at a time.
     pub progress: Option<&'p (dyn Fn(Progress) + Sync)>,
+    /// Whether the disk may share blocks with the file that holds the image.
+    /// Blocks that are shared are not read, so zeros in them are not left out.
+    pub reflink: Reflink,
+}
+
+impl UnpackOptions<'_> {
+    pub(crate) fn report(&self, done_bytes: u64, total_bytes: u64) {
+        if let Some(progress) = self.progress {
+            progress(Progress {
+                done_bytes,
+                total_bytes,
+            });
+        }
+    }
 }
 
 impl Default for UnpackOptions<'_> {
@@ -35,6 +55,7 @@ impl Default for UnpackOptions<'_> {
         Self {
             threads: pipeline::available_threads(),
             progress: None,
+            reflink: Reflink::Never,
         }
     }
 }
@@ -44,6 +65,7 @@ impl fmt::Debug for UnpackOptions<'_> {
         f.debug_struct("UnpackOptions")
             .field("threads", &self.threads)
             .field("progress", &self.progress.is_some())
+            .field("reflink", &self.reflink)
             .finish()
     }
 }
@@ -62,6 +84,9 @@ pub struct Progress {
 pub struct UnpackReport {
     /// Bytes of the disk, holes included.
     pub disk_bytes: u64,
-    /// Bytes that were written; the rest of the disk was left or made zero.
+    /// Bytes that were written; what is neither written nor shared was left or
+    /// made zero.
     pub written_bytes: u64,
+    /// Bytes that the disk shares with the file that holds the image.
+    pub shared_bytes: u64,
 }

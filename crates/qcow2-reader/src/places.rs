@@ -2,9 +2,54 @@
 
 use std::ops::Range;
 
-use qcow2_format::{GuestOffset, Header, HostOffset};
+use qcow2_format::entry::CompressedDescriptor;
+use qcow2_format::{ClusterBits, GuestOffset, Header, HostOffset};
 
-use crate::{Error, Structure};
+use crate::{Error, StreamFault, Structure};
+
+/// A compressed stream in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Stream {
+    pub(crate) host: HostOffset,
+    /// Bytes to read: all that can belong to it and are there.
+    pub(crate) bytes: u64,
+    /// Bytes up to the end of its last sector, which can lie behind the end of
+    /// the file: entries count whole sectors, and too many of them do no harm.
+    pub(crate) bytes_max: u64,
+}
+
+impl Stream {
+    /// Host offset behind the bytes to read.
+    pub(crate) fn end(&self) -> u64 {
+        self.host.0.saturating_add(self.bytes)
+    }
+
+    /// The error that `fault` is in this stream of a file of `file_bytes`
+    /// bytes, needed for the bytes `guest`, which are in one cluster.
+    pub(crate) fn error(
+        &self,
+        fault: StreamFault,
+        guest: Range<u64>,
+        cluster_bits: ClusterBits,
+        file_bytes: u64,
+    ) -> Error {
+        let end = self.host.0.saturating_add(self.bytes_max);
+        if end > file_bytes && matches!(fault, StreamFault::Ends { .. }) {
+            return Error::Truncated {
+                structure: Structure::Stream,
+                guest,
+                host: self.host,
+                end,
+                file_bytes,
+            };
+        }
+        Error::Compressed {
+            host: self.host,
+            guest: GuestOffset(cluster_bits.round_down(guest.start)),
+            source: fault,
+        }
+    }
+}
 
 /// The file, and what is taken in it.
 #[derive(Debug)]
@@ -33,6 +78,35 @@ impl Places {
                 (Structure::L1Table, range(header.l1_table_offset, l1_bytes)),
             ],
         }
+    }
+
+    /// Length of the file, or the largest number where that is not known.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// The stream that `descriptor` describes, needed for the bytes `guest`.
+    /// Refuses one that starts in another structure or behind the file's end.
+    pub(crate) fn stream(
+        &self,
+        guest: &Range<u64>,
+        descriptor: &CompressedDescriptor,
+    ) -> Result<Stream, Error> {
+        let host = descriptor.host;
+        self.check(Structure::Stream, guest.clone(), host, 1)?;
+        let bytes_max = descriptor.bytes_max();
+        let end = self
+            .taken
+            .iter()
+            .map(|(_, range)| range.start)
+            .filter(|start| *start > host.0)
+            .fold(self.file_bytes, u64::min)
+            .min(host.0.saturating_add(bytes_max));
+        Ok(Stream {
+            host,
+            bytes: end.saturating_sub(host.0),
+            bytes_max,
+        })
     }
 
     /// Refuses a structure of `bytes` bytes at `host`, needed for the bytes

@@ -5,6 +5,7 @@ use std::ops::Range;
 use blockio::ReadAt;
 use qcow2_format::{GuestOffset, HostOffset, L2Entry};
 
+use crate::places::Stream;
 use crate::tables::{L2Table, Tables};
 use crate::{Error, Structure};
 
@@ -17,6 +18,8 @@ pub(crate) enum Mapping {
     Zero,
     /// In the file, one behind the other from here on.
     Data { host: HostOffset },
+    /// In a compressed stream, which gives the cluster that they lie in.
+    Compressed(Stream),
 }
 
 /// Guest bytes in a row that are mapped alike.
@@ -132,10 +135,9 @@ impl<'i, S: ReadAt> Runs<'i, S> {
                     .check(Structure::Data, guest.clone(), host, bytes)?;
                 Mapping::Data { host }
             }
-            L2Entry::Compressed(_) => {
-                return Err(Error::Compressed {
-                    guest: GuestOffset(cluster_start),
-                });
+            L2Entry::Compressed(descriptor) => {
+                let stream = self.tables.places.stream(&guest, &descriptor)?;
+                Mapping::Compressed(stream)
             }
         };
         Ok(Run { guest, mapping })

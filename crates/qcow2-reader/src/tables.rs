@@ -30,7 +30,10 @@ impl Table {
         let read = || {
             let length = usize::try_from(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
             let mut table = vec![0; length];
-            storage.read_at(host.0, &mut table)?;
+            // A table of no entries may be anywhere.
+            if length > 0 {
+                storage.read_at(host.0, &mut table)?;
+            }
             Ok(Self(table))
         };
         read().map_err(|source| Error::Read {
@@ -75,20 +78,28 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Reads the L1 table of the active disk, which has `size` bytes.
+    /// Bytes of the L1 table of a disk of `size` bytes that are in use.
+    ///
+    /// Decoding the header has held this against the stored number of entries,
+    /// and that against the limit of 32 MiB.
+    pub(crate) fn l1_bytes(header: &Header, size: u64) -> u64 {
+        let l1_entries = header.geometry().l1_entries_for(size);
+        l1_entries.saturating_mul(L1_ENTRY_BYTES)
+    }
+
+    /// Reads the L1 table of the active disk, which has `size` bytes. The
+    /// tables are in `storage`, and all else at its place in `places`.
     pub(crate) fn open<S: ReadAt + ?Sized>(
         storage: &S,
+        places: Places,
         header: &Header,
         size: u64,
         options: &OpenOptions,
     ) -> Result<Self, Error> {
         let geometry = header.geometry();
-        let places = Places::new(header, storage.size());
         let l1_host = header.l1_table_offset;
-        // Decoding the header has held this against the stored number of
-        // entries, and that against the limit of 32 MiB.
         let l1_entries = geometry.l1_entries_for(size);
-        let l1_bytes = l1_entries.saturating_mul(L1_ENTRY_BYTES);
+        let l1_bytes = Self::l1_bytes(header, size);
         places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
         let l1 = Table::read(storage, Structure::L1Table, l1_host, l1_bytes)?;
         let cached = options.l2_cache_bytes / geometry.cluster_bits.bytes();
@@ -113,19 +124,17 @@ impl Tables {
         start..start.saturating_add(coverage_bytes).min(self.size)
     }
 
-    /// The L2 table that L1 entry `l1_index` names, or `None` where it names
-    /// none and all it maps is unallocated.
-    pub(crate) fn l2<S: ReadAt + ?Sized>(
-        &self,
-        storage: &S,
-        l1_index: u64,
-    ) -> Result<Option<L2Table>, Error> {
+    /// Entries of the L1 table that are in use.
+    pub(crate) fn l1_entries(&self) -> u64 {
+        self.geometry.l1_entries_for(self.size)
+    }
+
+    /// Where the L2 table is that L1 entry `l1_index` names, and how many bytes
+    /// of it are in use; `None` where all that the entry maps is unallocated.
+    pub(crate) fn l2_place(&self, l1_index: u64) -> Result<Option<(HostOffset, u64)>, Error> {
         let raw = self.l1.entry(l1_index);
         if raw == 0 {
             return Ok(None);
-        }
-        if let Some(table) = self.cache().get(&l1_index) {
-            return Ok(Some(table.clone()));
         }
         let guest = self.l1_coverage(l1_index);
         let entry =
@@ -146,6 +155,22 @@ impl Tables {
             .div_ceil(self.geometry.cluster_bits.bytes())
             .saturating_mul(self.geometry.l2_entry_bytes());
         self.places.check(Structure::L2Table, guest, host, bytes)?;
+        Ok(Some((host, bytes)))
+    }
+
+    /// The L2 table that L1 entry `l1_index` names, or `None` where it names
+    /// none and all it maps is unallocated.
+    pub(crate) fn l2<S: ReadAt + ?Sized>(
+        &self,
+        storage: &S,
+        l1_index: u64,
+    ) -> Result<Option<L2Table>, Error> {
+        if let Some(table) = self.cache().get(&l1_index) {
+            return Ok(Some(table.clone()));
+        }
+        let Some((host, bytes)) = self.l2_place(l1_index)? else {
+            return Ok(None);
+        };
         // Not under the lock: a slow read must not stop the readers that have
         // their table. Two that miss the same one at once both read it.
         let entries = Arc::new(Table::read(storage, Structure::L2Table, host, bytes)?);

@@ -1,26 +1,32 @@
 //! Back to raw: the whole disk of an image, written somewhere else.
 
+use std::fs::File;
+use std::io;
+use std::iter;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 
-use blockio::{ReadAt, WriteAt, len_u64, nonzero_runs};
-use pipeline::{BufferPool, PooledBuffer, ordered_map};
-use qcow2_format::HostOffset;
+use blockio::{ReadAt, Reflink, WriteAt};
+use pipeline::ordered_map_with;
 
-use crate::batch::{BLOCK_BYTES, Batch, Batches};
-use crate::{Error, Image, Progress, Structure, UnpackOptions, UnpackReport};
+use crate::batch::{Batch, Batches};
+use crate::decompress::Decoder;
+use crate::load::{Buffers, Loaded, Piece, Stationary};
+use crate::output::Output;
+use crate::runs::{Mapping, Run};
+use crate::share::Sharing;
+use crate::{Error, Image, UnpackOptions, UnpackReport};
 
-/// Threads that are worth having: they only copy from the page cache and look
-/// for zeros, which outruns any storage, and each holds three batches.
-const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+/// Threads that are worth having for plain images: they only copy from the page
+/// cache and look for zeros, which outruns any storage, and each holds three
+/// batches.
+const COPIERS_MAX: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
-/// Shortest run of zeros left out of a target that starts zeroed. To write more
-/// to save requests is slower: a page written costs more than a request.
-const HOLE_BYTES_MIN: usize = 4096;
+/// Most threads that decode: with three batches and the streams of one more for
+/// each, they stay within 64 MiB where clusters are small.
+const DECODERS_MAX: NonZeroUsize = NonZeroUsize::new(24).unwrap();
 
-/// Shortest run of zeros that a target which does not start zeroed is asked to
-/// make. Shorter ones are written: for a device, that is less work.
-const ZEROES_BYTES_MIN: usize = 64 << 10;
+/// The first batches tell whether there is anything to decode.
+const LOOKED_AT: usize = 16;
 
 impl<S: ReadAt> Image<S> {
     /// Writes the whole disk to `target`, in ascending order, and makes the
@@ -33,158 +39,148 @@ impl<S: ReadAt> Image<S> {
     ///
     /// The first in the order of the disk: a damaged or unsupported part of the
     /// image, or a failed read or write. The target then holds a part.
-    /// [`Error::Resize`] before anything is written where the target is too small.
+    /// [`Error::Resize`] before anything is written where the target is too small,
+    /// [`Error::Share`] where it has to share blocks and cannot.
     pub fn unpack<T: WriteAt + ?Sized>(
         &self,
         target: &T,
         options: &UnpackOptions<'_>,
     ) -> Result<UnpackReport, Error> {
         let size = self.size();
-        target
-            .reserve(size)
-            .map_err(|source| Error::Resize { size, source })?;
-        let mut output = Output {
-            target,
-            zeroed: target.starts_zeroed(),
-            done: 0,
-            written_bytes: 0,
+        let file = self.storage().as_file();
+        let sharing = Sharing::new(options.reflink, file, self.header().cluster_bits)?;
+        let job = Job {
+            image: self,
+            options,
+            buffers: Buffers::default(),
+            sharing,
         };
-        let zeroes_min = if output.zeroed {
-            HOLE_BYTES_MIN
-        } else {
-            ZEROES_BYTES_MIN
-        };
-        let report = |done_bytes| {
-            if let Some(progress) = options.progress {
-                progress(Progress {
-                    done_bytes,
-                    total_bytes: size,
-                });
-            }
-        };
-        let pool = BufferPool::new();
-        ordered_map(
-            options.threads.min(THREADS_MAX),
-            Batches::new(self.runs(0..size)),
-            |batch| Piece::read(self.storage(), &batch, &pool, zeroes_min),
-            |piece| {
-                output.put(&piece)?;
-                report(piece.start.saturating_add(len_u64(piece.bytes.len())));
-                Ok(())
-            },
-        )?;
+        let mut output = Output::new(target, size)?;
+        job.run(&mut output)?;
         output.zero_to(size)?;
-        target
-            .set_size(size)
-            .map_err(|source| Error::Resize { size, source })?;
-        report(size);
-        Ok(UnpackReport {
-            disk_bytes: size,
-            written_bytes: output.written_bytes,
-        })
+        let report = output.finish(size)?;
+        options.report(size, size);
+        Ok(report)
     }
 }
 
-/// The bytes of a batch, and which of them matter.
-struct Piece<'p> {
-    /// Guest offset of the first byte.
-    start: u64,
-    bytes: PooledBuffer<'p>,
-    /// The parts to write; the others are zero.
-    parts: Vec<Range<usize>>,
+/// A disk on its way out of an image.
+struct Job<'j, S> {
+    image: &'j Image<S>,
+    options: &'j UnpackOptions<'j>,
+    buffers: Buffers,
+    /// What is shared, and the file that has it.
+    sharing: Option<(Sharing, &'j File)>,
 }
 
-impl<'p> Piece<'p> {
-    fn read<S: ReadAt>(
-        storage: &S,
+/// What becomes of a batch.
+enum Product<'p> {
+    Piece(Piece<'p>),
+    /// A run of plain data to be shared.
+    Share(Run),
+}
+
+impl<S: ReadAt> Job<'_, S> {
+    fn run<T: WriteAt + ?Sized>(&self, output: &mut Output<'_, T>) -> Result<(), Error> {
+        let runs = self.image.runs(0..self.image.size());
+        let sharing = self.sharing.as_ref().map(|(sharing, _)| sharing);
+        let (threads_max, batches) = look_ahead(Batches::with_shareable(runs, sharing));
+        let zeroes_min = output.zeroes_min();
+        ordered_map_with(
+            self.options.threads.min(threads_max),
+            batches,
+            || self.decoder(),
+            |decoder, batch| match batch.shareable() {
+                Some(run) => Ok(Product::Share(run)),
+                None => self.piece(decoder, &batch, zeroes_min).map(Product::Piece),
+            },
+            |product| match product {
+                Product::Piece(piece) => self.put(&piece, output),
+                Product::Share(run) => self.share(run, output),
+            },
+        )
+    }
+
+    fn decoder(&self) -> Decoder {
+        Decoder::new(self.image.header().compression_type)
+    }
+
+    fn piece(
+        &self,
+        decoder: &mut Decoder,
         batch: &Batch,
-        pool: &'p BufferPool,
         zeroes_min: usize,
-    ) -> Result<Self, Error> {
-        let start = batch.guest.start;
-        let offset = |guest: u64| batch_offset(guest.saturating_sub(start));
-        let mut bytes = pool.take(offset(batch.guest.end));
-        let mut filled = 0;
-        for segment in &batch.segments {
-            let stored = offset(segment.guest.start)..offset(segment.guest.end);
-            bytes[filled..stored.start].fill(0);
-            filled = stored.end;
-            storage
-                .read_at(segment.host, &mut bytes[stored])
-                .map_err(|source| Error::Read {
-                    structure: Structure::Data,
-                    host: HostOffset(segment.host),
-                    source,
-                })?;
-        }
-        let parts = parts_to_write(&bytes, zeroes_min);
-        Ok(Self {
-            start,
-            bytes,
-            parts,
-        })
+    ) -> Result<Piece<'_>, Error> {
+        let mut source = Stationary(self.image.storage());
+        let loaded = Loaded::read(&mut source, batch, &self.buffers)?;
+        loaded.decode(decoder, self.image.header().cluster_bits, zeroes_min)
     }
-}
 
-/// The parts of `bytes` between runs of at least `zeroes_min` zeros.
-fn parts_to_write(bytes: &[u8], zeroes_min: usize) -> Vec<Range<usize>> {
-    let mut parts: Vec<Range<usize>> = Vec::new();
-    for run in nonzero_runs(bytes, batch_offset(BLOCK_BYTES)) {
-        match parts.last_mut() {
-            Some(part) if run.start - part.end < zeroes_min => part.end = run.end,
-            _ => parts.push(run),
-        }
-    }
-    parts
-}
-
-/// A length within a batch, which is far below any `usize`.
-fn batch_offset(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// The target, written from its start on.
-struct Output<'t, T: ?Sized> {
-    target: &'t T,
-    zeroed: bool,
-    /// The disk is complete up to here.
-    done: u64,
-    written_bytes: u64,
-}
-
-impl<T: WriteAt + ?Sized> Output<'_, T> {
-    fn put(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
-        for part in &piece.parts {
-            let bytes = &piece.bytes[part.clone()];
-            let start = piece.start.saturating_add(len_u64(part.start));
-            self.zero_to(start)?;
-            self.target
-                .write_at(start, bytes)
-                .map_err(|source| Error::Write {
-                    offset: start,
-                    source,
-                })?;
-            self.done = start.saturating_add(len_u64(bytes.len()));
-            self.written_bytes = self.written_bytes.saturating_add(len_u64(bytes.len()));
-        }
+    fn put<T: WriteAt + ?Sized>(
+        &self,
+        piece: &Piece<'_>,
+        output: &mut Output<'_, T>,
+    ) -> Result<(), Error> {
+        output.put(piece)?;
+        self.options.report(piece.end(), self.image.size());
         Ok(())
     }
 
-    /// Completes the disk up to `end` with zeros.
-    fn zero_to(&mut self, end: u64) -> Result<(), Error> {
-        let start = self.done;
-        if start < end && !self.zeroed {
-            self.target
-                .write_zeroes(start, end.saturating_sub(start))
-                .map_err(|source| Error::Write {
-                    offset: start,
-                    source,
-                })?;
+    /// Shares a run of plain data, or copies it where the target cannot and
+    /// need not share it.
+    fn share<T: WriteAt + ?Sized>(
+        &self,
+        run: Run,
+        output: &mut Output<'_, T>,
+    ) -> Result<(), Error> {
+        let (Some((sharing, file)), Mapping::Data { host }) = (&self.sharing, run.mapping) else {
+            return self.copy(run, output);
+        };
+        if !sharing.is_refused() {
+            match output.share(&run.guest, file, host) {
+                Ok(()) => {
+                    self.options.report(run.guest.end, self.image.size());
+                    return Ok(());
+                }
+                Err(Error::Share { source, .. })
+                    if source.kind() == io::ErrorKind::Unsupported
+                        && self.options.reflink == Reflink::Auto =>
+                {
+                    sharing.refuse();
+                }
+                Err(error) => return Err(error),
+            }
         }
-        self.done = end;
-        Ok(())
+        self.copy(run, output)
+    }
+
+    /// Copies a run while the other threads have nothing to do but to wait.
+    fn copy<T: WriteAt + ?Sized>(&self, run: Run, output: &mut Output<'_, T>) -> Result<(), Error> {
+        let zeroes_min = output.zeroes_min();
+        ordered_map_with(
+            self.options.threads.min(COPIERS_MAX),
+            Batches::new(iter::once(Ok(run))),
+            || self.decoder(),
+            |decoder, batch| self.piece(decoder, &batch, zeroes_min),
+            |piece| self.put(&piece, output),
+        )
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// Threads that are worth having for these batches, which follow.
+pub(crate) fn look_ahead<I>(mut batches: I) -> (NonZeroUsize, impl Iterator<Item = I::Item>)
+where
+    I: Iterator<Item = Result<Batch, Error>>,
+{
+    let first: Vec<_> = batches.by_ref().take(LOOKED_AT).collect();
+    let compressed = first
+        .iter()
+        .flatten()
+        .any(|batch| batch.streams().next().is_some());
+    let threads_max = if compressed {
+        DECODERS_MAX
+    } else {
+        COPIERS_MAX
+    };
+    (threads_max, first.into_iter().chain(batches))
+}

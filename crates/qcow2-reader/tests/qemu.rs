@@ -6,11 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use blockio::{MemoryDisk, ReadAt, len_u64, tiles};
-use qcow2_reader::{Image, OpenOptions, UnpackOptions};
+use fixtures::SplitMix;
+use qcow2_reader::{Error, Image, ImageStream, OpenOptions, UnpackOptions};
 use tempfile::TempDir;
 
 /// A folder for images, or `None` where one of `programs` is missing.
@@ -67,9 +69,10 @@ fn source(path: &Path) {
     fs::write(path, disk).unwrap();
 }
 
-/// Asserts that the image unpacks to what `qemu-img convert` makes of it.
+/// Asserts that the image unpacks to what `qemu-img convert` makes of it, from a
+/// file and from a pipe; says whether a pipe can bring it.
 #[track_caller]
-fn agrees(path: &str) {
+fn agrees(path: &str) -> bool {
     let raw = format!("{path}.raw");
     run(
         "qemu-img",
@@ -81,12 +84,48 @@ fn agrees(path: &str) {
     let image = Image::open(fs::read(path).unwrap(), &OpenOptions::default()).unwrap();
     let extents: Vec<_> = image.extents().map(Result::unwrap).collect();
     assert!(tiles(extents, len_u64(want.len())), "{path}");
-    let disk = MemoryDisk::default();
-    image.unpack(&disk, &UnpackOptions::default()).unwrap();
-    assert!(disk.into_bytes() == want, "{path}");
+    for threads in [1, 3] {
+        let options = UnpackOptions {
+            threads: NonZeroUsize::new(threads).unwrap(),
+            ..UnpackOptions::default()
+        };
+        let disk = MemoryDisk::default();
+        image.unpack(&disk, &options).unwrap();
+        assert!(disk.into_bytes() == want, "{path}");
+    }
     let mut whole = vec![0xee; want.len()];
     image.read_at(0, &mut whole).unwrap();
     assert!(whole == want, "{path}");
+    let mut random = SplitMix::new(1);
+    for _ in 0..if want.is_empty() { 0 } else { 40 } {
+        let start = usize::try_from(random.below(len_u64(want.len()))).unwrap();
+        let length = usize::try_from(random.below(100_000)).unwrap();
+        let range = start..want.len().min(start + length);
+        let mut part = vec![0xee; range.len()];
+        image.read_at(len_u64(range.start), &mut part).unwrap();
+        assert!(part == want[range.clone()], "{path} {range:?}");
+    }
+    from_pipe(path, &want)
+}
+
+/// Asserts that the image in a pipe gives `want`, or that its data has passed
+/// when it is needed: `false`.
+#[track_caller]
+fn from_pipe(path: &str, want: &[u8]) -> bool {
+    let spool = MemoryDisk::default();
+    let disk = MemoryDisk::default();
+    let restored = ImageStream::open(
+        fs::File::open(path).unwrap(),
+        spool,
+        &OpenOptions::default(),
+    )
+    .and_then(|stream| stream.unpack(&disk, &UnpackOptions::default()));
+    match restored {
+        Ok(_) => assert!(disk.into_bytes() == want, "{path}"),
+        Err(Error::Passed { .. }) => return false,
+        Err(error) => panic!("{path}: {error}"),
+    }
+    true
 }
 
 struct Folder(TempDir);
@@ -117,6 +156,57 @@ fn all_cluster_sizes_versions_and_refcount_widths() {
             "qemu-img",
             &[
                 "convert", "-f", "raw", "-O", "qcow2", "-o", options, &raw, &image,
+            ],
+        );
+        agrees(&image);
+        fs::remove_file(&image).unwrap();
+    }
+}
+
+#[test]
+fn compressed_images_of_all_cluster_sizes() {
+    let Some(folder) = folder(&["qemu-img"]).map(Folder) else {
+        return;
+    };
+    let (raw, image) = (folder.path("source.raw"), folder.path("image.qcow2"));
+    source(Path::new(&raw));
+    for bits in 9..=21 {
+        for method in ["zlib", "zstd"] {
+            let options = format!("cluster_size={},compression_type={method}", 1u32 << bits);
+            let mut convert = vec!["convert", "-c", "-f", "raw", "-O", "qcow2", "-o", &options];
+            if bits % 2 == 0 {
+                convert.push("-W");
+            }
+            convert.extend([raw.as_str(), &image]);
+            run("qemu-img", &convert);
+            let one_table = bits > 12;
+            assert_eq!(agrees(&image), one_table);
+            fs::remove_file(&image).unwrap();
+        }
+    }
+}
+
+#[test]
+fn compressed_clusters_among_others() {
+    let Some(folder) = folder(&["qemu-img", "qemu-io"]).map(Folder) else {
+        return;
+    };
+    let (raw, image) = (folder.path("source.raw"), folder.path("image.qcow2"));
+    source(Path::new(&raw));
+    for options in ["compat=0.10", "cluster_size=4k", "compression_type=zstd"] {
+        run(
+            "qemu-img",
+            &[
+                "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", options, &raw, &image,
+            ],
+        );
+        run("qemu-img", &["snapshot", "-c", "first", &image]);
+        change(
+            &image,
+            &[
+                "write -P 1 10k 100k",
+                "write -P 2 1M 64k",
+                "discard 256k 64k",
             ],
         );
         agrees(&image);

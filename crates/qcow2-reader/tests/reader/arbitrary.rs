@@ -1,6 +1,7 @@
 //! Images that mean harm, or nothing at all.
 
-use crate::common::{FILE, L2_FIRST, base, naive, open, put, put64, unpacked};
+use crate::builder::{DEFLATE, mixed};
+use crate::common::{FILE, L2_FIRST, base, from_pipe, naive, open, put, put64, unpacked};
 use blockio::{ExtentKind, ReadAt, len_u64, tiles};
 use proptest::prelude::*;
 use qcow2_reader::{Image, OpenOptions, read_header};
@@ -19,10 +20,14 @@ fn examine(bytes: Vec<u8>, offsets: &[(u16, u16)]) -> Result<(), TestCaseError> 
         return Ok(());
     }
     let disk = unpacked(&image);
+    let piped = from_pipe(image.storage());
     let (Ok(extents), Ok(disk)) = (extents, disk) else {
-        prop_assert!(image.extents().any(|extent| extent.is_err()));
+        prop_assert!(piped.is_err());
+        let walked = image.extents().any(|extent| extent.is_err());
+        prop_assert!(walked || naive(image.storage()).is_none());
         return Ok(());
     };
+    prop_assert!(piped.is_err() || piped.is_ok_and(|piped| piped == disk));
     prop_assert!(tiles(extents.iter().copied(), image.size()));
     prop_assert!(extents.windows(2).all(|pair| pair[0].kind != pair[1].kind));
     prop_assert_eq!(naive(image.storage()), Some(disk.clone()));
@@ -83,10 +88,26 @@ proptest! {
         examine(image, &offsets)?;
     }
 
+    /// The same of an image with compressed clusters, tables and streams alike.
+    #[test]
+    fn patched_streams_give_an_error_or_what_they_say(
+        patches in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in prop_oneof![3 => Just(None), 1 => any::<prop::sample::Index>().prop_map(Some)],
+        offsets: Vec<(u16, u16)>,
+    ) {
+        let (mut image, _) = mixed(9, DEFLATE, 30);
+        for (at, value) in patches {
+            let at = 0x400 + at.index(image.len() - 0x400);
+            image[at] = value;
+        }
+        image.truncate(cut.map_or(image.len(), |cut| cut.index(image.len())));
+        examine(image, &offsets)?;
+    }
+
     /// L2 tables with any entries that point into the file.
     #[test]
     fn any_mapping_is_followed(
-        entries in prop::collection::vec((0u64..14, 0u8..8), 79),
+        entries in prop::collection::vec((0u64..14, 0u8..9), 79),
         offsets in prop::collection::vec(any::<(u16, u16)>(), 8),
     ) {
         let mut image = base();
@@ -95,6 +116,7 @@ proptest! {
                 0 => 0,
                 1 => 1,
                 2 => 1 | cluster << 9,
+                8 => 1 << 62 | cluster << 9 | 1,
                 _ => cluster << 9,
             };
             put(&mut image, L2_FIRST + index * 8, &entry.to_be_bytes());

@@ -2,9 +2,10 @@
 //! shares nothing with the crate under test.
 
 use std::error::Error as _;
+use std::io::Read as _;
 
 use blockio::{MemoryDisk, ReadAt};
-use qcow2_reader::{Error, ErrorKind, Image, OpenOptions, UnpackOptions};
+use qcow2_reader::{Error, ErrorKind, Image, ImageStream, OpenOptions, UnpackOptions};
 
 /// Bytes of the disk in [`base`]: 78 clusters of 512 bytes, and 64 bytes.
 pub(crate) const SIZE: usize = 40_000;
@@ -16,6 +17,12 @@ pub(crate) const L2_SECOND: usize = 0xa00;
 pub(crate) const LAST_DATA: usize = 0x1600;
 /// Bytes of the file.
 pub(crate) const FILE: usize = LAST_DATA + 64;
+
+/// One table and one cluster are kept, whatever the options say.
+pub(crate) const TINY_CACHES: OpenOptions = OpenOptions {
+    l2_cache_bytes: 0,
+    cluster_cache_bytes: 0,
+};
 
 /// An image of version 3 with clusters of 512 bytes.
 ///
@@ -116,6 +123,14 @@ pub(crate) fn unpacked<S: ReadAt>(image: &Image<S>) -> Result<Vec<u8>, Error> {
     Ok(disk.into_bytes())
 }
 
+/// The disk of an image that arrives on a pipe.
+pub(crate) fn from_pipe(image: &[u8]) -> Result<Vec<u8>, Error> {
+    let stream = ImageStream::open(image, MemoryDisk::default(), &OpenOptions::default())?;
+    let disk = MemoryDisk::default();
+    stream.unpack(&disk, &UnpackOptions::default())?;
+    Ok(disk.into_bytes())
+}
+
 /// The disk of an image, read at once.
 pub(crate) fn read(image: Vec<u8>) -> Result<Vec<u8>, Error> {
     let image = open(image)?;
@@ -191,7 +206,16 @@ pub(crate) fn naive(image: &[u8]) -> Option<Vec<u8>> {
         match (entry >> 62 & 1, entry & 1, entry & OFFSET) {
             (0, 1, _) | (0, 0, 0) => disk.extend(zeros),
             (0, 0, host) => disk.extend(get(host, length)?),
-            _ => return None,
+            _ => {
+                let shift = 70 - u32::from(image[23]);
+                let host = usize::try_from(entry & ((1 << shift) - 1)).ok()?;
+                let sectors = usize::try_from(entry << 2 >> 2 >> shift).ok()? + 1;
+                let end = image.len().min(host / 512 * 512 + sectors * 512);
+                let mut decoder = flate2::read::DeflateDecoder::new(image.get(host..end)?);
+                let mut bytes = vec![0; usize::try_from(cluster).ok()?];
+                decoder.read_exact(&mut bytes).ok()?;
+                disk.extend(bytes.get(..zeros.len())?);
+            }
         }
     }
     Some(disk)

@@ -1,8 +1,8 @@
 //! What right images give: exact bytes, exact extents, at any place.
 
 use crate::common::{
-    FILE, L1, L2_FIRST, L2_SECOND, SIZE, base, base_disk, base_v2, naive, open, put, put32, put64,
-    restored, unpacked,
+    FILE, L1, L2_FIRST, L2_SECOND, SIZE, TINY_CACHES, base, base_disk, base_v2, from_pipe, naive,
+    open, put, put32, put64, restored, unpacked,
 };
 use blockio::{Extent, ExtentKind, ReadAt, tiles};
 use qcow2_reader::{Image, OpenOptions, read_header};
@@ -89,7 +89,7 @@ fn data_runs_follow_the_host_and_end_with_the_disk() {
 
 #[test]
 fn one_table_in_the_cache_gives_the_same_bytes() {
-    let image = Image::open(base(), &OpenOptions { l2_cache_bytes: 0 }).unwrap();
+    let image = Image::open(base(), &TINY_CACHES).unwrap();
     let disk = base_disk();
     for start in [0usize, 39_990, 10, 39_980, 32_760] {
         let mut bytes = [0xee; 10];
@@ -100,6 +100,7 @@ fn one_table_in_the_cache_gives_the_same_bytes() {
     }
     let endless = OpenOptions {
         l2_cache_bytes: u64::MAX,
+        cluster_cache_bytes: u64::MAX,
     };
     assert_eq!(
         unpacked(&Image::open(base(), &endless).unwrap()).unwrap(),
@@ -109,10 +110,7 @@ fn one_table_in_the_cache_gives_the_same_bytes() {
 
 #[test]
 fn many_threads_read_one_image() {
-    let (image, disk) = (
-        Image::open(base(), &OpenOptions { l2_cache_bytes: 0 }).unwrap(),
-        base_disk(),
-    );
+    let (image, disk) = (Image::open(base(), &TINY_CACHES).unwrap(), base_disk());
     std::thread::scope(|scope| {
         for thread in 0..4usize {
             let (image, disk) = (&image, &disk);
@@ -146,11 +144,14 @@ fn a_disk_of_no_bytes_is_read_without_tables() {
     let mut image = base();
     put64(&mut image, 24, 0);
     put32(&mut image, 36, 0);
-    put64(&mut image, 40, 0);
     image.truncate(0x600);
-    let image = open(image).unwrap();
-    assert_eq!((image.size(), image.extents().count()), (0, 0));
-    assert_eq!(unpacked(&image).unwrap(), []);
+    for l1_host in [0, 0x600, 1 << 40] {
+        put64(&mut image, 40, l1_host);
+        assert_eq!(from_pipe(&image).unwrap(), []);
+        let image = open(image.clone()).unwrap();
+        assert_eq!((image.size(), image.extents().count()), (0, 0));
+        assert_eq!(unpacked(&image).unwrap(), []);
+    }
 }
 
 #[test]

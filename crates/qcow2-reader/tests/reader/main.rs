@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arbitrary;
+mod builder;
 mod common;
+mod compressed;
 mod content;
+mod pipe;
+mod reflink;
 mod refusals;
 mod unpack;

@@ -76,7 +76,7 @@ impl WriteAt for Recorder {
 fn threads(count: usize) -> UnpackOptions<'static> {
     UnpackOptions {
         threads: NonZeroUsize::new(count).unwrap(),
-        progress: None,
+        ..UnpackOptions::default()
     }
 }
 

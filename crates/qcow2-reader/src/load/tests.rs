@@ -1,4 +1,5 @@
 use super::*;
+use crate::output::{HOLE_BYTES_MIN, ZEROES_BYTES_MIN};
 
 #[test]
 fn parts_are_whole_blocks_between_the_zeros() {

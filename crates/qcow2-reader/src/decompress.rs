@@ -1,0 +1,137 @@
+//! Compressed streams: one of them gives one cluster.
+
+use std::fmt;
+
+use blockio::len_u64;
+use flate2::{Decompress, FlushDecompress, Status};
+use qcow2_format::header::CompressionType;
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
+use zstd::zstd_safe::{DCtx, find_frame_compressed_size, is_error_kind as is_kind};
+
+use crate::StreamFault;
+
+/// Decodes streams of one image. Its contexts are made once and used again.
+pub(crate) enum Decoder {
+    Deflate(Inflater),
+    Zstd(DCtx<'static>),
+}
+
+impl Decoder {
+    pub(crate) fn new(compression: CompressionType) -> Self {
+        match compression {
+            CompressionType::Deflate => Self::Deflate(Inflater::default()),
+            CompressionType::Zstd => Self::Zstd(DCtx::create()),
+        }
+    }
+
+    /// Fills `cluster` from the stream at the start of `stored`. What follows
+    /// the stream, and what the stream gives beyond the cluster, is ignored as
+    /// by QEMU. After an error `cluster` holds anything.
+    pub(crate) fn decode(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<(), StreamFault> {
+        match self {
+            Self::Deflate(inflater) => inflater.decode(stored, cluster),
+            Self::Zstd(context) => unpack_frames(context, stored, cluster),
+        }
+    }
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deflate(_) => "Decoder(deflate)",
+            Self::Zstd(_) => "Decoder(zstd)",
+        })
+    }
+}
+
+/// Raw deflate, in two ways.
+#[derive(Default)]
+pub(crate) struct Inflater {
+    /// Wants the whole stream and room for all that it gives.
+    #[cfg(feature = "libdeflate")]
+    whole: Option<libdeflater::Decompressor>,
+    /// Stops when the cluster is full. It says what is wrong, too.
+    stepwise: Option<Decompress>,
+}
+
+impl Inflater {
+    fn decode(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<(), StreamFault> {
+        #[cfg(feature = "libdeflate")]
+        {
+            let whole = self.whole.get_or_insert_default();
+            if whole.deflate_decompress(stored, cluster) == Ok(cluster.len()) {
+                return Ok(());
+            }
+        }
+        self.decode_stepwise(stored, cluster)
+    }
+
+    fn decode_stepwise(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<(), StreamFault> {
+        let stepwise = self.stepwise.get_or_insert_with(|| Decompress::new(false));
+        stepwise.reset(false);
+        let status = stepwise.decompress(stored, cluster, FlushDecompress::Finish);
+        let after_bytes = stepwise.total_out();
+        match status {
+            Err(_) => Err(StreamFault::Garbage { after_bytes }),
+            Ok(Status::Ok | Status::BufError | Status::StreamEnd) => {
+                full(after_bytes, len_u64(cluster.len()))
+            }
+        }
+    }
+}
+
+/// Fills `cluster` from the frames that `stored` starts with.
+///
+/// Each is decoded at once, into a cluster that is all the window it needs:
+/// what a frame says of its window is never allocated. QEMU refuses a last
+/// frame that gives more than the cluster, and so does this.
+fn unpack_frames(
+    context: &mut DCtx<'_>,
+    stored: &[u8],
+    cluster: &mut [u8],
+) -> Result<(), StreamFault> {
+    let cluster_bytes = len_u64(cluster.len());
+    let (mut frames, mut room) = (stored, cluster);
+    while !room.is_empty() {
+        let after_bytes = cluster_bytes.saturating_sub(len_u64(room.len()));
+        let garbage = StreamFault::Garbage { after_bytes };
+        let frame = match find_frame_compressed_size(frames) {
+            Ok(length) => frames.split_at_checked(length),
+            // Padding or the next stream follows the last frame.
+            Err(code)
+                if after_bytes > 0 || is_kind(code, ZSTD_ErrorCode::ZSTD_error_srcSize_wrong) =>
+            {
+                return full(after_bytes, cluster_bytes);
+            }
+            Err(_) => None,
+        };
+        let Some((frame, behind)) = frame else {
+            return Err(garbage);
+        };
+        let length = match context.decompress(room, frame) {
+            Ok(length) => length,
+            Err(code) if is_kind(code, ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall) => {
+                return Err(StreamFault::TooLong { cluster_bytes });
+            }
+            Err(_) => return Err(garbage),
+        };
+        room = room.get_mut(length..).unwrap_or_default();
+        frames = behind;
+    }
+    Ok(())
+}
+
+/// Whether a stream that ends after so many bytes has filled its cluster.
+fn full(after_bytes: u64, cluster_bytes: u64) -> Result<(), StreamFault> {
+    if after_bytes == cluster_bytes {
+        Ok(())
+    } else {
+        Err(StreamFault::Ends {
+            after_bytes,
+            cluster_bytes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

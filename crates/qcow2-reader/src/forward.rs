@@ -1,0 +1,272 @@
+//! A file that arrives on a pipe: it can only be read forward.
+
+use std::io;
+use std::ops::Range;
+
+use blockio::len_u64;
+use qcow2_format::{GuestOffset, HostOffset};
+
+use crate::load::Source;
+use crate::{Error, Structure};
+
+/// Bytes that are skipped at once.
+const SKIPPED_BYTES: usize = 64 << 10;
+
+/// A file that is read from its start to its end.
+#[derive(Debug)]
+pub(crate) struct Forward<R> {
+    input: R,
+    /// Host offset of the next byte of the input.
+    position: u64,
+    /// The streams read last: those that follow may start within them, or in
+    /// what is left of their last cluster, though plain clusters come between.
+    kept: Vec<u8>,
+    /// Host offset of the first byte that is kept.
+    kept_start: u64,
+    /// Length of a cluster, once it is known.
+    cluster_bytes: u64,
+    ended: bool,
+}
+
+impl<R: io::Read> Forward<R> {
+    pub(crate) fn new(input: R) -> Self {
+        Self {
+            input,
+            position: 0,
+            kept: Vec::new(),
+            kept_start: 0,
+            cluster_bytes: 1,
+            ended: false,
+        }
+    }
+
+    /// From now on clusters are `cluster_bytes` long.
+    pub(crate) fn set_cluster_bytes(&mut self, cluster_bytes: u64) {
+        self.cluster_bytes = cluster_bytes;
+    }
+
+    /// Fills `bytes`, which hold a part of `structure` at `host` for the bytes
+    /// `guest`. The file must not end before.
+    pub(crate) fn read_exact(
+        &mut self,
+        structure: Structure,
+        guest: &Range<u64>,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        let there = self.read(structure, guest.start, host, bytes)?;
+        if there == bytes.len() {
+            return Ok(());
+        }
+        Err(Error::Truncated {
+            structure,
+            guest: guest.clone(),
+            host: HostOffset(host),
+            end: host.saturating_add(len_u64(bytes.len())),
+            file_bytes: self.position,
+        })
+    }
+
+    /// Fills `bytes` from `host` on, and says how many there are: fewer only
+    /// where the file ends.
+    pub(crate) fn read(
+        &mut self,
+        structure: Structure,
+        guest: u64,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<usize, Error> {
+        let (from_kept, from_input) = {
+            let kept = self.kept_from(host);
+            let (from_kept, from_input) = bytes.split_at_mut(kept.len().min(bytes.len()));
+            from_kept.copy_from_slice(&kept[..from_kept.len()]);
+            (from_kept.len(), from_input)
+        };
+        if from_input.is_empty() {
+            return Ok(from_kept);
+        }
+        let next = host.saturating_add(len_u64(from_kept));
+        if next < self.position {
+            return Err(Error::Passed {
+                structure,
+                guest: GuestOffset(guest),
+                host: HostOffset(host),
+                position: self.position,
+            });
+        }
+        let failed = |source| Error::Read {
+            structure,
+            host: HostOffset(host),
+            source,
+        };
+        self.keep_rest_of_cluster(next).map_err(failed)?;
+        self.skip_to(next).map_err(failed)?;
+        let read = self.fill(from_input).map_err(failed)?;
+        Ok(from_kept.saturating_add(read))
+    }
+
+    /// What is kept from `host` on.
+    fn kept_from(&self, host: u64) -> &[u8] {
+        let skipped = host.checked_sub(self.kept_start);
+        let skipped = skipped.and_then(|skipped| usize::try_from(skipped).ok());
+        let kept = skipped.and_then(|skipped| self.kept.get(skipped..));
+        kept.unwrap_or_default()
+    }
+
+    /// Before what lies behind the cluster of the last streams is read, keeps
+    /// the rest of it: a stream that fits may be there.
+    fn keep_rest_of_cluster(&mut self, next: u64) -> io::Result<()> {
+        let kept_end = self.kept_start.saturating_add(len_u64(self.kept.len()));
+        let cluster_end = self.position.next_multiple_of(self.cluster_bytes);
+        if self.kept.is_empty() || kept_end != self.position || next < cluster_end {
+            return Ok(());
+        }
+        let done = self.kept.len();
+        let rest = usize::try_from(cluster_end.saturating_sub(kept_end)).unwrap_or(usize::MAX);
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.resize(done.saturating_add(rest), 0);
+        let read = self.fill(&mut kept[done..])?;
+        kept.truncate(done.saturating_add(read));
+        self.kept = kept;
+        Ok(())
+    }
+
+    /// Reads the input to its end: who writes it must not find the pipe closed.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        self.skip_to(u64::MAX).map_err(|source| Error::Read {
+            structure: Structure::Data,
+            host: HostOffset(self.position),
+            source,
+        })
+    }
+
+    /// Reads up to `host`, or to the end of the file.
+    fn skip_to(&mut self, host: u64) -> io::Result<()> {
+        if self.position >= host {
+            return Ok(());
+        }
+        let mut skipped = vec![0; SKIPPED_BYTES];
+        while self.position < host && !self.ended {
+            let length = usize::try_from(host.saturating_sub(self.position)).unwrap_or(usize::MAX);
+            let length = length.min(SKIPPED_BYTES);
+            self.fill(&mut skipped[..length])?;
+        }
+        Ok(())
+    }
+
+    /// Fills `bytes` with what comes next, and says how many there were.
+    fn fill(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < bytes.len() && !self.ended {
+            match self.input.read(&mut bytes[done..]) {
+                Ok(0) => self.ended = true,
+                Ok(length) => {
+                    done = done.saturating_add(length);
+                    self.position = self.position.saturating_add(len_u64(length));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl<R: io::Read> Source for Forward<R> {
+    fn plain(&mut self, guest: &Range<u64>, host: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        self.read_exact(Structure::Data, guest, host, bytes)
+    }
+
+    fn streams(&mut self, guest: u64, host: u64, bytes: &mut [u8]) -> Result<usize, Error> {
+        let there = self.read(Structure::Stream, guest, host, bytes)?;
+        if host.saturating_add(len_u64(there)) == self.position {
+            self.kept.clear();
+            self.kept.extend_from_slice(&bytes[..there]);
+            self.kept_start = host;
+        }
+        Ok(there)
+    }
+
+    fn file_bytes(&self) -> u64 {
+        if self.ended { self.position } else { u64::MAX }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes 0, 1, 2 and so on, a few at a time.
+    struct Dribble(Range<u8>);
+
+    impl io::Read for Dribble {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let length = buf.len().min(3).min(self.0.len());
+            for (to, byte) in buf[..length].iter_mut().zip(&mut self.0) {
+                *to = byte;
+            }
+            Ok(length)
+        }
+    }
+
+    #[test]
+    fn streams_may_start_within_those_before_and_plain_bytes_too() {
+        let mut forward = Forward::new(Dribble(0..100));
+        let mut bytes = [0; 10];
+        assert_eq!(forward.streams(0, 20, &mut bytes).unwrap(), 10);
+        assert_eq!((bytes[0], bytes[9]), (20, 29));
+        assert_eq!(forward.streams(0, 25, &mut bytes).unwrap(), 10);
+        assert_eq!((bytes[0], bytes[9]), (25, 34));
+        assert_eq!(forward.streams(0, 27, &mut bytes[..2]).unwrap(), 2);
+        assert_eq!(bytes[..2], [27, 28]);
+        forward.plain(&(0..3), 29, &mut bytes[..3]).unwrap();
+        assert_eq!(bytes[..3], [29, 30, 31]);
+        forward.plain(&(0..6), 32, &mut bytes[..6]).unwrap();
+        assert_eq!(bytes[..6], [32, 33, 34, 35, 36, 37]);
+        let error = forward.plain(&(0x200..0x201), 36, &mut bytes[..1]);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "data of guest offset 0x200 lies at host offset 0x24, which a pipe has passed when it is needed, at 0x26: save the image to a file and unpack that"
+        );
+        forward.finish().unwrap();
+    }
+
+    #[test]
+    fn a_stream_may_lie_in_the_rest_of_a_cluster_that_was_passed() {
+        let mut forward = Forward::new(Dribble(0..100));
+        forward.set_cluster_bytes(16);
+        let mut bytes = [0; 5];
+        assert_eq!(forward.streams(0, 18, &mut bytes).unwrap(), 5);
+        forward.plain(&(0..5), 32, &mut bytes).unwrap();
+        assert_eq!(bytes, [32, 33, 34, 35, 36]);
+        assert_eq!(forward.streams(0, 25, &mut bytes).unwrap(), 5);
+        assert_eq!(bytes, [25, 26, 27, 28, 29]);
+        forward.plain(&(0..5), 48, &mut bytes).unwrap();
+        assert_eq!(forward.streams(0, 27, &mut bytes).unwrap(), 5);
+        assert_eq!(bytes, [27, 28, 29, 30, 31]);
+        // It does not reach into what was not kept.
+        let error = forward.streams(0, 28, &mut bytes).unwrap_err();
+        assert!(matches!(error, Error::Passed { position: 53, .. }));
+        // A stream that is read from the input takes its place.
+        assert_eq!(forward.streams(0, 60, &mut bytes).unwrap(), 5);
+        let error = forward.streams(0, 27, &mut bytes).unwrap_err();
+        assert!(matches!(error, Error::Passed { position: 65, .. }));
+    }
+
+    #[test]
+    fn the_end_shows_when_it_is_reached() {
+        let mut forward = Forward::new(Dribble(0..100));
+        let mut bytes = [0; 10];
+        assert_eq!(forward.streams(0, 80, &mut bytes).unwrap(), 10);
+        assert_eq!(forward.file_bytes(), u64::MAX);
+        assert_eq!(forward.streams(0, 95, &mut bytes).unwrap(), 5);
+        assert_eq!(forward.file_bytes(), 100);
+        assert_eq!(forward.streams(0, 98, &mut bytes).unwrap(), 2);
+        assert_eq!(bytes[..2], [98, 99]);
+        let error = forward.plain(&(0x200..0x20a), 100, &mut bytes);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "data at host offset 0x64, for guest bytes 0x200..0x20a, reaches to 0x6e, and the file ends at 0x64: the image is truncated"
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! The disk that is written.
+
+use std::fs::File;
+use std::ops::Range;
+
+use blockio::{WriteAt, len_u64};
+use qcow2_format::HostOffset;
+
+use crate::load::Piece;
+use crate::{Error, UnpackReport};
+
+/// Shortest run of zeros left out of a target that starts zeroed. To write more
+/// to save requests is slower: a page written costs more than a request.
+pub(crate) const HOLE_BYTES_MIN: usize = 4096;
+
+/// Shortest run of zeros that a target which does not start zeroed is asked to
+/// make. Shorter ones are written: for a device, that is less work.
+pub(crate) const ZEROES_BYTES_MIN: usize = 64 << 10;
+
+/// The target, written from its start on.
+pub(crate) struct Output<'t, T: ?Sized> {
+    target: &'t T,
+    zeroed: bool,
+    /// The disk is complete up to here.
+    done: u64,
+    written_bytes: u64,
+    shared_bytes: u64,
+}
+
+impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
+    /// An output of `size` bytes. Nothing is written yet.
+    pub(crate) fn new(target: &'t T, size: u64) -> Result<Self, Error> {
+        target
+            .reserve(size)
+            .map_err(|source| Error::Resize { size, source })?;
+        Ok(Self {
+            target,
+            zeroed: target.starts_zeroed(),
+            done: 0,
+            written_bytes: 0,
+            shared_bytes: 0,
+        })
+    }
+
+    /// Shortest run of zeros that is not written.
+    pub(crate) fn zeroes_min(&self) -> usize {
+        if self.zeroed {
+            HOLE_BYTES_MIN
+        } else {
+            ZEROES_BYTES_MIN
+        }
+    }
+
+    pub(crate) fn put(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
+        for (start, bytes) in piece.parts() {
+            self.zero_to(start)?;
+            self.target
+                .write_at(start, bytes)
+                .map_err(|source| Error::Write {
+                    offset: start,
+                    source,
+                })?;
+            self.done = start.saturating_add(len_u64(bytes.len()));
+            self.written_bytes = self.written_bytes.saturating_add(len_u64(bytes.len()));
+        }
+        Ok(())
+    }
+
+    /// Lets the bytes `guest` share the blocks at `host` of `file`. Nothing is
+    /// changed but zeros in front where the target answers that it cannot.
+    pub(crate) fn share(
+        &mut self,
+        guest: &Range<u64>,
+        file: &File,
+        host: HostOffset,
+    ) -> Result<(), Error> {
+        self.zero_to(guest.start)?;
+        let bytes = guest.end.saturating_sub(guest.start);
+        self.target
+            .share_at(guest.start, file, host.0, bytes)
+            .map_err(|source| Error::Share {
+                offset: guest.start,
+                host,
+                bytes,
+                source,
+            })?;
+        self.done = guest.end;
+        self.shared_bytes = self.shared_bytes.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// As [`Self::put`], of a piece anywhere on the disk; all of it is complete
+    /// then.
+    pub(crate) fn put_anywhere(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
+        self.done = piece.start;
+        self.put(piece)?;
+        self.zero_to(piece.end())
+    }
+
+    /// Makes bytes anywhere on the disk zero.
+    pub(crate) fn zero(&mut self, guest: &Range<u64>) -> Result<(), Error> {
+        self.done = guest.start;
+        self.zero_to(guest.end)
+    }
+
+    /// Completes the disk up to `end` with zeros.
+    pub(crate) fn zero_to(&mut self, end: u64) -> Result<(), Error> {
+        let start = self.done;
+        if start < end && !self.zeroed {
+            self.target
+                .write_zeroes(start, end.saturating_sub(start))
+                .map_err(|source| Error::Write {
+                    offset: start,
+                    source,
+                })?;
+        }
+        self.done = end;
+        Ok(())
+    }
+
+    /// Makes the disk, which is complete, `size` bytes long.
+    pub(crate) fn finish(self, size: u64) -> Result<UnpackReport, Error> {
+        self.target
+            .set_size(size)
+            .map_err(|source| Error::Resize { size, source })?;
+        Ok(UnpackReport {
+            disk_bytes: size,
+            written_bytes: self.written_bytes,
+            shared_bytes: self.shared_bytes,
+        })
+    }
+}

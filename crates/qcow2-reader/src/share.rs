@@ -1,0 +1,77 @@
+//! Blocks that the disk can share with the file that holds the image.
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use blockio::Reflink;
+use qcow2_format::{ClusterBits, HostOffset};
+
+use crate::Error;
+use crate::batch::{BLOCK_BYTES, Segment, Stored, round_down};
+
+/// Which blocks are shared, while the target is willing.
+#[derive(Debug)]
+pub(crate) struct Sharing {
+    /// Shared are whole units, that begin at a multiple of this in both files:
+    /// clusters, or blocks where those are larger.
+    unit_bytes: u64,
+    /// The target has refused.
+    refused: AtomicBool,
+}
+
+impl Sharing {
+    /// What is to be shared of an image in `file`, if anything.
+    pub(crate) fn new(
+        reflink: Reflink,
+        file: Option<&File>,
+        cluster_bits: ClusterBits,
+    ) -> Result<Option<(Self, &File)>, Error> {
+        let sharing = Self {
+            unit_bytes: cluster_bits.bytes().max(BLOCK_BYTES),
+            refused: AtomicBool::new(false),
+        };
+        match (reflink, file) {
+            (Reflink::Never, _) | (Reflink::Auto, None) => Ok(None),
+            (Reflink::Auto | Reflink::Always, Some(file)) => Ok(Some((sharing, file))),
+            (Reflink::Always, None) => Err(Error::Share {
+                offset: 0,
+                host: HostOffset(0),
+                bytes: 0,
+                source: io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "the image is not in a file that can be shared",
+                ),
+            }),
+        }
+    }
+
+    /// Remembers that the target has refused.
+    pub(crate) fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// The parts of a segment: those that can be shared, and the rest.
+    pub(crate) fn cut(&self, mut segment: Segment) -> Vec<Segment> {
+        let unit = self.unit_bytes;
+        let end = round_down(segment.guest.end, unit);
+        let start = segment
+            .guest
+            .start
+            .checked_next_multiple_of(unit)
+            .filter(|start| *start < end && segment.is_plain_in_step(unit) && !self.is_refused());
+        let Some(mut middle) = start.and_then(|start| segment.split_off(start)) else {
+            return vec![segment];
+        };
+        let tail = middle.split_off(end);
+        if let Stored::Plain { host } = middle.stored {
+            middle.stored = Stored::Shareable { host };
+        }
+        let head = Some(segment).filter(|head| !head.guest.is_empty());
+        [head, Some(middle), tail].into_iter().flatten().collect()
+    }
+}
