@@ -1,16 +1,23 @@
 //! What the command line says.
 
+mod choice;
+
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use qcow2_format::{ClusterBits, RefcountOrder, Version};
+use clap::{Args, Parser, Subcommand};
+use qcow2_format::{ClusterBits, RefcountOrder};
+
+pub(crate) use choice::{
+    Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, ReflinkArg, TailArg,
+};
+use choice::{parse_cluster_size, parse_refcount_bits};
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
 /// them exactly.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "qcow2", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -44,9 +51,34 @@ pub(crate) struct PackArgs {
     /// Disk, partition or image file to read
     pub(crate) source: PathBuf,
 
-    /// qcow2 image to make: a new file, or with --force an existing file or a
-    /// block device
+    /// qcow2 image to make: a new file, with --force an existing file or a block
+    /// device, or - for the standard output
     pub(crate) image: PathBuf,
+
+    /// Compress clusters with zlib, which every reader of qcow2 knows, or with
+    /// zstd, which is smaller and faster to write and to read, and which QEMU
+    /// reads from 5.1 on. Higher levels are smaller and slower: 1 to 12 of zlib, 1
+    /// by default; 1 to 22 of zstd, 4 by default
+    #[arg(
+        short,
+        long,
+        value_name = "zlib|zstd|none[:LEVEL]",
+        default_value = "none"
+    )]
+    pub(crate) compress: CompressArg,
+
+    /// How far back zlib may refer. 4k is for old readers with a window as small
+    /// as the one QEMU writes; QEMU itself reads both
+    #[arg(long, value_name = "SIZE", default_value = "32k")]
+    pub(crate) deflate_window: DeflateWindowArg,
+
+    /// Let the image share blocks with the source instead of copying them, on
+    /// btrfs and XFS: it takes no time and no space until one of them changes,
+    /// and a damaged block is damaged in both. Clusters are not tested for zeros
+    /// then, so the image may be larger than a copied one. always fails where
+    /// blocks cannot be shared
+    #[arg(long, value_name = "WHEN", default_value = "never")]
+    pub(crate) reflink: ReflinkArg,
 
     /// Cluster size of the image: 512 to 2M, a power of two
     #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_cluster_size)]
@@ -103,7 +135,8 @@ pub(crate) struct PackArgs {
 /// Restore the exact disk from a qcow2 image.
 #[derive(Args, Debug)]
 pub(crate) struct UnpackArgs {
-    /// qcow2 image to read
+    /// qcow2 image to read, or - for the standard input: then it must have its
+    /// tables before its data, as every image has that pack writes
     pub(crate) image: PathBuf,
 
     /// Where to restore: a new file, with --force an existing file or a block
@@ -119,6 +152,13 @@ pub(crate) struct UnpackArgs {
     /// Not atomic: an interrupted run leaves a part of each
     #[arg(long, conflicts_with = "force")]
     pub(crate) in_place: bool,
+
+    /// Let the disk share blocks with the image instead of copying them, on btrfs
+    /// and XFS: it takes no time and no space until one of them changes, and a
+    /// damaged block is damaged in both. Clusters are not tested for zeros then.
+    /// always fails where blocks cannot be shared
+    #[arg(long, value_name = "WHEN", default_value = "never")]
+    pub(crate) reflink: ReflinkArg,
 
     /// Do not wait until the disk is safe on its storage
     #[arg(long)]
@@ -141,8 +181,8 @@ pub(crate) struct InfoArgs {
 /// How a long job runs and reports.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// Threads that work beside the one that writes; as many as the machine
-    /// runs at once where not given. The result does not depend on it
+    /// Threads that read, compress and write; as many as the machine runs at
+    /// once where not given. The result does not depend on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 
@@ -172,75 +212,28 @@ pub(crate) struct OutputArgs {
     pub(crate) output: OutputFormat,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputFormat {
-    /// For people
-    Human,
-    /// For programs
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Compat {
-    /// qcow2 version 3
-    #[value(name = "1.1")]
-    V3,
-    /// qcow2 version 2
-    #[value(name = "0.10")]
-    V2,
-}
-
-impl From<Compat> for Version {
-    fn from(compat: Compat) -> Self {
-        match compat {
-            Compat::V3 => Self::V3,
-            Compat::V2 => Self::V2,
-        }
+impl PackArgs {
+    /// Whether the image goes to the standard output.
+    pub(crate) fn to_stdout(&self) -> bool {
+        is_stream(&self.image)
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ContentArg {
-    /// The blocks an ext filesystem uses; everything where there is none or
-    /// something else claims the disk as well
-    Used,
-    /// The blocks an ext filesystem uses, though something else claims the disk
-    Ext,
-    /// Everything but zeros, without looking for a filesystem
-    All,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TailArg {
-    /// Stored like the filesystem
-    Keep,
-    /// Left out: they read as zeros
-    Drop,
-}
-
-fn parse_cluster_size(text: &str) -> Result<ClusterBits, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit: u64 = match text.get(digits.len()..).unwrap_or_default() {
-        "" | "B" => 1,
-        "k" | "K" | "KiB" => 1 << 10,
-        "m" | "M" | "MiB" => 1 << 20,
-        other => return Err(format!("unknown unit {other:?}: K or M")),
-    };
-    let count: u64 = digits.parse().map_err(|error| format!("{error}"))?;
-    let bytes = count.checked_mul(unit).ok_or("the number is too large")?;
-    ClusterBits::from_bytes(bytes).map_err(|error| error.to_string())
-}
-
-fn parse_refcount_bits(text: &str) -> Result<RefcountOrder, String> {
-    let bits: u32 = text.parse().map_err(|error| format!("{error}"))?;
-    RefcountOrder::from_bits(bits).map_err(|error| error.to_string())
 }
 
 impl UnpackArgs {
+    /// Whether the image comes from the standard input.
+    pub(crate) fn is_from_stdin(&self) -> bool {
+        is_stream(&self.image)
+    }
+
     /// Whether the disk goes to the standard output.
     pub(crate) fn to_stdout(&self) -> bool {
-        self.target.as_os_str() == OsStr::new("-")
+        is_stream(&self.target)
     }
+}
+
+/// Whether `path` stands for the standard input or output.
+fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == OsStr::new("-")
 }
 
 #[cfg(test)]
@@ -251,35 +244,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn cluster_sizes_are_read_with_their_units() {
-        for (text, bits) in [
-            ("512", 9),
-            ("4K", 12),
-            ("64k", 16),
-            ("64KiB", 16),
-            ("2M", 21),
-        ] {
-            assert_eq!(
-                parse_cluster_size(text).map(ClusterBits::bits),
-                Ok(bits),
-                "{text}"
-            );
-        }
-        for text in [
-            "",
-            "K",
-            "3K",
-            "256",
-            "4M",
-            "64G",
-            "-1",
-            "99999999999999999999",
-            "20000000000000M",
-        ] {
-            assert!(parse_cluster_size(text).is_err(), "{text}");
-        }
     }
 }

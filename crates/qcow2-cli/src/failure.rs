@@ -4,6 +4,12 @@ use std::error::Error;
 use std::fmt::{self, Display};
 use std::path::Path;
 
+/// The standard input in messages.
+pub(crate) const STDIN: &str = "standard input";
+
+/// The standard output in messages.
+pub(crate) const STDOUT: &str = "standard output";
+
 /// What a command ends with when it did its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

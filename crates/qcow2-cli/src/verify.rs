@@ -40,7 +40,7 @@ pub(crate) fn verify<S, I, X>(
     extents: I,
     image: &Image<impl ReadAt>,
     threads: NonZeroUsize,
-    progress: impl Fn(u64),
+    progress: impl Fn(u64) + Sync,
 ) -> Result<(), VerifyError>
 where
     S: ReadAt + ?Sized,
@@ -83,7 +83,7 @@ where
 pub(crate) fn sha256(
     image: &Image<impl ReadAt>,
     threads: NonZeroUsize,
-    progress: impl Fn(u64),
+    progress: impl Fn(u64) + Sync,
 ) -> Result<String, VerifyError> {
     let pool = BufferPool::new();
     let zeros = vec![0; usize_of(PIECE_BYTES)];
@@ -254,6 +254,7 @@ mod tests {
     use qcow2_reader::OpenOptions;
     use qcow2_writer::{PackOptions, pack};
     use std::convert::Infallible;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     const UNUSED: Range<u64> = 100_000..250_000;
 
@@ -269,11 +270,11 @@ mod tests {
 
     fn verify_against(disk: &Vec<u8>, image: &[u8]) -> Result<u64, VerifyError> {
         let image = Image::open(image, &OpenOptions::default()).unwrap();
-        let done = std::cell::Cell::new(0);
+        let done = AtomicU64::new(0);
         verify(disk, extents(), &image, NonZeroUsize::MIN, |at| {
-            done.set(at);
+            done.store(at, Ordering::Relaxed);
         })?;
-        Ok(done.get())
+        Ok(done.into_inner())
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! `qcow2 pack`: a disk or filesystem into an image.
 
 mod report;
+mod usage;
 
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Disk, Extent, ExtentKind, ReadAt, Target, TargetOptions, WriteAt, in_use};
+use blockio::{
+    Disk, Extent, ExtentKind, ReadAt, Spool, StreamTarget, Target, TargetOptions, WriteAt, in_use,
+};
 use ext_blocks::damage::Finding;
 use ext_blocks::{Content, Damage, Detected, Filesystem, Tail, Trust};
-use qcow2_format::{RefcountOrder, Version};
 use qcow2_reader::{Image, OpenOptions};
-use qcow2_writer::{PackOptions, PackReport};
+use qcow2_writer::{Compression, PackOptions, PackReport};
 
 use crate::args::{ContentArg, PackArgs, TailArg};
 use crate::commands::info::compat_name;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, STDOUT};
 use crate::output;
 use crate::progress::Progress;
 use crate::verify::{self, VerifyError};
@@ -22,44 +25,49 @@ use report::{FilesystemReport, Report};
 
 /// Packs a source into an image, proves it if asked to, and reports.
 pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
-    check_usage(args)?;
+    let compression = usage::check(args)?;
     let started = Instant::now();
     let disk = Disk::open(&args.source)?;
     let stamp = disk.stamp()?;
     let kept = Kept::decide(args, &disk)?;
+    let job = Job {
+        args,
+        compression,
+        disk: &disk,
+        kept: &kept,
+    };
+    let check_unchanged = || {
+        if disk.stamp()? == stamp {
+            return Ok(());
+        }
+        let message = "the source changed while it was read";
+        Err(Failure::because(&args.source, message))
+    };
 
-    let target = Target::create(&args.image, &target_options(args, &disk))?;
-    let packed = pack(args, &disk, &kept, &target)?;
-    let sha256 = prove(args, &disk, &kept, &target)?;
-    if disk.stamp()? != stamp {
-        return Err(Failure::because(
-            &args.source,
-            "the source changed while it was read",
-        ));
-    }
-    target.commit()?;
+    let (packed, sha256) = if args.to_stdout() {
+        let packed = job.pack_to_stdout()?;
+        check_unchanged()?;
+        (packed, None)
+    } else {
+        let target = Target::create(&args.image, &target_options(args, &disk))?;
+        let packed = job.pack(&target)?;
+        let sha256 = job.prove(&target)?;
+        check_unchanged()?;
+        target.commit()?;
+        (packed, sha256)
+    };
 
-    let mut report = describe(args, &kept, packed);
+    let mut report = job.describe(packed);
     report.sha256 = sha256;
     report.seconds = started.elapsed().as_secs_f64();
     if !args.run.quiet {
-        output::print(&report, args.run.output.output, false)?;
+        output::print(&report, args.run.output.output, args.to_stdout())?;
     }
     Ok(if report.has_notes() {
         Outcome::DoneWithNotes
     } else {
         Outcome::Done
     })
-}
-
-fn check_usage(args: &PackArgs) -> Result<(), Failure> {
-    if Version::from(args.compat) == Version::V2 && args.refcount_bits != RefcountOrder::DEFAULT {
-        return Err(Failure::Usage(format!(
-            "--refcount-bits {} needs --compat 1.1: qcow2 v2 has refcounts of 16 bits only",
-            args.refcount_bits.bits()
-        )));
-    }
-    Ok(())
 }
 
 fn target_options(args: &PackArgs, disk: &Disk) -> TargetOptions {
@@ -150,111 +158,136 @@ impl<'d> Kept<'d> {
 
 type Extents<'e> = Box<dyn Iterator<Item = Result<Extent, ext_blocks::Error>> + Send + 'e>;
 
-fn pack(
-    args: &PackArgs,
-    disk: &Disk,
-    kept: &Kept<'_>,
-    target: &Target,
-) -> Result<PackReport, Failure> {
-    let bar = Progress::new(&args.run, "packing");
-    let show =
-        |progress: qcow2_writer::Progress| bar.update(progress.done_bytes, progress.total_bytes);
-    let options = PackOptions {
-        cluster_bits: args.cluster_size,
-        version: args.compat.into(),
-        refcount_order: args.refcount_bits,
-        threads: args.run.threads(),
-        progress: Some(&show),
-        sync: !args.no_sync,
-    };
-    qcow2_writer::pack(disk, || kept.extents(), target, &options)
-        .map_err(|error| Failure::about(blamed(args, &error), &error))
+/// What is packed, and how.
+struct Job<'a> {
+    args: &'a PackArgs,
+    compression: Option<Compression>,
+    disk: &'a Disk,
+    kept: &'a Kept<'a>,
+}
+
+impl Job<'_> {
+    fn pack(&self, target: &Target) -> Result<PackReport, Failure> {
+        self.with_options(|options| {
+            qcow2_writer::pack(self.disk, || self.kept.extents(), target, options)
+        })
+    }
+
+    /// Packs to the standard output, by way of a temporary file.
+    fn pack_to_stdout(&self) -> Result<PackReport, Failure> {
+        let spool =
+            Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
+        let target = StreamTarget::new(io::stdout());
+        self.with_options(|options| {
+            let extents = || self.kept.extents();
+            qcow2_writer::pack_stream(self.disk, extents, &spool, &target, options)
+        })
+    }
+
+    fn with_options(
+        &self,
+        pack: impl FnOnce(&PackOptions<'_>) -> Result<PackReport, qcow2_writer::Error>,
+    ) -> Result<PackReport, Failure> {
+        let args = self.args;
+        let bar = Progress::new(&args.run, "packing");
+        let show = |progress: qcow2_writer::Progress| {
+            bar.update(progress.done_bytes, progress.total_bytes);
+        };
+        let options = PackOptions {
+            cluster_bits: args.cluster_size,
+            version: args.compat.into(),
+            refcount_order: args.refcount_bits,
+            compression: self.compression,
+            reflink: args.reflink.into(),
+            threads: args.run.threads(),
+            progress: Some(&show),
+            sync: !args.no_sync,
+        };
+        pack(&options).map_err(|error| Failure::about(blamed(args, &error), &error))
+    }
+
+    /// Reads the finished image back as `--verify` and `--digest` want it; the
+    /// digest, if asked for.
+    fn prove(&self, target: &Target) -> Result<Option<String>, Failure> {
+        let args = self.args;
+        if !args.verify && !args.digest {
+            return Ok(None);
+        }
+        target
+            .sync()
+            .map_err(|error| Failure::about(&args.image, &error))?;
+        let image = Image::open(target.uncached(), &OpenOptions::default())
+            .map_err(|error| Failure::about(&args.image, &error))?;
+        let blame = |error: VerifyError| match error {
+            VerifyError::Source(_) => Failure::about(&args.source, &error),
+            _ => Failure::about(&args.image, &error),
+        };
+        let disk_bytes = self.kept.disk_bytes;
+        if args.verify {
+            let bar = Progress::new(&args.run, "verifying");
+            let uncached = self.disk.uncached();
+            let extents = self.kept.extents();
+            verify::verify(&uncached, extents, &image, args.run.threads(), |done| {
+                bar.update(done, disk_bytes);
+            })
+            .map_err(blame)?;
+        }
+        if !args.digest {
+            return Ok(None);
+        }
+        let bar = Progress::new(&args.run, "digesting");
+        verify::sha256(&image, args.run.threads(), |done| {
+            bar.update(done, disk_bytes);
+        })
+        .map(Some)
+        .map_err(blame)
+    }
+
+    fn describe(&self, packed: PackReport) -> Report {
+        let (args, kept) = (self.args, self.kept);
+        let filesystem = kept.filesystem.as_ref();
+        let damage = filesystem
+            .filter(|_| kept.by_filesystem)
+            .map(Filesystem::damage);
+        let whole = filesystem.is_none() || kept.kept_whole.is_some();
+        Report {
+            schema: output::SCHEMA,
+            command: "pack",
+            source: args.source.display().to_string(),
+            image: args.image.display().to_string(),
+            asked_for_all: args.content == ContentArg::All,
+            content: if whole { "all" } else { "used" },
+            kept_whole: kept.kept_whole.clone(),
+            filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
+            disk_bytes: packed.disk_bytes,
+            used_bytes: packed.used_bytes,
+            stored_bytes: packed.stored_bytes,
+            shared_bytes: packed.shared_bytes,
+            image_bytes: packed.image_bytes,
+            cluster_size: args.cluster_size.bytes(),
+            compat: compat_name(args.compat.into()),
+            refcount_bits: args.refcount_bits.bits(),
+            compression: self.compression.map_or("none", |codec| codec.name()),
+            codec: self.compression.map(|codec| codec.codec()),
+            compressed_clusters: packed.compressed_clusters,
+            damage: damage.map_or_else(Vec::new, |damage| {
+                let line = |finding: &Finding| format!("{finding}: {}", finding.consequence());
+                damage.findings().iter().map(line).collect()
+            }),
+            damage_count: damage.map_or(0, Damage::total),
+            verified: args.verify,
+            sha256: None,
+            seconds: 0.0,
+        }
+    }
 }
 
 /// The file that `error` is about.
 fn blamed<'a>(args: &'a PackArgs, error: &qcow2_writer::Error) -> &'a Path {
-    use qcow2_writer::Error;
-    match error {
-        Error::Extents(_) | Error::ReadDisk { .. } | Error::Unreadable { .. } => &args.source,
+    use qcow2_writer::ErrorKind;
+    match error.kind() {
+        ErrorKind::Source => &args.source,
+        _ if args.to_stdout() => Path::new(STDOUT),
         _ => &args.image,
-    }
-}
-
-/// Reads the finished image back as `--verify` and `--digest` want it; the
-/// digest, if asked for.
-fn prove(
-    args: &PackArgs,
-    disk: &Disk,
-    kept: &Kept<'_>,
-    target: &Target,
-) -> Result<Option<String>, Failure> {
-    if !args.verify && !args.digest {
-        return Ok(None);
-    }
-    target
-        .sync()
-        .map_err(|error| Failure::about(&args.image, &error))?;
-    let image = Image::open(target.uncached(), &OpenOptions::default())
-        .map_err(|error| Failure::about(&args.image, &error))?;
-    let blame = |error: VerifyError| match error {
-        VerifyError::Source(_) => Failure::about(&args.source, &error),
-        _ => Failure::about(&args.image, &error),
-    };
-    if args.verify {
-        let bar = Progress::new(&args.run, "verifying");
-        let uncached = disk.uncached();
-        verify::verify(
-            &uncached,
-            kept.extents(),
-            &image,
-            args.run.threads(),
-            |done| {
-                bar.update(done, kept.disk_bytes);
-            },
-        )
-        .map_err(blame)?;
-    }
-    if !args.digest {
-        return Ok(None);
-    }
-    let bar = Progress::new(&args.run, "digesting");
-    verify::sha256(&image, args.run.threads(), |done| {
-        bar.update(done, kept.disk_bytes);
-    })
-    .map(Some)
-    .map_err(blame)
-}
-
-fn describe(args: &PackArgs, kept: &Kept<'_>, packed: PackReport) -> Report {
-    let filesystem = kept.filesystem.as_ref();
-    let damage = filesystem
-        .filter(|_| kept.by_filesystem)
-        .map(Filesystem::damage);
-    let whole = filesystem.is_none() || kept.kept_whole.is_some();
-    Report {
-        schema: output::SCHEMA,
-        command: "pack",
-        source: args.source.display().to_string(),
-        image: args.image.display().to_string(),
-        asked_for_all: args.content == ContentArg::All,
-        content: if whole { "all" } else { "used" },
-        kept_whole: kept.kept_whole.clone(),
-        filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
-        disk_bytes: packed.disk_bytes,
-        used_bytes: packed.used_bytes,
-        stored_bytes: packed.stored_bytes,
-        image_bytes: packed.image_bytes,
-        cluster_size: args.cluster_size.bytes(),
-        compat: compat_name(args.compat.into()),
-        refcount_bits: args.refcount_bits.bits(),
-        compression: "none",
-        damage: damage.map_or_else(Vec::new, |damage| {
-            let line = |finding: &Finding| format!("{finding}: {}", finding.consequence());
-            damage.findings().iter().map(line).collect()
-        }),
-        damage_count: damage.map_or(0, Damage::total),
-        verified: args.verify,
-        sha256: None,
-        seconds: 0.0,
     }
 }

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+mod compress;
 mod device;
 mod pack;
+mod pipes;
+mod reflink;
 mod roundtrip;
 mod unpack;

@@ -3,12 +3,14 @@
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
-use blockio::{Extent, ExtentKind, MemoryDisk, Merge, ReadAt, tiles};
+use blockio::{Extent, ExtentKind, MemoryDisk, Merge, ReadAt, StreamTarget, tiles};
 use fixtures::{Qemu, SplitMix};
 use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
-use qcow2_reader::{Image, OpenOptions, UnpackOptions};
-use qcow2_writer::{ImageWriter, PackOptions, WriteOptions, pack};
+use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
+use qcow2_writer::{
+    Compression, DeflateWindow, ImageWriter, PackOptions, WriteOptions, pack, pack_stream,
+};
 
 /// The shape of an image: small clusters, so that a small disk has many tables.
 fn shapes() -> impl Strategy<Value = (ClusterBits, Version, RefcountOrder)> {
@@ -28,6 +30,27 @@ fn writes() -> impl Strategy<Value = Vec<(u32, usize, bool)>> {
         (any::<u32>(), 1usize..40_000, prop::bool::weighted(0.3)),
         0..24,
     )
+}
+
+/// No compression, or one that an image of `version` can have.
+fn compressions() -> impl Strategy<Value = Option<Compression>> {
+    prop_oneof![
+        Just(None),
+        (1u8..=9, any::<bool>()).prop_map(|(level, small)| {
+            let window = if small {
+                DeflateWindow::Kib4
+            } else {
+                DeflateWindow::Kib32
+            };
+            Some(Compression::Zlib { level, window })
+        }),
+        (1u8..=5).prop_map(|level| Some(Compression::Zstd { level })),
+    ]
+}
+
+/// Bytes that compress well, all other for each `seed`.
+fn repetitive(random: &mut SplitMix, length: usize) -> Vec<u8> {
+    random.bytes(7).repeat(length.div_ceil(7))[..length].to_vec()
 }
 
 fn unpacked(image: &Image<impl ReadAt>) -> Vec<u8> {
@@ -112,11 +135,14 @@ proptest! {
 
     #[test]
     fn unpacking_a_packed_disk_gives_its_used_bytes(
-        runs in prop::collection::vec((1u64..60_000, 0u8..5), 0..40),
+        runs in prop::collection::vec((1u64..60_000, 0u8..6), 0..40),
         (cluster_bits, version, refcount_order) in shapes(),
+        compression in compressions(),
         threads in 1usize..4,
         seed: u64,
     ) {
+        let zstd_in_v2 = version == Version::V2 && matches!(compression, Some(Compression::Zstd { .. }));
+        let compression = compression.filter(|_| !zstd_in_v2);
         let kinds = [ExtentKind::Data, ExtentKind::Data, ExtentKind::Zero, ExtentKind::Unused];
         let mut source = Vec::new();
         let mut used = Vec::new();
@@ -124,11 +150,13 @@ proptest! {
         let mut random = SplitMix::new(seed);
         for (length, kind) in runs {
             let start = source.size();
-            // The fifth kind is data that is all zeros.
-            let all_zero = kind == 4;
-            let kind = kinds.get(usize::from(kind)).copied().unwrap_or(ExtentKind::Data);
             let length = usize::try_from(length).unwrap();
-            let bytes = if all_zero { vec![0; length] } else { random.bytes(length) };
+            let bytes = match kind {
+                4 => vec![0; length],
+                5 => repetitive(&mut random, length),
+                _ => random.bytes(length),
+            };
+            let kind = kinds.get(usize::from(kind)).copied().unwrap_or(ExtentKind::Data);
             used.extend(if kind == ExtentKind::Data { bytes.clone() } else { vec![0; length] });
             source.extend(bytes);
             extents.push(Ok::<_, Infallible>(Extent::new(start..source.size(), kind)));
@@ -137,6 +165,7 @@ proptest! {
             cluster_bits,
             version,
             refcount_order,
+            compression,
             threads: NonZeroUsize::new(threads).unwrap(),
             ..PackOptions::default()
         };
@@ -150,6 +179,18 @@ proptest! {
         prop_assert_eq!(image.size(), source.size());
         prop_assert!(unpacked(&image) == used);
         check_extents(&image, &used);
+
+        // Through pipes it is the same image, and the same disk.
+        let (pipe, spool) = (StreamTarget::new(Vec::new()), MemoryDisk::default());
+        pack_stream(&source, || extents.iter().copied(), &spool, &pipe, &options).unwrap();
+        prop_assert!(pipe.into_inner() == bytes);
+        let stream =
+            ImageStream::open(bytes.as_slice(), MemoryDisk::default(), &OpenOptions::default())
+                .unwrap();
+        let pipe = StreamTarget::new(Vec::new());
+        stream.unpack(&pipe, &UnpackOptions::default()).unwrap();
+        prop_assert!(pipe.into_inner() == used);
+
         if seed.is_multiple_of(8) && let Some(qemu) = Qemu::require() {
             qemu_agrees(&qemu, &bytes, &used);
         }

@@ -24,11 +24,17 @@ pub(crate) struct Report {
     pub(crate) disk_bytes: u64,
     pub(crate) used_bytes: u64,
     pub(crate) stored_bytes: u64,
+    /// Bytes of the disk whose blocks the image shares.
+    pub(crate) shared_bytes: u64,
     pub(crate) image_bytes: u64,
     pub(crate) cluster_size: u64,
     pub(crate) compat: &'static str,
     pub(crate) refcount_bits: u32,
     pub(crate) compression: &'static str,
+    /// Library, version and level: with the source and the other options, what
+    /// the image depends on.
+    pub(crate) codec: Option<String>,
+    pub(crate) compressed_clusters: u64,
     /// Damage found in the source, each with what was done about it; the first
     /// ones where there is a lot.
     pub(crate) damage: Vec<String>,
@@ -121,6 +127,17 @@ impl Display for Report {
             Bytes(self.cluster_size),
             self.compat,
         )?;
+        if let Some(codec) = &self.codec {
+            writeln!(
+                f,
+                "packed   {} clusters with {codec} ({})",
+                self.compressed_clusters, self.compression
+            )?;
+        }
+        if self.shared_bytes > 0 {
+            let shared = Bytes(self.shared_bytes);
+            writeln!(f, "shared   {shared} with the source, which are not copied")?;
+        }
         if self.verified {
             writeln!(
                 f,

@@ -1,0 +1,88 @@
+//! Options of `pack` that exclude each other.
+
+use std::io::{self, IsTerminal};
+
+use qcow2_format::{RefcountOrder, Version};
+use qcow2_writer::{Compression, DeflateWindow};
+
+use crate::args::{Codec, DeflateWindowArg, PackArgs, ReflinkArg};
+use crate::failure::Failure;
+
+/// Refuses what makes no sense, and gives the compression asked for.
+pub(super) fn check(args: &PackArgs) -> Result<Option<Compression>, Failure> {
+    let compression = compression(args)?;
+    refusal(args, compression.is_some()).map_or(Ok(compression), |why| Err(Failure::Usage(why)))
+}
+
+/// Why these options make no sense together.
+fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
+    let old = Version::from(args.compat) == Version::V2;
+    let shares = args.reflink != ReflinkArg::Never;
+    let refusals = [
+        (
+            old && args.refcount_bits != RefcountOrder::DEFAULT,
+            "--refcount-bits needs --compat 1.1: qcow2 v2 has refcounts of 16 bits only",
+        ),
+        (
+            old && args.compress.codec == Codec::Zstd,
+            "--compress zstd needs --compat 1.1: qcow2 v2 knows zlib only",
+        ),
+        (
+            args.deflate_window == DeflateWindowArg::Kib4 && args.compress.codec != Codec::Zlib,
+            "--deflate-window needs --compress zlib",
+        ),
+        (
+            shares && compressed,
+            "--reflink and --compress exclude each other: compressed clusters are not those of the source",
+        ),
+        (
+            shares && args.to_stdout(),
+            "--reflink makes no sense with the standard output",
+        ),
+        (
+            args.to_stdout() && args.force,
+            "--force makes no sense with the standard output",
+        ),
+        (
+            args.to_stdout() && (args.verify || args.digest),
+            "--verify and --digest read the image again, which the standard output cannot",
+        ),
+        (
+            args.to_stdout() && io::stdout().is_terminal(),
+            "the standard output is a terminal",
+        ),
+    ];
+    let (_, why) = refusals.into_iter().find(|(refused, _)| *refused)?;
+    Some(why.to_owned())
+}
+
+/// The compression asked for, at a level that its codec has.
+fn compression(args: &PackArgs) -> Result<Option<Compression>, Failure> {
+    let level = args.compress.level;
+    let (compression, level) = match args.compress.codec {
+        Codec::None => return Ok(None),
+        Codec::Zlib => {
+            let level = level.unwrap_or(Compression::ZLIB_LEVEL_DEFAULT);
+            let window = DeflateWindow::from(args.deflate_window);
+            (Compression::Zlib { level, window }, level)
+        }
+        Codec::Zstd => {
+            let level = level.unwrap_or(Compression::ZSTD_LEVEL_DEFAULT);
+            (Compression::Zstd { level }, level)
+        }
+    };
+    let levels = compression.levels();
+    if levels.contains(&level) {
+        return Ok(Some(compression));
+    }
+    Err(Failure::Usage(format!(
+        "--compress {name}:{level}: the levels of {name} are {} to {}{}",
+        levels.start(),
+        levels.end(),
+        match args.deflate_window {
+            DeflateWindowArg::Kib4 => " with --deflate-window 4k",
+            DeflateWindowArg::Kib32 => "",
+        },
+        name = compression.name(),
+    )))
+}

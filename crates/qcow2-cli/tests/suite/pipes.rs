@@ -1,0 +1,116 @@
+//! Images through pipes.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::Stdio;
+
+use fixtures::{Qemu, SplitMix};
+
+use crate::bench::Bench;
+
+/// A disk with holes, zeros, and bytes that compress and that do not.
+fn write_disk(bench: &Bench) {
+    let mut disk = vec![0; 3 << 20];
+    disk[300_000..900_000].copy_from_slice(&b"say it again. ".repeat(42_858)[..600_000]);
+    disk[1 << 20..][..100_000].copy_from_slice(&SplitMix::new(3).bytes(100_000));
+    disk[2_000_000..2_600_000].copy_from_slice(&b"and so on ".repeat(60_000));
+    bench.write("disk", disk);
+}
+
+/// Runs the program with the file `input`, if there is one, as its standard
+/// input and `output` as its standard output; gives what it said and its code.
+fn piped(bench: &Bench, arguments: &str, input: Option<&str>, output: &str) -> (String, i32) {
+    let mut command = bench.command(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    if input.is_some() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn().unwrap();
+    let feeder = input.map(|name| {
+        let bytes = bench.read(name);
+        let mut stdin = child.stdin.take().unwrap();
+        // A program that refuses the image leaves without reading all of it.
+        std::thread::spawn(move || drop(stdin.write_all(&bytes)))
+    });
+    let done = child.wait_with_output().unwrap();
+    if let Some(feeder) = feeder {
+        feeder.join().unwrap();
+    }
+    bench.write(output, done.stdout);
+    let said = String::from_utf8(done.stderr).unwrap();
+    (said, done.status.code().unwrap())
+}
+
+#[test]
+fn an_image_through_a_pipe_is_the_same() {
+    let bench = Bench::new();
+    write_disk(&bench);
+    for options in ["", "-c zlib", "-c zstd --cluster-size 4K", "--compat 0.10"] {
+        bench.ok(&format!("pack --force {options} disk image"));
+        let (said, code) = piped(&bench, &format!("pack {options} disk -"), None, "piped");
+        assert_eq!(code, 0, "{said}");
+        assert!(
+            said.contains("stored"),
+            "the report is not on stderr: {said}"
+        );
+        assert!(bench.read("piped") == bench.read("image"), "{options}");
+
+        let (said, code) = piped(&bench, "unpack --force - again", Some("image"), "nothing");
+        assert_eq!(code, 0, "{said}");
+        assert!(bench.read("again") == bench.read("disk"), "{options}");
+        let (said, code) = piped(&bench, "unpack --quiet - -", Some("image"), "again");
+        assert_eq!((said.as_str(), code), ("", 0));
+        assert!(bench.read("again") == bench.read("disk"), "{options}");
+    }
+}
+
+#[test]
+fn a_cut_image_is_an_error_and_leaves_no_disk() {
+    let bench = Bench::new();
+    write_disk(&bench);
+    for options in ["", "-c zlib"] {
+        bench.ok(&format!("pack --force {options} disk image"));
+        let whole = bench.read("image");
+        for length in [0, 100, 70_000, 300_000, 450_000] {
+            bench.write("cut", &whole[..length.min(whole.len() / 2)]);
+            let (said, code) = piped(&bench, "unpack - again", Some("cut"), "nothing");
+            assert_eq!(code, 1, "{length}: {said}");
+            assert!(said.starts_with("qcow2: standard input: "), "{said}");
+            assert!(!bench.path("again").exists());
+        }
+    }
+}
+
+#[test]
+fn an_image_with_data_before_its_tables_is_refused_with_advice() {
+    let Some(qemu) = Qemu::require() else { return };
+    let bench = Bench::new();
+    let disk = File::create(bench.path("disk")).unwrap();
+    disk.set_len(700 << 20).unwrap();
+    for at in [0, 600 << 20] {
+        std::os::unix::fs::FileExt::write_all_at(&disk, &[7; 65536], at).unwrap();
+    }
+    let (disk, image) = (bench.path("disk"), bench.path("image"));
+    qemu.pack(&disk, &image, "").unwrap();
+    let (said, code) = piped(&bench, "unpack - again", Some("image"), "nothing");
+    assert_eq!(code, 1);
+    assert!(
+        said.ends_with("save the image to a file and unpack that\n"),
+        "{said}"
+    );
+    assert!(!bench.path("again").exists());
+}
+
+#[test]
+fn a_reader_that_leaves_is_an_error() {
+    let bench = Bench::new();
+    bench.write("disk", SplitMix::new(9).bytes(4 << 20));
+    let mut child = bench
+        .command("pack disk -")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
