@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo xtask` prints them.
 
 mod arguments;
+mod bench;
 mod demo;
 mod matrix;
 mod oracle;
@@ -16,6 +17,7 @@ use std::io;
 use std::process::ExitCode;
 
 use arguments::Arguments;
+use bench::measure;
 
 /// Something `cargo xtask` can do.
 struct Task {
@@ -66,6 +68,16 @@ const TASKS: &[Task] = &[
             "the same for filesystems of many makes, and for what breaks other tools",
         ],
     },
+    Task {
+        name: "bench",
+        run: bench::run,
+        help: [
+            "[--size GIB] [--rounds N] [--dir DIR] [--disk DIR] [--jobs TEXT] [--tree DIR]… \
+             [--bin PROGRAM] [--write]",
+            "time, memory and sizes beside other programs; --disk once more on a real disk, \
+             --write into docs/benchmarks.md",
+        ],
+    },
 ];
 
 /// How a task ends.
@@ -105,12 +117,19 @@ fn main() -> ExitCode {
         print_tasks();
         return ExitCode::SUCCESS;
     };
+    if name == measure::TASK {
+        return end(&name, measure::run(arguments));
+    }
     let Some(task) = TASKS.iter().find(|task| task.name == name) else {
         eprintln!("there is no task {name}\n");
         print_tasks();
         return ExitCode::from(2);
     };
-    match (task.run)(arguments) {
+    end(&name, (task.run)(arguments))
+}
+
+fn end(name: &str, result: TaskResult) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("xtask {name}: {failure}");

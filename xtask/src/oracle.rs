@@ -15,12 +15,24 @@ use crate::{Failure, TaskResult};
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).expect("two");
 
 /// Ways to pack an image.
-const VARIANTS: [(&str, &[&str]); 5] = [
+const VARIANTS: [(&str, &[&str]); 9] = [
     ("default", &[]),
     ("512", &["--cluster-size", "512"]),
     ("4K", &["--cluster-size", "4K"]),
     ("2M", &["--cluster-size", "2M"]),
     ("v2", &["--compat", "0.10"]),
+    ("zlib", &["--compress", "zlib"]),
+    ("zlib 2M", &["--compress", "zlib:6", "--cluster-size", "2M"]),
+    (
+        "zlib 4K",
+        &[
+            "--compress=zlib",
+            "--deflate-window=4k",
+            "--cluster-size=4K",
+            "--refcount-bits=4",
+        ],
+    ),
+    ("zstd", &["--compress", "zstd"]),
 ];
 
 /// Images that need an option more to pass, each with the reason.
@@ -98,8 +110,7 @@ fn images(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Each image in each variant; of these, one in `part`, another one for each
-/// variant.
+/// Each image in each variant; of these, one in `part`, in turn for the variants.
 fn jobs(images: &[PathBuf], part: usize, more: &str) -> Vec<Job> {
     let mut jobs = Vec::new();
     for (shift, (variant, arguments)) in VARIANTS.into_iter().enumerate() {
@@ -192,7 +203,11 @@ mod tests {
         let chosen = jobs(&images, 6, "--verify");
         assert_eq!(chosen.len(), 2 * VARIANTS.len());
         let different: BTreeSet<_> = chosen.iter().map(|job| &job.path).collect();
-        assert_eq!(different.len(), 2 * VARIANTS.len());
+        assert_eq!(
+            different.len(),
+            12,
+            "no variant leaves out what no other takes"
+        );
         assert_eq!(chosen[2].arguments, ["--cluster-size", "512", "--verify"]);
         assert_eq!(chosen[2].name(), "01 512");
         assert_eq!(jobs(&images, 1, "").len(), 12 * VARIANTS.len());

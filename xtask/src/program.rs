@@ -23,6 +23,11 @@ impl Program {
         Ok(Self(Tool::at(path)))
     }
 
+    /// The program itself.
+    pub(crate) fn into_tool(self) -> Tool {
+        self.0
+    }
+
     /// `qcow2 pack` with `arguments` before the file names.
     pub(crate) fn pack(
         &self,

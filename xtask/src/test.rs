@@ -13,13 +13,16 @@ use crate::{Failure, TaskResult, tidy};
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 6] = [
+const ORACLES: [(&str, [&str; 3]); 9] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
     ("e2fsck", ["e2fsprogs"; 3]),
     ("dumpe2fs", ["e2fsprogs"; 3]),
     ("e2image", ["e2fsprogs"; 3]),
+    ("filefrag", ["e2fsprogs"; 3]),
+    ("mkfs.btrfs", ["btrfs-progs"; 3]),
+    ("mkfs.xfs", ["xfsprogs"; 3]),
 ];
 
 /// Programs that install packages, in the order of [`ORACLES`], with their
@@ -33,7 +36,7 @@ const INSTALLERS: [(&str, &[&str]); 3] = [
 /// A step: its name, and whether it holds.
 type Step = (&'static str, fn() -> TaskResult);
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
     ("lints", || {
         let clippy = [
@@ -50,6 +53,13 @@ const STEPS: [Step; 6] = [
     ("tests", tests),
     ("doc tests", || {
         run(cargo().args(["test", "--workspace", "--doc"]))
+    }),
+    ("tests without C for deflate", || {
+        let libraries = ["-p", "qcow2-writer", "-p", "qcow2-reader"];
+        run(cargo()
+            .arg("test")
+            .args(libraries)
+            .arg("--no-default-features"))
     }),
     ("documentation", || {
         let doc = [
@@ -146,7 +156,7 @@ fn install(programs: &[&str]) -> TaskResult {
         .find_map(|(column, (name, arguments))| Some((column, Tool::find(name)?, arguments)));
     let Some((column, installer, arguments)) = found else {
         return Err(Failure::new(
-            "no package manager we know; install qemu-img and e2fsprogs",
+            "no package manager we know; install qemu-img, e2fsprogs, btrfs-progs and xfsprogs",
         ));
     };
     let mut packages: Vec<_> = ORACLES

@@ -21,6 +21,20 @@ const QEMU: [(&str, &str); 5] = [
     ("qemu refcounts of 1 bit", "refcount_bits=1"),
 ];
 
+/// The same of `qemu-img convert -c -W`, which scatters its clusters.
+const QEMU_COMPRESSED: [(&str, &str); 4] = [
+    ("qemu zlib", "compression_type=zlib"),
+    ("qemu zstd", "compression_type=zstd"),
+    (
+        "qemu zlib, clusters of 512",
+        "compression_type=zlib,cluster_size=512",
+    ),
+    (
+        "qemu zstd, clusters of 2M",
+        "compression_type=zstd,cluster_size=2M",
+    ),
+];
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<_> = QEMU
         .into_iter()
@@ -32,6 +46,18 @@ pub(super) fn cases() -> Vec<Case> {
             })
         })
         .collect();
+    for (name, options) in QEMU_COMPRESSED {
+        cases.push(Case::new(name, true, move |bench, folder| {
+            let files = filled(bench, folder, Fill::Half)?;
+            bench.qemu.tool().ok(|command| {
+                command
+                    .args(["convert", "-f", "raw", "-O", "qcow2", "-c", "-W", "-o"])
+                    .arg(options)
+                    .args([&files.source, &files.image])
+            })?;
+            unpacks_alike(bench, &files)
+        }));
+    }
     for (name, flag, fill) in [
         ("e2image of metadata", "-Q", Fill::Half),
         ("e2image of everything", "-Qa", Fill::Half),

@@ -62,7 +62,16 @@ const BLOCKS: [(&str, u64); 4] = [
 
 const FILLS: [Fill; 3] = [Fill::Half, Fill::Empty, Fill::Full];
 
-const CLUSTERS: [&str; 4] = ["64K", "512", "4K", "2M"];
+/// Cluster sizes, each with a compression.
+const CLUSTERS: [(&str, &str); 7] = [
+    ("64K", "none"),
+    ("512", "zlib"),
+    ("4K", "none"),
+    ("2M", "zstd"),
+    ("64K", "zlib"),
+    ("4K", "zstd"),
+    ("2M", "none"),
+];
 
 /// Every make; without `--full` each feature twice, the others taking turns.
 pub(super) fn cases() -> Vec<Case> {
@@ -85,7 +94,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A make with every cluster size; in a quick run only that at `first`.
+/// A make with every cluster size; one that is part of a quick run with the two
+/// from `first` on.
 fn case(feature: &str, block: &str, make: Make, quick: bool, first: usize) -> Case {
     let name = format!("{feature} blocks of {block}, {:?}", make.fill).to_lowercase();
     Case::new(name, quick, move |bench, folder| {
@@ -94,8 +104,9 @@ fn case(feature: &str, block: &str, make: Make, quick: bool, first: usize) -> Ca
             return Ok(Verdict::Skipped(error.to_string()));
         }
         let mut verdict = Verdict::Ran(vec![]);
-        for cluster in &CLUSTERS[first..] {
-            let arguments = ["--cluster-size", cluster].map(String::from);
+        let count = if quick { 2 } else { CLUSTERS.len() };
+        for (cluster, codec) in CLUSTERS.iter().cycle().skip(first).take(count) {
+            let arguments = ["--cluster-size", cluster, "--compress", codec].map(String::from);
             verdict = verdict.and(healthy(bench, &files, &arguments)?);
         }
         Ok(verdict)
