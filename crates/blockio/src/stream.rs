@@ -1,6 +1,8 @@
 //! Writing to a pipe.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{WriteAt, len_u64};
@@ -18,6 +20,19 @@ struct Stream<W> {
     writer: W,
     /// Bytes written: the offset of the next one.
     position: u64,
+}
+
+impl StreamTarget<File> {
+    /// The standard output, without the buffer of [`io::stdout`]: what that still
+    /// holds when the process ends is written without a word of what fails.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system reports, where there is no standard output.
+    pub fn stdout() -> io::Result<Self> {
+        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+        Ok(Self::new(stdout.into()))
+    }
 }
 
 impl<W: Write> StreamTarget<W> {

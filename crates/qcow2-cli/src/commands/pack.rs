@@ -3,7 +3,6 @@
 mod report;
 mod usage;
 
-use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -177,7 +176,8 @@ impl Job<'_> {
     fn pack_to_stdout(&self) -> Result<PackReport, Failure> {
         let spool =
             Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
-        let target = StreamTarget::new(io::stdout());
+        let target =
+            StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
         self.with_options(|options| {
             let extents = || self.kept.extents();
             qcow2_writer::pack_stream(self.disk, extents, &spool, &target, options)

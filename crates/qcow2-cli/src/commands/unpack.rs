@@ -125,7 +125,8 @@ fn restore(
         Failure::about(blamed, &error)
     };
     if args.to_stdout() {
-        let target = StreamTarget::new(io::stdout());
+        let target =
+            StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
         let unpacked = unpack(&target, &options).map_err(blame)?;
         check()?;
         return Ok(unpacked);

@@ -114,3 +114,21 @@ fn a_reader_that_leaves_is_an_error() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
+
+#[test]
+fn the_last_bytes_of_a_disk_are_not_lost_without_a_word() {
+    let bench = Bench::new();
+    // As short as a buffer that is flushed on the way out, and without a newline.
+    bench.write("disk", [7; 512]);
+    bench.ok("pack disk image");
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let done = bench
+        .command("unpack image -")
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("qcow2: standard output: "), "{said}");
+}
