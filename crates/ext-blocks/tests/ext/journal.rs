@@ -33,10 +33,19 @@ fn node(image: &mut Image, at: usize, max: u16, depth: u16, entry: [u32; 3]) {
     }
 }
 
+/// Puts the superblock of an empty journal of `blocks` blocks into `block`.
+pub(crate) fn journal_superblock(image: &mut Image, block: usize, blocks: u32) {
+    let fields = [0xc03b_3998, 4, 0, 1024, blocks, 1, 1, 0];
+    for (index, field) in fields.into_iter().enumerate() {
+        image.put(block * 1024 + 4 * index, &u32::to_be_bytes(field));
+    }
+}
+
 /// Blocks 30 to 32 in an extent in the inode.
 fn flat(ro_compat: u32) -> Image {
     let mut image = journaled(ro_compat, 0x8_0000);
     node(&mut image, I_BLOCK, 4, 0, [0, 3, 30]);
+    journal_superblock(&mut image, 30, 3);
     seal(&mut image);
     image
 }
@@ -46,6 +55,7 @@ fn deep(ro_compat: u32) -> Image {
     let mut image = journaled(ro_compat, 0x8_0000);
     node(&mut image, I_BLOCK, 4, 1, [0, 32, 0]);
     node(&mut image, 32 * 1024, 84, 0, [0, 0x8003, 33]);
+    journal_superblock(&mut image, 33, 3);
     seal(&mut image);
     image
 }
@@ -59,6 +69,7 @@ fn indirect() -> Image {
         .u32(I_BLOCK + 52, 33);
     image.u32(31 * 1024 + 400, 32);
     image.u32(33 * 1024, 34).u32(34 * 1024 + 1020, 35);
+    journal_superblock(&mut image, 30, 3);
     image
 }
 
