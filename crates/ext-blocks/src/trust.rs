@@ -191,7 +191,7 @@ impl Unclean {
 }
 
 /// A journal that has not been replayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the journal holds {transactions} transactions and {fast_commits} fast commits that have not been replayed"
 )]

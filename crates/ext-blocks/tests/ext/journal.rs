@@ -6,13 +6,13 @@ use crate::image::{
 use ext_blocks::damage::{Consequence, Finding, JournalDamage, MapDamage};
 
 /// Offset of inode 8, in the table of group 0.
-const INODE: usize = 5 * 1024 + 7 * 128;
+pub(crate) const INODE: usize = 5 * 1024 + 7 * 128;
 
 /// `i_block` of inode 8.
 const I_BLOCK: usize = INODE + 0x28;
 
 /// The base with inode 8 as a journal, whose blocks may be 30 to 35.
-fn journaled(ro_compat: u32, i_flags: u32) -> Image {
+pub(crate) fn journaled(ro_compat: u32, i_flags: u32) -> Image {
     let mut image = base_with(ro_compat, 32);
     image.u32(SB + 0x5c, 0x4).u32(SB + 0xe0, 8);
     image.u16(INODE, 0x8180).u16(INODE + 0x1a, 1);
@@ -25,7 +25,7 @@ fn journaled(ro_compat: u32, i_flags: u32) -> Image {
 }
 
 /// A node with one entry: header and the entry's three words.
-fn node(image: &mut Image, at: usize, max: u16, depth: u16, entry: [u32; 3]) {
+pub(crate) fn node(image: &mut Image, at: usize, max: u16, depth: u16, entry: [u32; 3]) {
     image.u16(at, 0xf30a).u16(at + 2, 1).u16(at + 4, max);
     image.u16(at + 6, depth);
     for (index, word) in entry.into_iter().enumerate() {
@@ -74,7 +74,7 @@ fn indirect() -> Image {
 }
 
 /// Writes the checksums of the inode and of a leaf in block 32, and all others.
-fn seal(image: &mut Image) {
+pub(crate) fn seal(image: &mut Image) {
     image.seal();
     if image.get_u32(SB + 0x64) & METADATA_CSUM == 0 {
         return;
