@@ -46,29 +46,33 @@ pub(crate) struct Backup {
 /// A superblock, and the geometry where it is sound.
 pub(crate) type Loaded = (Superblock, Result<Geometry, Distrust>);
 
-/// The first sound copy on `disk`, of the filesystem with `uuid` where that is
-/// known.
+/// The first sound copy on `disk`; of the filesystem with the superblock
+/// `damaged`, where there is one.
 pub(crate) fn find<R: ReadAt + ?Sized>(
     disk: &R,
-    uuid: Option<&[u8; 16]>,
+    damaged: Option<&Superblock>,
 ) -> Result<Option<Backup>, Error> {
     for bits in BLOCK_BITS {
         let block_bytes = 1u64 << bits;
-        for group in GROUPS {
-            // Groups are as large as a bitmap of a block can say, unless mke2fs
-            // was told otherwise.
-            let first = u64::from(bits == 10);
-            let block = group.saturating_mul(block_bytes.saturating_mul(8));
-            let at = SuperblockAt {
-                block: block.saturating_add(first),
-                block_bytes,
-            };
-            let Some((sb, Ok(geometry))) = load(disk, at)? else {
-                continue;
-            };
-            let of_group = u64::from(sb.s_block_group_nr) == group;
-            if of_group && uuid.is_none_or(|uuid| *uuid == sb.s_uuid) {
-                return Ok(Some(Backup { sb, geometry, at }));
+        // Groups are as large as a bitmap of a block can say, unless mke2fs was
+        // told otherwise.
+        let usual = block_bytes.saturating_mul(8);
+        let stated = damaged.map(|sb| u64::from(sb.s_blocks_per_group));
+        let stated = stated.filter(|stated| *stated != usual);
+        for per_group in [Some(usual), stated].into_iter().flatten() {
+            for group in GROUPS {
+                let block = group.saturating_mul(per_group);
+                let at = SuperblockAt {
+                    block: block.saturating_add(u64::from(bits == 10)),
+                    block_bytes,
+                };
+                let Some((sb, Ok(geometry))) = load(disk, at)? else {
+                    continue;
+                };
+                let of_group = u64::from(sb.s_block_group_nr) == group;
+                if of_group && damaged.is_none_or(|damaged| damaged.s_uuid == sb.s_uuid) {
+                    return Ok(Some(Backup { sb, geometry, at }));
+                }
             }
         }
     }

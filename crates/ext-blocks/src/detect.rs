@@ -95,7 +95,7 @@ impl Found {
             check_superblock(&sb, &bytes).and_then(|()| Geometry::new(&sb, disk.size()))
         };
         if geometry.as_ref().is_err_and(Distrust::is_damage)
-            && let Some(Backup { sb, geometry, at }) = backup::find(disk, Some(&sb.s_uuid))?
+            && let Some(Backup { sb, geometry, at }) = backup::find(disk, Some(&sb))?
         {
             return Ok(Some(Self {
                 sb,
