@@ -237,9 +237,10 @@ fn forms() -> impl Iterator<Item = (Checksums, bool)> {
 }
 
 fn transactions(transactions: u32) -> Option<LogState> {
-    let mut state = LogState::default();
-    state.transactions = transactions;
-    Some(state)
+    Some(LogState {
+        transactions,
+        fast_commits: 0,
+    })
 }
 
 #[test]
