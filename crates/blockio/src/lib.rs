@@ -33,6 +33,7 @@
 //! ```
 
 mod access;
+mod direct;
 mod disk;
 mod error;
 mod extent;
@@ -47,6 +48,7 @@ mod uncached;
 mod zero;
 
 pub use access::{ReadAt, Reflink, Store, WriteAt, len_u64};
+pub use direct::Direct;
 pub use disk::Disk;
 pub use error::{Error, ErrorKind};
 pub use extent::{Extent, ExtentKind, Merge, tiles};
