@@ -69,6 +69,7 @@ pub mod geometry;
 mod group;
 mod inode;
 mod journal_blocks;
+pub mod mmp;
 mod runs;
 mod superblock;
 mod survey;

@@ -12,5 +12,6 @@ mod groups;
 mod hostile;
 mod image;
 mod journal;
+mod mmp;
 mod trust;
 mod uninit;
