@@ -59,6 +59,8 @@ pub enum Structure {
     MappingBlock,
     /// Blocks of a journal.
     Journal,
+    /// The block of multiple mount protection.
+    Mmp,
 }
 
 impl fmt::Display for Structure {
@@ -72,6 +74,7 @@ impl fmt::Display for Structure {
             Self::Inode => "inode",
             Self::MappingBlock => "extent or indirect block",
             Self::Journal => "journal",
+            Self::Mmp => "block of multiple mount protection",
         })
     }
 }

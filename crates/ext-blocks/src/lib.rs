@@ -74,6 +74,7 @@ mod joined;
 mod journal;
 mod journal_blocks;
 mod mapping;
+pub mod mmp;
 mod recover;
 mod runs;
 mod superblock;
