@@ -55,6 +55,8 @@ pub enum Structure {
     InodeBitmap,
     /// An inode.
     Inode,
+    /// Blocks of a directory.
+    Directory,
     /// A block of an extent tree, or an indirect block.
     MappingBlock,
 }
@@ -68,6 +70,7 @@ impl fmt::Display for Structure {
             Self::BlockBitmap => "block bitmap",
             Self::InodeBitmap => "inode bitmap",
             Self::Inode => "inode",
+            Self::Directory => "directory",
             Self::MappingBlock => "extent or indirect block",
         })
     }

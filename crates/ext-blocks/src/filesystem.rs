@@ -9,6 +9,8 @@ use crate::error::{Error, Structure, read};
 use crate::feature::{Compat, Incompat, RoCompat};
 use crate::geometry::Geometry;
 use crate::group::Layout;
+use crate::metadata::{self, Metadata};
+use crate::roles::Roles;
 use crate::superblock::{SUPERBLOCK_BYTES, SUPERBLOCK_END, SUPERBLOCK_OFFSET, Superblock};
 use crate::survey::{GroupMap, Halt, Special, Survey, survey};
 use crate::trust::{Distrust, Trust};
@@ -98,6 +100,9 @@ pub struct Info {
 #[derive(Debug)]
 pub struct Filesystem<'d, R: ?Sized> {
     disk: &'d R,
+    superblock: Superblock,
+    /// The geometry, where the superblock is believed whatever its state.
+    ground: Result<Geometry, Distrust>,
     info: Info,
     trust: Trust,
     damage: Damage,
@@ -128,6 +133,8 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
     let geometry = check_superblock(&sb, &bytes).and_then(|()| Geometry::new(&sb, disk.size()));
     let mut filesystem = Filesystem {
         disk,
+        superblock: sb.clone(),
+        ground: geometry.clone(),
         info: Info::new(&sb, geometry.clone().ok(), disk.size()),
         trust: Trust::Bitmaps,
         damage: Damage::default(),
@@ -142,7 +149,12 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
         .and_then(|geometry| examine(disk, &sb, geometry, options));
     match surveyed {
         Ok((layout, survey)) => filesystem.take_survey(layout, survey),
-        Err(Halt::Distrust(distrust)) => filesystem.trust = Trust::Nothing(distrust),
+        Err(Halt::Distrust(distrust)) => {
+            if !distrust.is_of_state() {
+                filesystem.ground = Err(distrust);
+            }
+            filesystem.trust = Trust::Nothing(distrust);
+        }
         Err(Halt::Read(error)) => return Err(error),
     }
     Ok(Detected::Ext(filesystem))
@@ -235,6 +247,22 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             }
             None => UsedExtents::everything(self.disk),
         }
+    }
+
+    /// The blocks that hold metadata, whatever the state of the filesystem. The
+    /// inner error is why the superblock is not believed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the storage fails.
+    pub fn metadata(&self) -> Result<Result<Metadata, Distrust>, Error> {
+        let geometry = match &self.ground {
+            Ok(geometry) => geometry.clone(),
+            Err(distrust) => return Ok(Err(*distrust)),
+        };
+        let layout = Layout::new(&self.superblock, geometry);
+        let roles = Roles::new(&self.superblock);
+        metadata::find(self.disk, &layout, &roles).map(Ok)
     }
 
     fn take_survey(&mut self, layout: Layout, survey: Survey) {

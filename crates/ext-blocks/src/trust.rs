@@ -122,6 +122,21 @@ pub enum Distrust {
     },
 }
 
+impl Distrust {
+    /// Whether it says that bitmaps may be old or wrong, and nothing against
+    /// the superblock.
+    pub(crate) const fn is_of_state(&self) -> bool {
+        matches!(
+            self,
+            Self::NotClean { .. }
+                | Self::HasErrors { .. }
+                | Self::FastCommitReplay { .. }
+                | Self::NeedsRecovery
+                | Self::TooMany { .. }
+        )
+    }
+}
+
 /// A feature word of which every bit must be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FeatureWord {
