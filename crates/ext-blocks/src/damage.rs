@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::journal::damage::LogDamage;
+
 /// Findings that are kept one by one; the rest are only counted.
 const FINDINGS_MAX: usize = 1000;
 
@@ -30,6 +32,17 @@ impl Damage {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.total == 0
+    }
+
+    /// Takes in `other`, which came later.
+    pub(crate) fn join(&mut self, other: Self) {
+        let listed = u64::try_from(other.findings.len()).unwrap_or(u64::MAX);
+        self.total = self
+            .total
+            .saturating_add(other.total.saturating_sub(listed));
+        for finding in other.findings {
+            self.push(finding);
+        }
     }
 
     pub(crate) fn push(&mut self, finding: Finding) {
@@ -65,6 +78,15 @@ pub enum Finding {
         metadata: Metadata,
         /// Its first block.
         block: u64,
+    },
+    /// A bitmap that was never written, by a descriptor that may be older than the
+    /// group, because the superblock was damaged.
+    #[error(
+        "group {group}: its block bitmap was never written, which a damaged filesystem does not prove"
+    )]
+    UninitFromCopy {
+        /// The group.
+        group: u32,
     },
     /// A block bitmap in a block that also holds other metadata.
     #[error("group {group}: the block bitmap shares block {block} with other metadata")]
@@ -169,6 +191,21 @@ pub enum Finding {
         /// What is wrong.
         damage: InodeDamage,
     },
+    /// The journal's superblock, where nothing is to be replayed.
+    #[error("journal inode {inode}: {damage}")]
+    JournalSuperblock {
+        /// `s_journal_inum`.
+        inode: u32,
+        /// What is wrong.
+        damage: LogDamage,
+    },
+    /// The log ends in a transaction that is not sound: the kernel does not replay
+    /// it, and others may.
+    #[error("the log ends early: {damage}")]
+    LogTail {
+        /// What is wrong.
+        damage: LogDamage,
+    },
     /// The block of multiple mount protection is outside the filesystem.
     #[error("the block of multiple mount protection is block {block}, outside the filesystem")]
     MmpBlock {
@@ -191,6 +228,8 @@ pub enum Consequence {
     TablesKept,
     /// What of its metadata can be found is kept.
     FoundKept,
+    /// What is in use with it is kept, and what is in use without it.
+    BothKept,
 }
 
 impl Finding {
@@ -200,6 +239,7 @@ impl Finding {
         match self {
             Self::DescriptorChecksum { .. }
             | Self::Location { .. }
+            | Self::UninitFromCopy { .. }
             | Self::SharedBitmap { .. }
             | Self::BitmapChecksum { .. }
             | Self::MetadataFree { .. }
@@ -208,7 +248,10 @@ impl Finding {
             | Self::InodeBitmapChecksum { .. }
             | Self::FreeInodeCount { .. }
             | Self::UnusedInodeInUse { .. } => Consequence::TableKept,
-            Self::Journal { .. } | Self::MmpBlock { .. } => Consequence::BitmapsDecide,
+            Self::Journal { .. } | Self::JournalSuperblock { .. } | Self::MmpBlock { .. } => {
+                Consequence::BitmapsDecide
+            }
+            Self::LogTail { .. } => Consequence::BothKept,
             Self::Descriptor { .. } => Consequence::TablesKept,
             Self::Inode { .. } => Consequence::FoundKept,
         }
@@ -223,6 +266,7 @@ impl fmt::Display for Consequence {
             Self::TablesKept => "all bitmaps and inode tables are kept whole",
             Self::FoundKept => "what can be found of it is kept",
             Self::BitmapsDecide => "the block bitmaps tell which blocks are kept",
+            Self::BothKept => "what is in use with and without it is kept",
         })
     }
 }

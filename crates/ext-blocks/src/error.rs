@@ -59,6 +59,8 @@ pub enum Structure {
     Directory,
     /// A block of an extent tree, or an indirect block.
     MappingBlock,
+    /// Blocks of a journal.
+    Journal,
 }
 
 impl fmt::Display for Structure {
@@ -72,6 +74,7 @@ impl fmt::Display for Structure {
             Self::Inode => "inode",
             Self::Directory => "directory",
             Self::MappingBlock => "extent or indirect block",
+            Self::Journal => "journal",
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::runs::{BlockRun, Full, RunCollector};
 
 /// Most runs of blocks a journal may be in: 16 MiB. The largest journal mke2fs
 /// makes has 10,240,000 blocks.
-const JOURNAL_RUNS_MAX: usize = 1 << 20;
+pub(crate) const JOURNAL_RUNS_MAX: usize = 1 << 20;
 
 /// Why a walk ended early.
 #[derive(Debug)]
@@ -65,7 +65,6 @@ pub(crate) fn collect<R: ReadAt + ?Sized>(
 
 /// The blocks of the journal in inode `number`, from its first on. A journal
 /// has no holes.
-#[expect(dead_code, reason = "the reader of the log comes next")]
 pub(crate) fn map_journal<R: ReadAt + ?Sized>(
     disk: &R,
     groups: &mut GroupReader<'_, R>,

@@ -58,10 +58,12 @@
 )]
 
 mod admission;
+mod backup;
 mod bitmap;
 mod checksum;
 mod claims;
 pub mod damage;
+mod detect;
 pub mod error;
 mod feature;
 mod filesystem;
@@ -69,10 +71,13 @@ pub mod geometry;
 mod group;
 mod inode;
 mod inode_tables;
+mod joined;
+mod journal;
 mod journal_blocks;
 mod mapping;
 mod metadata;
 mod never_used;
+mod recover;
 mod roles;
 mod runs;
 mod superblock;
@@ -81,9 +86,12 @@ pub mod trust;
 mod uninit;
 mod used;
 
+pub use backup::SuperblockAt;
 pub use damage::Damage;
+pub use detect::detect;
 pub use error::Error;
-pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail, detect};
+pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail};
 pub use metadata::Metadata;
-pub use trust::{Distrust, Trust};
+pub use recover::{CannotRecover, Recovered};
+pub use trust::{Distrust, Trust, Unclean};
 pub use used::UsedExtents;

@@ -3,16 +3,19 @@
 
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
 
+use crate::admission::check_superblock;
 use crate::damage::{Damage, Finding, InodeDamage};
 use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::group::{Descriptor, GroupReader, Layout};
 use crate::inode::Inode;
 use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan};
+use crate::journal::Overlay;
 use crate::mapping::{Item, MapForm, Mapper};
 use crate::never_used::NeverUsed;
 use crate::roles::Roles;
 use crate::runs::{BlockRun, WideCollector};
+use crate::superblock::{Superblock, read_superblock};
 
 /// Most separate runs of metadata that are kept: 32 MiB, twice that while they
 /// grow. Over it, what lies between them is kept, too.
@@ -55,43 +58,80 @@ impl Metadata {
     }
 }
 
-/// The metadata of the filesystem on `disk`, as it is stored.
+/// A superblock that is believed, and what follows from it.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) layout: Layout,
+    pub(crate) roles: Roles,
+}
+
+impl Ground {
+    pub(crate) fn new(sb: &Superblock, geometry: Geometry, from_copy: bool) -> Self {
+        Self {
+            layout: Layout::new(sb, geometry, from_copy),
+            roles: Roles::new(sb),
+        }
+    }
+
+    /// That of the filesystem after recovery, where it is sound.
+    fn recovered<R: ReadAt + ?Sized>(
+        overlay: &Overlay<'_, R>,
+        from_copy: bool,
+    ) -> Result<Option<Self>, Error> {
+        let found = read_superblock(overlay)?;
+        Ok(found.and_then(|(sb, bytes)| {
+            check_superblock(&sb, &bytes).ok()?;
+            let geometry = Geometry::new(&sb, overlay.size()).ok()?;
+            Some(Self::new(&sb, geometry, from_copy))
+        }))
+    }
+}
+
+/// The metadata of a filesystem with the superblock of `ground`. Of one whose
+/// journal is to be replayed, that is what is stored, and what the replay
+/// gives; only the latter is damaged.
 pub(crate) fn find<R: ReadAt + ?Sized>(
-    disk: &R,
-    layout: &Layout,
-    roles: &Roles,
+    overlay: &Overlay<'_, R>,
+    ground: &Ground,
 ) -> Result<Metadata, Error> {
-    let mut damage = Damage::default();
     let mut selected = WideCollector::new(RUNS_MAX);
-    select(disk, layout, roles, &mut selected, &mut damage)?;
+    let mut damage = Damage::default();
+    select(overlay.disk(), ground, &mut selected, &mut damage)?;
+    if overlay.log().is_some()
+        && let Some(ground) = Ground::recovered(overlay, ground.layout.from_copy)?
+    {
+        damage = Damage::default();
+        select(overlay, &ground, &mut selected, &mut damage)?;
+    }
     Ok(Metadata {
-        geometry: layout.geometry.clone(),
-        disk_bytes: disk.size(),
+        geometry: ground.layout.geometry.clone(),
+        disk_bytes: overlay.size(),
         runs: selected.finish(),
         damage,
     })
 }
 
-/// Adds to `selected` the metadata of the filesystem on `disk`. Of one whose
-/// journal is to be replayed, both what is stored and what the replay gives
-/// must be selected.
+/// Adds to `selected` the metadata of the filesystem on `disk`.
 pub(crate) fn select<R: ReadAt + ?Sized>(
     disk: &R,
-    layout: &Layout,
-    roles: &Roles,
+    ground: &Ground,
     selected: &mut WideCollector,
     damage: &mut Damage,
 ) -> Result<(), Error> {
-    let Some(group) = first_unusable(&mut GroupReader::new(disk, layout))? else {
+    let Ground { layout, roles } = ground;
+    let unusable = first_unusable(&mut GroupReader::new(disk, layout))?;
+    if unusable.is_none() && !layout.from_copy {
         return Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Held);
-    };
-    damage.push(Finding::Descriptor { group });
+    }
+    if let Some(group) = unusable {
+        damage.push(Finding::Descriptor { group });
+    }
     Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Whole)?;
-    // What these find was found already, or is what e2fsck will find.
+    // What is damaged by these is nothing, or it was found already.
     if let Some(geometry) = layout.geometry.with_copied_descriptors() {
         let layout = Layout {
             geometry,
-            checksums: layout.checksums,
+            ..*layout
         };
         let damage = &mut Damage::default();
         Selector::new(disk, &layout, roles, selected, damage)?.run(Scan::Whole)?;
