@@ -55,6 +55,8 @@ pub enum Structure {
     InodeBitmap,
     /// An inode.
     Inode,
+    /// Blocks of a directory.
+    Directory,
     /// A block of an extent tree, or an indirect block.
     MappingBlock,
     /// Blocks of a journal.
@@ -72,6 +74,7 @@ impl fmt::Display for Structure {
             Self::BlockBitmap => "block bitmap",
             Self::InodeBitmap => "inode bitmap",
             Self::Inode => "inode",
+            Self::Directory => "directory",
             Self::MappingBlock => "extent or indirect block",
             Self::Journal => "journal",
             Self::Mmp => "block of multiple mount protection",
