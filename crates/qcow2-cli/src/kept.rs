@@ -157,10 +157,7 @@ impl<'s> Kept<'s> {
     }
 
     /// The disk after its journal was replayed.
-    pub(crate) fn recovered(
-        &self,
-        path: &Path,
-    ) -> Result<Recovered<'_, dyn ReadAt + 's>, Failure> {
+    pub(crate) fn recovered(&self, path: &Path) -> Result<Recovered<'_, dyn ReadAt + 's>, Failure> {
         let Some(filesystem) = &self.filesystem else {
             let message = "there is no ext filesystem here whose journal could be replayed";
             return Err(Failure::because(path, message));
