@@ -47,14 +47,19 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
     placed(disk, ground, &mut others)?;
     let mut taken: Result<(), Full> = Ok(());
     let journal = ground.roles.journal;
+    let mut journal_sorted = false;
     if what.journal
         && let Ok(found) = Journal::find(disk, &ground.layout, journal)?
+        && let Some(runs) = found.idle()
     {
-        taken = taken.and_then(|()| {
-            found
-                .idle_blocks()
-                .try_for_each(|run| candidates.insert(run))
-        });
+        journal_sorted = true;
+        let mut kept = 1;
+        for run in runs {
+            let (first, rest) = run.split(kept);
+            others.insert(first);
+            taken = taken.and_then(|()| candidates.insert(rest));
+            kept = 0;
+        }
     }
     let walked = walk(
         disk,
@@ -65,10 +70,9 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
             let Reference { inode, run, holds } = reference;
             match holds {
                 Holds::Nothing if what.unwritten => {
-                    taken = taken.and_then(|()| candidates.insert(run))
+                    taken = taken.and_then(|()| candidates.insert(run));
                 }
-                // Of these the candidates have what may go.
-                Holds::Contents if what.journal && inode == journal => {}
+                Holds::Contents if journal_sorted && inode == journal => {}
                 _ => others.insert(run),
             }
             Ok(())
