@@ -61,6 +61,8 @@ pub enum Structure {
     MappingBlock,
     /// Blocks of a journal.
     Journal,
+    /// The block of multiple mount protection.
+    Mmp,
 }
 
 impl fmt::Display for Structure {
@@ -75,6 +77,7 @@ impl fmt::Display for Structure {
             Self::Directory => "directory",
             Self::MappingBlock => "extent or indirect block",
             Self::Journal => "journal",
+            Self::Mmp => "block of multiple mount protection",
         })
     }
 }

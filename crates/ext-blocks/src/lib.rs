@@ -78,6 +78,7 @@ mod journal_blocks;
 mod mapping;
 mod metadata;
 mod never_used;
+pub mod mmp;
 mod recover;
 mod roles;
 mod runs;
