@@ -1,5 +1,7 @@
 //! Used blocks whose contents nobody will read: an image may leave them out.
 
+use std::ops::Range;
+
 use blockio::ReadAt;
 
 use crate::damage::NotDropped;
@@ -33,6 +35,18 @@ pub struct Droppable {
 pub struct Dropped {
     /// Ascending, none touching the next.
     pub(crate) runs: Vec<BlockRun>,
+    /// log2 of the block size in bytes.
+    block_bits: u32,
+}
+
+impl Dropped {
+    /// The bytes of the disk that are left out: ascending, none touching the
+    /// next.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> {
+        let byte_of = |block: u64| block << self.block_bits;
+        let runs = self.runs.iter();
+        runs.map(move |run| byte_of(run.start)..byte_of(run.end))
+    }
 }
 
 /// Finds the blocks of a clean filesystem that may be dropped, and are nothing
@@ -89,7 +103,8 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
     let single = |run: &BlockRun| !candidates.overlaps().meet(*run);
     let single: Vec<_> = candidates.runs().iter().copied().filter(single).collect();
     let runs = subtract(&single, others.finish());
-    Ok(Ok(Dropped { runs }))
+    let block_bits = ground.layout.geometry.block_bytes().trailing_zeros();
+    Ok(Ok(Dropped { runs, block_bits }))
 }
 
 /// Adds to `others` what lies where the superblock and the group descriptors

@@ -120,18 +120,19 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
                 Scan::Held => held,
                 Scan::Whole => stored,
             };
-            self.walk_group(group, 0..held, visit)?;
-            self.walk_group(group, held..wanted, visit)?;
+            self.walk_group(group, 0..held, true, visit)?;
+            self.walk_group(group, held..wanted, false, visit)?;
         }
         Ok(())
     }
 
     /// Gives `visit` every inode in use of those at `indices` in the table of
-    /// `group`. They begin with 0, or behind the inodes that were ever used.
+    /// `group`, all of which were ever used, or none.
     pub(crate) fn walk_group<E: From<Error>>(
         &mut self,
         group: u32,
         indices: Range<u32>,
+        held: bool,
         visit: &mut impl FnMut(Met<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let geometry = &self.layout.geometry;
@@ -143,7 +144,6 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
         let inode_bytes = u64::from(geometry.inode_bytes());
         // At least one: an inode is at most a block.
         let most = u32::try_from(PIECE_BYTES >> inode_bytes.trailing_zeros()).unwrap_or(1);
-        let held = indices.start == 0;
         let mut bytes = std::mem::take(&mut self.bytes);
         let mut next = indices.start;
         while next < indices.end {

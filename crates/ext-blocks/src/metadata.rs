@@ -196,7 +196,7 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
         while let Some(Named { group, inode, held }) = self.never_used.take() {
             self.damage.push(Finding::UnusedInodeNamed { group, inode });
             self.group(&tables.descriptor(group)?, Scan::Whole);
-            tables.walk_group(group, held..stored, &mut |met| self.met(&met))?;
+            tables.walk_group(group, held..stored, false, &mut |met| self.met(&met))?;
         }
         Ok(())
     }
@@ -294,7 +294,7 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
         if guess {
             self.map(inode, looks, whole || !inode.is_regular(), &mut None)?;
         }
-        if let Some(block) = inode.maybe_directory(&self.layout.geometry) {
+        if !has_map && let Some(block) = inode.maybe_directory(&self.layout.geometry) {
             self.block(block);
         }
         Ok(())
