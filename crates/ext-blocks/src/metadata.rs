@@ -13,7 +13,7 @@ use crate::inode::Inode;
 use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan, first_unusable};
 use crate::journal::Overlay;
 use crate::mapping::{Item, MapForm, Mapper};
-use crate::never_used::NeverUsed;
+use crate::never_used::{Named, NeverUsed};
 use crate::roles::Roles;
 use crate::runs::{BlockRun, WideCollector, subtract};
 use crate::superblock::{Superblock, read_superblock};
@@ -186,13 +186,19 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
             let descriptor = groups.descriptor(group)?;
             self.group(&descriptor, scan);
         }
-        for number in self.roles.named_inodes() {
-            if let Some(block) = self.never_used.block_of(number)? {
-                self.block(block);
-            }
+        for inode in self.roles.named_inodes() {
+            self.never_used.name(inode);
         }
         let mut tables = InodeTables::new(self.disk, self.layout, groups, scan);
-        tables.walk(&mut |met| self.met(&met))
+        tables.walk(&mut |met| self.met(&met))?;
+        // e2fsck looks at what was never used where something names it.
+        let stored = self.layout.geometry.inodes_per_group();
+        while let Some(Named { group, inode, held }) = self.never_used.take() {
+            self.damage.push(Finding::UnusedInodeNamed { group, inode });
+            self.group(&tables.descriptor(group)?, Scan::Whole);
+            tables.walk_group(group, held..stored, false, &mut |met| self.met(&met))?;
+        }
+        Ok(())
     }
 
     /// What lies where the superblock alone says.
@@ -288,7 +294,7 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
         if guess {
             self.map(inode, looks, whole || !inode.is_regular(), &mut None)?;
         }
-        if let Some(block) = inode.maybe_directory(&self.layout.geometry) {
+        if !has_map && let Some(block) = inode.maybe_directory(&self.layout.geometry) {
             self.block(block);
         }
         Ok(())
@@ -314,8 +320,7 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
                 Item::Blocks { run, .. } if whole => {
                     selected.insert(run);
                     if inode.is_directory() {
-                        let found = &mut |block| selected.insert(BlockRun::new(block, 1));
-                        never_used.named_in(run, found)?;
+                        never_used.name_all_in(run)?;
                     }
                 }
                 Item::Blocks { .. } => {}
