@@ -1,6 +1,7 @@
 //! What the command line says.
 
 mod choice;
+mod filesystem;
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
@@ -10,8 +11,9 @@ use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
-    Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, ReflinkArg, TailArg,
+    BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, ReflinkArg, TailArg,
 };
+pub(crate) use filesystem::FilesystemArgs;
 use choice::{parse_cluster_size, parse_refcount_bits};
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
@@ -31,6 +33,7 @@ Exit codes:
   2        wrong usage
   3        done and complete, but the source is damaged or unclean in a way worth
            knowing: more was kept than needed, nothing was lost
+  4        done with --salvage, and what could not be read is zeros in the image
   130/143  ended by SIGINT or SIGTERM";
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +41,7 @@ pub(crate) enum Command {
     Pack(PackArgs),
     Unpack(UnpackArgs),
     Info(InfoArgs),
+    Blocks(BlocksArgs),
 }
 
 /// Pack a disk or filesystem into a qcow2 image.
@@ -80,9 +84,10 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(crate) reflink: ReflinkArg,
 
-    /// Cluster size of the image: 512 to 2M, a power of two
-    #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_cluster_size)]
-    pub(crate) cluster_size: ClusterBits,
+    /// Cluster size of the image: 512 to 2M, a power of two; 64K where not given,
+    /// and with --content metadata what fits the size of a block
+    #[arg(long, value_name = "SIZE", value_parser = parse_cluster_size)]
+    pub(crate) cluster_size: Option<ClusterBits>,
 
     /// Version of the format: 1.1 is qcow2 v3, 0.10 is v2 for old readers
     #[arg(long, default_value = "1.1")]
@@ -92,18 +97,14 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "BITS", default_value = "16", value_parser = parse_refcount_bits)]
     pub(crate) refcount_bits: RefcountOrder,
 
-    /// What to store
-    #[arg(long, default_value = "used")]
-    pub(crate) content: ContentArg,
+    #[command(flatten)]
+    pub(crate) filesystem: FilesystemArgs,
 
-    /// The bytes behind the end of the filesystem
-    #[arg(long, default_value = "keep")]
-    pub(crate) tail: TailArg,
-
-    /// Keep what lies in inode tables that were never used, which is not part
-    /// of the filesystem; otherwise they read as zeros
+    /// Pack the filesystem as it is once its journal has been replayed, which is
+    /// done in the image only. Otherwise the image is as unclean as the source,
+    /// and whoever mounts it replays the journal
     #[arg(long)]
-    pub(crate) keep_uninit: bool,
+    pub(crate) recover: bool,
 
     /// Before the image appears under its name, read it and the source again and
     /// compare every used byte
@@ -123,6 +124,23 @@ pub(crate) struct PackArgs {
     /// states that never were on the disk at one time: a snapshot is better
     #[arg(long)]
     pub(crate) allow_mounted: bool,
+
+    /// Freeze the filesystem mounted from the source while it is read, so that the
+    /// image holds one moment and the filesystem can tell what is free. Programs
+    /// that write to it wait meanwhile. It is thawed as soon as all is read,
+    /// however the run ends, and when nothing could be read of it for 5 minutes,
+    /// which fails the run
+    #[arg(long, requires = "allow_mounted")]
+    pub(crate) freeze: bool,
+
+    /// Go on where the source cannot be read: what fails again and again reads as
+    /// zeros in the image, is listed, and lets the run end with 4
+    #[arg(long)]
+    pub(crate) salvage: bool,
+
+    /// Write what could not be read to FILE, as a map that GNU ddrescue reads
+    #[arg(long, value_name = "FILE", requires = "salvage")]
+    pub(crate) lost: Option<PathBuf>,
 
     /// Replace IMAGE where it exists
     #[arg(long)]
@@ -176,6 +194,27 @@ pub(crate) struct InfoArgs {
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// List which bytes of a disk or filesystem are in use.
+///
+/// The ranges tile the disk: they are what pack goes by, with the same options.
+#[derive(Args, Debug)]
+pub(crate) struct BlocksArgs {
+    /// Disk, partition or image file to look at
+    pub(crate) source: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) filesystem: FilesystemArgs,
+
+    /// Look at a source that somebody else may be writing, which proves nothing
+    /// free
+    #[arg(long)]
+    pub(crate) allow_mounted: bool,
+
+    /// Form of the list
+    #[arg(long, default_value = "human")]
+    pub(crate) output: BlocksOutput,
 }
 
 /// How a long job runs and reports.
@@ -232,7 +271,7 @@ impl UnpackArgs {
 }
 
 /// Whether `path` stands for the standard input or output.
-fn is_stream(path: &Path) -> bool {
+pub(crate) fn is_stream(path: &Path) -> bool {
     path.as_os_str() == OsStr::new("-")
 }
 

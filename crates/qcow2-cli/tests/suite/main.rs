@@ -5,8 +5,11 @@
 mod bench;
 mod compress;
 mod device;
+mod mounted;
+mod mounts;
 mod pack;
 mod pipes;
 mod reflink;
 mod roundtrip;
+mod salvage;
 mod unpack;

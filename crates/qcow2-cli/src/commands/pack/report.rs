@@ -2,10 +2,12 @@
 
 use std::fmt::{self, Display};
 
-use ext_blocks::{Info, Kind};
 use serde::Serialize;
 
-use crate::output::{Bytes, escaped};
+use super::lost::{LostRange, LostReport};
+use crate::failure::Outcome;
+use crate::filesystem::FilesystemReport;
+use crate::output::Bytes;
 
 /// The report of a finished `pack`.
 #[derive(Debug, Serialize)]
@@ -16,16 +18,20 @@ pub(crate) struct Report {
     pub(crate) image: String,
     #[serde(skip)]
     pub(crate) asked_for_all: bool,
-    /// What was stored: `used` or `all`.
+    /// What was stored: `used`, `metadata` or `all`.
     pub(crate) content: &'static str,
     /// Why everything was stored although less was asked for.
     pub(crate) kept_whole: Option<String>,
-    /// How an unclean filesystem was left.
-    pub(crate) notes: Vec<String>,
     /// Offset of a copy of an ext superblock on a disk that has no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) old_superblock: Option<u64>,
     pub(crate) filesystem: Option<FilesystemReport>,
+    /// Where the filesystem is mounted, if it was frozen while it was read.
+    pub(crate) frozen: Option<String>,
+    /// Whether the filesystem is as it is once its journal was replayed.
+    pub(crate) recovered: bool,
+    /// What else is worth knowing of the source.
+    pub(crate) notes: Vec<String>,
     pub(crate) disk_bytes: u64,
     pub(crate) used_bytes: u64,
     pub(crate) stored_bytes: u64,
@@ -45,6 +51,8 @@ pub(crate) struct Report {
     pub(crate) damage: Vec<String>,
     /// How much damage there is, listed or not.
     pub(crate) damage_count: u64,
+    /// What could not be read, where that is no error.
+    pub(crate) lost: Option<LostReport>,
     /// Whether image and source were read again and compared.
     pub(crate) verified: bool,
     /// SHA-256 of the restored disk.
@@ -52,55 +60,28 @@ pub(crate) struct Report {
     pub(crate) seconds: f64,
 }
 
-/// The ext filesystem on the source.
-#[derive(Debug, Serialize)]
-pub(crate) struct FilesystemReport {
-    pub(crate) kind: &'static str,
-    pub(crate) label: String,
-    pub(crate) uuid: String,
-    /// Not there where the superblock's numbers make no sense.
-    #[serde(flatten)]
-    pub(crate) geometry: Option<GeometryReport>,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct GeometryReport {
-    pub(crate) block_size: u64,
-    pub(crate) blocks: u64,
-}
-
-impl FilesystemReport {
-    pub(crate) fn new(info: &Info) -> Self {
-        Self {
-            kind: match info.kind {
-                Kind::Ext2 => "ext2",
-                Kind::Ext3 => "ext3",
-                Kind::Ext4 => "ext4",
-            },
-            label: escaped(&info.label),
-            uuid: uuid(&info.uuid),
-            geometry: info.geometry.as_ref().map(|geometry| GeometryReport {
-                block_size: geometry.block_bytes(),
-                blocks: geometry.block_count(),
-            }),
+impl Report {
+    /// What the command ends with.
+    pub(crate) fn outcome(&self) -> Outcome {
+        if self.lost.as_ref().is_some_and(|lost| lost.bytes > 0) {
+            Outcome::DoneWithLosses
+        } else if self.kept_whole.is_some() || self.damage_count > 0 || !self.notes.is_empty() {
+            Outcome::DoneWithNotes
+        } else {
+            Outcome::Done
         }
     }
-}
 
-impl Report {
-    /// Whether there is something about the source worth knowing.
-    pub(crate) fn has_notes(&self) -> bool {
-        self.kept_whole.is_some() || !self.notes.is_empty() || self.damage_count > 0
-    }
-}
-
-impl Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What is to be said of the source.
+    fn fmt_source(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "source   {}: {}", self.source, Bytes(self.disk_bytes))?;
         match &self.filesystem {
             Some(filesystem) => writeln!(f, ", {filesystem}")?,
-            None if self.asked_for_all => writeln!(f)?,
+            None if self.asked_for_all || self.kept_whole.is_some() => writeln!(f)?,
             None => writeln!(f, ", no filesystem that we know: everything is stored")?,
+        }
+        if let Some(place) = &self.frozen {
+            writeln!(f, "frozen   {place}, while it was read")?;
         }
         if let Some(reason) = &self.kept_whole {
             writeln!(f, "note     everything is stored: {reason}")?;
@@ -108,7 +89,7 @@ impl Display for Report {
         if let Some(offset) = self.old_superblock {
             writeln!(
                 f,
-                "note     a copy of an ext superblock is at byte {offset}, left over from a filesystem \
+                "note     at byte {offset} is a copy of an ext superblock, left over from a filesystem \
                  that was here"
             )?;
         }
@@ -122,6 +103,37 @@ impl Display for Report {
         if self.damage_count > listed {
             writeln!(f, "damage   and {} more", self.damage_count - listed)?;
         }
+        match &self.lost {
+            Some(lost) => write!(f, "{lost}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Display for LostReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for LostRange { start, length } in &self.ranges {
+            writeln!(f, "lost     {length} bytes at {start:#x}")?;
+        }
+        if self.range_count > self.ranges.len() {
+            let more = self.range_count - self.ranges.len();
+            writeln!(f, "lost     and {more} more ranges")?;
+        }
+        if self.range_count > 0 {
+            let at_most = if self.exact { "" } else { "at most " };
+            writeln!(
+                f,
+                "lost     {at_most}{} bytes in all, which are zeros in the image",
+                self.bytes
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_source(f)?;
         let share = 100.0 * ratio(self.used_bytes, self.disk_bytes);
         writeln!(
             f,
@@ -164,26 +176,6 @@ impl Display for Report {
         }
         writeln!(f, "time     {:.2} s", self.seconds)
     }
-}
-
-impl Display for FilesystemReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind)?;
-        if !self.label.is_empty() {
-            write!(f, " \"{}\"", self.label)?;
-        }
-        if let Some(GeometryReport { blocks, block_size }) = self.geometry {
-            write!(f, " of {blocks} blocks of {}", Bytes(block_size))?;
-        }
-        Ok(())
-    }
-}
-
-/// The usual form: 8-4-4-4-12 hexadecimal digits.
-fn uuid(bytes: &[u8; 16]) -> String {
-    let hex = format!("{:032x}", u128::from_be_bytes(*bytes));
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or(""));
-    parts.join("-")
 }
 
 /// `part / whole` for a person to read; exact enough below 2^53 bytes.
