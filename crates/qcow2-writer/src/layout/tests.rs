@@ -7,7 +7,11 @@ fn bits(bytes: u64) -> ClusterBits {
 
 fn layout(size: u64, cluster_bytes: u64, refcount_bits: u32) -> Result<Layout, Unrepresentable> {
     let order = RefcountOrder::from_bits(refcount_bits).unwrap();
-    Layout::new(size, Version::V3, bits(cluster_bytes), order)
+    let geometry = Geometry {
+        cluster_bits: bits(cluster_bytes),
+        extended_l2: false,
+    };
+    Layout::new(size, Version::V3, geometry, order)
 }
 
 const KIB: u64 = 1 << 10;
@@ -74,7 +78,11 @@ fn disks_end_where_the_largest_l1_table_ends() {
 fn version_2_has_one_width_of_refcounts() {
     let version_2 = |refcount_bits| {
         let order = RefcountOrder::from_bits(refcount_bits).unwrap();
-        Layout::new(1, Version::V2, ClusterBits::DEFAULT, order).map(drop)
+        let geometry = Geometry {
+            cluster_bits: ClusterBits::DEFAULT,
+            extended_l2: false,
+        };
+        Layout::new(1, Version::V2, geometry, order).map(drop)
     };
     assert_eq!(version_2(16), Ok(()));
     assert_eq!(
