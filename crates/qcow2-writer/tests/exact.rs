@@ -6,9 +6,11 @@ mod common;
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Reflink, StreamTarget};
 use common::Unit;
+use common::in_units::Disk;
 use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{
@@ -43,83 +45,6 @@ fn streamed(disk: &Vec<u8>, extents: &[Extent], options: &PackOptions<'_>) -> Ve
     let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
     pack_stream(disk, extents, &spool, &pipe, options).unwrap();
     pipe.into_inner()
-}
-
-/// A disk in units of some size.
-#[derive(Clone, Debug)]
-struct Disk {
-    bytes: Vec<u8>,
-    extents: Vec<Extent>,
-    /// What must be said of each unit that is not compressed.
-    units: Vec<Unit>,
-    /// What the disk reads as.
-    content: Vec<u8>,
-}
-
-impl Disk {
-    /// Runs of a kind, a number of units, and the fill of their bytes; the last
-    /// unit is cut by `cut` bytes.
-    fn new(runs: &[(ExtentKind, usize, u8)], unit_bytes: usize, cut: usize) -> Self {
-        let noise = common::noise(unit_bytes);
-        let (mut bytes, mut content) = (Vec::new(), Vec::new());
-        let (mut units, mut extents) = (Vec::new(), Vec::<Extent>::new());
-        for &(kind, count, fill) in runs {
-            let start = bytes.size();
-            for _ in 0..count {
-                let mut unit = vec![fill; unit_bytes];
-                if fill % 3 == 1 {
-                    unit.copy_from_slice(&noise);
-                }
-                // So that swapped units are noticed, and their ends are looked at.
-                let number = u8::try_from(units.len() % 251).unwrap();
-                unit[unit_bytes - 1 - cut.min(unit_bytes - 1)] = fill.wrapping_mul(number);
-                let is_zeros = unit.iter().all(|byte| *byte == 0);
-                units.push(match kind {
-                    Data if !is_zeros => Unit::Data,
-                    Data | Zero => Unit::Zeros,
-                    _ => Unit::Unallocated,
-                });
-                bytes.extend_from_slice(&unit);
-                let used = kind == Data;
-                content.extend(unit.iter().map(|byte| if used { *byte } else { 0 }));
-            }
-            extents.push(Extent::new(start..bytes.size(), kind));
-        }
-        bytes.truncate(bytes.len() - cut.min(bytes.len()));
-        content.truncate(bytes.len());
-        let last_unit = bytes.chunks(unit_bytes).next_back().unwrap_or_default();
-        if last_unit.iter().all(|byte| *byte == 0) {
-            let last = units.last_mut().filter(|unit| **unit == Unit::Data);
-            last.into_iter().for_each(|unit| *unit = Unit::Zeros);
-        }
-        if let Some(last) = extents.last_mut() {
-            *last = Extent::new(last.start..bytes.size(), last.kind);
-        }
-        Self {
-            bytes,
-            extents,
-            units,
-            content,
-        }
-    }
-
-    /// Asserts that `image` says exactly this, in clusters of so many units.
-    #[track_caller]
-    fn is_said_by(&self, image: &[u8], cluster_units: usize, may_compress: bool) {
-        let naive = common::expand(image);
-        assert_eq!(naive.size, self.bytes.size());
-        assert!(naive.disk[..self.content.len()] == self.content);
-        let clusters = self.units.chunks(cluster_units);
-        for (want, got) in clusters.zip(naive.units.chunks(cluster_units)) {
-            let is_whole = !want.contains(&Unit::Unallocated) && want.contains(&Unit::Data);
-            if may_compress && is_whole && got[0] == Unit::Compressed {
-                assert!(got.iter().all(|unit| *unit == Unit::Compressed));
-            } else {
-                assert_eq!(want, got);
-            }
-        }
-        assert_eq!(naive.units.len(), self.units.len());
-    }
 }
 
 fn runs() -> impl Strategy<Value = Vec<(ExtentKind, usize, u8)>> {
@@ -271,6 +196,44 @@ fn holes_of_the_source_are_zeros() {
     let mut want = [Unit::Zeros; 20];
     (want[2], want[8], want[9]) = (Unit::Data, Unit::Unallocated, Unit::Data);
     assert_eq!(common::expand(&target.into_bytes()).units, want);
+}
+
+/// Two clusters in use; one of them changes when it is read for the second time.
+struct Changing {
+    /// What all bytes of the cluster at 512 are, the first time and the second.
+    fills: [u8; 2],
+    reads: AtomicUsize,
+}
+
+impl ReadAt for Changing {
+    fn size(&self) -> u64 {
+        1024
+    }
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> std::io::Result<()> {
+        let fill = self.fills[self.reads.fetch_add(1, Ordering::SeqCst).min(1)];
+        for (byte, at) in bytes.iter_mut().zip(offset..) {
+            *byte = if at < 512 { 1 } else { fill };
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn zeros_that_become_data_are_noticed_on_the_way_to_a_pipe() {
+    let stream = |fills| {
+        let disk = Changing {
+            fills,
+            reads: AtomicUsize::new(0),
+        };
+        let (spool, pipe) = (MemoryDisk::default(), StreamTarget::new(Vec::new()));
+        let extents = || [Ok::<_, Infallible>(Extent::new(0..1024, Data))].into_iter();
+        pack_stream(&disk, extents, &spool, &pipe, &exact(9, false))
+    };
+    stream([0, 0]).unwrap();
+    stream([2, 2]).unwrap();
+    for fills in [[0, 2], [2, 0]] {
+        assert!(matches!(stream(fills), Err(Error::SourceChanged { .. })));
+    }
 }
 
 #[test]

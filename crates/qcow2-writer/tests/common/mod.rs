@@ -11,6 +11,7 @@
 )]
 
 mod entries;
+pub mod in_units;
 mod streams;
 
 use std::io;
