@@ -70,6 +70,7 @@ mod group;
 mod inode;
 mod journal_blocks;
 mod runs;
+mod scramble;
 mod superblock;
 mod survey;
 pub mod trust;

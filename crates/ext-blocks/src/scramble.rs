@@ -1,0 +1,6 @@
+//! Names that tell nothing.
+
+mod entries;
+mod hash;
+mod key;
+mod names;
