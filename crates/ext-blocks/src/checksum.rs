@@ -139,6 +139,38 @@ impl Checksums {
         self.seeded(&[&number.to_le_bytes(), &generation.to_le_bytes(), covered])
     }
 
+    /// The checksum in the tail of a block of a directory, as it should be.
+    /// `covered` is a leaf without its tail; of an index node the entries, the
+    /// first half of the tail, and zeros for the second.
+    pub(crate) fn directory_block(
+        &self,
+        number: u32,
+        generation: u32,
+        covered: &[&[u8]],
+    ) -> Option<u32> {
+        let (number, generation) = (number.to_le_bytes(), generation.to_le_bytes());
+        self.seeded(&[&[&number[..], &generation], covered].concat())
+    }
+
+    /// `h_checksum` of the block of extended attributes in `block`, as it
+    /// should be: everything but the field itself, 0x10..0x14.
+    pub(crate) fn attribute_block(&self, block: u64, bytes: &[u8]) -> Option<u32> {
+        let head = bytes.get(..0x10)?;
+        let tail = bytes.get(0x14..)?;
+        self.seeded(&[&block.to_le_bytes(), head, &[0; 4], tail])
+    }
+
+    /// The hash of an attribute value in an inode of its own, and of its
+    /// entry: the checksum with the seed of the filesystem.
+    pub(crate) fn attribute_value(&self, value: &[u8]) -> Option<u32> {
+        self.seeded(&[value])
+    }
+
+    /// `mmp_checksum`, as it should be; `covered` is all before the field.
+    pub(crate) fn mmp(&self, covered: &[u8]) -> Option<u32> {
+        self.seeded(&[covered])
+    }
+
     fn seeded(&self, parts: &[&[u8]]) -> Option<u32> {
         match self {
             Self::None | Self::Crc16 { .. } => None,

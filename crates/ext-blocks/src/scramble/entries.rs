@@ -63,7 +63,7 @@ impl Format {
         let behind = if inode == 0 {
             name.end..name.end
         } else {
-            self.behind(area, name.end, u8::try_from(file_type).unwrap_or_default())?
+            self.behind(area, &name, u8::try_from(file_type).unwrap_or_default())?
         };
         let fits = bytes.end <= area.len() && behind.end <= bytes.end;
         let sane = length >= ENTRY_BYTES_MIN && length.is_multiple_of(ALIGNMENT);
@@ -75,11 +75,14 @@ impl Format {
         })
     }
 
-    /// What follows a name that ends at `name_end`.
-    fn behind(&self, area: &[u8], name_end: usize, file_type: u8) -> Option<Range<usize>> {
+    /// What follows `name` and belongs to it.
+    fn behind(&self, area: &[u8], name: &Range<usize>, file_type: u8) -> Option<Range<usize>> {
+        let name_end = name.end;
         if self.has_hash {
             let start = name_end.next_multiple_of(ALIGNMENT);
-            return Some(start..start + HASH_BYTES);
+            let is_dots = [&b"."[..], b".."].contains(&area.get(name.clone())?);
+            let hash_bytes = if is_dots { 0 } else { HASH_BYTES };
+            return Some(start..start + hash_bytes);
         }
         let records = (file_type & DIRDATA_BITS).count_ones();
         if !self.has_data || records == 0 {
@@ -131,11 +134,7 @@ pub(super) struct Rewritten {
 
 /// Gives every entry of `area` the name that `map` makes of its own. Entries
 /// stay where they are; all that is no part of one becomes zeros.
-pub(super) fn rename(
-    area: &mut [u8],
-    format: Format,
-    map: impl Fn(&[u8]) -> Vec<u8>,
-) -> Rewritten {
+pub(super) fn rename(area: &mut [u8], format: Format, map: impl Fn(&[u8]) -> Vec<u8>) -> Rewritten {
     let mut rewritten = Rewritten::default();
     let mut at = 0;
     while at < area.len() {

@@ -126,9 +126,9 @@ impl Hasher {
         let length = u32::from(u8::try_from(rest.len()).unwrap_or(u8::MAX));
         let mut words = [length.wrapping_mul(0x0101_0101); N];
         for (word, bytes) in words.iter_mut().zip(rest.chunks(4)) {
-            *word = bytes
-                .iter()
-                .fold(*word, |word, byte| (word << 8).wrapping_add(self.widen(*byte)));
+            *word = bytes.iter().fold(*word, |word, byte| {
+                (word << 8).wrapping_add(self.widen(*byte))
+            });
         }
         words
     }

@@ -106,7 +106,12 @@ fn what_is_no_entry_keeps_its_lengths_alone() {
         );
     }
     // Too short for an entry.
-    renames(PLAIN, &[&good[..], b"abcd"].concat(), &[&want[..], &[0; 4]].concat(), (1, true));
+    renames(
+        PLAIN,
+        &[&good[..], b"abcd"].concat(),
+        &[&want[..], &[0; 4]].concat(),
+        (1, true),
+    );
     // An area of zeros is no entry, but nothing is lost.
     renames(PLAIN, &[0; 64], &[0; 64], (0, false));
 }

@@ -65,7 +65,11 @@ fn the_seed_is_where_they_start() {
         Algorithm::HalfMd4,
         &[
             ("a", 0x8edb_b03c, 0xa63f_7b97),
-            ("a-name-of-exactly-thirty-two-byte", 0xc742_c57e, 0x682f_70b0),
+            (
+                "a-name-of-exactly-thirty-two-byte",
+                0xc742_c57e,
+                0x682f_70b0,
+            ),
             (UMLAUTS, 0x3410_c776, 0x2380_d3c7),
             (LONG, 0x5434_04e2, 0xe706_2cb9),
         ],
@@ -76,7 +80,11 @@ fn the_seed_is_where_they_start() {
         Algorithm::Tea,
         &[
             ("hello", 0x8b38_9abc, 0x788b_cd00),
-            ("a-name-of-exactly-thirty-two-byte", 0x6012_e35e, 0xd6d9_f60b),
+            (
+                "a-name-of-exactly-thirty-two-byte",
+                0x6012_e35e,
+                0xd6d9_f60b,
+            ),
             (UMLAUTS, 0xf97a_0066, 0x22f8_9a87),
         ],
     );

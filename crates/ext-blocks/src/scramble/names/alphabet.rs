@@ -39,7 +39,9 @@ impl Alphabet {
                 *slot = Some(numeral);
             }
         }
-        let radix = letters.iter().fold(0u32, |count, _| count.saturating_add(1));
+        let radix = letters
+            .iter()
+            .fold(0u32, |count, _| count.saturating_add(1));
         let cipher = FF1::new(key.bytes(), radix).expect("between 2 and 256 letters");
         Self {
             letters,
@@ -64,7 +66,12 @@ impl Alphabet {
                 .expect("numerals of this radix, as many as FF1 needs")
                 .into(),
         };
-        Some(permuted.into_iter().map(|numeral| self.letter(numeral)).collect())
+        Some(
+            permuted
+                .into_iter()
+                .map(|numeral| self.letter(numeral))
+                .collect(),
+        )
     }
 
     fn numeral(&self, byte: u8) -> Option<u16> {
@@ -85,7 +92,11 @@ impl Alphabet {
 
     /// Permutes one of `words` words by a table.
     fn look_up(&self, numerals: &[u16], words: u32) -> Vec<u16> {
-        let Some(table) = numerals.len().checked_sub(1).and_then(|n| self.tables.get(n)) else {
+        let Some(table) = numerals
+            .len()
+            .checked_sub(1)
+            .and_then(|n| self.tables.get(n))
+        else {
             return Vec::new();
         };
         let order = table.get_or_init(|| {

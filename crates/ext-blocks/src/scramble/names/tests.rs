@@ -55,7 +55,15 @@ fn all_names_of_two_bytes_have_images_of_their_own() {
 fn paths_are_mapped_by_component() {
     let names = names(3);
     let map = |name: &[u8]| names.map(name, Case::Sensitive);
-    let want = [b"/", &map(b"usr")[..], b"//../.", b"/", &map(b"sh")[..], b"/"].concat();
+    let want = [
+        b"/",
+        &map(b"usr")[..],
+        b"//../.",
+        b"/",
+        &map(b"sh")[..],
+        b"/",
+    ]
+    .concat();
     assert_eq!(names.map_path(b"/usr//.././sh/"), want);
     assert_eq!(names.map_path(b""), b"");
     assert_eq!(names.map_path(b"///"), b"///");
