@@ -254,7 +254,23 @@ pub enum JournalDamage {
         /// `i_links_count`.
         i_links_count: u16,
     },
-    /// A node of its extent tree is not one, or has a wrong checksum.
+    /// Its map is damaged.
+    #[error(transparent)]
+    Map(#[from] MapDamage),
+    /// It has no block for a part of its contents.
+    #[error("block {logical} of the journal is a hole")]
+    Hole {
+        /// The first block missing, counted from the journal's start.
+        logical: u64,
+    },
+}
+
+/// Why the blocks of an inode cannot all be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapDamage {
+    /// A node of its extent tree is not one, has a wrong checksum, or entries
+    /// that are not in order.
     #[error("the extent tree is damaged at block {block}")]
     ExtentTree {
         /// The node's block; 0 is the root, in the inode.
@@ -268,8 +284,16 @@ pub enum JournalDamage {
         /// How many.
         count: u64,
     },
-    /// Its extent tree or indirect blocks are larger than any journal needs.
-    #[error("more than {limit} extents or block pointers")]
+    /// A block of its extent tree, or an indirect block, was met before in the
+    /// same place of a map.
+    #[error("block {block} is a part of maps more than once")]
+    Repeated {
+        /// The block.
+        block: u64,
+    },
+    /// Its extent tree or indirect blocks are more than the filesystem can
+    /// hold.
+    #[error("more than {limit} blocks of extent trees or indirect blocks")]
     TooLarge {
         /// How many are read.
         limit: u64,

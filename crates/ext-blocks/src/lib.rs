@@ -69,6 +69,7 @@ pub mod geometry;
 mod group;
 mod inode;
 mod journal_blocks;
+mod mapping;
 mod runs;
 mod scramble;
 mod superblock;
