@@ -57,6 +57,22 @@ pub(crate) fn superblock(bytes: &[u8; SUPERBLOCK_BYTES]) -> u32 {
     crc32c(u32::MAX, &[covered])
 }
 
+/// What the checksums of a filesystem start from: `s_checksum_seed`, or the
+/// checksum of `s_uuid`.
+pub(crate) fn seed(sb: &Superblock) -> u32 {
+    if sb.incompat.contains(Incompat::CSUM_SEED) {
+        sb.s_checksum_seed
+    } else {
+        crc32c(u32::MAX, &[&sb.s_uuid])
+    }
+}
+
+/// The hash of an attribute's value that is in an inode of its own, which
+/// filesystems without other checksums keep, too.
+pub(crate) fn attribute_value(seed: u32, value: &[u8]) -> u32 {
+    crc32c(seed, &[value])
+}
+
 /// The checksums a filesystem keeps, and what they start from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Checksums {
@@ -77,12 +93,7 @@ pub(crate) enum Checksums {
 impl Checksums {
     pub(crate) fn new(sb: &Superblock) -> Self {
         if sb.ro_compat.contains(RoCompat::METADATA_CSUM) {
-            let seed = if sb.incompat.contains(Incompat::CSUM_SEED) {
-                sb.s_checksum_seed
-            } else {
-                crc32c(u32::MAX, &[&sb.s_uuid])
-            };
-            Self::Crc32c { seed }
+            Self::Crc32c { seed: seed(sb) }
         } else if sb.ro_compat.contains(RoCompat::GDT_CSUM) {
             Self::Crc16 { uuid: sb.s_uuid }
         } else {
@@ -158,12 +169,6 @@ impl Checksums {
         let head = bytes.get(..0x10)?;
         let tail = bytes.get(0x14..)?;
         self.seeded(&[&block.to_le_bytes(), head, &[0; 4], tail])
-    }
-
-    /// The hash of an attribute value in an inode of its own, and of its
-    /// entry: the checksum with the seed of the filesystem.
-    pub(crate) fn attribute_value(&self, value: &[u8]) -> Option<u32> {
-        self.seeded(&[value])
     }
 
     /// `mmp_checksum`, as it should be; `covered` is all before the field.

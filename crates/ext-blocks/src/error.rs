@@ -21,6 +21,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A temporary file failed.
+    #[error("a temporary file cannot be used")]
+    Spool(#[source] io::Error),
 }
 
 /// The families of [`Error`].
@@ -35,7 +38,7 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Read { .. } => ErrorKind::Io,
+            Self::Read { .. } | Self::Spool(_) => ErrorKind::Io,
         }
     }
 }
@@ -57,6 +60,12 @@ pub enum Structure {
     Inode,
     /// A block of an extent tree, or an indirect block.
     MappingBlock,
+    /// Contents of a directory, a symbolic link or an attribute's value.
+    Contents,
+    /// A block of extended attributes.
+    Attributes,
+    /// The block of multiple mount protection.
+    Mmp,
 }
 
 impl fmt::Display for Structure {
@@ -69,6 +78,9 @@ impl fmt::Display for Structure {
             Self::InodeBitmap => "inode bitmap",
             Self::Inode => "inode",
             Self::MappingBlock => "extent or indirect block",
+            Self::Contents => "directory, symbolic link or attribute value",
+            Self::Attributes => "block of extended attributes",
+            Self::Mmp => "block of multiple mount protection",
         })
     }
 }

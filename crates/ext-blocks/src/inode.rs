@@ -35,7 +35,7 @@ pub(crate) struct Inode {
 }
 
 impl Inode {
-    fn decode(bytes: &[u8], number: u32) -> Self {
+    pub(crate) fn decode(bytes: &[u8], number: u32) -> Self {
         Self {
             number,
             i_mode: u16_at(bytes, 0x00),

@@ -65,7 +65,6 @@ pub(crate) fn collect<R: ReadAt + ?Sized>(
 
 /// The blocks of the journal in inode `number`, from its first on. A journal
 /// has no holes.
-#[expect(dead_code, reason = "the reader of the log comes next")]
 pub(crate) fn map_journal<R: ReadAt + ?Sized>(
     disk: &R,
     groups: &mut GroupReader<'_, R>,

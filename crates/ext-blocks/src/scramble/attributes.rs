@@ -175,6 +175,11 @@ pub(super) fn inline_data(area: &[u8]) -> Option<&[u8]> {
     area.get(data.value?)
 }
 
+/// Whether `block` says that it holds attributes.
+pub(super) fn is_block(block: &[u8]) -> bool {
+    u32_at(block, 0) == MAGIC
+}
+
 /// Scrambles extended attributes.
 pub(super) struct Scrambler<'a, S> {
     pub(super) names: &'a Names,
@@ -197,14 +202,9 @@ impl<S: Surroundings> Scrambler<'_, S> {
         Ok(!table.is_sound)
     }
 
-    /// Scrambles the attributes in block `number`. Tells whether something was
+    /// Scrambles the attributes in block `number`, which is one. Tells whether something was
     /// zeroed that was no attribute.
     pub(super) fn block(&mut self, number: u64, block: &mut [u8]) -> Result<bool, Error> {
-        if u32_at(block, 0) != MAGIC {
-            let lost = block.iter().any(|byte| *byte != 0);
-            block.fill(0);
-            return Ok(lost);
-        }
         let mut table = Table::parse(block, BLOCK_ENTRIES_AT, 0);
         let was_sorted = table.is_sorted();
         let old_hash = table.hash();

@@ -57,6 +57,8 @@ pub(super) struct Outcome {
     pub(super) names: u64,
     /// Blocks in which something that was no entry was zeroed.
     pub(super) cleared_blocks: u64,
+    /// Whether a name has other bytes than those of ASCII now.
+    pub(super) has_other_than_ascii: bool,
     /// There was an index and there is none.
     pub(super) unindexed: Option<Unindexed>,
 }
@@ -66,6 +68,7 @@ impl Outcome {
         self.names = self.names.saturating_add(block.names);
         let cleared = u64::from(block.cleared);
         self.cleared_blocks = self.cleared_blocks.saturating_add(cleared);
+        self.has_other_than_ascii |= block.has_other_than_ascii;
     }
 }
 

@@ -130,6 +130,8 @@ pub(super) struct Rewritten {
     pub(super) names: u64,
     /// Whether something that was no entry was zeroed.
     pub(super) cleared: bool,
+    /// Whether a name has other bytes than those of ASCII now.
+    pub(super) has_other_than_ascii: bool,
 }
 
 /// Gives every entry of `area` the name that `map` makes of its own. Entries
@@ -153,6 +155,7 @@ pub(super) fn rename(area: &mut [u8], format: Format, map: impl Fn(&[u8]) -> Vec
                 name.copy_from_slice(&mapped);
             }
             rewritten.names = rewritten.names.saturating_add(1);
+            rewritten.has_other_than_ascii |= !mapped.is_ascii();
             zero(area, entry.name.end..entry.behind.start);
             entry.behind.end..entry.bytes.end
         };

@@ -33,7 +33,11 @@ fn renames(format: Format, area: &[u8], want: &[u8], rewritten: (u64, bool)) {
     let (names, cleared) = rewritten;
     assert_eq!(
         rename(&mut area, format, upper),
-        Rewritten { names, cleared }
+        Rewritten {
+            names,
+            cleared,
+            has_other_than_ascii: false,
+        }
     );
     assert_eq!(area, want);
 }
