@@ -131,3 +131,6 @@ impl<R: ReadAt + ?Sized> ReadAt for Scrambled<'_, R> {
         self.disk.next_data(from)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,8 +149,11 @@ impl Scrambler<'_> {
     fn leaf(&self, block: &mut [u8]) -> Rewritten {
         let covered = self.area_bytes(block);
         let wrong = self.leaf_error(block, covered);
-        let area = block.get_mut(..covered).unwrap_or_default();
-        let rewritten = self.inline(area);
+        // The tail looks like an entry, and a damaged one may reach into it.
+        let rewritten = self.inline(block);
+        if let Some(tail) = block.get_mut(covered..).and_then(<[u8]>::first_chunk_mut) {
+            *tail = TAIL;
+        }
         self.seal_leaf(block, wrong);
         rewritten
     }

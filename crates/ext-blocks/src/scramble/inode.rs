@@ -1,18 +1,18 @@
 //! What an inode says of itself, as far as names may be in it.
 
+use blockio::len_u64;
+
 use crate::inode::I_BLOCK_BYTES;
 use crate::scramble::map::EXTENT_BYTES;
 use crate::superblock::{join, u16_at, u32_at};
 
 /// File type bits of `i_mode`, and the types.
 const S_IFMT: u16 = 0xf000;
-const S_IFIFO: u16 = 0x1000;
 const S_IFCHR: u16 = 0x2000;
 const S_IFDIR: u16 = 0x4000;
 const S_IFBLK: u16 = 0x6000;
 const S_IFREG: u16 = 0x8000;
 const S_IFLNK: u16 = 0xa000;
-const S_IFSOCK: u16 = 0xc000;
 
 /// Bits of `i_flags`.
 const ENCRYPT_FL: u32 = 0x800;
@@ -54,8 +54,9 @@ pub(super) enum Kind {
     /// The value of an attribute.
     Value,
     Device,
-    /// `i_block` is not used.
-    Empty,
+    /// `i_block` is not used, or should not be: who repairs a filesystem looks
+    /// whether it was a directory.
+    Doubtful,
 }
 
 /// Fields of an inode.
@@ -66,8 +67,6 @@ pub(super) struct Fields {
     pub(super) size: u64,
     pub(super) is_linked: bool,
     pub(super) file_acl: u64,
-    /// Sectors that are not those of an attribute block.
-    has_blocks: bool,
 }
 
 impl Fields {
@@ -80,7 +79,6 @@ impl Fields {
             size: join(u32_at(inode, 0x04), u32_at(inode, 0x6c)),
             is_linked: u16_at(inode, 0x1a) > 0,
             file_acl,
-            has_blocks: u32_at(inode, 0x1c) != 0 && file_acl == 0,
         }
     }
 
@@ -94,28 +92,26 @@ impl Fields {
             S_IFLNK if inline => Kind::InlineLink,
             S_IFLNK if self.is_slow(inode) => Kind::SlowLink,
             S_IFLNK => Kind::FastLink,
-            S_IFREG if inline => Kind::InlineData,
+            S_IFREG if inline && !self.has_extents() => Kind::InlineData,
             S_IFREG if self.flags & EA_INODE_FL != 0 => Kind::Value,
             S_IFREG => Kind::File,
-            S_IFCHR | S_IFBLK => Kind::Device,
-            S_IFIFO | S_IFSOCK => Kind::Empty,
-            _ if is_reserved => Kind::File,
-            _ => Kind::Empty,
+            S_IFCHR | S_IFBLK if is_number(inode) => Kind::Device,
+            _ if inline => Kind::InlineDirectory,
+            0 if is_reserved => Kind::File,
+            _ => Kind::Doubtful,
         }
     }
 
-    /// Whether `i_block` maps the block with the target of a link. Where it
-    /// may be either, it is a target: then it is scrambled as one.
+    /// Whether `i_block` maps the block with the target of a link. The kernel
+    /// and e2fsprogs go by the size, or by whether there are blocks; here a
+    /// short target is one in any case, so that it is scrambled.
     fn is_slow(&self, inode: &[u8]) -> bool {
         let map = inode.get(I_BLOCK).unwrap_or_default();
-        if u16_at(map, 0) == EXTENT_MAGIC && self.has_extents() {
-            return true;
+        if self.has_extents() {
+            u16_at(map, 0) == EXTENT_MAGIC
+        } else {
+            self.size >= len_u64(I_BLOCK_BYTES)
         }
-        let long = self.size >= 60 && !self.is_encrypted();
-        let only_pointer = map
-            .get(4..)
-            .is_some_and(|rest| rest.iter().all(|byte| *byte == 0));
-        !self.has_extents() && (long || only_pointer && self.has_blocks)
     }
 
     pub(super) const fn has_extents(&self) -> bool {
@@ -171,6 +167,16 @@ pub(super) fn attributes_at(inode: &[u8]) -> usize {
 }
 
 const _: () = assert!(I_BLOCK_BYTES == 5 * EXTENT_BYTES);
+
+/// Words of `i_block` that may be a device's number.
+const NUMBERS: std::ops::Range<usize> = 0..2 * 4;
+
+/// Whether `i_block` can be that of a device: nothing but numbers.
+fn is_number(inode: &[u8]) -> bool {
+    let map = inode.get(I_BLOCK).unwrap_or_default();
+    let rest = map.get(NUMBERS.end..).unwrap_or_default();
+    rest.iter().all(|byte| *byte == 0)
+}
 
 /// Zeros what `i_block` of a device does not need: its number is in the first
 /// word that is not zero, of two.

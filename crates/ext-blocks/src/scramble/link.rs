@@ -6,8 +6,15 @@ use crate::scramble::names::Names;
 const LENGTH_BYTES: usize = 2;
 
 /// Scrambles a target of `target_bytes` at the start of `bytes`; zeros follow.
+/// Where the text is longer than that, it stays so.
 pub(super) fn scramble(names: &Names, bytes: &mut [u8], target_bytes: usize, is_encrypted: bool) {
-    let end = target_bytes.min(bytes.len());
+    let text = bytes.iter().position(|byte| *byte == 0);
+    let end = if is_encrypted {
+        target_bytes.min(bytes.len())
+    } else {
+        text.unwrap_or(bytes.len())
+            .max(target_bytes.min(bytes.len()))
+    };
     let (target, rest) = bytes.split_at_mut(end);
     rest.fill(0);
     if is_encrypted {
@@ -39,6 +46,7 @@ mod tests {
         let names = Names::new(&ScrambleKey::new([1; 32]));
         let want = [&names.map_path(b"../usr/bin")[..], &[0; 6]].concat();
         assert_eq!(scrambled(b"../usr/bin\0stale", 10, false), want);
+        assert_eq!(scrambled(b"../usr/bin\0stale", 3, false), want);
         // A size that cannot be is cut.
         assert_eq!(scrambled(b"usr", 1 << 40, false), names.map_path(b"usr"));
     }

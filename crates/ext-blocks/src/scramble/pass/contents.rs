@@ -100,7 +100,7 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
             }
             MapForm::Pointers => {
                 let geometry = &self.layout.geometry;
-                clean_pointers(&mut bytes, |block| geometry.holds(block));
+                clean_pointers(&mut bytes, |block| block < geometry.block_count());
             }
         }
         self.patches.store(block, &bytes)

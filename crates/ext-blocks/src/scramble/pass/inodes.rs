@@ -156,13 +156,15 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         let fields = Fields::new(bytes, self.facts.is_64bit);
         let inode = Inode::decode(bytes, number);
         match kind {
-            Kind::Directory => {
+            Kind::Directory | Kind::Doubtful => {
                 let scrambler = self.scrambler(&inode, &fields);
                 let outcome = self.directory(mapper, &inode, &scrambler)?;
                 if outcome.unindexed.is_some() {
                     put_u32(bytes, I_FLAGS_AT, inode::unindexed_flags(bytes));
                 }
-                self.add_directory(&scrambler, outcome);
+                if kind == Kind::Directory {
+                    self.add_directory(&scrambler, outcome);
+                }
             }
             Kind::SlowLink => self.link(mapper, &inode, &fields)?,
             Kind::File => self.file(mapper, &inode)?,
@@ -175,15 +177,14 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             | Kind::InlineLink
             | Kind::InlineDirectory
             | Kind::InlineData
-            | Kind::Device
-            | Kind::Empty => return Ok(self.inline(&inode, &fields, kind, bytes)),
+            | Kind::Device => return Ok(self.inline(&inode, &fields, kind, bytes)),
         }
         let map = bytes.get_mut(I_BLOCK).unwrap_or_default();
         if fields.has_extents() {
             clean_extents(map);
         } else {
             let geometry = &self.layout.geometry;
-            clean_pointers(map, |block| geometry.holds(block));
+            clean_pointers(map, |block| block < geometry.block_count());
         }
         Ok(Data::Zeroes)
     }
