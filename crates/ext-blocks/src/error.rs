@@ -58,14 +58,19 @@ pub enum Structure {
     InodeBitmap,
     /// An inode.
     Inode,
+    /// Blocks of a directory.
+    Directory,
     /// A block of an extent tree, or an indirect block.
     MappingBlock,
-    /// Contents of a directory, a symbolic link or an attribute's value.
+    /// Contents of a file that is the filesystem's own, the target of a link or
+    /// the value of an attribute.
     Contents,
     /// A block of extended attributes.
     Attributes,
     /// The block of multiple mount protection.
     Mmp,
+    /// Blocks of a journal.
+    Journal,
 }
 
 impl fmt::Display for Structure {
@@ -77,10 +82,12 @@ impl fmt::Display for Structure {
             Self::BlockBitmap => "block bitmap",
             Self::InodeBitmap => "inode bitmap",
             Self::Inode => "inode",
+            Self::Directory => "directory",
             Self::MappingBlock => "extent or indirect block",
-            Self::Contents => "directory, symbolic link or attribute value",
+            Self::Contents => "target of a link, attribute value or file of the filesystem",
             Self::Attributes => "block of extended attributes",
             Self::Mmp => "block of multiple mount protection",
+            Self::Journal => "journal",
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use blockio::ReadAt;
 
-use crate::damage::{JournalDamage, MapDamage};
+use crate::damage::{InodeDamage, JournalDamage};
 use crate::error::Error;
 use crate::group::GroupReader;
 use crate::inode::{Inode, read_inode};
@@ -11,7 +11,7 @@ use crate::runs::{BlockRun, Full, RunCollector};
 
 /// Most runs of blocks a journal may be in: 16 MiB. The largest journal mke2fs
 /// makes has 10,240,000 blocks.
-const JOURNAL_RUNS_MAX: usize = 1 << 20;
+pub(crate) const JOURNAL_RUNS_MAX: usize = 1 << 20;
 
 /// Why a walk ended early.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ impl From<JournalDamage> for Stop {
     }
 }
 
-impl From<MapDamage> for Stop {
-    fn from(damage: MapDamage) -> Self {
+impl From<InodeDamage> for Stop {
+    fn from(damage: InodeDamage) -> Self {
         Self::Damage(damage.into())
     }
 }

@@ -58,18 +58,27 @@
 )]
 
 mod admission;
+mod backup;
 mod bitmap;
 mod checksum;
 mod claims;
 pub mod damage;
+mod detect;
 pub mod error;
 mod feature;
 mod filesystem;
 pub mod geometry;
 mod group;
 mod inode;
+mod inode_tables;
+mod joined;
+mod journal;
 mod journal_blocks;
 mod mapping;
+mod metadata;
+mod never_used;
+mod recover;
+mod roles;
 mod runs;
 mod scramble;
 mod superblock;
@@ -78,8 +87,13 @@ pub mod trust;
 mod uninit;
 mod used;
 
+pub use backup::SuperblockAt;
 pub use damage::Damage;
+pub use detect::detect;
 pub use error::Error;
-pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail, detect};
-pub use trust::{Distrust, Trust};
+pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail};
+pub use metadata::Metadata;
+pub use recover::{CannotRecover, Recovered};
+pub use scramble::{CannotScramble, ScrambleKey, ScrambleReport, Scrambled, Unindexed};
+pub use trust::{Distrust, Trust, Unclean};
 pub use used::UsedExtents;

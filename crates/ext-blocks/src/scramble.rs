@@ -30,91 +30,131 @@ mod patches;
 mod report;
 
 use std::io;
+use std::ops::Range;
 
-use blockio::ReadAt;
+use blockio::{Extent, ExtentKind, Merge, ReadAt};
 
-use crate::checksum;
-use crate::error::{Error, Structure, read};
-use crate::feature::{Compat, Incompat};
-use crate::geometry::to_index;
-use crate::group::Layout;
-use crate::runs::BlockRun;
-use crate::superblock::{SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, Superblock, array_at, u32_at};
-use directory::Style;
-use hash::Hasher;
+use crate::damage::Damage;
+use crate::error::Error;
+use crate::metadata::{Ground, Metadata};
+use crate::runs::{BlockRun, RunSet};
+use crate::trust::Distrust;
 use names::Names;
-use pass::{Facts, Halt, Pass};
+pub(crate) use pass::Halt;
 use patches::Patches;
 
 pub use directory::Unindexed;
-pub use key::{KEY_BYTES, ScrambleKey};
+pub use key::ScrambleKey;
 pub use report::ScrambleReport;
 
-/// Bit of `s_flags`: bytes of names are unsigned in hashes.
-const UNSIGNED_HASH: u32 = 0x2;
-
-/// Lustre's feature for data behind names, which Linux does not know.
-const DIRDATA: u32 = 0x1000;
-
-/// Reserved inodes in revision 0, and the first that is none.
-const REV0_FIRST_INODE: u32 = 11;
-
-/// A filesystem with scrambled names, over the disk it was found on.
-///
-/// Metadata with names in it reads scrambled; file data, and blocks that no
-/// inode in use claims, read as they are on the disk. So only metadata may be
-/// shown, and of the kinds that hold names only what
-/// [`next_scrambled`](Self::next_scrambled) finds.
+/// The metadata of a filesystem with scrambled names, over the disk it was
+/// found on. Read are the scrambled bytes, but where
+/// [`extents`](Self::extents) says that nothing is used: there may be file
+/// data, and names.
 #[derive(Debug)]
-pub(crate) struct Scrambled<'d, R: ?Sized> {
+pub struct Scrambled<'d, R: ?Sized> {
     disk: &'d R,
+    metadata: Metadata,
     patches: Patches,
+    /// Blocks that hold no names, and are as they were.
+    plain: RunSet,
+    report: ScrambleReport,
 }
 
-/// Scrambles the filesystem `layout` on `disk`, which was cleanly unmounted or
-/// is seen with its journal replayed; nothing is written to it.
+/// Why a filesystem cannot be shown with scrambled names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CannotScramble {
+    /// Its superblock is not believed, or it has too much of something.
+    #[error("{0}")]
+    Distrusted(Distrust),
+    /// Its journal is to be replayed. That can be done in memory:
+    /// [`Filesystem::recovered`](crate::Filesystem::recovered).
+    #[error("its journal holds names, and was not replayed")]
+    NotRecovered,
+}
+
+/// Scrambles the `metadata` of the filesystem of `ground` on `disk`, which was
+/// cleanly unmounted or is seen with its journal replayed; nothing is written
+/// to it.
 pub(crate) fn scramble<'d, R: ReadAt + ?Sized>(
     disk: &'d R,
-    layout: &Layout,
+    ground: &Ground,
+    metadata: Metadata,
     key: &ScrambleKey,
-) -> Result<(Scrambled<'d, R>, ScrambleReport), Halt> {
-    let mut bytes = [0; SUPERBLOCK_BYTES];
-    read(disk, Structure::Superblock, SUPERBLOCK_OFFSET, &mut bytes)?;
-    // It was one when the layout was made of it.
-    let Some(sb) = Superblock::decode(&bytes) else {
-        return Err(Halt::Changed);
-    };
-    let has_journal = sb.compat.contains(Compat::HAS_JOURNAL) && sb.s_journal_inum != 0;
-    let has_mmp = sb.incompat.contains(Incompat::MMP);
-    let facts = Facts {
-        is_64bit: sb.incompat.contains(Incompat::IS_64BIT),
-        has_casefold: sb.incompat.contains(Incompat::CASEFOLD),
-        first_inode: match sb.s_rev_level {
-            0 => REV0_FIRST_INODE,
-            _ => u32_at(&bytes, 0x54),
-        },
-        journal_inode: has_journal.then_some(sb.s_journal_inum),
-        mmp_block: has_mmp.then_some(sb.s_mmp_block),
-        seed: checksum::seed(&sb),
-    };
-    let unsigned = u32_at(&bytes, 0x160) & UNSIGNED_HASH != 0;
-    let style = Style {
-        block_bytes: to_index(layout.geometry.block_bytes()),
-        checksums: layout.checksums,
-        hasher: Hasher::new(&array_at(&bytes, 0xec), unsigned),
-        has_data: sb.incompat.bits() & DIRDATA != 0,
-        has_large_directories: sb.incompat.contains(Incompat::LARGEDIR),
-    };
-    let names = Names::new(key);
-    let (patches, report) = Pass::new(disk, layout, facts, style, &names)?.run()?;
-    Ok((Scrambled { disk, patches }, report))
+) -> Result<Scrambled<'d, R>, Halt> {
+    let passed = pass::run(disk, ground, &metadata.runs, &Names::new(key))?;
+    Ok(Scrambled {
+        disk,
+        metadata,
+        patches: passed.patches,
+        plain: passed.plain,
+        report: passed.report,
+    })
 }
 
 impl<R: ReadAt + ?Sized> Scrambled<'_, R> {
-    /// The first blocks of `within` that were scrambled, or found to hold no
-    /// name: a run as long as it can be.
-    pub(crate) fn next_scrambled(&self, within: BlockRun) -> Result<Option<BlockRun>, Error> {
-        self.patches.next_run(within).map_err(Error::Spool)
+    /// What was done.
+    #[must_use]
+    pub const fn report(&self) -> &ScrambleReport {
+        &self.report
+    }
+
+    /// What is wrong with the metadata.
+    #[must_use]
+    pub const fn damage(&self) -> &Damage {
+        self.metadata.damage()
+    }
+
+    /// What every byte of the disk is: [`ExtentKind::Data`] where there is
+    /// metadata that holds no name any more, [`ExtentKind::Unused`] elsewhere.
+    /// They tile the disk.
+    pub fn extents(&self) -> impl Iterator<Item = Result<Extent, Error>> {
+        let runs = self.metadata.runs.iter().flat_map(|run| Shown {
+            scrambled: self,
+            within: *run,
+        });
+        let ranges = runs.map(|run| Ok(self.metadata.bytes_of(run?)));
+        let mut at = 0;
+        let extents = ranges.chain([Ok(self.size()..self.size())]).flat_map(
+            move |range: Result<Range<u64>, Error>| {
+                let (range, error) = match range {
+                    Ok(range) => (range, None),
+                    Err(error) => (at..at, Some(Err(error))),
+                };
+                let gap = Extent::new(at..range.start, ExtentKind::Unused);
+                at = range.end;
+                let extents = [gap, Extent::new(range, ExtentKind::Data)];
+                extents.map(Ok).into_iter().chain(error)
+            },
+        );
+        Merge::new(extents)
+    }
+
+    /// The first blocks of `within` that hold no names.
+    fn next_shown(&self, within: BlockRun) -> Result<Option<BlockRun>, Error> {
+        let scrambled = self.patches.next_run(within).map_err(Error::Spool)?;
+        let runs = self.plain.runs();
+        let first = runs.partition_point(|run| run.end <= within.start);
+        let plain = runs.get(first).map(|run| run.intersection(within));
+        let plain = plain.filter(|run| !run.is_empty());
+        Ok(scrambled.into_iter().chain(plain).min())
+    }
+}
+
+/// The blocks of a run that hold no names.
+struct Shown<'s, 'd, R: ?Sized> {
+    scrambled: &'s Scrambled<'d, R>,
+    within: BlockRun,
+}
+
+impl<R: ReadAt + ?Sized> Iterator for Shown<'_, '_, R> {
+    type Item = Result<BlockRun, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.scrambled.next_shown(self.within).transpose()?;
+        self.within.start = next.as_ref().map_or(self.within.end, |run| run.end);
+        Some(next)
     }
 }
 
@@ -127,10 +167,7 @@ impl<R: ReadAt + ?Sized> ReadAt for Scrambled<'_, R> {
         self.patches.apply(offset, buf)
     }
     // Blocks of zeros stay what they are.
-    fn next_data(&self, from: u64) -> io::Result<Option<std::ops::Range<u64>>> {
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
         self.disk.next_data(from)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -30,16 +30,17 @@ const MMP_NAMES: std::ops::Range<usize> = 0x10..0x70;
 const MMP_CHECKSUM_AT: usize = 0x3fc;
 
 /// Scrambles a superblock or a copy of it. `keep_strict` is false where some
-/// name in a directory that ignores case is not UTF-8 any more.
+/// name in a directory that ignores case is not UTF-8 any more. Tells whether
+/// such names were refused.
 pub(super) fn scramble_superblock(
     sb: &mut [u8; SUPERBLOCK_BYTES],
     names: &Names,
     checksums: &Checksums,
     keep_strict: bool,
-) {
+) -> bool {
     if u16_at(sb, MAGIC_AT) != MAGIC {
         sb.fill(0);
-        return;
+        return false;
     }
     let old = checksum::superblock(sb);
     let label = field(sb, LABEL_AT, LABEL_BYTES);
@@ -55,8 +56,10 @@ pub(super) fn scramble_superblock(
     let mounted = field(sb, MOUNTED_AT, MOUNTED_BYTES);
     let mounted_bytes = text_bytes(mounted);
     link::scramble(names, mounted, mounted_bytes, false);
-    if !keep_strict {
-        for byte in field(sb, ENCODING_FLAGS_AT, 1) {
+    let mut was_strict = false;
+    for byte in field(sb, ENCODING_FLAGS_AT, 1) {
+        was_strict = *byte & STRICT != 0;
+        if !keep_strict {
             *byte &= !STRICT;
         }
     }
@@ -65,6 +68,7 @@ pub(super) fn scramble_superblock(
         let right = checksum::superblock(sb);
         put_u32(sb, CHECKSUM_AT, right ^ wrong);
     }
+    was_strict
 }
 
 /// Scrambles the block of multiple mount protection: nobody needs to know
@@ -124,7 +128,7 @@ mod tests {
             let mut sb = before;
             let stored = u32_at(&sb, 0x3fc) ^ wrong;
             put_u32(&mut sb, 0x3fc, stored);
-            scramble_superblock(&mut sb, &names(), &checksums, false);
+            assert!(scramble_superblock(&mut sb, &names(), &checksums, false));
             let mut want = before;
             want[0x78..0x88].fill(0);
             want[0x78..0x7e].copy_from_slice(&names().map_path(b"backup"));
@@ -139,7 +143,12 @@ mod tests {
     #[test]
     fn what_is_no_superblock_goes() {
         let mut sb = [0x11; SUPERBLOCK_BYTES];
-        scramble_superblock(&mut sb, &names(), &Checksums::None, true);
+        assert!(!scramble_superblock(
+            &mut sb,
+            &names(),
+            &Checksums::None,
+            true
+        ));
         assert_eq!(sb, [0; SUPERBLOCK_BYTES]);
     }
 

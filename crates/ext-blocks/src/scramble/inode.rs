@@ -2,7 +2,7 @@
 
 use blockio::len_u64;
 
-use crate::inode::I_BLOCK_BYTES;
+use crate::inode::{I_BLOCK_BYTES, Inode};
 use crate::scramble::map::EXTENT_BYTES;
 use crate::superblock::{join, u16_at, u32_at};
 
@@ -65,20 +65,17 @@ pub(super) struct Fields {
     mode: u16,
     flags: u32,
     pub(super) size: u64,
-    pub(super) is_linked: bool,
     pub(super) file_acl: u64,
 }
 
 impl Fields {
-    pub(super) fn new(inode: &[u8], is_64bit: bool) -> Self {
-        let high = if is_64bit { u16_at(inode, 0x76) } else { 0 };
-        let file_acl = join(u32_at(inode, 0x68), u32::from(high));
+    /// The fields of an inode stored as `inode`, and `decoded` from that.
+    pub(super) fn new(inode: &[u8], decoded: &Inode) -> Self {
         Self {
-            mode: u16_at(inode, 0),
-            flags: u32_at(inode, FLAGS_AT),
+            mode: decoded.i_mode,
+            flags: decoded.i_flags,
             size: join(u32_at(inode, 0x04), u32_at(inode, 0x6c)),
-            is_linked: u16_at(inode, 0x1a) > 0,
-            file_acl,
+            file_acl: decoded.i_file_acl,
         }
     }
 

@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use sha2::Sha256;
 
 /// Size of a key in bytes.
-pub const KEY_BYTES: usize = 32;
+const KEY_BYTES: usize = 32;
 
 /// Size of a block of SHA-256 in bytes: HMAC pads its key to it with zeros.
 const HMAC_KEY_BYTES: usize = 64;

@@ -1,24 +1,30 @@
-//! One pass over all inodes, which scrambles what belongs to each.
+//! One pass over all inodes that are shown, which scrambles what belongs to
+//! each.
 
 mod contents;
 mod inodes;
+mod own;
 
 use std::collections::HashMap;
 
-use blockio::ReadAt;
+use blockio::{ReadAt, len_u64};
 
+use crate::checksum;
 use crate::error::{Error, Structure, read};
-use crate::geometry::{Geometry, to_index};
+use crate::feature::Incompat;
+use crate::geometry::to_index;
 use crate::group::{GroupReader, Layout};
-use crate::journal_blocks::{self, Stop};
+use crate::metadata::Ground;
 use crate::runs::{BlockRun, Full, RunCollector, RunSet};
 use crate::scramble::attributes::ValueHashes;
 use crate::scramble::base;
 use crate::scramble::directory::Style;
+use crate::scramble::hash::Hasher;
 use crate::scramble::names::Names;
 use crate::scramble::patches::Patches;
 use crate::scramble::report::ScrambleReport;
-use crate::superblock::{SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET};
+use crate::superblock::{SUPERBLOCK_OFFSET, Superblock};
+use crate::trust::Distrust;
 
 /// Most separate runs of metadata at fixed places that are kept: 10 MiB.
 const FIXED_RUNS_MAX: usize = 5 << 17;
@@ -26,26 +32,19 @@ const FIXED_RUNS_MAX: usize = 5 << 17;
 /// Values of attributes whose hashes are remembered: 2 MiB.
 const VALUES_MAX: usize = 1 << 16;
 
-/// What the pass must know of the superblock.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
-    pub(super) is_64bit: bool,
-    pub(super) has_casefold: bool,
-    pub(super) first_inode: u32,
-    pub(super) journal_inode: Option<u32>,
-    pub(super) mmp_block: Option<u64>,
-    /// What hashes of values in inodes of their own start from.
-    pub(super) seed: u32,
-}
+/// Bit of `s_flags`: bytes of names are unsigned in hashes.
+const UNSIGNED_HASH: u32 = 0x2;
+
+/// Lustre's feature for data behind names, which Linux does not know.
+const DIRDATA: u32 = 0x1000;
 
 /// Why the pass ends early.
 #[derive(Debug)]
-pub(super) enum Halt {
+pub(crate) enum Halt {
+    /// The storage, or a temporary file, failed.
     Failed(Error),
-    /// More separate runs of metadata than are kept.
-    Full,
-    /// The superblock is not what it was.
-    Changed,
+    /// There is more than is kept.
+    Distrust(Distrust),
 }
 
 impl From<Error> for Halt {
@@ -56,18 +55,35 @@ impl From<Error> for Halt {
 
 impl From<Full> for Halt {
     fn from(Full: Full) -> Self {
-        Self::Full
+        let limit = len_u64(FIXED_RUNS_MAX);
+        Self::Distrust(Distrust::TooMany {
+            what: "separate runs of metadata",
+            found: limit.saturating_add(1),
+            limit,
+        })
     }
 }
 
-pub(super) struct Pass<'a, R: ?Sized> {
-    pub(super) disk: &'a R,
-    pub(super) layout: &'a Layout,
-    pub(super) facts: Facts,
-    pub(super) style: Style,
-    pub(super) names: &'a Names,
+/// What a pass leaves.
+#[derive(Debug)]
+pub(super) struct Passed {
     pub(super) patches: Patches,
+    /// Blocks that hold no names, whatever else claims them.
+    pub(super) plain: RunSet,
     pub(super) report: ScrambleReport,
+}
+
+pub(super) struct Pass<'a, R: ?Sized> {
+    disk: &'a R,
+    ground: &'a Ground,
+    layout: &'a Layout,
+    style: Style,
+    has_casefold: bool,
+    /// What hashes of values in inodes of their own start from.
+    seed: u32,
+    names: &'a Names,
+    patches: Patches,
+    report: ScrambleReport,
     /// Blocks that are metadata whatever an inode says.
     fixed: RunSet,
     groups: GroupReader<'a, R>,
@@ -80,85 +96,116 @@ pub(super) struct Pass<'a, R: ?Sized> {
     is_not_utf8: bool,
 }
 
+/// Scrambles the filesystem of `ground` on `disk`, as far as it is `shown`:
+/// ascending runs of blocks.
+pub(super) fn run<R: ReadAt + ?Sized>(
+    disk: &R,
+    ground: &Ground,
+    shown: &[BlockRun],
+    names: &Names,
+) -> Result<Passed, Halt> {
+    let layout = &ground.layout;
+    // e2fsck may take the copy of damaged descriptors, and what they lead to.
+    let copied = layout.geometry.with_copied_descriptors();
+    let copied = copied.map(|geometry| Layout {
+        geometry,
+        ..*layout
+    });
+    let layouts = [Some(layout), copied.as_ref()];
+    let (mut fixed, mut plain) = (
+        RunCollector::new(FIXED_RUNS_MAX),
+        RunCollector::new(FIXED_RUNS_MAX),
+    );
+    for layout in layouts.into_iter().flatten() {
+        collect_fixed(disk, layout, &mut fixed, &mut plain)?;
+    }
+    let mut pass = Pass::new(disk, ground, names, fixed.finish()?)?;
+    for layout in layouts.into_iter().flatten() {
+        pass.inodes(layout, shown)?;
+    }
+    pass.mmp()?;
+    pass.superblocks()?;
+    pass.patches.flush()?;
+    Ok(Passed {
+        patches: pass.patches,
+        plain: plain.finish()?,
+        report: pass.report,
+    })
+}
+
+/// Collects where superblocks, descriptors, bitmaps and inode tables are; all
+/// but the tables are plain.
+fn collect_fixed<R: ReadAt + ?Sized>(
+    disk: &R,
+    layout: &Layout,
+    fixed: &mut RunCollector,
+    plain: &mut RunCollector,
+) -> Result<(), Halt> {
+    let geometry = &layout.geometry;
+    let mut groups = GroupReader::new(disk, layout);
+    for group in 0..geometry.group_count() {
+        let base = geometry.base_metadata(group);
+        fixed.insert(base)?;
+        plain.insert(base)?;
+        let [block_bitmap, inode_bitmap, table] = groups.descriptor(group)?.metadata(geometry);
+        for (run, is_plain) in [(block_bitmap, true), (inode_bitmap, true), (table, false)] {
+            if geometry.holds_all(run) {
+                fixed.insert(run)?;
+                if is_plain {
+                    plain.insert(run)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
-    pub(super) fn new(
+    fn new(
         disk: &'a R,
-        layout: &'a Layout,
-        facts: Facts,
-        style: Style,
+        ground: &'a Ground,
         names: &'a Names,
-    ) -> Result<Self, Halt> {
+        fixed: RunSet,
+    ) -> Result<Self, Error> {
+        let Ground {
+            layout, superblock, ..
+        } = ground;
+        let Superblock {
+            incompat,
+            s_hash_seed,
+            s_flags,
+            ..
+        } = superblock;
         let geometry = &layout.geometry;
-        let mut groups = GroupReader::new(disk, layout);
-        let fixed = fixed_blocks(&mut groups, geometry)?;
         let block_bits = geometry.block_bytes().trailing_zeros();
         Ok(Self {
             disk,
+            ground,
             layout,
-            facts,
-            style,
+            style: Style {
+                block_bytes: to_index(geometry.block_bytes()),
+                checksums: layout.checksums,
+                hasher: Hasher::new(s_hash_seed, s_flags & UNSIGNED_HASH != 0),
+                has_data: incompat.bits() & DIRDATA != 0,
+                has_large_directories: incompat.contains(Incompat::LARGEDIR),
+            },
+            has_casefold: incompat.contains(Incompat::CASEFOLD),
+            seed: checksum::seed(superblock),
             names,
             patches: Patches::new(disk.size(), block_bits)?,
             report: ScrambleReport::default(),
             fixed,
-            groups,
+            groups: GroupReader::new(disk, layout),
             values: HashMap::new(),
             budget: geometry.block_count(),
             is_not_utf8: false,
         })
     }
 
-    /// Scrambles the filesystem.
-    pub(super) fn run(mut self) -> Result<(Patches, ScrambleReport), Halt> {
-        self.inodes()?;
-        self.journal()?;
-        self.mmp()?;
-        self.superblocks()?;
-        self.patches.flush()?;
-        Ok((self.patches, self.report))
-    }
-
-    /// Zeros the journal but for its superblock.
-    fn journal(&mut self) -> Result<(), Halt> {
-        let Some(inode) = self.facts.journal_inode else {
-            return Ok(());
-        };
-        let runs = match journal_blocks::map_journal(self.disk, &mut self.groups, inode) {
-            Ok(runs) => runs,
-            Err(Stop::Damage(_)) => {
-                self.report.damaged_maps = self.report.damaged_maps.saturating_add(1);
-                return Ok(());
-            }
-            Err(Stop::Read(error)) => return Err(error.into()),
-            Err(Stop::Full) => return Err(Halt::Full),
-        };
-        let mut is_first = true;
-        for run in runs {
-            for block in run.start..run.end {
-                let mut bytes = self.zeroes();
-                if std::mem::take(&mut is_first) {
-                    self.read(Structure::Contents, block, &mut bytes)?;
-                    if let Some(behind) = bytes.get_mut(SUPERBLOCK_BYTES..) {
-                        behind.fill(0);
-                    }
-                }
-                if self.is_fixed(block) {
-                    self.dispute();
-                } else {
-                    self.patches.store(block, &bytes)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Scrambles the block of multiple mount protection.
     fn mmp(&mut self) -> Result<(), Error> {
-        let Some(block) = self
-            .facts
-            .mmp_block
-            .filter(|block| self.is_free_to_use(*block))
-        else {
+        let block = self.ground.roles.mmp_block;
+        let Some(block) = block.filter(|block| self.may_change(*block)) else {
             return Ok(());
         };
         let mut bytes = self.zeroes();
@@ -168,36 +215,30 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
     }
 
     /// Scrambles the superblock and its copies, and zeros what else is in
-    /// their blocks.
+    /// their blocks: the first holds a boot loader, too.
     fn superblocks(&mut self) -> Result<(), Error> {
-        self.report.strict_encoding_dropped = self.is_not_utf8;
         let geometry = &self.layout.geometry;
+        self.patches.store(0, &self.zeroes())?;
         for group in 0..geometry.group_count() {
             let Some(block) = geometry.superblock_in(group) else {
                 continue;
             };
+            let start = geometry.byte_of(block);
+            let at = if group == 0 { SUPERBLOCK_OFFSET } else { start };
+            let mut sb = [0; _];
+            read(self.disk, Structure::Superblock, at, &mut sb)?;
+            let (names, checksums) = (self.names, &self.layout.checksums);
+            let was_strict =
+                base::scramble_superblock(&mut sb, names, checksums, !self.is_not_utf8);
+            self.report.strict_encoding_dropped |= was_strict && self.is_not_utf8;
             let mut bytes = self.zeroes();
-            self.read(Structure::Superblock, block, &mut bytes)?;
-            let at = SUPERBLOCK_OFFSET.saturating_sub(geometry.byte_of(block));
-            let at = if group == 0 { to_index(at) } else { 0 };
-            let sb = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
-            if let Some(sb) = sb {
-                let checksums = &self.layout.checksums;
-                base::scramble_superblock(sb, self.names, checksums, !self.is_not_utf8);
-                let sb = *sb;
-                bytes.fill(0);
-                for (byte, new) in bytes.iter_mut().skip(at).zip(sb) {
-                    *byte = new;
-                }
+            let within = bytes.iter_mut().skip(to_index(at.saturating_sub(start)));
+            for (byte, new) in within.zip(sb) {
+                *byte = new;
             }
             self.patches.store(block, &bytes)?;
         }
-        // The boot block, where it is one of its own.
-        let zeroes = self.zeroes();
-        if self.patches.contains(0)? {
-            return Ok(());
-        }
-        self.patches.store(0, &zeroes)
+        Ok(())
     }
 
     /// Whether `block` is metadata whatever an inode says.
@@ -208,7 +249,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
     }
 
     /// Whether `block` is there, and not fixed.
-    fn is_free_to_use(&self, block: u64) -> bool {
+    fn may_change(&self, block: u64) -> bool {
         self.layout.geometry.holds(block) && !self.is_fixed(block)
     }
 
@@ -225,21 +266,4 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
     fn zeroes(&self) -> Vec<u8> {
         vec![0; self.style.block_bytes]
     }
-}
-
-/// Where superblocks, descriptors, bitmaps and inode tables are.
-fn fixed_blocks<R: ReadAt + ?Sized>(
-    groups: &mut GroupReader<'_, R>,
-    geometry: &Geometry,
-) -> Result<RunSet, Halt> {
-    let mut fixed = RunCollector::new(FIXED_RUNS_MAX);
-    for group in 0..geometry.group_count() {
-        fixed.insert(geometry.base_metadata(group))?;
-        for run in groups.descriptor(group)?.metadata(geometry) {
-            if geometry.holds_all(run) {
-                fixed.insert(run)?;
-            }
-        }
-    }
-    Ok(fixed.finish()?)
 }

@@ -39,7 +39,7 @@ struct Gathered {
 impl<R: ReadAt + ?Sized> Pass<'_, R> {
     /// Walks over the map of `inode`: cleans its nodes, and gives `visit` each
     /// block of the contents that is nobody else's. Tells whether all is well.
-    fn walk(
+    pub(super) fn walk(
         &mut self,
         mapper: &mut Mapper<'_, R>,
         inode: &Inode,
@@ -72,8 +72,8 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
         Ok(is_sound)
     }
 
-    /// Cleans the nodes of the map of a file, whose contents are no names.
-    pub(super) fn file(&mut self, mapper: &mut Mapper<'_, R>, inode: &Inode) -> Result<(), Error> {
+    /// Cleans the nodes of the map of a file whose contents are not shown.
+    pub(super) fn map(&mut self, mapper: &mut Mapper<'_, R>, inode: &Inode) -> Result<(), Error> {
         let form = MapForm::of(inode);
         mapper.walk(inode, form, &mut |item| match item {
             Item::Node { block } => self.node(inode, form, block),
@@ -83,7 +83,7 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
 
     /// Cleans a node of the map of `inode`.
     fn node(&mut self, inode: &Inode, form: MapForm, block: u64) -> Result<(), Error> {
-        if !self.is_free_to_use(block) {
+        if !self.may_change(block) {
             return Ok(());
         }
         let mut bytes = self.zeroes();
@@ -135,7 +135,7 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
         let block_bytes = self.style.block_bytes;
         let is_sound = self.walk(mapper, inode, |pass, logical, block| {
             let mut bytes = pass.zeroes();
-            pass.read(Structure::Contents, block, &mut bytes)?;
+            pass.read(Structure::Directory, block, &mut bytes)?;
             let follows = logical == len_u64(gathered.blocks.len());
             let fits = gathered.bytes.len().saturating_add(block_bytes) <= SORTED_BYTES_MAX;
             if gathered.is_whole && follows && fits {
@@ -248,9 +248,10 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
         }
         let mut hashes = None;
         if let Some(bytes) = self.raw_inode(number)? {
-            let fields = Fields::new(&bytes, self.facts.is_64bit);
+            let inode = Inode::decode(&bytes, number, &self.layout.geometry);
+            let fields = Fields::new(&bytes, &inode);
             if fields.is_value() {
-                let old = self.read_value(&Inode::decode(&bytes, number), fields.size)?;
+                let old = self.read_value(&inode, fields.size)?;
                 let stored = u32_at(&bytes, VALUE_HASH_AT);
                 hashes = old.map(|old| self.hashes(stored, &old));
             }
@@ -265,7 +266,7 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
     /// The hashes of the value `old`, of which `stored` is the one kept. What
     /// is kept for something else, or wrong, stays.
     fn hashes(&self, stored: u32, old: &[u8]) -> ValueHashes {
-        let hash = |value: &[u8]| checksum::attribute_value(self.facts.seed, value);
+        let hash = |value: &[u8]| checksum::attribute_value(self.seed, value);
         ValueHashes {
             old: stored,
             new: if stored == hash(old) {

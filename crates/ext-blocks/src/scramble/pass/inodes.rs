@@ -4,6 +4,7 @@ use blockio::{ReadAt, is_zero};
 
 use crate::error::{Error, Structure, read};
 use crate::geometry::to_index;
+use crate::group::{Descriptor, GroupReader, Layout};
 use crate::inode::Inode;
 use crate::mapping::Mapper;
 use crate::runs::BlockRun;
@@ -16,12 +17,12 @@ use crate::scramble::link;
 use crate::scramble::map::{clean_extents, clean_pointers};
 use crate::scramble::names::Case;
 use crate::scramble::pass::Pass;
-use crate::superblock::u16_at;
+use crate::superblock::{u16_at, u32_at};
 
 /// Bytes of `i_block` before the entries of a directory: the parent.
 const INLINE_ENTRIES_AT: usize = 4;
 
-/// Inodes of a group, and the bits that say which are in use.
+/// The bits that say which inodes of a group are in use.
 struct Bits(Option<Vec<u8>>);
 
 impl Bits {
@@ -37,54 +38,78 @@ impl Bits {
 }
 
 impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
-    /// Scrambles all inodes, and what belongs to each.
-    pub(super) fn inodes(&mut self) -> Result<(), Error> {
+    /// Scrambles the inodes in the tables of `layout` that are shown, and what
+    /// belongs to each.
+    pub(super) fn inodes(&mut self, layout: &Layout, shown: &[BlockRun]) -> Result<(), Error> {
+        let geometry = &layout.geometry;
+        let mut groups = GroupReader::new(self.disk, layout);
         let mut mapper = Mapper::new(self.disk, self.layout);
-        for group in 0..self.layout.geometry.group_count() {
-            self.group(&mut mapper, group)?;
+        for group in 0..geometry.group_count() {
+            let descriptor = groups.descriptor(group)?;
+            let table = BlockRun::new(descriptor.inode_table, geometry.table_blocks());
+            if !geometry.holds_all(table) {
+                continue;
+            }
+            let first = shown.partition_point(|run| run.end <= table.start);
+            let shown = shown.iter().skip(first);
+            let mut bits = None;
+            for run in shown.take_while(|run| run.start < table.end) {
+                let run = run.intersection(table);
+                let bits = match &mut bits {
+                    Some(bits) => bits,
+                    bits => bits.insert(self.bits(&descriptor)?),
+                };
+                for block in run.start..run.end {
+                    let before = geometry.byte_of(block.saturating_sub(table.start));
+                    self.table_block(&mut mapper, group, before, block, bits)?;
+                }
+            }
         }
         Ok(())
     }
 
-    fn group(&mut self, mapper: &mut Mapper<'_, R>, group: u32) -> Result<(), Error> {
-        let geometry = &self.layout.geometry;
-        let per_group = geometry.inodes_per_group();
-        let descriptor = self.groups.descriptor(group)?;
-        let held = descriptor.inodes_held(per_group).unwrap_or(per_group);
-        let table = BlockRun::new(descriptor.inode_table, geometry.inode_blocks(held));
-        if table.is_empty() || !geometry.holds_all(table) {
+    fn bits(&self, descriptor: &Descriptor) -> Result<Bits, Error> {
+        let block = descriptor.inode_bitmap;
+        if !self.layout.geometry.holds(block) {
+            return Ok(Bits(None));
+        }
+        let mut bytes = self.zeroes();
+        self.read(Structure::InodeBitmap, block, &mut bytes)?;
+        Ok(Bits(Some(bytes)))
+    }
+
+    /// Scrambles the inodes in `block` of the table of `group`, where `before`
+    /// bytes of it are in earlier ones.
+    fn table_block(
+        &mut self,
+        mapper: &mut Mapper<'_, R>,
+        group: u32,
+        before: u64,
+        block: u64,
+        bits: &Bits,
+    ) -> Result<(), Error> {
+        if self.patches.contains(block)? {
             return Ok(());
         }
-        let mut bits = Bits(None);
-        if geometry.holds(descriptor.inode_bitmap) {
-            let mut bytes = self.zeroes();
-            self.read(Structure::InodeBitmap, descriptor.inode_bitmap, &mut bytes)?;
-            bits = Bits(Some(bytes));
-        }
-        let inode_bytes = to_index(u64::from(geometry.inode_bytes()));
-        let mut index = 0u32;
-        for block in table.start..table.end {
-            let mut bytes = self.zeroes();
-            self.read(Structure::Inode, block, &mut bytes)?;
-            if is_zero(&bytes) {
-                let inodes = u32::try_from(bytes.len().div_euclid(inode_bytes));
-                index = index.saturating_add(inodes.unwrap_or_default());
-                self.patches.store(block, &bytes)?;
-                continue;
-            }
-            for inode in bytes.chunks_mut(inode_bytes) {
-                let number = group.saturating_mul(per_group).saturating_add(index);
+        let mut bytes = self.zeroes();
+        self.read(Structure::Inode, block, &mut bytes)?;
+        if !is_zero(&bytes) {
+            let geometry = &self.layout.geometry;
+            let per_group = geometry.inodes_per_group();
+            let inode_bytes = u64::from(geometry.inode_bytes());
+            let first = before.checked_div(inode_bytes).unwrap_or_default();
+            let first = u32::try_from(first).unwrap_or(u32::MAX);
+            let numbers = group.saturating_mul(per_group).saturating_add(1);
+            for (inode, index) in bytes.chunks_mut(to_index(inode_bytes)).zip(first..) {
                 if index < per_group {
-                    let in_use = bits.contains(index);
-                    self.inode(mapper, number.saturating_add(1), inode, in_use)?;
+                    let number = numbers.saturating_add(index);
+                    self.inode(mapper, number, inode, bits.contains(index))?;
                 } else {
                     inode.fill(0);
                 }
-                index = index.saturating_add(1);
             }
-            self.patches.store(block, &bytes)?;
         }
-        Ok(())
+        self.patches.store(block, &bytes)
     }
 
     /// The bytes of inode `number`, where there is one.
@@ -119,24 +144,27 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         mapper: &mut Mapper<'_, R>,
         number: u32,
         bytes: &mut [u8],
-        in_use: bool,
+        in_bitmap: bool,
     ) -> Result<(), Error> {
-        let fields = Fields::new(bytes, self.facts.is_64bit);
-        let is_reserved = number < self.facts.first_inode;
-        if !in_use && !fields.is_linked && !is_reserved {
-            if !is_zero(bytes) {
-                bytes.fill(0);
-                self.report.cleared_inodes = self.report.cleared_inodes.saturating_add(1);
-            }
-            return Ok(());
-        }
         if is_zero(bytes) {
             return Ok(());
         }
+        let inode = Inode::decode(bytes, number, &self.layout.geometry);
+        let is_reserved = number < self.ground.roles.first_inode;
+        let is_linked = inode.i_links_count > 0;
+        // Of an orphan this is zero or the number of another.
+        let is_orphan =
+            inode.i_mode != 0 && u32_at(bytes, 0x14) <= self.layout.geometry.inode_count();
+        if !in_bitmap && !is_linked && !is_orphan && !is_reserved {
+            bytes.fill(0);
+            self.report.cleared_inodes = self.report.cleared_inodes.saturating_add(1);
+            return Ok(());
+        }
+        let fields = Fields::new(bytes, &inode);
         let computed = self.checksum(number, bytes);
         let wrong = computed.map(|right| right ^ stored_checksum(bytes));
         let kind = fields.kind(bytes, is_reserved);
-        let data = self.contents(mapper, number, kind, bytes)?;
+        let data = self.contents(mapper, &inode, &fields, kind, bytes)?;
         self.attributes(&fields, bytes, data)?;
         if let (Some(wrong), Some(right)) = (wrong, self.checksum(number, bytes)) {
             set_checksum(bytes, right ^ wrong);
@@ -149,16 +177,15 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
     fn contents(
         &mut self,
         mapper: &mut Mapper<'_, R>,
-        number: u32,
+        inode: &Inode,
+        fields: &Fields,
         kind: Kind,
         bytes: &mut [u8],
     ) -> Result<Data<'a>, Error> {
-        let fields = Fields::new(bytes, self.facts.is_64bit);
-        let inode = Inode::decode(bytes, number);
         match kind {
             Kind::Directory | Kind::Doubtful => {
-                let scrambler = self.scrambler(&inode, &fields);
-                let outcome = self.directory(mapper, &inode, &scrambler)?;
+                let scrambler = self.scrambler(inode, fields);
+                let outcome = self.directory(mapper, inode, &scrambler)?;
                 if outcome.unindexed.is_some() {
                     put_u32(bytes, I_FLAGS_AT, inode::unindexed_flags(bytes));
                 }
@@ -166,10 +193,10 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
                     self.add_directory(&scrambler, outcome);
                 }
             }
-            Kind::SlowLink => self.link(mapper, &inode, &fields)?,
-            Kind::File => self.file(mapper, &inode)?,
+            Kind::SlowLink => self.link(mapper, inode, fields)?,
+            Kind::File => self.file(mapper, inode)?,
             Kind::Value => {
-                if let Some(hash) = self.value(mapper, &inode, fields.size)? {
+                if let Some(hash) = self.value(mapper, inode, fields.size)? {
                     put_u32(bytes, VALUE_HASH_AT, hash);
                 }
             }
@@ -177,7 +204,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             | Kind::InlineLink
             | Kind::InlineDirectory
             | Kind::InlineData
-            | Kind::Device => return Ok(self.inline(&inode, &fields, kind, bytes)),
+            | Kind::Device => return Ok(self.inline(inode, fields, kind, bytes)),
         }
         let map = bytes.get_mut(I_BLOCK).unwrap_or_default();
         if fields.has_extents() {
@@ -258,7 +285,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
     }
 
     fn scrambler(&self, inode: &Inode, fields: &Fields) -> Scrambler<'a> {
-        let case = if self.facts.has_casefold && fields.ignores_case() {
+        let case = if self.has_casefold && fields.ignores_case() {
             Case::Folded
         } else {
             Case::Sensitive
