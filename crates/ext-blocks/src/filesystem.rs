@@ -12,6 +12,7 @@ use crate::group::Layout;
 use crate::journal::{DeviceLog, Journal, Overlay};
 use crate::metadata::{self, Ground, Metadata};
 use crate::recover::{self, CannotRecover, Recovered};
+use crate::scramble::{self, CannotScramble, ScrambleKey, Scrambled};
 use crate::superblock::Superblock;
 use crate::survey::{GroupMap, Survey};
 use crate::trust::{Distrust, LogState, Trust, Unclean};
@@ -257,6 +258,34 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
                 droppable::find(self.overlay.disk(), ground, what)
             }
             _ => Ok(Err(NotDropped::NotClean)),
+        }
+    }
+
+    /// The metadata of a filesystem whose journal holds nothing, with names that
+    /// tell nothing: whoever has not the `key` cannot find the old ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] where the storage or a temporary file fails. The inner error
+    /// where there are names that would be left.
+    pub fn scrambled(
+        &self,
+        key: &ScrambleKey,
+    ) -> Result<Result<Scrambled<'_, R>, CannotScramble>, Error> {
+        let ground = match &self.ground {
+            Ok(ground) => ground,
+            Err(distrust) => return Ok(Err(CannotScramble::Distrusted(*distrust))),
+        };
+        if self.overlay.log().is_some() {
+            return Ok(Err(CannotScramble::NotRecovered));
+        }
+        let metadata = metadata::find(&self.overlay, ground)?;
+        match scramble::scramble(self.overlay.disk(), ground, metadata, key) {
+            Ok(scrambled) => Ok(Ok(scrambled)),
+            Err(scramble::Halt::Failed(error)) => Err(error),
+            Err(scramble::Halt::Distrust(distrust)) => {
+                Ok(Err(CannotScramble::Distrusted(distrust)))
+            }
         }
     }
 

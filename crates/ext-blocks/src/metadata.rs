@@ -1,6 +1,8 @@
 //! The metadata of a filesystem: all that e2fsck, debugfs and dumpe2fs look
 //! at, and little else. What is damaged is kept as far as it can be found.
 
+use std::ops::Range;
+
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
 
 use crate::admission::check_superblock;
@@ -28,7 +30,7 @@ pub struct Metadata {
     geometry: Geometry,
     disk_bytes: u64,
     /// Ascending, none touching the next.
-    runs: Vec<BlockRun>,
+    pub(crate) runs: Vec<BlockRun>,
     damage: Damage,
 }
 
@@ -57,6 +59,11 @@ impl Metadata {
         self.runs = subtract(&self.runs, dropped.runs.iter().copied());
     }
 
+    /// The bytes of `run`.
+    pub(crate) const fn bytes_of(&self, run: BlockRun) -> Range<u64> {
+        self.geometry.byte_of(run.start)..self.geometry.byte_of(run.end)
+    }
+
     /// What is wrong with the metadata.
     #[must_use]
     pub const fn damage(&self) -> &Damage {
@@ -67,6 +74,7 @@ impl Metadata {
 /// A superblock that is believed, and what follows from it.
 #[derive(Debug)]
 pub(crate) struct Ground {
+    pub(crate) superblock: Superblock,
     pub(crate) layout: Layout,
     pub(crate) roles: Roles,
 }
@@ -74,6 +82,7 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn new(sb: &Superblock, geometry: Geometry, from_copy: bool) -> Self {
         Self {
+            superblock: sb.clone(),
             layout: Layout::new(sb, geometry, from_copy),
             roles: Roles::new(sb),
         }
@@ -124,7 +133,7 @@ pub(crate) fn select<R: ReadAt + ?Sized>(
     selected: &mut WideCollector,
     damage: &mut Damage,
 ) -> Result<(), Error> {
-    let Ground { layout, roles } = ground;
+    let Ground { layout, roles, .. } = ground;
     let unusable = first_unusable(&mut GroupReader::new(disk, layout))?;
     if unusable.is_none() && !layout.from_copy {
         return Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Held);
