@@ -172,3 +172,6 @@ fn stop(inode: &Inode, damage: InodeDamage) -> Stop {
     let inode = inode.number;
     Stop::Damage(WalkDamage::Inode { inode, damage })
 }
+
+#[cfg(test)]
+mod tests;
