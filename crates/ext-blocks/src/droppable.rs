@@ -31,7 +31,7 @@ pub struct Droppable {
 }
 
 /// Blocks that are left out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Dropped {
     /// Ascending, none touching the next.
     pub(crate) runs: Vec<BlockRun>,

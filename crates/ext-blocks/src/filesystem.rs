@@ -118,6 +118,7 @@ pub struct Filesystem<'d, R: ?Sized> {
     pub(crate) damage: Damage,
     pub(crate) known: Known,
     pub(crate) replayed: Option<Replayed>,
+    pub(crate) dropped: Dropped,
     pub(crate) tail: ExtentKind,
 }
 
@@ -204,10 +205,31 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         match &self.known {
             Known::Nothing => UsedExtents::everything(disk),
             Known::Groups(layout, groups) => {
-                UsedExtents::from_bitmaps(&self.overlay, layout, groups, self.tail)
+                let dropped = &self.dropped.runs;
+                UsedExtents::from_bitmaps(&self.overlay, layout, groups, dropped, self.tail)
             }
             Known::Log(log) => UsedExtents::from_runs(disk, &log.runs, log.block_bytes),
         }
+    }
+
+    /// Leaves `dropped` out of the used extents from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the storage fails.
+    pub fn leave_out(&mut self, dropped: Dropped) -> Result<(), Error> {
+        self.dropped = dropped;
+        let mut used_bytes = 0u64;
+        for extent in self.used_extents() {
+            let extent = extent?;
+            if extent.kind == ExtentKind::Data {
+                used_bytes = used_bytes.saturating_add(extent.length);
+            }
+        }
+        let left_out = self.info.used_bytes.saturating_sub(used_bytes);
+        self.info.used_bytes = used_bytes;
+        self.info.free_bytes = self.info.free_bytes.saturating_add(left_out);
+        Ok(())
     }
 
     /// The blocks that hold metadata, whatever the state of the filesystem. The

@@ -62,6 +62,7 @@ mod backup;
 mod bitmap;
 mod checksum;
 mod claims;
+mod cut;
 pub mod damage;
 mod detect;
 mod droppable;
