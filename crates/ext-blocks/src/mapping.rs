@@ -237,13 +237,9 @@ where
     /// Whether the checksum of a block of the extent tree is right.
     fn extent_block_verifies(&self, bytes: &[u8]) -> bool {
         let (covered, stored) = extents::covered(bytes);
-        let Inode {
-            number,
-            i_generation,
-            ..
-        } = *self.inode;
+        let (number, generation) = (self.inode.number, self.inode.i_generation);
         let checksums = &self.mapper.layout.checksums;
-        let computed = checksums.extent_block(number, i_generation, covered);
+        let computed = checksums.extent_block(number, generation, covered);
         computed.is_none_or(|computed| computed == stored)
     }
 

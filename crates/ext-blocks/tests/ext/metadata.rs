@@ -151,6 +151,13 @@ fn inodes_of_the_filesystem_are_metadata() {
     image.put(SB + 0xfd, &[1]).u32(SB + 0x10c, 40);
     image.u32(SB + 0x54, 3);
     selects(&image, &[20..24, 30..36, 37..38, 40..41], &[]);
+    // That also without an inode of the journal.
+    let mut image = base();
+    image
+        .u32(SB + 0xe0, 8)
+        .put(SB + 0xfd, &[1])
+        .u32(SB + 0x10c, 40);
+    selects(&image, &[40..41], &[]);
     let mut image = tree();
     image.u32(SB + 0x280, 12);
     selects(&image, &[20..24, 30..36, 37..38], &[]);
