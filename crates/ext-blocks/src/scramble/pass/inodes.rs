@@ -11,13 +11,17 @@ use crate::runs::BlockRun;
 use crate::scramble::attributes::{self, Surroundings, ValueHashes};
 use crate::scramble::directory::{Directory, Outcome, Scrambler, put_u32};
 use crate::scramble::inode::{
-    self, Fields, I_BLOCK, I_FLAGS_AT, Kind, VALUE_HASH_AT, clean_device,
+    self, FIELDS_BYTES, Fields, I_BLOCK, I_FLAGS_AT, Kind, VALUE_HASH_AT, clean_device,
 };
 use crate::scramble::link;
 use crate::scramble::map::{clean_extents, clean_pointers};
 use crate::scramble::names::Case;
-use crate::scramble::pass::Pass;
+use crate::scramble::pass::{Pass, parts};
+use crate::scramble::text::clear_text;
 use crate::superblock::{u16_at, u32_at};
+
+/// Bytes of text that an inode which is not believed may not hold.
+const TEXT_MIN: usize = 4;
 
 /// Bytes of `i_block` before the entries of a directory: the parent.
 const INLINE_ENTRIES_AT: usize = 4;
@@ -50,11 +54,8 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             if !geometry.holds_all(table) {
                 continue;
             }
-            let first = shown.partition_point(|run| run.end <= table.start);
-            let shown = shown.iter().skip(first);
             let mut bits = None;
-            for run in shown.take_while(|run| run.start < table.end) {
-                let run = run.intersection(table);
+            for run in parts(shown, table) {
                 let bits = match &mut bits {
                     Some(bits) => bits,
                     bits => bits.insert(self.bits(&descriptor)?),
@@ -164,8 +165,21 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         let computed = self.checksum(number, bytes);
         let wrong = computed.map(|right| right ^ stored_checksum(bytes));
         let kind = fields.kind(bytes, is_reserved);
+        let is_believed = match wrong {
+            Some(wrong) => wrong == 0,
+            None => fields.is_plausible(kind, bytes, self.layout.geometry.block_count()),
+        };
         let data = self.contents(mapper, &inode, &fields, kind, bytes)?;
         self.attributes(&fields, bytes, data)?;
+        if !is_believed {
+            // It may be a block of something else.
+            let (head, rest) = bytes.split_at_mut(I_BLOCK.end);
+            let (head, _) = head.split_at_mut(I_BLOCK.start);
+            let tail = rest.len().min(FIELDS_BYTES.saturating_sub(I_BLOCK.end));
+            let (tail, _) = rest.split_at_mut(tail);
+            let cleared = clear_text(head, TEXT_MIN) | clear_text(tail, TEXT_MIN);
+            self.report.cleared = self.report.cleared.saturating_add(u64::from(cleared));
+        }
         if let (Some(wrong), Some(right)) = (wrong, self.checksum(number, bytes)) {
             set_checksum(bytes, right ^ wrong);
         }
