@@ -1,6 +1,7 @@
 //! One pass over all inodes that are shown, which scrambles what belongs to
 //! each.
 
+mod around;
 mod contents;
 mod groups;
 mod inodes;
