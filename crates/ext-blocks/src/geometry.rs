@@ -24,6 +24,17 @@ enum Backups {
     Two([u32; 2]),
 }
 
+/// What a block at the start of a group holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BaseBlock {
+    /// The superblock, or before it the boot block.
+    Superblock,
+    /// This block of the group descriptor table.
+    Descriptors(u64),
+    /// Room for more group descriptors.
+    Reserved,
+}
+
 /// The shape of a filesystem, checked: every number is in the range that
 /// e2fsprogs and the kernel accept, and they fit each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -359,6 +370,25 @@ impl Geometry {
                 Backups::Sparse => group == 1 || [3, 5, 7].into_iter().any(power_of),
                 Backups::Two(groups) => groups.map(u64::from).contains(&group),
             }
+    }
+
+    /// What `block`, one of [`base_metadata`](Self::base_metadata) of `group`,
+    /// holds.
+    pub(crate) fn base_block(&self, group: u32, block: u64) -> BaseBlock {
+        let per_block = self.descriptors_per_block();
+        let meta_group = u64::from(group) / per_block;
+        let table = match self.superblock_in(group) {
+            Some(superblock) if block <= superblock => return BaseBlock::Superblock,
+            Some(superblock) => superblock + 1,
+            None => self.first_block(u64::from(group)),
+        };
+        if meta_group >= self.old_descriptor_blocks {
+            return BaseBlock::Descriptors(meta_group);
+        }
+        match block - table {
+            index if index < self.old_descriptor_blocks => BaseBlock::Descriptors(index),
+            _ => BaseBlock::Reserved,
+        }
     }
 
     /// The blocks at the start of `group` that hold the superblock, the group

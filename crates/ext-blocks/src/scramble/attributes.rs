@@ -293,8 +293,9 @@ impl<S: Surroundings> Scrambler<'_, S> {
                 hashes.map(|hashes| (words(hashes.old), words(hashes.new)))
             }
         };
+        // One that cannot be computed tells of the old name.
         let (Some((old, new)), true) = (hashes, stored != 0) else {
-            return Ok(stored);
+            return Ok(0);
         };
         // Old kernels took bytes of names as signed, where `char` is.
         let was = |signed| entry_hash(&attribute.name, &old, signed);
