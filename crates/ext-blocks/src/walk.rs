@@ -48,10 +48,6 @@ impl Stop {
 /// `scan` is [`Scan::Held`] only where the descriptors of a clean or recovered
 /// filesystem tell which inodes were never used. The inner error is why no such
 /// set is known.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "joined with the block bitmaps next")
-)]
 pub(crate) fn used_by_inodes<R: ReadAt + ?Sized>(
     disk: &R,
     layout: &Layout,

@@ -11,10 +11,11 @@ use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
-    BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, ReflinkArg, TailArg,
+    BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat,
+    ReflinkArg, TailArg,
 };
-pub(crate) use filesystem::FilesystemArgs;
 use choice::{parse_cluster_size, parse_refcount_bits};
+pub(crate) use filesystem::FilesystemArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
 /// them exactly.

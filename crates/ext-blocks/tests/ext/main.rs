@@ -13,6 +13,8 @@ mod hostile;
 mod image;
 mod journal;
 mod log;
+mod metadata;
 mod mmp;
 mod trust;
+mod unclean;
 mod uninit;

@@ -135,8 +135,8 @@ impl List<'_> {
     /// Gives each extent of the disk to `take`.
     fn each(&self, mut take: impl FnMut(Extent) -> io::Result<()>) -> Result<(), Stop> {
         for extent in self.kept.extents() {
-            let extent = extent
-                .map_err(|error| Stop::Failed(Failure::about(&self.args.source, &error)))?;
+            let extent =
+                extent.map_err(|error| Stop::Failed(Failure::about(&self.args.source, &error)))?;
             take(extent)?;
         }
         Ok(())
