@@ -144,7 +144,6 @@ impl Job<'_> {
             threads: args.run.threads(),
             progress: Some(&show),
             sync: !args.no_sync,
-            ..PackOptions::default()
         };
         pack(&options).map_err(|error| match error {
             // Not salvaged: zeros in their place would prove that all is free.
