@@ -2,13 +2,17 @@
 
 mod arguments;
 mod bench;
+mod crash;
 mod demo;
 mod matrix;
+mod mount;
 mod oracle;
 mod program;
+mod reflinks;
 mod roundtrip;
 mod test;
 mod tidy;
+mod verdict;
 mod workspace;
 
 use std::env;
@@ -66,6 +70,14 @@ const TASKS: &[Task] = &[
         help: [
             "[--full] [--bin PROGRAM] [--only TEXT]",
             "the same for filesystems of many makes, and for what breaks other tools",
+        ],
+    },
+    Task {
+        name: "crash",
+        run: crash::run,
+        help: [
+            "[--full] [--bin PROGRAM] [--only TEXT]",
+            "filesystems the kernel was writing when the machine stopped; as root",
         ],
     },
     Task {
