@@ -233,6 +233,13 @@ impl Figures {
     }
 }
 
+/// Fills a filesystem and unmounts it: what was deleted then is in no log.
+fn fill(disk: &Path, mounted: &Path, kind: &Kind, load: &mut Load) -> io::Result<()> {
+    let mount = Mount::new(disk, mounted, kind.mount)?;
+    load.fill(FILL_BYTES)?;
+    mount.end()
+}
+
 /// Makes a filesystem, works on it, and lets it crash.
 fn crash(
     bench: &Bench,
@@ -244,10 +251,13 @@ fn crash(
     let (live, disk) = (folder.join("live"), folder.join("disk"));
     let make: Vec<_> = kind.make.split_whitespace().collect();
     bench.e2fs.make(&live, DISK_BYTES, &make)?;
-    let mount = Mount::new(&live, &folder.join("live-mounted"), kind.mount)?;
-    let synced = SyncedList::default();
-    let mut load = Load::new(&mount.folder, seed, FILL_BYTES * 2 + LOAD_BYTES, &synced);
-    load.fill(FILL_BYTES)?;
+    let (synced, mounted) = (SyncedList::default(), folder.join("live-mounted"));
+    let mut load = Load::new(&mounted, seed, FILL_BYTES * 2 + LOAD_BYTES, &synced);
+    if !kind.has_journal() {
+        load.sync_folders();
+    }
+    fill(&live, &mounted, kind, &mut load)?;
+    let mount = Mount::new(&live, &mounted, kind.mount)?;
     for _ in 0..STEPS {
         if !load.step()? {
             break;
@@ -276,6 +286,7 @@ fn crash(
     }
     Ok(Crashed {
         disk,
+        kind: *kind,
         synced: synced.now(),
         repaired,
     })

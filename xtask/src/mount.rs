@@ -4,8 +4,13 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fixtures::Tool;
+
+/// How long a mount may stay busy when it is to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A file system in a file, mounted while this lives. Only root may.
 #[derive(Debug)]
@@ -60,9 +65,17 @@ impl Mount {
         self.unmount()
     }
 
+    /// A program that another thread is just starting still has the files of
+    /// this one open, for a moment.
     fn unmount(&self) -> io::Result<()> {
-        let unmounted = self.umount.ok(|command| command.arg(&self.folder));
-        unmounted.map(drop)
+        let start = Instant::now();
+        loop {
+            let unmounted = self.umount.ok(|command| command.arg(&self.folder));
+            if unmounted.is_ok() || start.elapsed() > PATIENCE {
+                return unmounted.map(drop);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -42,6 +42,14 @@ impl Kind {
     const fn ends(self, end: End) -> Self {
         Self { end, ..self }
     }
+
+    pub(super) fn has_journal(&self) -> bool {
+        !self.make.contains("ext2") && !self.make.contains("^has_journal")
+    }
+
+    pub(super) fn has_fast_commits(&self) -> bool {
+        self.make.contains("fast_commit")
+    }
 }
 
 pub(super) const KINDS: [Kind; 30] = [

@@ -58,6 +58,8 @@ pub(super) struct Load {
     /// Bytes it may still write.
     budget_bytes: u64,
     synced: SyncedList,
+    /// Folders are synced with the files in them.
+    syncs_folders: bool,
 }
 
 impl Load {
@@ -73,7 +75,14 @@ impl Load {
             made: 0,
             budget_bytes,
             synced: synced.clone(),
+            syncs_folders: false,
         }
+    }
+
+    /// Syncs folders too, without which a file is not found again where there
+    /// is no journal.
+    pub(super) fn sync_folders(&mut self) {
+        self.syncs_folders = true;
     }
 
     /// Fills `bytes` of the filesystem, deletes a third of it, and syncs all:
@@ -157,6 +166,10 @@ impl Load {
         }
         if self.random.below(2) == 0 {
             file.sync_all()?;
+            let folders = at.ancestors().skip(1).take_while(|_| self.syncs_folders);
+            for folder in folders.take_while(|folder| folder.starts_with(&self.root)) {
+                File::open(folder)?.sync_all()?;
+            }
             self.synced.add(path, hash(&content));
         } else {
             self.loose.push(path);

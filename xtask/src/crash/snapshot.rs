@@ -12,18 +12,19 @@ use fixtures::Tool;
 
 use super::load::{Load, SyncedList};
 use super::proof::Crashed;
-use super::{DISK_BYTES, FILL_BYTES, Kind};
+use super::{DISK_BYTES, Kind};
 use crate::mount::Mount;
 use crate::reflinks::Mounted;
 use crate::roundtrip::Bench;
-
-const MIB: u64 = 1 << 20;
 
 /// Room for the disk and what changes in it between snapshots.
 const AROUND_BYTES: u64 = 1 << 30;
 
 /// Between two snapshots.
 const PAUSE: Duration = Duration::from_millis(150);
+
+/// Bytes that each writer writes at most.
+const LOAD_BYTES: u64 = 24 << 20;
 
 /// Writers at the same time.
 const WRITERS: u64 = 2;
@@ -43,15 +44,21 @@ pub(super) fn take(
     let disk = around.mount.folder.join("disk");
     let make: Vec<_> = kind.make.split_whitespace().collect();
     bench.e2fs.make(&disk, DISK_BYTES, &make)?;
-    let mount = Mount::new(&disk, &folder.join("under-load"), kind.mount)?;
     let synced = SyncedList::default();
-    Load::new(&mount.folder, 0, 2 * FILL_BYTES, &synced).fill(FILL_BYTES)?;
+    let mounted = folder.join("under-load");
+    super::fill(
+        &disk,
+        &mounted,
+        kind,
+        &mut Load::new(&mounted, 0, u64::MAX, &synced),
+    )?;
+    let mount = Mount::new(&disk, &mounted, kind.mount)?;
 
     let stop = AtomicBool::new(false);
     let taken = thread::scope(|scope| {
         let writers: Vec<_> = (1..=WRITERS)
             .map(|seed| {
-                let mut load = Load::new(&mount.folder, seed, 24 * MIB, &synced);
+                let mut load = Load::new(&mounted, seed, LOAD_BYTES, &synced);
                 let stop = &stop;
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed) && load.step()? {}
@@ -82,6 +89,7 @@ pub(super) fn take(
         fs::copy(clone, &disk)?;
         snapshots.push(Crashed {
             disk,
+            kind: *kind,
             synced,
             repaired: false,
         });

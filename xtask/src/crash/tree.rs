@@ -52,21 +52,26 @@ enum Content {
 }
 
 impl Tree {
-    /// Reads all below `folder`.
-    pub(super) fn read(folder: &Path) -> io::Result<Self> {
+    /// Reads all below `folder`; what cannot be read is a part of the tree too.
+    pub(super) fn read(folder: &Path) -> Self {
         let mut entries = BTreeMap::new();
         let mut left = vec![PathBuf::new()];
         while let Some(inside) = left.pop() {
             let path = folder.join(&inside);
-            let entry = Entry::read(&path)?;
+            let mut entry = Entry::read(&path);
             if entry.mode & S_IFMT == S_IFDIR {
-                for child in fs::read_dir(&path)? {
-                    left.push(inside.join(child?.file_name()));
+                let children = fs::read_dir(&path).and_then(|children| {
+                    let names = children.map(|child| Ok(inside.join(child?.file_name())));
+                    names.collect::<io::Result<Vec<_>>>()
+                });
+                match children {
+                    Ok(children) => left.extend(children),
+                    Err(error) => entry.content = Content::Unreadable(error.to_string()),
                 }
             }
             entries.insert(inside, entry);
         }
-        Ok(Self(entries))
+        Self(entries)
     }
 
     /// How many names there are.
@@ -103,8 +108,11 @@ const S_IFREG: u32 = 0o100_000;
 const S_IFLNK: u32 = 0o120_000;
 
 impl Entry {
-    fn read(path: &Path) -> io::Result<Self> {
-        let metadata = path.symlink_metadata()?;
+    fn read(path: &Path) -> Self {
+        let metadata = match path.symlink_metadata() {
+            Ok(metadata) => metadata,
+            Err(error) => return Self::unreadable(&error),
+        };
         let mode = metadata.mode();
         let unreadable = |error: io::Error| Content::Unreadable(error.to_string());
         let content = match mode & S_IFMT {
@@ -112,26 +120,39 @@ impl Entry {
             S_IFLNK => fs::read_link(path).map_or_else(unreadable, Content::Link),
             _ => Content::Other,
         };
-        Ok(Self {
+        Self {
             mode,
             owner: [metadata.uid(), metadata.gid()],
             bytes: metadata.size(),
             links: metadata.nlink(),
             device: metadata.rdev(),
             modified: [metadata.mtime(), metadata.mtime_nsec()],
-            xattrs: xattrs(path)?,
+            xattrs: xattrs(path),
             content,
-        })
+        }
+    }
+
+    fn unreadable(error: &io::Error) -> Self {
+        Self {
+            mode: 0,
+            owner: [0; 2],
+            bytes: 0,
+            links: 0,
+            device: 0,
+            modified: [0; 2],
+            xattrs: Vec::new(),
+            content: Content::Unreadable(error.to_string()),
+        }
     }
 }
 
 /// The extended attributes of `path`, by name; one that cannot be read has the
 /// error as its value.
-fn xattrs(path: &Path) -> io::Result<Vec<(OsString, Vec<u8>)>> {
+fn xattrs(path: &Path) -> Vec<(OsString, Vec<u8>)> {
     let mut buffer = vec![0; XATTR_BYTES_MAX];
     let length = match rustix::fs::llistxattr(path, &mut buffer[..]) {
         Ok(length) => length,
-        Err(error) => return Ok(vec![(OsString::new(), error.to_string().into_bytes())]),
+        Err(error) => return vec![(OsString::new(), error.to_string().into_bytes())],
     };
     let mut xattrs = Vec::new();
     let names = buffer[..length].to_vec();
@@ -147,7 +168,7 @@ fn xattrs(path: &Path) -> io::Result<Vec<(OsString, Vec<u8>)>> {
         xattrs.push((OsString::from_vec(name.as_bytes().to_vec()), value));
     }
     xattrs.sort();
-    Ok(xattrs)
+    xattrs
 }
 
 /// What makes two entries different.
@@ -191,40 +212,22 @@ mod tests {
             fs::create_dir_all(tree.join("folder")).unwrap();
             for (file, bytes) in [("a", "one"), ("folder/b", "two")] {
                 fs::write(tree.join(file), bytes).unwrap();
-                let file = fs::File::options()
-                    .write(true)
-                    .open(tree.join(file))
-                    .unwrap();
-                file.set_modified(std::time::UNIX_EPOCH).unwrap();
             }
             std::os::unix::fs::symlink("a", tree.join("link")).unwrap();
             tree
         };
+        // Folders and links are as old as they are.
         let read = |tree: &Path| {
-            let mut tree = Tree::read(tree).unwrap();
-            for entry in tree
-                .0
-                .values_mut()
-                .filter(|entry| entry.content == Content::Other)
-            {
+            let mut tree = Tree::read(tree);
+            for entry in tree.0.values_mut() {
                 entry.modified = [0, 0];
             }
             tree
         };
-        let (one, other) = (make("one"), make("other"));
-        let mut before = read(&one);
-        for entry in before.0.values_mut() {
-            entry.modified = [0, 0];
-        }
+        let (before, other) = (read(&make("one")), make("other"));
         assert_eq!(before.len(), 5);
         assert_eq!(before.hash(Path::new("a")), Some(hash(b"one")));
-        let told = |tree: &Path| {
-            let mut after = read(tree);
-            for entry in after.0.values_mut() {
-                entry.modified = [0, 0];
-            }
-            before.difference(&after)
-        };
+        let told = |tree: &Path| before.difference(&read(tree));
         assert_eq!(told(&other), None);
         fs::write(other.join("a"), "six").unwrap();
         assert_eq!(told(&other).unwrap(), "1 differ: a: other content");
