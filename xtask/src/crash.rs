@@ -10,7 +10,7 @@ mod tree;
 use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -70,6 +70,7 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     let full = arguments.flag("--full");
     let program = arguments.option("--bin")?;
     let only = arguments.option("--only")?.unwrap_or_default();
+    let keep = arguments.option("--keep")?.map(PathBuf::from);
     arguments.finish()?;
     let Some(bench) = Bench::require(program)? else {
         return Ok(());
@@ -92,7 +93,7 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     pipeline::ordered_map(
         THREADS,
         cases.map(Ok),
-        |case| Ok(case.run(&bench)),
+        |case| Ok(case.run(&bench, keep.as_deref())),
         |rows| {
             for (name, verdict) in rows {
                 count.add(&name, verdict);
@@ -173,14 +174,18 @@ impl Case {
     }
 
     /// What came of it, a line for each disk.
-    fn run(&self, bench: &Bench) -> Vec<(String, io::Result<Verdict>)> {
-        match self.disks(bench) {
+    fn run(&self, bench: &Bench, keep: Option<&Path>) -> Vec<(String, io::Result<Verdict>)> {
+        match self.disks(bench, keep) {
             Ok(rows) => rows,
             Err(error) => vec![(self.name(), Err(error))],
         }
     }
 
-    fn disks(&self, bench: &Bench) -> io::Result<Vec<(String, io::Result<Verdict>)>> {
+    fn disks(
+        &self,
+        bench: &Bench,
+        keep: Option<&Path>,
+    ) -> io::Result<Vec<(String, io::Result<Verdict>)>> {
         let folder = scratch()?;
         let (numbered, crashed) = match self {
             Self::Crash {
@@ -208,7 +213,13 @@ impl Case {
             if numbered {
                 name = format!("{name} {number}");
             }
-            rows.push(match proof::prove(bench, &inside, crashed) {
+            let proven = proof::prove(bench, &inside, crashed);
+            let failed = !matches!(&proven, Ok((_, verdict)) if verdict.is_well());
+            if let Some(keep) = keep.filter(|_| failed) {
+                fs::create_dir_all(keep)?;
+                fs::copy(&crashed.disk, keep.join(name.replace([' ', '#'], "-")))?;
+            }
+            rows.push(match proven {
                 Ok((figures, verdict)) => (figures.row(&name, crashed.synced.len()), Ok(verdict)),
                 Err(error) => (name, Err(error)),
             });

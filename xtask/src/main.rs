@@ -76,7 +76,7 @@ const TASKS: &[Task] = &[
         name: "crash",
         run: crash::run,
         help: [
-            "[--full] [--bin PROGRAM] [--only TEXT]",
+            "[--full] [--bin PROGRAM] [--only TEXT] [--keep DIR]",
             "filesystems the kernel was writing when the machine stopped; as root",
         ],
     },

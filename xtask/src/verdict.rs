@@ -18,6 +18,11 @@ impl Verdict {
         Self::Ran(if holds { vec![] } else { vec![text.into()] })
     }
 
+    /// Whether it ran, and nothing was found.
+    pub(crate) fn is_well(&self) -> bool {
+        matches!(self, Self::Ran(problems) if problems.is_empty())
+    }
+
     /// This, and what `other` found too.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -41,7 +46,7 @@ impl Count {
     /// Counts a case and prints its line.
     pub(crate) fn add(&mut self, name: &str, verdict: io::Result<Verdict>) {
         match verdict {
-            Ok(Verdict::Ran(problems)) if problems.is_empty() => {
+            Ok(verdict) if verdict.is_well() => {
                 self.passed += 1;
                 println!("ok   {name}");
             }

@@ -241,14 +241,9 @@ impl Proof<'_> {
     /// The restored disk has all that is in use in any state, and little more.
     fn compare_bytes(&mut self) -> io::Result<()> {
         let source = &self.crashed.disk;
-        for usage in [
-            self.bench.e2fs.usage(source)?,
-            self.bench.e2fs.usage_in_log(source)?,
-        ] {
-            match usage {
-                Some(usage) => self.need(&usage),
-                None => self.problem("dumpe2fs cannot tell what is free before it is replayed"),
-            }
+        match self.bench.e2fs.usage_before_replay(source)? {
+            Some(usage) => self.need(&usage),
+            None => self.problem("dumpe2fs cannot tell what is free before it is replayed"),
         }
         let difference = compare(source, &self.path("restored"), self.usage.as_ref())?;
         let free_bytes = self.usage.as_ref().map_or(0, Usage::free_bytes);
