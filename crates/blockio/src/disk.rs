@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{SeekFrom, seek};
 
 use crate::identity::not_a_disk;
-use crate::{Error, Identity, ReadAt, Stamp, Uncached};
+use crate::{Direct, Error, Identity, ReadAt, Stamp, Uncached};
+
+/// The smallest sector there is, in bytes.
+const SECTOR_BYTES: u64 = 512;
 
 /// A regular file or block device, opened for reading.
 #[derive(Debug)]
@@ -91,6 +94,31 @@ impl Disk {
     #[must_use]
     pub fn uncached(&self) -> Uncached<'_> {
         Uncached::new(self, &self.file)
+    }
+
+    /// The same disk, opened once more to be read past the page cache.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the system refuses, as some filesystems do.
+    pub fn direct(&self) -> Result<Direct, Error> {
+        Direct::open(self)
+    }
+
+    /// The fewest bytes that can be unreadable: a logical block of a device, and
+    /// 512 bytes of a file, whose filesystem does not tell.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the system refuses.
+    pub fn sector_bytes(&self) -> Result<u64, Error> {
+        if !self.is_device {
+            return Ok(SECTOR_BYTES);
+        }
+        match rustix::fs::ioctl_blksszget(&self.file) {
+            Ok(bytes) => Ok(bytes.into()),
+            Err(error) => Err(Error::io(&self.path, "examined")(error.into())),
+        }
     }
 
     pub(crate) fn file(&self) -> &File {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::freeze::{Thawed, Unfreezable};
 use crate::in_use::InUse;
 
 /// Why a file or device cannot be used as asked.
@@ -52,6 +53,23 @@ pub enum Error {
         /// The path of the output.
         path: PathBuf,
     },
+    /// The filesystem on a device cannot be frozen.
+    #[error("{} cannot be frozen: {why}", path.display())]
+    Unfreezable {
+        /// The path of the device.
+        path: PathBuf,
+        /// Why not.
+        why: Unfreezable,
+    },
+    /// The filesystem on a device was frozen, but not up to the end: what was
+    /// read of it may not be of one moment.
+    #[error("{} did not stay frozen: {why}", path.display())]
+    Thawed {
+        /// The path of the device.
+        path: PathBuf,
+        /// What happened.
+        why: Thawed,
+    },
     /// The system refused.
     #[error("{} cannot be {action}", path.display())]
     Io {
@@ -85,7 +103,11 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotADisk { .. } => ErrorKind::Unsupported,
-            Self::Exists { .. } | Self::InUse { .. } | Self::SameFile { .. } => ErrorKind::Refused,
+            Self::Exists { .. }
+            | Self::InUse { .. }
+            | Self::SameFile { .. }
+            | Self::Unfreezable { .. }
+            | Self::Thawed { .. } => ErrorKind::Refused,
             Self::TooSmall { .. } => ErrorKind::Limit,
             Self::Abandoned { .. } => ErrorKind::Interrupted,
             Self::Io { .. } => ErrorKind::Io,

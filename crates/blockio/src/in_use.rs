@@ -13,6 +13,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 pub(crate) use loops::backing as loop_backing;
+pub(crate) use loops::backing_path as loop_backing_path;
+pub(crate) use mounts::places_of as mounts_of;
 
 use crate::{Disk, Error, Identity};
 

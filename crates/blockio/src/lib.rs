@@ -6,7 +6,8 @@
 //! that makes system calls.
 //!
 //! - [`Disk`] is a file or block device to read, and [`in_use`] tells who else
-//!   uses it.
+//!   uses it. [`Direct`] reads it past the page cache, [`Salvage`] although it
+//!   fails, and [`Freeze`] keeps a mounted filesystem as it is meanwhile.
 //! - [`Target`] is an output that appears whole or not at all;
 //!   [`StreamTarget`] writes to a pipe.
 //! - [`MemoryDisk`] is a disk in memory, [`Spool`] one in a file without a name.
@@ -33,12 +34,15 @@
 //! ```
 
 mod access;
+mod direct;
 mod disk;
 mod error;
 mod extent;
+pub mod freeze;
 mod identity;
 pub mod in_use;
 mod memory;
+pub mod salvage;
 mod spool;
 mod stream;
 mod sysfs;
@@ -47,11 +51,14 @@ mod uncached;
 mod zero;
 
 pub use access::{ReadAt, Reflink, Store, WriteAt, len_u64};
+pub use direct::Direct;
 pub use disk::Disk;
 pub use error::{Error, ErrorKind};
 pub use extent::{Extent, ExtentKind, Merge, tiles};
+pub use freeze::{Freeze, FreezeOptions};
 pub use identity::{Identity, Stamp};
 pub use memory::MemoryDisk;
+pub use salvage::Salvage;
 pub use spool::Spool;
 pub use stream::StreamTarget;
 pub use target::{Target, TargetOptions, abandon_all};

@@ -2,7 +2,7 @@
 
 mod attributes;
 mod device;
-mod place;
+pub(crate) mod place;
 mod publish;
 mod regular;
 mod share;

@@ -159,6 +159,13 @@ impl Checksums {
         self.seeded(&[&number.to_le_bytes(), &generation.to_le_bytes(), covered])
     }
 
+    /// `mmp_checksum` as it should be of the block of multiple mount protection:
+    /// all bytes before the field, 0x000..0x3fc.
+    pub(crate) fn mmp(&self, bytes: &[u8; 1024]) -> Option<u32> {
+        let (covered, _) = bytes.split_at(0x3fc);
+        self.seeded(&[covered])
+    }
+
     fn seeded(&self, parts: &[&[u8]]) -> Option<u32> {
         match self {
             Self::None | Self::Crc16 { .. } => None,

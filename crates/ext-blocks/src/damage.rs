@@ -177,6 +177,20 @@ pub enum Finding {
         /// What is wrong.
         damage: JournalDamage,
     },
+    /// A group descriptor that is not usable, in a look for metadata.
+    #[error("group {group}: the descriptor is not usable")]
+    Descriptor {
+        /// The group.
+        group: u32,
+    },
+    /// An inode with something wrong, or its map; the first of it.
+    #[error("inode {inode}: {damage}")]
+    Inode {
+        /// The inode.
+        inode: u32,
+        /// What is wrong.
+        damage: InodeDamage,
+    },
     /// The journal's superblock, where nothing is to be replayed.
     #[error("journal inode {inode}: {damage}")]
     JournalSuperblock {
@@ -209,6 +223,11 @@ pub enum Consequence {
     TableKept,
     /// Nothing: the block bitmaps alone tell where the structure is.
     BitmapsDecide,
+    /// All bitmaps and inode tables are metadata, used or not, and what the
+    /// copies of the descriptors name, too.
+    TablesKept,
+    /// What of its metadata can be found is kept.
+    FoundKept,
     /// What is in use with it is kept, and what is in use without it.
     BothKept,
 }
@@ -233,6 +252,8 @@ impl Finding {
                 Consequence::BitmapsDecide
             }
             Self::LogTail { .. } => Consequence::BothKept,
+            Self::Descriptor { .. } => Consequence::TablesKept,
+            Self::Inode { .. } => Consequence::FoundKept,
         }
     }
 }
@@ -242,6 +263,8 @@ impl fmt::Display for Consequence {
         f.write_str(match self {
             Self::GroupKept => "the whole group is kept",
             Self::TableKept => "the whole inode table is kept",
+            Self::TablesKept => "all bitmaps and inode tables are kept whole",
+            Self::FoundKept => "what can be found of it is kept",
             Self::BitmapsDecide => "the block bitmaps tell which blocks are kept",
             Self::BothKept => "what is in use with and without it is kept",
         })
@@ -282,14 +305,6 @@ pub enum JournalDamage {
     /// The group descriptor that leads to the inode is not usable.
     #[error("the descriptor of its group is not usable")]
     Descriptor,
-    /// The inode's checksum.
-    #[error("the checksum is {stored:#x}, the contents give {computed:#x}")]
-    Checksum {
-        /// As found.
-        stored: u32,
-        /// As it should be, as many bits as are stored.
-        computed: u32,
-    },
     /// It is no regular file, or deleted.
     #[error("not a file in use (i_mode {i_mode:#o}, {i_links_count} links)")]
     NotAFile {
@@ -298,9 +313,9 @@ pub enum JournalDamage {
         /// `i_links_count`.
         i_links_count: u16,
     },
-    /// Its map is damaged.
+    /// The inode is damaged, or its map.
     #[error(transparent)]
-    Map(#[from] MapDamage),
+    Inode(#[from] InodeDamage),
     /// It has no block for a part of its contents.
     #[error("block {logical} of the journal is a hole")]
     Hole {
@@ -309,15 +324,29 @@ pub enum JournalDamage {
     },
 }
 
-/// Why the blocks of an inode cannot all be found.
+/// Why the blocks of an inode cannot all be found, or may be others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum MapDamage {
+pub enum InodeDamage {
+    /// The inode's checksum.
+    #[error("the checksum is {stored:#x}, the contents give {computed:#x}")]
+    Checksum {
+        /// As found.
+        stored: u32,
+        /// As it should be, as many bits as are stored.
+        computed: u32,
+    },
     /// A node of its extent tree is not one, has a wrong checksum, or entries
     /// that are not in order.
     #[error("the extent tree is damaged at block {block}")]
     ExtentTree {
         /// The node's block; 0 is the root, in the inode.
+        block: u64,
+    },
+    /// Its block of extended attributes is outside the filesystem.
+    #[error("its extended attributes are in block {block}, outside the filesystem")]
+    AttributeBlock {
+        /// `i_file_acl`.
         block: u64,
     },
     /// It has blocks outside the filesystem.

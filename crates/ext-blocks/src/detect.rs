@@ -13,6 +13,7 @@ use crate::filesystem::{Content, Detected, Filesystem, Info, Known, Options, Rep
 use crate::geometry::Geometry;
 use crate::group::Layout;
 use crate::journal::{self, Journal, Overlay};
+use crate::metadata::Ground;
 use crate::runs::RunCollector;
 use crate::superblock::{JournalPlace, Superblock, read_superblock};
 use crate::survey::{Halt, Rules, Special, survey};
@@ -39,6 +40,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
     };
     let mut filesystem = Filesystem {
         overlay: Overlay::none(disk),
+        ground: found.ground(),
         info: Info::new(&found.sb, found.geometry.clone().ok(), disk.size()),
         trust: Trust::Bitmaps,
         unclean: Unclean {
@@ -56,6 +58,9 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
     match filesystem.examine(found, options) {
         Ok(()) => {}
         Err(Halt::Distrust(distrust)) => {
+            if matches!(distrust, Distrust::Ambiguous { .. }) {
+                filesystem.ground = Err(distrust);
+            }
             filesystem.trust = Trust::Nothing(distrust);
             filesystem.unclean = Unclean::default();
             filesystem.damage = Damage::default();
@@ -105,6 +110,11 @@ impl Found {
         }
         let copy = None;
         Ok(Some(Self { sb, geometry, copy }))
+    }
+
+    fn ground(&self) -> Result<Ground, Distrust> {
+        let geometry = self.geometry.clone()?;
+        Ok(Ground::new(&self.sb, geometry, self.copy.is_some()))
     }
 }
 

@@ -55,10 +55,14 @@ pub enum Structure {
     InodeBitmap,
     /// An inode.
     Inode,
+    /// Blocks of a directory.
+    Directory,
     /// A block of an extent tree, or an indirect block.
     MappingBlock,
     /// Blocks of a journal.
     Journal,
+    /// The block of multiple mount protection.
+    Mmp,
 }
 
 impl fmt::Display for Structure {
@@ -70,8 +74,10 @@ impl fmt::Display for Structure {
             Self::BlockBitmap => "block bitmap",
             Self::InodeBitmap => "inode bitmap",
             Self::Inode => "inode",
+            Self::Directory => "directory",
             Self::MappingBlock => "extent or indirect block",
             Self::Journal => "journal",
+            Self::Mmp => "block of multiple mount protection",
         })
     }
 }

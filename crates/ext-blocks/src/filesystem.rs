@@ -9,10 +9,11 @@ use crate::feature::{Compat, Incompat, RoCompat};
 use crate::geometry::Geometry;
 use crate::group::Layout;
 use crate::journal::{DeviceLog, Journal, Overlay};
+use crate::metadata::{self, Ground, Metadata};
 use crate::recover::{self, CannotRecover, Recovered};
 use crate::superblock::Superblock;
 use crate::survey::{GroupMap, Survey};
-use crate::trust::{LogState, Trust, Unclean};
+use crate::trust::{Distrust, LogState, Trust, Unclean};
 use crate::used::UsedExtents;
 
 /// How a disk is looked at.
@@ -108,6 +109,8 @@ pub struct Info {
 pub struct Filesystem<'d, R: ?Sized> {
     /// The disk, as it is after recovery.
     pub(crate) overlay: Overlay<'d, R>,
+    /// What follows from the superblock as it is stored, where it is believed.
+    pub(crate) ground: Result<Ground, Distrust>,
     pub(crate) info: Info,
     pub(crate) trust: Trust,
     pub(crate) unclean: Unclean,
@@ -203,6 +206,19 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
                 UsedExtents::from_bitmaps(&self.overlay, layout, groups, self.tail)
             }
             Known::Log(log) => UsedExtents::from_runs(disk, &log.runs, log.block_bytes),
+        }
+    }
+
+    /// The blocks that hold metadata, whatever the state of the filesystem. The
+    /// inner error is why the superblock is not believed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the storage fails.
+    pub fn metadata(&self) -> Result<Result<Metadata, Distrust>, Error> {
+        match &self.ground {
+            Ok(ground) => metadata::find(&self.overlay, ground).map(Ok),
+            Err(distrust) => Ok(Err(*distrust)),
         }
     }
 

@@ -45,6 +45,9 @@ pub struct Geometry {
     /// the others are those of `meta_bg`.
     old_descriptor_blocks: u64,
     reserved_gdt_blocks: u64,
+    /// The group whose copy of the descriptor table is read, not the first
+    /// table.
+    copy_group: Option<u32>,
 }
 
 #[expect(
@@ -108,6 +111,7 @@ impl Geometry {
             },
             old_descriptor_blocks: 0,
             reserved_gdt_blocks: 0,
+            copy_group: None,
         };
         geometry.with_descriptor_blocks(sb)
     }
@@ -173,6 +177,16 @@ impl Geometry {
         self.inodes_per_group
     }
 
+    /// Inodes of all groups; they are numbered from 1.
+    pub(crate) fn inode_count(&self) -> u32 {
+        self.group_count * self.inodes_per_group
+    }
+
+    /// Whether block numbers have upper halves.
+    pub(crate) const fn is_64bit(&self) -> bool {
+        self.descriptor_bytes > DESCRIPTOR_BYTES
+    }
+
     pub(crate) const fn inode_bytes(&self) -> u32 {
         self.inode_bytes
     }
@@ -217,12 +231,33 @@ impl Geometry {
         u64::from(self.group_count).div_ceil(self.descriptors_per_block())
     }
 
+    /// The same filesystem, with the group descriptors that e2fsck takes where
+    /// the first ones are damaged: those behind the second superblock.
+    pub(crate) fn with_copied_descriptors(&self) -> Option<Self> {
+        let mut groups = 1..self.group_count;
+        let copy_group = groups.find(|group| self.has_superblock(u64::from(*group)))?;
+        let copy = Self {
+            copy_group: Some(copy_group),
+            ..self.clone()
+        };
+        let inside = |index| copy.descriptor_block(index) < self.block_count;
+        (0..self.descriptor_blocks()).all(inside).then_some(copy)
+    }
+
     /// The block in which block `index` of the group descriptor table lies.
     pub(crate) fn descriptor_block(&self, index: u64) -> u64 {
         if index < self.old_descriptor_blocks {
-            return self.superblock_block() + 1 + index;
+            let superblock = match self.copy_group {
+                Some(group) => self.first_block(u64::from(group)),
+                None => self.superblock_block(),
+            };
+            return superblock + 1 + index;
         }
-        let group = index * self.descriptors_per_block();
+        let mut group = index * self.descriptors_per_block();
+        // A block of meta_bg is copied to the next group, where there is one.
+        if self.copy_group.is_some() && group + 1 < u64::from(self.group_count) {
+            group += 1;
+        }
         let start = self.first_block(group).max(self.superblock_block());
         start + u64::from(self.has_superblock(group))
     }

@@ -2,25 +2,37 @@
 
 use blockio::ReadAt;
 
-use crate::damage::JournalDamage;
+use crate::damage::{InodeDamage, JournalDamage};
 use crate::error::{Error, Structure, read};
-use crate::geometry::to_index;
+use crate::geometry::{Geometry, to_index};
 use crate::group::{GroupReader, Layout};
 use crate::runs::BlockRun;
-use crate::superblock::{array_at, u16_at, u32_at};
+use crate::superblock::{array_at, join, u16_at, u32_at};
 
-/// File type bits of `i_mode`, and the type of a regular file.
+/// File type bits of `i_mode`, and the types that have contents in blocks.
 const S_IFMT: u16 = 0xf000;
 const S_IFREG: u16 = 0x8000;
+const S_IFDIR: u16 = 0x4000;
+const S_IFLNK: u16 = 0xa000;
 
-/// Flag of an inode whose `i_block` is an extent tree, not block pointers.
+/// The types of devices.
+const S_IFCHR: u16 = 0x2000;
+const S_IFBLK: u16 = 0x6000;
+
+/// Flags of an inode: `i_block` is an extent tree, not block pointers; the
+/// contents are the value of an extended attribute; they are in the inode.
 const EXTENTS_FL: u32 = 0x8_0000;
+const EA_INODE_FL: u32 = 0x20_0000;
+const INLINE_DATA_FL: u32 = 0x1000_0000;
 
 /// Size of the part every inode has, in bytes.
 const GOOD_OLD_BYTES: u32 = 128;
 
 /// Size of `i_block` in bytes.
 pub(crate) const I_BLOCK_BYTES: usize = 60;
+
+/// Pointers at the start of `i_block` that may be a device's numbers.
+const DEVICE_POINTERS: usize = 4;
 
 /// An inode as it is stored: any bytes are legal.
 #[derive(Clone, Debug)]
@@ -32,27 +44,111 @@ pub(crate) struct Inode {
     pub(crate) i_generation: u32,
     /// Block pointers or the root of an extent tree.
     pub(crate) i_block: [u8; I_BLOCK_BYTES],
+    /// `i_file_acl_lo`, and with the 64bit feature `i_file_acl_high`: the block
+    /// of extended attributes, or 0.
+    pub(crate) i_file_acl: u64,
+    /// `osd1`: in filesystems of the Hurd the block of the translator, or 0.
+    pub(crate) translator: u32,
+    /// Length of the contents in bytes.
+    i_size: u64,
+    /// `i_blocks_lo`.
+    i_blocks: u32,
 }
 
 impl Inode {
-    fn decode(bytes: &[u8], number: u32) -> Self {
+    /// Inode `number`, stored as `bytes`.
+    pub(crate) fn decode(bytes: &[u8], number: u32, geometry: &Geometry) -> Self {
+        let i_file_acl_high = if geometry.is_64bit() {
+            u32::from(u16_at(bytes, 0x76))
+        } else {
+            0
+        };
         Self {
             number,
             i_mode: u16_at(bytes, 0x00),
+            i_size: join(u32_at(bytes, 0x04), u32_at(bytes, 0x6c)),
             i_links_count: u16_at(bytes, 0x1a),
+            i_blocks: u32_at(bytes, 0x1c),
             i_flags: u32_at(bytes, 0x20),
-            i_generation: u32_at(bytes, 0x64),
+            translator: u32_at(bytes, 0x24),
             i_block: array_at(bytes, 0x28),
+            i_generation: u32_at(bytes, 0x64),
+            i_file_acl: join(u32_at(bytes, 0x68), i_file_acl_high),
         }
+    }
+
+    /// The same inode with another map.
+    pub(crate) fn with_map(self, i_block: [u8; I_BLOCK_BYTES]) -> Self {
+        Self { i_block, ..self }
+    }
+
+    const fn file_type(&self) -> u16 {
+        self.i_mode & S_IFMT
     }
 
     /// Whether it is a regular file that was not deleted.
     pub(crate) const fn is_file_in_use(&self) -> bool {
-        self.i_mode & S_IFMT == S_IFREG && self.i_links_count > 0
+        self.is_regular() && self.i_links_count > 0
+    }
+
+    pub(crate) const fn is_regular(&self) -> bool {
+        self.file_type() == S_IFREG
+    }
+
+    pub(crate) const fn is_directory(&self) -> bool {
+        self.file_type() == S_IFDIR
     }
 
     pub(crate) const fn has_extents(&self) -> bool {
         self.i_flags & EXTENTS_FL != 0
+    }
+
+    /// Whether the contents are metadata whoever it belongs to: names, the
+    /// target of a link, or the value of an extended attribute.
+    pub(crate) const fn holds_metadata(&self) -> bool {
+        matches!(self.file_type(), S_IFDIR | S_IFLNK) || self.i_flags & EA_INODE_FL != 0
+    }
+
+    /// Whether `i_block` is a map: its contents are in blocks.
+    pub(crate) fn has_map(&self) -> bool {
+        if self.i_flags & INLINE_DATA_FL != 0 {
+            return false;
+        }
+        match self.file_type() {
+            S_IFREG | S_IFDIR => true,
+            S_IFLNK => !self.is_fast_symlink(),
+            _ => false,
+        }
+    }
+
+    /// Whether `i_block` is the target of the link. The kernel goes by the
+    /// size, e2fsprogs by what is stored: a link is fast where either may say
+    /// so of a sane one.
+    fn is_fast_symlink(&self) -> bool {
+        let fits = self.i_size < 60;
+        if self.i_file_acl == 0 {
+            // An attribute's value in another inode counts in `i_blocks`, too.
+            self.i_blocks == 0 || (fits && self.i_size > 0)
+        } else {
+            // No target has a zero byte, so these would be pointers.
+            fits && (self.i_size <= 4 || u32_at(&self.i_block, 4) != 0)
+        }
+    }
+
+    /// The block that e2fsck reads to see whether the inode is a directory
+    /// with a damaged mode. Nothing but `i_block` tells.
+    pub(crate) fn maybe_directory(&self, geometry: &Geometry) -> Option<u64> {
+        let pointers = || {
+            self.i_block
+                .chunks_exact(4)
+                .map(|pointer| u64::from(u32_at(pointer, 0)))
+        };
+        let first = pointers().next().filter(|block| *block != 0)?;
+        let beyond_device = pointers().skip(DEVICE_POINTERS).any(|block| block != 0);
+        let device = matches!(self.file_type(), S_IFCHR | S_IFBLK) && self.i_links_count == 1;
+        let inside = pointers().all(|block| block == 0 || geometry.holds(block));
+        let type_allows = !matches!(self.file_type(), S_IFREG | S_IFDIR);
+        (type_allows && inside && (beyond_device || !device)).then_some(first)
     }
 }
 
@@ -65,7 +161,7 @@ pub(crate) fn read_inode<R: ReadAt + ?Sized>(
     let layout = groups.layout();
     let geometry = &layout.geometry;
     let per_group = geometry.inodes_per_group().max(1);
-    let inodes = geometry.group_count().saturating_mul(per_group);
+    let inodes = geometry.inode_count();
     let Some(index) = number.checked_sub(1).filter(|index| *index < inodes) else {
         return Ok(Err(JournalDamage::NoSuchInode { inodes }));
     };
@@ -79,11 +175,14 @@ pub(crate) fn read_inode<R: ReadAt + ?Sized>(
     let at = geometry.byte_of(table.start).saturating_add(before);
     let mut bytes = vec![0; to_index(inode_bytes)];
     read(disk, Structure::Inode, at, &mut bytes)?;
-    Ok(check(&bytes, number, layout).map(|()| Inode::decode(&bytes, number)))
+    Ok(match checksum_damage(&bytes, number, layout) {
+        Some(damage) => Err(damage.into()),
+        None => Ok(Inode::decode(&bytes, number, geometry)),
+    })
 }
 
-/// Refuses an inode whose checksum does not match.
-fn check(bytes: &[u8], number: u32, layout: &Layout) -> Result<(), JournalDamage> {
+/// Whether the checksum of inode `number`, stored as `bytes`, is wrong.
+pub(crate) fn checksum_damage(bytes: &[u8], number: u32, layout: &Layout) -> Option<InodeDamage> {
     // The upper half is there where the inode's own `i_extra_isize` covers it.
     let has_high = layout.geometry.inode_bytes() > GOOD_OLD_BYTES && u16_at(bytes, 0x80) >= 4;
     let low = u32::from(u16_at(bytes, 0x7c));
@@ -92,8 +191,6 @@ fn check(bytes: &[u8], number: u32, layout: &Layout) -> Result<(), JournalDamage
     } else {
         low
     };
-    match layout.checksums.inode(number, bytes, has_high) {
-        Some(computed) if computed != stored => Err(JournalDamage::Checksum { stored, computed }),
-        _ => Ok(()),
-    }
+    let computed = layout.checksums.inode(number, bytes, has_high)?;
+    (computed != stored).then_some(InodeDamage::Checksum { stored, computed })
 }

@@ -2,7 +2,7 @@
 
 use blockio::ReadAt;
 
-use crate::damage::{JournalDamage, MapDamage};
+use crate::damage::{InodeDamage, JournalDamage};
 use crate::error::Error;
 use crate::group::GroupReader;
 use crate::inode::{Inode, read_inode};
@@ -30,8 +30,8 @@ impl From<JournalDamage> for Stop {
     }
 }
 
-impl From<MapDamage> for Stop {
-    fn from(damage: MapDamage) -> Self {
+impl From<InodeDamage> for Stop {
+    fn from(damage: InodeDamage) -> Self {
         Self::Damage(damage.into())
     }
 }

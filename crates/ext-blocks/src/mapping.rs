@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use blockio::ReadAt;
 
-use crate::damage::MapDamage;
+use crate::damage::InodeDamage;
 use crate::error::{Error, Structure, read};
 use crate::geometry::to_index;
 use crate::group::Layout;
@@ -15,9 +15,10 @@ use crate::inode::{I_BLOCK_BYTES, Inode};
 use crate::runs::BlockRun;
 use crate::superblock::{join, u16_at, u32_at};
 
-/// Nodes that are remembered, so that none is read twice: 57 MiB while the set
-/// grows. That is the map of 14 TiB by indirect blocks of 4 KiB.
-const NODES_MAX: usize = 7 << 19;
+/// Nodes that are remembered, so that none is read twice: 28 MiB while the set
+/// grows. That is the map of 7 TiB by indirect blocks of 4 KiB. Behind it, as
+/// many nodes are read as the filesystem has blocks.
+const NODES_MAX: usize = 7 << 18;
 
 /// `eh_magic`.
 const EXTENT_MAGIC: u16 = 0xf30a;
@@ -27,6 +28,9 @@ const EXTENT_BYTES: usize = 12;
 
 /// Deepest extent tree the kernel makes.
 const DEPTH_MAX: u16 = 5;
+
+/// Deepest extent tree that is looked at. e2fsck sets no limit.
+const DEPTH_READ_MAX: u16 = 31;
 
 /// Longest initialised extent, in blocks; a longer one is unwritten and this
 /// much shorter.
@@ -58,7 +62,7 @@ pub(crate) enum Item {
     },
     /// Something is wrong. Of the node or entry it is found in, the walk gives
     /// what can be told all the same, and goes on behind it.
-    Damage(MapDamage),
+    Damage(InodeDamage),
 }
 
 /// What `i_block` is.
@@ -74,6 +78,15 @@ impl MapForm {
     /// What the flags of `inode` say.
     pub(crate) const fn of(inode: &Inode) -> Self {
         if inode.has_extents() {
+            Self::Extents
+        } else {
+            Self::Pointers
+        }
+    }
+
+    /// What the bytes of `inode` look like.
+    pub(crate) fn looks(inode: &Inode) -> Self {
+        if u16_at(&inode.i_block, 0) == EXTENT_MAGIC {
             Self::Extents
         } else {
             Self::Pointers
@@ -141,9 +154,10 @@ impl Node {
     fn key(&self, form: MapForm) -> u64 {
         let form = match form {
             MapForm::Extents => 0,
-            MapForm::Pointers => 0b1000,
+            MapForm::Pointers => 1 << 5,
         };
-        self.block << 4 | form | u64::from(self.depth)
+        // A block has at least 10 bits, so its number at most 54.
+        self.block << 6 | form | u64::from(self.depth)
     }
 }
 
@@ -169,8 +183,12 @@ where
             logical: LOGICAL_BLOCKS,
         };
         let bytes = self.inode.i_block;
-        if depth > DEPTH_MAX || !is_extent_node(&bytes, &root) {
-            return self.damage(MapDamage::ExtentTree { block: 0 });
+        let is_root = is_extent_node(&bytes, &root);
+        if depth > DEPTH_MAX || !is_root {
+            self.damage(InodeDamage::ExtentTree { block: 0 })?;
+        }
+        if depth > DEPTH_READ_MAX || !is_root {
+            return Ok(());
         }
         self.extent_node(&bytes, &root)?;
         let mut bytes = Vec::new();
@@ -178,7 +196,7 @@ where
             if !self.enter(&node, MapForm::Extents, &mut bytes)? {
                 continue;
             }
-            let damage = MapDamage::ExtentTree { block: node.block };
+            let damage = InodeDamage::ExtentTree { block: node.block };
             if !is_extent_node(&bytes, &node) {
                 self.damage(damage)?;
                 continue;
@@ -208,7 +226,7 @@ where
             let fits = next <= logical && logical < end && end <= node.logical.end;
             if in_order && !fits {
                 in_order = false;
-                self.damage(MapDamage::ExtentTree { block: node.block })?;
+                self.damage(InodeDamage::ExtentTree { block: node.block })?;
             }
             next = end;
             match extent {
@@ -337,13 +355,13 @@ where
         let geometry = &layout.geometry;
         let block = node.block;
         if !geometry.holds(block) {
-            self.damage(MapDamage::OutOfRange { block, count: 1 })?;
+            self.damage(InodeDamage::OutOfRange { block, count: 1 })?;
             return Ok(false);
         }
         (self.visit)(Item::Node { block })?;
         let mapper = &mut *self.mapper;
         if mapper.seen.contains(&node.key(form)) {
-            self.damage(MapDamage::Repeated { block })?;
+            self.damage(InodeDamage::Repeated { block })?;
             return Ok(false);
         }
         if mapper.seen.len() < NODES_MAX {
@@ -352,7 +370,7 @@ where
             mapper.not_remembered = mapper.not_remembered.saturating_add(1);
         } else {
             let limit = geometry.block_count();
-            self.damage(MapDamage::TooLarge { limit })?;
+            self.damage(InodeDamage::TooLarge { limit })?;
             return Ok(false);
         }
         bytes.resize(to_index(geometry.block_bytes()), 0);
@@ -370,7 +388,7 @@ where
             return Ok(());
         }
         if !self.mapper.layout.geometry.holds_all(run) {
-            return self.damage(MapDamage::OutOfRange {
+            return self.damage(InodeDamage::OutOfRange {
                 block: run.start,
                 count: run.count(),
             });
@@ -382,7 +400,7 @@ where
         })
     }
 
-    fn damage(&mut self, damage: MapDamage) -> Result<(), E> {
+    fn damage(&mut self, damage: InodeDamage) -> Result<(), E> {
         (self.visit)(Item::Damage(damage))
     }
 }

@@ -108,6 +108,51 @@ impl RunCollector {
     }
 }
 
+/// Collects runs in any order, and never refuses one: over its limit it takes
+/// in what lies between the nearest of them.
+#[derive(Debug)]
+pub(crate) struct WideCollector(RunCollector);
+
+impl WideCollector {
+    /// A collector of at most `limit` separate runs.
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self(RunCollector::new(limit))
+    }
+
+    /// Takes in `run`.
+    pub(crate) fn insert(&mut self, run: BlockRun) {
+        if self.0.insert(run) == Err(Full) {
+            self.widen();
+        }
+    }
+
+    /// All runs taken in, and what lies between some of them: ascending, none
+    /// touching the next.
+    pub(crate) fn finish(mut self) -> Vec<BlockRun> {
+        if self.0.settle() == Err(Full) {
+            self.widen();
+        }
+        self.0.runs
+    }
+
+    /// Joins settled runs until there are half as many as there may be.
+    fn widen(&mut self) {
+        let RunCollector { runs, limit, .. } = &mut self.0;
+        let mut gap = 1u64;
+        while runs.len() > (*limit / 2).max(1) {
+            runs.dedup_by(|next, kept| {
+                let near = next.start.saturating_sub(kept.end) <= gap;
+                if near {
+                    kept.end = next.end;
+                }
+                near
+            });
+            gap = gap.saturating_mul(2);
+        }
+        self.0.settled = self.0.runs.len();
+    }
+}
+
 /// Joins sorted runs that touch, and tells where they overlap.
 pub(crate) fn join_touching(runs: &mut Vec<BlockRun>, mut overlapped: impl FnMut(BlockRun)) {
     runs.dedup_by(|next, kept| {

@@ -20,6 +20,9 @@ pub(crate) const SUPERBLOCK_END: u64 = 2048;
 /// `s_magic`.
 const MAGIC: u16 = 0xef53;
 
+/// First inode of revision 0 that is not reserved.
+const REV0_FIRST_INODE: u32 = 11;
+
 /// Inode size of revision 0, in bytes.
 const REV0_INODE_BYTES: u16 = 128;
 
@@ -37,7 +40,10 @@ pub(crate) struct Superblock {
     pub(crate) s_clusters_per_group: u32,
     pub(crate) s_inodes_per_group: u32,
     pub(crate) s_state: u16,
+    pub(crate) s_creator_os: u32,
     pub(crate) s_rev_level: u32,
+    /// 11 in revision 0, which does not store it.
+    pub(crate) s_first_ino: u32,
     /// 128 in revision 0, which does not store it.
     pub(crate) s_inode_size: u16,
     pub(crate) compat: Compat,
@@ -49,12 +55,21 @@ pub(crate) struct Superblock {
     pub(crate) s_volume_name: [u8; 16],
     pub(crate) s_reserved_gdt_blocks: u16,
     pub(crate) s_journal_inum: u32,
+    pub(crate) s_last_orphan: u32,
+    /// 1 where `s_jnl_blocks` holds a copy of the journal's `i_block`.
+    pub(crate) s_jnl_backup_type: u8,
     pub(crate) s_desc_size: u16,
     pub(crate) s_first_meta_bg: u32,
+    /// The first 60 bytes: `i_block`.
+    pub(crate) s_jnl_blocks: [u8; 60],
     pub(crate) s_mmp_block: u64,
     pub(crate) s_checksum_type: u8,
+    pub(crate) s_usr_quota_inum: u32,
+    pub(crate) s_grp_quota_inum: u32,
     pub(crate) s_backup_bgs: [u32; 2],
+    pub(crate) s_prj_quota_inum: u32,
     pub(crate) s_checksum_seed: u32,
+    pub(crate) s_orphan_file_inum: u32,
     pub(crate) s_checksum: u32,
 }
 
@@ -71,9 +86,9 @@ impl Superblock {
         } else {
             0
         };
-        let s_inode_size = match s_rev_level {
-            0 => REV0_INODE_BYTES,
-            _ => u16_at(bytes, 0x58),
+        let (s_first_ino, s_inode_size) = match s_rev_level {
+            0 => (REV0_FIRST_INODE, REV0_INODE_BYTES),
+            _ => (u32_at(bytes, 0x54), u16_at(bytes, 0x58)),
         };
         Some(Self {
             s_inodes_count: u32_at(bytes, 0x00),
@@ -85,7 +100,9 @@ impl Superblock {
             s_clusters_per_group: u32_at(bytes, 0x24),
             s_inodes_per_group: u32_at(bytes, 0x28),
             s_state: u16_at(bytes, 0x3a),
+            s_creator_os: u32_at(bytes, 0x48),
             s_rev_level,
+            s_first_ino,
             s_inode_size,
             compat: Compat::from_bits_retain(u32_at(bytes, 0x5c)),
             incompat,
@@ -95,12 +112,19 @@ impl Superblock {
             s_volume_name: array_at(bytes, 0x78),
             s_reserved_gdt_blocks: u16_at(bytes, 0xce),
             s_journal_inum: u32_at(bytes, 0xe0),
+            s_last_orphan: u32_at(bytes, 0xe8),
+            s_jnl_backup_type: array_at::<1>(bytes, 0xfd)[0],
             s_desc_size: u16_at(bytes, 0xfe),
             s_first_meta_bg: u32_at(bytes, 0x104),
+            s_jnl_blocks: array_at(bytes, 0x10c),
             s_mmp_block: join(u32_at(bytes, 0x168), u32_at(bytes, 0x16c)),
             s_checksum_type: array_at::<1>(bytes, 0x175)[0],
+            s_usr_quota_inum: u32_at(bytes, 0x240),
+            s_grp_quota_inum: u32_at(bytes, 0x244),
             s_backup_bgs: [u32_at(bytes, 0x24c), u32_at(bytes, 0x250)],
+            s_prj_quota_inum: u32_at(bytes, 0x26c),
             s_checksum_seed: u32_at(bytes, 0x270),
+            s_orphan_file_inum: u32_at(bytes, 0x280),
             s_checksum: u32_at(bytes, 0x3fc),
         })
     }

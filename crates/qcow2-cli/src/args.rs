@@ -31,6 +31,7 @@ Exit codes:
   2        wrong usage
   3        done and complete, but the source is damaged or unclean in a way worth
            knowing: more was kept than needed, nothing was lost
+  4        done with --salvage, and what could not be read is zeros in the image
   130/143  ended by SIGINT or SIGTERM";
 
 #[derive(Debug, Subcommand)]
@@ -123,6 +124,23 @@ pub(crate) struct PackArgs {
     /// states that never were on the disk at one time: a snapshot is better
     #[arg(long)]
     pub(crate) allow_mounted: bool,
+
+    /// Freeze the filesystem mounted from the source while it is read, so that the
+    /// image holds one moment and the filesystem can tell what is free. Programs
+    /// that write to it wait meanwhile. It is thawed as soon as all is read,
+    /// however the run ends, and when nothing could be read of it for 5 minutes,
+    /// which fails the run
+    #[arg(long, requires = "allow_mounted")]
+    pub(crate) freeze: bool,
+
+    /// Go on where the source cannot be read: what fails again and again reads as
+    /// zeros in the image, is listed, and lets the run end with 4
+    #[arg(long)]
+    pub(crate) salvage: bool,
+
+    /// Write what could not be read to FILE, as a map that GNU ddrescue reads
+    #[arg(long, value_name = "FILE", requires = "salvage")]
+    pub(crate) lost: Option<PathBuf>,
 
     /// Replace IMAGE where it exists
     #[arg(long)]
@@ -232,7 +250,7 @@ impl UnpackArgs {
 }
 
 /// Whether `path` stands for the standard input or output.
-fn is_stream(path: &Path) -> bool {
+pub(crate) fn is_stream(path: &Path) -> bool {
     path.as_os_str() == OsStr::new("-")
 }
 

@@ -29,7 +29,7 @@ impl<'o> Meter<'o> {
         self.options
     }
 
-    /// Counts `bytes` more, and tells now and then.
+    /// Counts `bytes` more, and tells now and then, and when they are the last.
     pub(crate) fn add(&mut self, bytes: u64) {
         let Progress {
             done_bytes,
@@ -38,7 +38,8 @@ impl<'o> Meter<'o> {
         *done_bytes += bytes;
         // A source that is written meanwhile may hold more than was foreseen.
         *total_bytes = (*total_bytes).max(*done_bytes);
-        if *done_bytes - self.told_bytes >= PROGRESS_BYTES {
+        let is_last = *done_bytes == *total_bytes;
+        if is_last || *done_bytes - self.told_bytes >= PROGRESS_BYTES {
             self.told_bytes = *done_bytes;
             self.tell();
         }

@@ -47,11 +47,16 @@ pub(super) fn over(identity: Identity, size_bytes: u64, purpose: Purpose) -> Opt
 /// The file behind the block device `device`, if that is a loop device or a
 /// partition of one.
 pub(crate) fn backing(device: u64) -> Option<Identity> {
-    let folder = sysfs::folder_of(device)?;
-    let backing = Backing::read(&folder).or_else(|| Backing::read(folder.parent()?))?;
-    fs::metadata(backing.path)
+    fs::metadata(backing_path(device)?)
         .ok()
         .map(|file| Identity::of(&file))
+}
+
+/// The path of that file, in the mount namespace where the device was set up.
+pub(crate) fn backing_path(device: u64) -> Option<PathBuf> {
+    let folder = sysfs::folder_of(device)?;
+    let backing = Backing::read(&folder).or_else(|| Backing::read(folder.parent()?))?;
+    Some(backing.path)
 }
 
 /// The file behind a loop device, as the kernel names it.

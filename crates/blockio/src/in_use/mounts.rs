@@ -25,33 +25,43 @@ pub(super) fn of_device(device: u64) -> Option<Mount> {
     find(&fs::read("/proc/self/mountinfo").ok()?, device)
 }
 
+/// Every place where the filesystem on the block device `device` is mounted, as
+/// far as we can see.
+pub(crate) fn places_of(device: u64) -> Vec<PathBuf> {
+    let mountinfo = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    of(&mountinfo, device).map(|mount| mount.on).collect()
+}
+
 /// Looks for `device` in the text of proc(5)'s `mountinfo`.
 fn find(mountinfo: &[u8], device: u64) -> Option<Mount> {
+    of(mountinfo, device).reduce(|earlier, mount| {
+        if earlier.read_only && !mount.read_only {
+            mount
+        } else {
+            earlier
+        }
+    })
+}
+
+/// The mounts of `device` in the text of proc(5)'s `mountinfo`.
+fn of(mountinfo: &[u8], device: u64) -> impl Iterator<Item = Mount> + '_ {
     let number = format!("{}:{}", major(device), minor(device));
-    let mut found: Option<Mount> = None;
-    for line in mountinfo.split(|&byte| byte == b'\n') {
+    let lines = mountinfo.split(|&byte| byte == b'\n');
+    lines.filter_map(move |line| {
         let mut fields = line.split(|&byte| byte == b' ');
-        let (Some(stored), Some(on)) = (fields.nth(2), fields.nth(1)) else {
-            continue;
-        };
+        let (stored, on) = (fields.nth(2)?, fields.nth(1)?);
         if stored != number.as_bytes() {
-            continue;
+            return None;
         }
         // The options of the filesystem are the last field; those of this one
         // mount, which may be read-only for itself, come before.
         let options = fields.next_back().unwrap_or_default();
-        let read_only = options
-            .split(|&byte| byte == b',')
-            .any(|name| name == b"ro");
-        if found
-            .as_ref()
-            .is_none_or(|earlier| earlier.read_only && !read_only)
-        {
-            let on = unescape(on);
-            found = Some(Mount { on, read_only });
-        }
-    }
-    found
+        let mut options = options.split(|&byte| byte == b',');
+        Some(Mount {
+            on: unescape(on),
+            read_only: options.any(|name| name == b"ro"),
+        })
+    })
 }
 
 /// Whether this is a swap file or a swap partition.

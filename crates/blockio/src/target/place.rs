@@ -16,7 +16,7 @@ const LINKS_MAX: u32 = 40;
 
 /// The absolute path of the file to create for `path`, which names nothing
 /// yet, or a symbolic link that dangles.
-pub(super) fn of_missing(path: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn of_missing(path: &Path) -> Result<PathBuf, Error> {
     resolve(path).map_err(Error::io(path, "created"))
 }
 

@@ -14,6 +14,7 @@ use tempfile::TempPath;
 
 use super::attributes::Attributes;
 use crate::Error;
+use crate::freeze::thaw_all;
 
 /// The longest file name, in bytes, that a temporary name repeats: with the
 /// rest it stays below 255, the limit of most filesystems.
@@ -41,9 +42,12 @@ fn live() -> MutexGuard<'static, Live> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every temporary file of this process, for good: no output can be
-/// committed afterwards. For the thread that ends the process on a signal.
+/// Thaws every filesystem that this process has frozen and removes every
+/// temporary file of it, for good: no output can be committed afterwards. For the
+/// thread that ends the process on a signal.
 pub fn abandon_all() {
+    // First, since whoever holds the lock may wait for a frozen filesystem.
+    thaw_all();
     let mut live = live();
     live.abandoned = true;
     live.temporary.clear();

@@ -3,6 +3,7 @@
 
 mod device_target;
 mod file_target;
+mod freeze;
 mod in_use;
 mod reflink;
 mod tools;

@@ -59,7 +59,12 @@ pub(crate) fn live_log<R: ReadAt + ?Sized>(
     if let Some(damage) = log.damage.or(log.bad_tail) {
         return Ok(Err(damage));
     }
-    let used = used_runs(place, &journal, log.scanned);
+    let used = if journal.start.is_some() {
+        used_runs(place, &journal, log.scanned)
+    } else {
+        // Nothing is to be recovered, and nothing says what the rest is for.
+        vec![BlockRun::new(0, disk.size().div_ceil(block_bytes))]
+    };
     Ok(Ok(DeviceLog {
         runs: used,
         block_bytes,

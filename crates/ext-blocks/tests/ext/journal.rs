@@ -3,7 +3,7 @@
 use crate::image::{
     GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damaged, damages, sound, used,
 };
-use ext_blocks::damage::{Consequence, Finding, JournalDamage, MapDamage};
+use ext_blocks::damage::{Consequence, Finding, InodeDamage, JournalDamage};
 
 /// Offset of inode 8, in the table of group 0.
 pub(crate) const INODE: usize = 5 * 1024 + 7 * 128;
@@ -145,17 +145,17 @@ fn damage_of_the_map_leaves_the_bitmaps() {
         not_a_file(0x8180, 0),
     );
 
-    let root = JournalDamage::Map(MapDamage::ExtentTree { block: 0 });
+    let root = JournalDamage::Inode(InodeDamage::ExtentTree { block: 0 });
     harms(&flat(0), |image| _ = image.u16(I_BLOCK, 0xf30b), root);
     harms(&flat(0), |image| _ = image.u16(I_BLOCK + 2, 5), root);
     harms(&flat(0), |image| _ = image.u16(I_BLOCK + 4, 5), root);
     harms(&flat(0), |image| _ = image.u16(I_BLOCK + 6, 6), root);
     harms(&flat(0), |image| _ = image.u16(I_BLOCK + 16, 0), root);
-    let leaf = JournalDamage::Map(MapDamage::ExtentTree { block: 32 });
+    let leaf = JournalDamage::Inode(InodeDamage::ExtentTree { block: 32 });
     harms(&deep(0), |image| _ = image.u16(32 * 1024 + 6, 1), leaf);
     harms(&deep(0), |image| _ = image.u16(32 * 1024 + 4, 85), leaf);
 
-    let outside = |block, count| JournalDamage::Map(MapDamage::OutOfRange { block, count });
+    let outside = |block, count| JournalDamage::Inode(InodeDamage::OutOfRange { block, count });
     harms(
         &flat(0),
         |image| _ = image.u32(I_BLOCK + 20, 167),
@@ -189,12 +189,16 @@ fn damage_of_a_checksum_leaves_the_bitmaps() {
     let computed = base.get_u32(INODE + 0x7c) & 0xffff;
     let stored = computed ^ 1;
     let patch = |image: &mut Image| image.bytes[INODE + 0x7c] ^= 1;
-    harms(&base, patch, JournalDamage::Checksum { stored, computed });
+    harms(
+        &base,
+        patch,
+        JournalDamage::Inode(InodeDamage::Checksum { stored, computed }),
+    );
     let patch = |image: &mut Image| image.bytes[32 * 1024 + 12 * 85] ^= 1;
     harms(
         &deep(METADATA_CSUM),
         patch,
-        JournalDamage::Map(MapDamage::ExtentTree { block: 32 }),
+        JournalDamage::Inode(InodeDamage::ExtentTree { block: 32 }),
     );
 }
 
@@ -222,7 +226,7 @@ fn a_map_that_points_at_itself_ends() {
     for at in (31 * 1024..32 * 1024).step_by(4) {
         image.u32(at, 31);
     }
-    let damage = JournalDamage::Map(MapDamage::Repeated { block: 31 });
+    let damage = JournalDamage::Inode(InodeDamage::Repeated { block: 31 });
     damaged(&image, &[Finding::Journal { inode: 8, damage }]);
 }
 

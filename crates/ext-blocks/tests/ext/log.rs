@@ -237,9 +237,10 @@ fn forms() -> impl Iterator<Item = (Checksums, bool)> {
 }
 
 fn transactions(transactions: u32) -> Option<LogState> {
-    let mut state = LogState::default();
-    state.transactions = transactions;
-    Some(state)
+    Some(LogState {
+        transactions,
+        fast_commits: 0,
+    })
 }
 
 #[test]
@@ -509,4 +510,45 @@ fn tables_that_the_log_writes_to_are_not_zeros() {
         open(&log.image, &Options::default()).trust(),
         &Trust::Bitmaps
     );
+}
+
+/// A device of 16 blocks that holds nothing but a journal, whose log is that of
+/// `log`.
+fn device(log: &Log) -> Image {
+    let mut device = log.image.clone();
+    device.bytes = vec![0; 16 * 1024];
+    device.put(SB + 0x38, &[0x53, 0xef]).u32(SB + 0x04, 16);
+    device.u32(SB + 0x4c, 1).u32(SB + 0x60, 0x8);
+    let journal = &log.image.bytes[JOURNAL * 1024..(JOURNAL + 6) * 1024];
+    device.put(2 * 1024, journal);
+    // Places are blocks of the device.
+    let superblock = [16, 3, 7, 3].map(u32::to_be_bytes).concat();
+    device.put(2 * 1024 + 0x10, &superblock);
+    device
+}
+
+#[test]
+fn of_a_journal_device_the_live_log_is_used() {
+    let mut log = Log::new(Plain, false);
+    log.allocate();
+    let mut image = device(&log);
+    image.put(10 * 1024, b"an older log");
+    let options = Options::default();
+    assert_eq!(open(&image, &options).trust(), &Trust::Log);
+    // The superblocks, and a transaction of 4 blocks.
+    assert_eq!(used(&image), [0..7]);
+
+    // A log that turns around: its last two blocks are the first of the area.
+    let mut around = image.clone();
+    let block = |n: usize| image.bytes[n * 1024..(n + 1) * 1024].to_vec();
+    around.put(14 * 1024, &block(3)).put(15 * 1024, &block(4));
+    around.put(3 * 1024, &block(5)).put(4 * 1024, &block(6));
+    around.put(2 * 1024 + 0x1c, &14u32.to_be_bytes());
+    assert_eq!(used(&around), [0..5, 14..16]);
+
+    // Nothing is to be recovered: nothing tells what the rest is for.
+    let mut clean = image.clone();
+    clean.put(2 * 1024 + 0x1c, &[0; 4]);
+    assert_eq!(open(&clean, &options).trust(), &Trust::Log);
+    assert_eq!(used(&clean), [0..16]);
 }

@@ -13,5 +13,6 @@ mod hostile;
 mod image;
 mod journal;
 mod log;
+mod mmp;
 mod trust;
 mod uninit;

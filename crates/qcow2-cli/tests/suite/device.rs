@@ -1,43 +1,12 @@
 //! Block devices as source, image and target. Needs root and loop devices.
 
 use std::fs;
-use std::path::Path;
 
 use fixtures::ext::{DISK_BYTES, Filesystem, Kind};
-use fixtures::{Qemu, SplitMix, Tool};
+use fixtures::{Qemu, SplitMix};
 
 use crate::bench::Bench;
-
-/// A loop device over a file, until it is dropped.
-struct Loop {
-    losetup: Tool,
-    device: String,
-}
-
-impl Loop {
-    /// `None`, after saying so, where there are no loop devices for us.
-    fn over(file: &Path) -> Option<Self> {
-        let losetup = Tool::find("losetup")?;
-        match losetup.ok(|command| command.args(["-f", "--show"]).arg(file)) {
-            Ok(device) => Some(Self {
-                losetup,
-                device: device.trim().to_owned(),
-            }),
-            Err(error) => {
-                eprintln!("SKIPPED: no loop device: {error}");
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = self
-            .losetup
-            .run(|command| command.args(["-d", &self.device]));
-    }
-}
+use crate::mounts::Loop;
 
 #[test]
 fn a_device_is_packed_and_its_file_is_not() {

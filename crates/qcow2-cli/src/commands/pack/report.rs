@@ -5,6 +5,8 @@ use std::fmt::{self, Display};
 use ext_blocks::{Info, Kind};
 use serde::Serialize;
 
+use super::lost::{LostRange, LostReport};
+use crate::failure::Outcome;
 use crate::output::{Bytes, escaped};
 
 /// The report of a finished `pack`.
@@ -20,12 +22,14 @@ pub(crate) struct Report {
     pub(crate) content: &'static str,
     /// Why everything was stored although less was asked for.
     pub(crate) kept_whole: Option<String>,
-    /// How an unclean filesystem was left.
-    pub(crate) notes: Vec<String>,
     /// Offset of a copy of an ext superblock on a disk that has no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) old_superblock: Option<u64>,
     pub(crate) filesystem: Option<FilesystemReport>,
+    /// Where the filesystem is mounted, if it was frozen while it was read.
+    pub(crate) frozen: Option<String>,
+    /// What else is worth knowing of the source.
+    pub(crate) notes: Vec<String>,
     pub(crate) disk_bytes: u64,
     pub(crate) used_bytes: u64,
     pub(crate) stored_bytes: u64,
@@ -45,6 +49,8 @@ pub(crate) struct Report {
     pub(crate) damage: Vec<String>,
     /// How much damage there is, listed or not.
     pub(crate) damage_count: u64,
+    /// What could not be read, where that is no error.
+    pub(crate) lost: Option<LostReport>,
     /// Whether image and source were read again and compared.
     pub(crate) verified: bool,
     /// SHA-256 of the restored disk.
@@ -88,19 +94,27 @@ impl FilesystemReport {
 }
 
 impl Report {
-    /// Whether there is something about the source worth knowing.
-    pub(crate) fn has_notes(&self) -> bool {
-        self.kept_whole.is_some() || !self.notes.is_empty() || self.damage_count > 0
+    /// What the command ends with.
+    pub(crate) fn outcome(&self) -> Outcome {
+        if self.lost.as_ref().is_some_and(|lost| lost.bytes > 0) {
+            Outcome::DoneWithLosses
+        } else if self.kept_whole.is_some() || self.damage_count > 0 || !self.notes.is_empty() {
+            Outcome::DoneWithNotes
+        } else {
+            Outcome::Done
+        }
     }
-}
 
-impl Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What is to be said of the source.
+    fn fmt_source(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "source   {}: {}", self.source, Bytes(self.disk_bytes))?;
         match &self.filesystem {
             Some(filesystem) => writeln!(f, ", {filesystem}")?,
-            None if self.asked_for_all => writeln!(f)?,
+            None if self.asked_for_all || self.kept_whole.is_some() => writeln!(f)?,
             None => writeln!(f, ", no filesystem that we know: everything is stored")?,
+        }
+        if let Some(place) = &self.frozen {
+            writeln!(f, "frozen   {place}, while it was read")?;
         }
         if let Some(reason) = &self.kept_whole {
             writeln!(f, "note     everything is stored: {reason}")?;
@@ -108,7 +122,7 @@ impl Display for Report {
         if let Some(offset) = self.old_superblock {
             writeln!(
                 f,
-                "note     a copy of an ext superblock is at byte {offset}, left over from a filesystem \
+                "note     at byte {offset} is a copy of an ext superblock, left over from a filesystem \
                  that was here"
             )?;
         }
@@ -122,6 +136,37 @@ impl Display for Report {
         if self.damage_count > listed {
             writeln!(f, "damage   and {} more", self.damage_count - listed)?;
         }
+        match &self.lost {
+            Some(lost) => write!(f, "{lost}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Display for LostReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for LostRange { start, length } in &self.ranges {
+            writeln!(f, "lost     {length} bytes at {start:#x}")?;
+        }
+        if self.range_count > self.ranges.len() {
+            let more = self.range_count - self.ranges.len();
+            writeln!(f, "lost     and {more} more ranges")?;
+        }
+        if self.range_count > 0 {
+            let at_most = if self.exact { "" } else { "at most " };
+            writeln!(
+                f,
+                "lost     {at_most}{} bytes in all, which are zeros in the image",
+                self.bytes
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_source(f)?;
         let share = 100.0 * ratio(self.used_bytes, self.disk_bytes);
         writeln!(
             f,

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use qcow2_format::{RefcountOrder, Version};
 use qcow2_writer::{Compression, DeflateWindow};
 
-use crate::args::{Codec, DeflateWindowArg, PackArgs, ReflinkArg};
+use crate::args::{Codec, DeflateWindowArg, PackArgs, ReflinkArg, is_stream};
 use crate::failure::Failure;
 
 /// Refuses what makes no sense, and gives the compression asked for.
@@ -38,6 +38,18 @@ fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
         (
             shares && args.to_stdout(),
             "--reflink makes no sense with the standard output",
+        ),
+        (
+            shares && args.salvage,
+            "--reflink and --salvage exclude each other: what is shared is not read",
+        ),
+        (
+            args.lost.as_deref().is_some_and(is_stream),
+            "--lost needs a file, not the standard output",
+        ),
+        (
+            args.lost.as_ref() == Some(&args.image),
+            "--lost and IMAGE are the same file",
         ),
         (
             args.to_stdout() && args.force,

@@ -1,0 +1,207 @@
+//! All inodes of a filesystem, from its inode tables in the order of the
+//! groups.
+
+use blockio::ReadAt;
+
+use crate::bitmap::Bitmap;
+use crate::damage::InodeDamage;
+use crate::error::{Error, Structure, read};
+use crate::geometry::to_index;
+use crate::group::{Descriptor, GroupReader, Layout};
+use crate::inode::{Inode, checksum_damage};
+use crate::runs::BlockRun;
+use crate::superblock::{u16_at, u32_at};
+
+/// Bytes of an inode table read at a time; a block may be as large as 64 KiB.
+const PIECE_BYTES: u64 = 512 << 10;
+
+/// The inode of bad blocks, which has no mode.
+pub(crate) const BAD_BLOCKS_INODE: u32 = 1;
+
+/// What is met on the way through the inode tables.
+#[derive(Debug)]
+pub(crate) enum Met<'i> {
+    /// An inode in use. What cannot be proven deleted is in use.
+    Inode {
+        /// The inode.
+        inode: &'i Inode,
+        /// What its checksum says.
+        damage: Option<InodeDamage>,
+        /// It is in the part of the table that ever held inodes.
+        held: bool,
+    },
+    /// A group whose descriptor puts the inode table outside the filesystem.
+    NoTable {
+        /// The group.
+        group: u32,
+    },
+}
+
+/// Which part of the inode tables is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scan {
+    /// What ever held inodes, by the descriptors that verify.
+    Held,
+    /// All of them.
+    Whole,
+}
+
+/// Where an inode is.
+#[derive(Clone, Copy, Debug)]
+struct Place<'d> {
+    group: u32,
+    descriptor: &'d Descriptor,
+    /// In the table of the group, from 0.
+    index: u32,
+    /// Inodes at the start of the table that may ever have been used.
+    held: u32,
+}
+
+/// Reads inode tables in large pieces. Memory: one piece, one bitmap.
+#[derive(Debug)]
+pub(crate) struct InodeTables<'a, R: ?Sized> {
+    disk: &'a R,
+    layout: &'a Layout,
+    groups: GroupReader<'a, R>,
+    scan: Scan,
+    /// The inodes in use of the group `bitmap_of`.
+    bitmap: Bitmap,
+    bitmap_of: Option<u32>,
+}
+
+impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
+    pub(crate) fn new(
+        disk: &'a R,
+        layout: &'a Layout,
+        groups: GroupReader<'a, R>,
+        scan: Scan,
+    ) -> Self {
+        Self {
+            disk,
+            layout,
+            groups,
+            scan,
+            bitmap: Bitmap::default(),
+            bitmap_of: None,
+        }
+    }
+
+    /// Gives `visit` every inode in use. An error of `visit` ends the walk.
+    pub(crate) fn walk<E: From<Error>>(
+        &mut self,
+        visit: &mut impl FnMut(Met<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let geometry = &self.layout.geometry;
+        let inode_bytes = u64::from(geometry.inode_bytes());
+        // At least one: an inode is at most a block.
+        let piece = u32::try_from(PIECE_BYTES >> inode_bytes.trailing_zeros());
+        let mut bytes = Vec::new();
+        for group in 0..geometry.group_count() {
+            let descriptor = self.groups.descriptor(group)?;
+            let table = BlockRun::new(descriptor.inode_table, geometry.table_blocks());
+            if !geometry.holds_all(table) {
+                visit(Met::NoTable { group })?;
+                continue;
+            }
+            let stored = geometry.inodes_per_group();
+            let held = descriptor.inodes_held(stored).unwrap_or(stored);
+            let wanted = match self.scan {
+                Scan::Held => held,
+                Scan::Whole => stored,
+            };
+            let mut index = 0;
+            while index < wanted {
+                let count = wanted.saturating_sub(index).min(piece.unwrap_or(1));
+                let indices = index..index.saturating_add(count);
+                index = indices.end;
+                let before = u64::from(indices.start).saturating_mul(inode_bytes);
+                let length = u64::from(count).saturating_mul(inode_bytes);
+                bytes.resize(to_index(length), 0);
+                let at = geometry.byte_of(table.start).saturating_add(before);
+                read(self.disk, Structure::Inode, at, &mut bytes)?;
+                let inodes = bytes.chunks_exact(to_index(inode_bytes));
+                for (index, bytes) in indices.zip(inodes) {
+                    let place = Place {
+                        group,
+                        descriptor: &descriptor,
+                        index,
+                        held,
+                    };
+                    self.inode(place, bytes, visit)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives `visit` the inode at `place`, stored as `bytes`, where it is in
+    /// use.
+    fn inode<E: From<Error>>(
+        &mut self,
+        place: Place<'_>,
+        bytes: &[u8],
+        visit: &mut impl FnMut(Met<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let geometry = &self.layout.geometry;
+        let before = place.group.saturating_mul(geometry.inodes_per_group());
+        let number = before.saturating_add(place.index).saturating_add(1);
+        if !self.in_use(place, number, bytes)? {
+            return Ok(());
+        }
+        // An inode that was never written has no checksum.
+        let damage = if bytes.iter().all(|byte| *byte == 0) {
+            None
+        } else {
+            checksum_damage(bytes, number, self.layout)
+        };
+        visit(Met::Inode {
+            inode: &Inode::decode(bytes, number, geometry),
+            damage,
+            held: place.index < place.held,
+        })
+    }
+
+    /// Whether inode `number`, stored as `bytes`, is in use: it has links, or
+    /// it is an orphan, or the inode bitmap has it.
+    fn in_use(&mut self, place: Place<'_>, number: u32, bytes: &[u8]) -> Result<bool, Error> {
+        let i_mode = u16_at(bytes, 0x00);
+        let i_links_count = u16_at(bytes, 0x1a);
+        if i_mode == 0 || i_links_count > 0 {
+            return Ok(i_links_count > 0 || number == BAD_BLOCKS_INODE);
+        }
+        // Of an orphan it is zero or another inode's number; no file was
+        // deleted in the first days of 1970.
+        let i_dtime = u32_at(bytes, 0x14);
+        if i_dtime <= self.layout.geometry.inode_count() {
+            return Ok(true);
+        }
+        self.load_bitmap(place)?;
+        let bit = to_index(u64::from(place.index));
+        Ok(self.bitmap.first_free(bit..bit.saturating_add(1)).is_none())
+    }
+
+    /// Loads the inode bitmap as it is stored. Where there is none, all inodes
+    /// are in use.
+    fn load_bitmap(
+        &mut self,
+        Place {
+            group, descriptor, ..
+        }: Place<'_>,
+    ) -> Result<(), Error> {
+        if self.bitmap_of == Some(group) {
+            return Ok(());
+        }
+        let geometry = &self.layout.geometry;
+        let inodes = to_index(u64::from(geometry.inodes_per_group()));
+        if geometry.holds(descriptor.inode_bitmap) {
+            let mut bytes = vec![0; to_index(geometry.block_bytes())];
+            let at = geometry.byte_of(descriptor.inode_bitmap);
+            read(self.disk, Structure::InodeBitmap, at, &mut bytes)?;
+            self.bitmap.load(&bytes, inodes);
+        } else {
+            self.bitmap.fill(inodes);
+        }
+        self.bitmap_of = Some(group);
+        Ok(())
+    }
+}

@@ -1,0 +1,349 @@
+//! The metadata of a filesystem: all that e2fsck, debugfs and dumpe2fs look
+//! at, and little else. What is damaged is kept as far as it can be found.
+
+use blockio::{Extent, ExtentKind, Merge, ReadAt};
+
+use crate::admission::check_superblock;
+use crate::damage::{Damage, Finding, InodeDamage};
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::group::{Descriptor, GroupReader, Layout};
+use crate::inode::Inode;
+use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan};
+use crate::journal::Overlay;
+use crate::mapping::{Item, MapForm, Mapper};
+use crate::never_used::NeverUsed;
+use crate::roles::Roles;
+use crate::runs::{BlockRun, WideCollector};
+use crate::superblock::{Superblock, read_superblock};
+
+/// Most separate runs of metadata that are kept: 32 MiB, twice that while they
+/// grow. Over it, what lies between them is kept, too.
+const RUNS_MAX: usize = 1 << 21;
+
+/// The blocks of a filesystem that hold metadata.
+#[derive(Debug)]
+pub struct Metadata {
+    geometry: Geometry,
+    disk_bytes: u64,
+    /// Ascending, none touching the next.
+    runs: Vec<BlockRun>,
+    damage: Damage,
+}
+
+impl Metadata {
+    /// What every byte of the disk is: [`ExtentKind::Data`] where there is
+    /// metadata, [`ExtentKind::Unused`] elsewhere. They tile the disk.
+    pub fn extents(&self) -> impl Iterator<Item = Result<Extent, Error>> {
+        let mut at = 0;
+        let runs = self.runs.iter().flat_map(move |run| {
+            let start = self.geometry.byte_of(run.start);
+            let end = self.geometry.byte_of(run.end);
+            let gap = Extent::new(at..start, ExtentKind::Unused);
+            at = end;
+            [gap, Extent::new(start..end, ExtentKind::Data)]
+        });
+        let end = self
+            .runs
+            .last()
+            .map_or(0, |run| self.geometry.byte_of(run.end));
+        let tail = Extent::new(end..self.disk_bytes, ExtentKind::Unused);
+        Merge::new(runs.chain([tail]).map(Ok))
+    }
+
+    /// What is wrong with the metadata.
+    #[must_use]
+    pub const fn damage(&self) -> &Damage {
+        &self.damage
+    }
+}
+
+/// A superblock that is believed, and what follows from it.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) layout: Layout,
+    pub(crate) roles: Roles,
+}
+
+impl Ground {
+    pub(crate) fn new(sb: &Superblock, geometry: Geometry, from_copy: bool) -> Self {
+        Self {
+            layout: Layout::new(sb, geometry, from_copy),
+            roles: Roles::new(sb),
+        }
+    }
+
+    /// That of the filesystem after recovery, where it is sound.
+    fn recovered<R: ReadAt + ?Sized>(
+        overlay: &Overlay<'_, R>,
+        from_copy: bool,
+    ) -> Result<Option<Self>, Error> {
+        let found = read_superblock(overlay)?;
+        Ok(found.and_then(|(sb, bytes)| {
+            check_superblock(&sb, &bytes).ok()?;
+            let geometry = Geometry::new(&sb, overlay.size()).ok()?;
+            Some(Self::new(&sb, geometry, from_copy))
+        }))
+    }
+}
+
+/// The metadata of a filesystem with the superblock of `ground`. Of one whose
+/// journal is to be replayed, that is what is stored, and what the replay
+/// gives; only the latter is damaged.
+pub(crate) fn find<R: ReadAt + ?Sized>(
+    overlay: &Overlay<'_, R>,
+    ground: &Ground,
+) -> Result<Metadata, Error> {
+    let mut selected = WideCollector::new(RUNS_MAX);
+    let mut damage = Damage::default();
+    select(overlay.disk(), ground, &mut selected, &mut damage)?;
+    if overlay.log().is_some()
+        && let Some(ground) = Ground::recovered(overlay, ground.layout.from_copy)?
+    {
+        damage = Damage::default();
+        select(overlay, &ground, &mut selected, &mut damage)?;
+    }
+    Ok(Metadata {
+        geometry: ground.layout.geometry.clone(),
+        disk_bytes: overlay.size(),
+        runs: selected.finish(),
+        damage,
+    })
+}
+
+/// Adds to `selected` the metadata of the filesystem on `disk`.
+pub(crate) fn select<R: ReadAt + ?Sized>(
+    disk: &R,
+    ground: &Ground,
+    selected: &mut WideCollector,
+    damage: &mut Damage,
+) -> Result<(), Error> {
+    let Ground { layout, roles } = ground;
+    let unusable = first_unusable(&mut GroupReader::new(disk, layout))?;
+    if unusable.is_none() && !layout.from_copy {
+        return Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Held);
+    }
+    if let Some(group) = unusable {
+        damage.push(Finding::Descriptor { group });
+    }
+    Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Whole)?;
+    // What is damaged by these is nothing, or it was found already.
+    if let Some(geometry) = layout.geometry.with_copied_descriptors() {
+        let layout = Layout {
+            geometry,
+            ..*layout
+        };
+        let damage = &mut Damage::default();
+        Selector::new(disk, &layout, roles, selected, damage)?.run(Scan::Whole)?;
+    }
+    Ok(())
+}
+
+/// The first group whose descriptor says what cannot be.
+fn first_unusable<R: ReadAt + ?Sized>(
+    groups: &mut GroupReader<'_, R>,
+) -> Result<Option<u32>, Error> {
+    let geometry = &groups.layout().geometry;
+    for group in 0..geometry.group_count() {
+        let descriptor = groups.descriptor(group)?;
+        let inside = |run| geometry.holds_all(run);
+        let usable = descriptor.verifies()
+            && descriptor.metadata(geometry).into_iter().all(inside)
+            && descriptor
+                .inodes_held(geometry.inodes_per_group())
+                .is_some();
+        if !usable {
+            return Ok(Some(group));
+        }
+    }
+    Ok(None)
+}
+
+/// Collects the metadata of one state of a filesystem.
+struct Selector<'s, 'a, R: ?Sized> {
+    disk: &'a R,
+    layout: &'a Layout,
+    roles: &'s Roles,
+    /// For inodes all of whose contents are selected.
+    whole: Mapper<'a, R>,
+    /// For those of which only the map is.
+    nodes: Mapper<'a, R>,
+    never_used: NeverUsed<'a, R>,
+    selected: &'s mut WideCollector,
+    damage: &'s mut Damage,
+}
+
+impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
+    fn new(
+        disk: &'a R,
+        layout: &'a Layout,
+        roles: &'s Roles,
+        selected: &'s mut WideCollector,
+        damage: &'s mut Damage,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            disk,
+            layout,
+            roles,
+            whole: Mapper::new(disk, layout),
+            nodes: Mapper::new(disk, layout),
+            never_used: NeverUsed::new(disk, layout)?,
+            selected,
+            damage,
+        })
+    }
+
+    fn run(&mut self, scan: Scan) -> Result<(), Error> {
+        self.fixed();
+        let mut groups = GroupReader::new(self.disk, self.layout);
+        for group in 0..self.layout.geometry.group_count() {
+            let descriptor = groups.descriptor(group)?;
+            self.group(&descriptor, scan);
+        }
+        for number in self.roles.named_inodes() {
+            if let Some(block) = self.never_used.block_of(number)? {
+                self.block(block);
+            }
+        }
+        let mut tables = InodeTables::new(self.disk, self.layout, groups, scan);
+        tables.walk(&mut |met| self.met(&met))
+    }
+
+    /// What lies where the superblock alone says.
+    fn fixed(&mut self) {
+        let geometry = &self.layout.geometry;
+        // The boot block, which holds the superblock where blocks are larger.
+        self.selected.insert(BlockRun::new(0, 1));
+        for group in 0..geometry.group_count() {
+            self.selected.insert(geometry.base_metadata(group));
+        }
+        match self.roles.mmp_block {
+            Some(block) if geometry.holds(block) => self.block(block),
+            Some(block) => self.damage.push(Finding::MmpBlock { block }),
+            None => {}
+        }
+    }
+
+    /// Bitmaps, and the inode table.
+    fn group(&mut self, descriptor: &Descriptor, scan: Scan) {
+        let geometry = &self.layout.geometry;
+        let whole = scan == Scan::Whole;
+        let inodes = geometry.inodes_per_group();
+        let held = match scan {
+            Scan::Held => descriptor.inodes_held(inodes).unwrap_or(inodes),
+            Scan::Whole => inodes,
+        };
+        let block = |wanted, block| BlockRun::new(block, u64::from(wanted));
+        let runs = [
+            block(whole || !descriptor.block_uninit(), descriptor.block_bitmap),
+            block(whole || !descriptor.inode_uninit(), descriptor.inode_bitmap),
+            BlockRun::new(descriptor.inode_table, geometry.inode_blocks(held)),
+        ];
+        for run in runs {
+            if geometry.holds_all(run) {
+                self.selected.insert(run);
+            }
+        }
+    }
+
+    fn met(&mut self, met: &Met<'_>) -> Result<(), Error> {
+        let Met::Inode {
+            inode,
+            damage,
+            held,
+        } = met
+        else {
+            // The descriptor is known to be unusable.
+            return Ok(());
+        };
+        let mut first = *damage;
+        self.attributes(inode, &mut first);
+        self.contents(inode, &mut first)?;
+        if inode.number == self.roles.journal
+            && let Some(i_block) = self.roles.journal_map
+        {
+            // e2fsck takes the copy where the inode is damaged.
+            let copy = (*inode).clone().with_map(i_block);
+            self.map(&copy, MapForm::looks(&copy), true, &mut None)?;
+        }
+        // What was never used may be anything.
+        if let Some(damage) = first.filter(|_| *held) {
+            let inode = inode.number;
+            self.damage.push(Finding::Inode { inode, damage });
+        }
+        Ok(())
+    }
+
+    /// The block of extended attributes, and that of a translator.
+    fn attributes(&mut self, inode: &Inode, damage: &mut Option<InodeDamage>) {
+        let geometry = &self.layout.geometry;
+        let block = inode.i_file_acl;
+        if geometry.holds(block) {
+            self.block(block);
+        } else if block != 0 {
+            damage.get_or_insert(InodeDamage::AttributeBlock { block });
+        }
+        let translator = u64::from(inode.translator);
+        if self.roles.translators && geometry.holds(translator) {
+            self.block(translator);
+        }
+    }
+
+    /// The map, and the contents where they are metadata. Where the inode may
+    /// be read in two ways, both count, and only the proper one is damaged.
+    fn contents(&mut self, inode: &Inode, damage: &mut Option<InodeDamage>) -> Result<(), Error> {
+        let (form, looks) = (MapForm::of(inode), MapForm::looks(inode));
+        let whole = self.roles.holds_metadata(inode);
+        let has_map = inode.has_map() || inode.number == BAD_BLOCKS_INODE;
+        if has_map {
+            self.map(inode, form, whole, damage)?;
+        }
+        let guess = if has_map {
+            form != looks
+        } else {
+            looks == MapForm::Extents
+        };
+        if guess {
+            self.map(inode, looks, whole || !inode.is_regular(), &mut None)?;
+        }
+        if let Some(block) = inode.maybe_directory(&self.layout.geometry) {
+            self.block(block);
+        }
+        Ok(())
+    }
+
+    fn map(
+        &mut self,
+        inode: &Inode,
+        form: MapForm,
+        whole: bool,
+        first: &mut Option<InodeDamage>,
+    ) -> Result<(), Error> {
+        let selected = &mut *self.selected;
+        let never_used = &mut self.never_used;
+        let mapper = if whole {
+            &mut self.whole
+        } else {
+            &mut self.nodes
+        };
+        mapper.walk(inode, form, &mut |item| {
+            match item {
+                Item::Node { block } => selected.insert(BlockRun::new(block, 1)),
+                Item::Blocks { run, .. } if whole => {
+                    selected.insert(run);
+                    if inode.is_directory() {
+                        let found = &mut |block| selected.insert(BlockRun::new(block, 1));
+                        never_used.named_in(run, found)?;
+                    }
+                }
+                Item::Blocks { .. } => {}
+                Item::Damage(damage) => _ = first.get_or_insert(damage),
+            }
+            Ok(())
+        })
+    }
+
+    fn block(&mut self, block: u64) {
+        self.selected.insert(BlockRun::new(block, 1));
+    }
+}

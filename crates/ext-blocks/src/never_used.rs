@@ -1,0 +1,132 @@
+//! Inodes that something names although they were never used. e2fsck reads
+//! them to tell what is wrong.
+
+use blockio::ReadAt;
+
+use crate::error::{Error, Structure, read};
+use crate::geometry::to_index;
+use crate::group::{GroupReader, Layout};
+use crate::runs::BlockRun;
+use crate::superblock::{u16_at, u32_at};
+
+/// Blocks of a directory read at a time, in bytes; at least one block is.
+const PIECE_BYTES: u64 = 256 << 10;
+
+/// Size of a directory entry without its name, in bytes.
+const ENTRY_BYTES: usize = 8;
+
+/// Largest block of which a directory entry gives its length as it is.
+const PLAIN_LENGTHS_MAX: usize = 1 << 15;
+
+/// Knows which inodes were never used. Memory: four bytes a group.
+#[derive(Debug)]
+pub(crate) struct NeverUsed<'a, R: ?Sized> {
+    disk: &'a R,
+    groups: GroupReader<'a, R>,
+    /// How many inodes of a group were ever used. Empty where all were.
+    held: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl<'a, R: ReadAt + ?Sized> NeverUsed<'a, R> {
+    pub(crate) fn new(disk: &'a R, layout: &'a Layout) -> Result<Self, Error> {
+        let mut groups = GroupReader::new(disk, layout);
+        let geometry = &layout.geometry;
+        let inodes = geometry.inodes_per_group();
+        let mut held = Vec::new();
+        for group in 0..geometry.group_count() {
+            let descriptor = groups.descriptor(group)?;
+            held.push(descriptor.inodes_held(inodes).unwrap_or(inodes));
+        }
+        if held.iter().all(|held| *held == inodes) {
+            held = Vec::new();
+        }
+        Ok(Self {
+            disk,
+            groups,
+            held,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// The block with inode `number`, where it was never used.
+    pub(crate) fn block_of(&mut self, number: u32) -> Result<Option<u64>, Error> {
+        let geometry = &self.groups.layout().geometry;
+        let per_group = geometry.inodes_per_group().max(1);
+        let Some(index) = number.checked_sub(1) else {
+            return Ok(None);
+        };
+        let group = index.div_euclid(per_group);
+        let index = index.rem_euclid(per_group);
+        let held = self.held.get(to_index(u64::from(group)));
+        if held.is_none_or(|held| index < *held) {
+            return Ok(None);
+        }
+        let table = self.groups.descriptor(group)?.inode_table;
+        let before = u64::from(index).saturating_mul(u64::from(geometry.inode_bytes()));
+        let within = before >> geometry.block_bytes().trailing_zeros();
+        let block = table.checked_add(within);
+        Ok(block.filter(|block| geometry.holds(*block)))
+    }
+
+    /// Gives `found` the blocks of the inodes that the directory blocks `run`
+    /// name, where they were never used.
+    pub(crate) fn named_in(
+        &mut self,
+        run: BlockRun,
+        found: &mut impl FnMut(u64),
+    ) -> Result<(), Error> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let geometry = &self.groups.layout().geometry;
+        let block_bytes = geometry.block_bytes();
+        let most = (PIECE_BYTES >> block_bytes.trailing_zeros()).max(1);
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut start = run.start;
+        while start < run.end {
+            let piece = BlockRun::new(start, most).intersection(run);
+            start = piece.end;
+            bytes.resize(to_index(geometry.byte_of(piece.count())), 0);
+            let at = geometry.byte_of(piece.start);
+            read(self.disk, Structure::Directory, at, &mut bytes)?;
+            for block in bytes.chunks_exact(to_index(block_bytes)) {
+                for number in named_inodes(block) {
+                    if let Some(block) = self.block_of(number)? {
+                        found(block);
+                    }
+                }
+            }
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+/// The inodes that the entries of a directory's `block` name, up to the first
+/// that is none.
+fn named_inodes(block: &[u8]) -> impl Iterator<Item = u32> {
+    let mut rest = block;
+    let entries = std::iter::from_fn(move || {
+        let length = entry_length(u16_at(rest, 4), block.len());
+        if length < ENTRY_BYTES || !length.is_multiple_of(4) {
+            return None;
+        }
+        let (entry, behind) = rest.split_at_checked(length)?;
+        rest = behind;
+        Some(u32_at(entry, 0))
+    });
+    entries.filter(|inode| *inode != 0)
+}
+
+/// The length of an entry, stored as `rec_len`, in a block of `block_bytes`.
+fn entry_length(rec_len: u16, block_bytes: usize) -> usize {
+    let length = usize::from(rec_len);
+    if block_bytes <= PLAIN_LENGTHS_MAX {
+        length
+    } else if length == 0 || rec_len == u16::MAX {
+        block_bytes
+    } else {
+        (length & 0xfffc) | (length & 3) << 16
+    }
+}

@@ -1,0 +1,268 @@
+//! The disk that is packed: who else uses it, and how it is read.
+
+use std::io;
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use blockio::in_use::{InUse, source_in_use};
+use blockio::salvage::Lost;
+use blockio::{Direct, Disk, Freeze, FreezeOptions, Identity, ReadAt, Salvage, Stamp};
+use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
+
+use crate::args::PackArgs;
+use crate::failure::Failure;
+
+/// What is better than to read a disk in use.
+const SNAPSHOT: &str = "a snapshot (of LVM, btrfs or the storage) holds one moment";
+
+/// Where an ext superblock lies, which is written when the filesystem changes.
+const SUPERBLOCK: Range<u64> = 1024..2048;
+
+/// The disk that is packed, open until all is read.
+pub(super) struct Source<'a> {
+    args: &'a PackArgs,
+    view: View,
+    stamp: Stamp,
+    /// Who may write to it while it is read.
+    in_use: Option<String>,
+    /// The superblock at first, of a disk in use.
+    superblock: Option<Vec<u8>>,
+    mmp_damage: Option<MmpDamage>,
+}
+
+/// How the data of a source is read.
+enum View {
+    Plain(Reader),
+    Salvage(Salvage<Reader>),
+}
+
+impl<'a> Source<'a> {
+    /// Opens the source, freezes what is mounted of it if asked to, and refuses
+    /// one that somebody uses unless that is allowed.
+    pub(super) fn open(args: &'a PackArgs) -> Result<Self, Failure> {
+        let disk = Disk::open(&args.source)?;
+        let stamp = disk.stamp()?;
+        let system = source_in_use(&disk)?;
+        let mmp = match &system {
+            Some(_) => None,
+            None => mmp(args, &disk)?,
+        };
+        let mmp_damage = match &mmp {
+            // That the place is wrong is found with all other places.
+            Some(Mmp::Damaged(damage)) if !matches!(damage, MmpDamage::Place { .. }) => {
+                Some(*damage)
+            }
+            _ => None,
+        };
+        let mmp = mmp.filter(Mmp::is_in_use).map(|mmp| mmp.to_string());
+        let mut in_use = system.as_ref().map(InUse::to_string).or(mmp);
+        if let Some(user) = in_use.as_ref().filter(|_| !args.allow_mounted) {
+            return Err(Failure::because(
+                &args.source,
+                format_args!(
+                    "{user}; --allow-mounted packs all of it all the same, a snapshot is better"
+                ),
+            ));
+        }
+        let direct = if disk.is_device() && (in_use.is_some() || args.salvage) {
+            Some(disk.direct()?)
+        } else {
+            None
+        };
+        let mut freeze = None;
+        if args.freeze && in_use.is_some() {
+            freeze = Some(Freeze::start(&disk, &freeze_options(args))?);
+            in_use = None;
+        }
+        let sector_bytes = NonZeroU64::new(disk.sector_bytes()?).unwrap_or(NonZeroU64::MIN);
+        let reader = Reader {
+            disk,
+            direct,
+            freeze,
+            released: AtomicBool::new(false),
+        };
+        let superblock = in_use.as_ref().and_then(|_| reader.superblock());
+        let view = if args.salvage {
+            View::Salvage(Salvage::new(reader, sector_bytes))
+        } else {
+            View::Plain(reader)
+        };
+        Ok(Self {
+            args,
+            view,
+            stamp,
+            in_use,
+            superblock,
+            mmp_damage,
+        })
+    }
+
+    /// Length in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.reader().size()
+    }
+
+    /// Which file or device it is.
+    pub(super) fn identity(&self) -> Identity {
+        self.reader().disk.identity()
+    }
+
+    /// Who may write to it while it is read.
+    pub(super) fn in_use(&self) -> Option<&str> {
+        self.in_use.as_deref()
+    }
+
+    /// What is wrong with the multiple mount protection.
+    pub(super) fn mmp_damage(&self) -> Option<&MmpDamage> {
+        self.mmp_damage.as_ref()
+    }
+
+    /// Where the filesystem is mounted that was frozen.
+    pub(super) fn frozen_on(&self) -> Option<String> {
+        let freeze = self.reader().freeze.as_ref()?;
+        Some(freeze.on().display().to_string())
+    }
+
+    /// The bytes that decide what is kept. They are never salvaged: zeros in the
+    /// place of a bitmap would prove that all is free.
+    pub(super) fn metadata(&self) -> &dyn ReadAt {
+        self.reader()
+    }
+
+    /// The bytes that are stored.
+    pub(super) fn data(&self) -> &dyn ReadAt {
+        match &self.view {
+            View::Plain(reader) => reader,
+            View::Salvage(salvage) => salvage,
+        }
+    }
+
+    /// The bytes that were stored, read once more from the storage.
+    pub(super) fn again(&self) -> Box<dyn ReadAt + '_> {
+        let reader = self.reader();
+        match (&self.view, &reader.direct) {
+            (View::Plain(_), Some(_)) => Box::new(reader),
+            (View::Plain(_), None) => Box::new(reader.disk.uncached()),
+            (View::Salvage(salvage), Some(_)) => Box::new(salvage.again(reader)),
+            (View::Salvage(salvage), None) => Box::new(salvage.again(reader.disk.uncached())),
+        }
+    }
+
+    /// What could not be read.
+    pub(super) fn lost(&self) -> Option<Lost> {
+        match &self.view {
+            View::Plain(_) => None,
+            View::Salvage(salvage) => Some(salvage.lost()),
+        }
+    }
+
+    /// Lets others write again: all is read. Fails where they could before.
+    pub(super) fn release(&self) -> Result<(), Failure> {
+        let reader = self.reader();
+        match &reader.freeze {
+            Some(freeze) => {
+                reader.released.store(true, Ordering::Release);
+                Ok(freeze.thaw()?)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the source is still what it was when it was opened, after all was
+    /// read: fails where it must be, and tells what a disk in use may have become.
+    pub(super) fn changes(&self) -> Result<Option<String>, Failure> {
+        let reader = self.reader();
+        let is_stamped = reader.disk.stamp()? == self.stamp;
+        if self.in_use.is_none() {
+            return if is_stamped {
+                Ok(None)
+            } else {
+                let message = "the source changed while it was read";
+                Err(Failure::because(&self.args.source, message))
+            };
+        }
+        let seen = if !is_stamped {
+            "it changed while it was read"
+        } else if reader.superblock() != self.superblock {
+            "it changed while it was read, its superblock is another one"
+        } else {
+            "it may have changed while it was read"
+        };
+        Ok(Some(format!("{seen}: {SNAPSHOT}")))
+    }
+
+    fn reader(&self) -> &Reader {
+        match &self.view {
+            View::Plain(reader) => reader,
+            View::Salvage(salvage) => salvage.inner(),
+        }
+    }
+}
+
+/// What the filesystem says of who uses it. Where that cannot be read, nobody can
+/// use it.
+fn mmp(args: &PackArgs, disk: &Disk) -> Result<Option<Mmp>, Failure> {
+    match read_mmp(disk) {
+        Err(_) if args.salvage => Ok(None),
+        result => result.map_err(|error| Failure::about(&args.source, &error)),
+    }
+}
+
+fn freeze_options(args: &PackArgs) -> FreezeOptions {
+    let image = (!args.to_stdout()).then(|| args.image.clone());
+    FreezeOptions {
+        outputs: image.into_iter().chain(args.lost.clone()).collect(),
+        ..FreezeOptions::default()
+    }
+}
+
+/// The disk itself.
+struct Reader {
+    disk: Disk,
+    /// It is read past the page cache.
+    direct: Option<Direct>,
+    freeze: Option<Freeze>,
+    /// What was frozen may change again.
+    released: AtomicBool,
+}
+
+impl Reader {
+    fn bytes(&self) -> &dyn ReadAt {
+        match &self.direct {
+            Some(direct) => direct,
+            None => &self.disk,
+        }
+    }
+
+    fn superblock(&self) -> Option<Vec<u8>> {
+        let length = usize::try_from(SUPERBLOCK.end - SUPERBLOCK.start).ok()?;
+        let mut bytes = vec![0; length];
+        self.read_at(SUPERBLOCK.start, &mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+impl ReadAt for Reader {
+    fn size(&self) -> u64 {
+        self.disk.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if let Some(freeze) = &self.freeze {
+            if self.released.load(Ordering::Acquire) {
+                return Err(io::Error::other("the filesystem is no longer frozen"));
+            }
+            freeze.beat();
+        }
+        self.bytes().read_at(offset, buf)
+    }
+
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        self.bytes().next_data(from)
+    }
+
+    fn as_file(&self) -> Option<&std::fs::File> {
+        self.bytes().as_file()
+    }
+}

@@ -1,0 +1,94 @@
+//! Loop devices and mounts, gone when they are dropped. They need root.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use fixtures::{E2fs, Tool};
+
+use crate::bench::Bench;
+
+/// A loop device over a file.
+pub(crate) struct Loop {
+    losetup: Tool,
+    pub(crate) device: String,
+}
+
+impl Loop {
+    /// `None`, after saying so, where there are no loop devices for us.
+    pub(crate) fn over(file: &Path) -> Option<Self> {
+        let losetup = Tool::find("losetup")?;
+        match losetup.ok(|command| command.args(["-f", "--show"]).arg(file)) {
+            Ok(device) => Some(Self {
+                losetup,
+                device: device.trim().to_owned(),
+            }),
+            Err(error) => {
+                eprintln!("SKIPPED: no loop device: {error}");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = self
+            .losetup
+            .run(|command| command.args(["-d", &self.device]));
+    }
+}
+
+/// A mounted filesystem.
+pub(crate) struct Mount(pub(crate) PathBuf);
+
+impl Mount {
+    pub(crate) fn new(device: &str, on: PathBuf) -> Self {
+        fs::create_dir_all(&on).unwrap();
+        let mount = Tool::find("mount").expect("every Linux has mount");
+        mount.ok(|command| command.arg(device).arg(&on)).unwrap();
+        Self(on)
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let umount = Tool::find("umount").expect("every Linux has umount");
+        // A process that another test starts holds what is open here, until it
+        // becomes another program.
+        for _ in 0..50 {
+            let outcome = umount.run(|command| command.arg(&self.0));
+            if outcome.is_ok_and(|outcome| outcome.success()) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// An ext4 filesystem, mounted from a loop device over the file `disk`. Dropped
+/// in this order.
+pub(crate) struct Mounted {
+    pub(crate) mount: Mount,
+    pub(crate) device: Loop,
+    pub(crate) bench: Bench,
+}
+
+impl Mounted {
+    /// One of `mib` MiB, made with the `options` of mke2fs. `None`, after saying
+    /// so, where that cannot be.
+    pub(crate) fn new(mib: u64, options: &[&str]) -> Option<Self> {
+        let e2fs = E2fs::require()?;
+        let bench = Bench::new();
+        let all = [&["-t", "ext4"], options].concat();
+        e2fs.make(&bench.path("disk"), mib << 20, &all).unwrap();
+        let device = Loop::over(&bench.path("disk"))?;
+        let mount = Mount::new(&device.device, bench.path("a place"));
+        Some(Self {
+            mount,
+            device,
+            bench,
+        })
+    }
+}
