@@ -82,7 +82,7 @@ pub(super) const KINDS: [Kind; 30] = [
     crash("ext4 of 4096 data=journal", "-t ext4", false).mounted("data=journal"),
     crash("ext3 data=journal", "-t ext3 -b 1024", false).mounted("data=journal"),
     crash("ext4 data=writeback", "-t ext4", false).mounted("data=writeback"),
-    crash("journal_async_commit", "-t ext4", false).mounted("journal_async_commit"),
+    crash("journal_async_commit", "-t ext4", false).mounted("data=writeback,journal_async_commit"),
     crash("nodelalloc", "-t ext4 -b 1024", false).mounted("nodelalloc"),
     crash("meta_bg", "-t ext4 -b 1024 -O meta_bg,^resize_inode", true),
     crash(

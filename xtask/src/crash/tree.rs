@@ -37,7 +37,9 @@ struct Entry {
     bytes: u64,
     links: u64,
     device: u64,
-    modified: [i64; 2],
+    /// Not where the kernel has just set it: it makes up the times of what it
+    /// replays from fast commits.
+    modified: Option<[i64; 2]>,
     xattrs: Vec<(OsString, Vec<u8>)>,
     content: Content,
 }
@@ -52,13 +54,14 @@ enum Content {
 }
 
 impl Tree {
-    /// Reads all below `folder`; what cannot be read is a part of the tree too.
-    pub(super) fn read(folder: &Path) -> Self {
+    /// Reads all below `folder`, mounted at the second `since` of the epoch or
+    /// later. What cannot be read is a part of the tree too.
+    pub(super) fn read(folder: &Path, since: i64) -> Self {
         let mut entries = BTreeMap::new();
         let mut left = vec![PathBuf::new()];
         while let Some(inside) = left.pop() {
             let path = folder.join(&inside);
-            let mut entry = Entry::read(&path);
+            let mut entry = Entry::read(&path, since);
             if entry.mode & S_IFMT == S_IFDIR {
                 let children = fs::read_dir(&path).and_then(|children| {
                     let names = children.map(|child| Ok(inside.join(child?.file_name())));
@@ -108,7 +111,7 @@ const S_IFREG: u32 = 0o100_000;
 const S_IFLNK: u32 = 0o120_000;
 
 impl Entry {
-    fn read(path: &Path) -> Self {
+    fn read(path: &Path, since: i64) -> Self {
         let metadata = match path.symlink_metadata() {
             Ok(metadata) => metadata,
             Err(error) => return Self::unreadable(&error),
@@ -126,7 +129,7 @@ impl Entry {
             bytes: metadata.size(),
             links: metadata.nlink(),
             device: metadata.rdev(),
-            modified: [metadata.mtime(), metadata.mtime_nsec()],
+            modified: (metadata.mtime() < since).then(|| [metadata.mtime(), metadata.mtime_nsec()]),
             xattrs: xattrs(path),
             content,
         }
@@ -139,7 +142,7 @@ impl Entry {
             bytes: 0,
             links: 0,
             device: 0,
-            modified: [0; 2],
+            modified: None,
             xattrs: Vec::new(),
             content: Content::Unreadable(error.to_string()),
         }
@@ -216,14 +219,7 @@ mod tests {
             std::os::unix::fs::symlink("a", tree.join("link")).unwrap();
             tree
         };
-        // Folders and links are as old as they are.
-        let read = |tree: &Path| {
-            let mut tree = Tree::read(tree);
-            for entry in tree.0.values_mut() {
-                entry.modified = [0, 0];
-            }
-            tree
-        };
+        let read = |tree: &Path| Tree::read(tree, 0);
         let (before, other) = (read(&make("one")), make("other"));
         assert_eq!(before.len(), 5);
         assert_eq!(before.hash(Path::new("a")), Some(hash(b"one")));
