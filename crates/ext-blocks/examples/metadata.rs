@@ -1,8 +1,9 @@
 //! Copies the metadata of an ext2/3/4 filesystem to a file of the same length,
-//! with holes elsewhere. What is damaged goes to standard error.
+//! with holes elsewhere; with `--drop` without what nobody will read. What is
+//! damaged goes to standard error.
 //!
 //! ```text
-//! cargo run --release --example metadata -- disk.img metadata.img
+//! cargo run --release --example metadata -- [--drop] disk.img metadata.img
 //! ```
 
 use std::error::Error;
@@ -11,7 +12,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use blockio::{ExtentKind, ReadAt};
-use ext_blocks::{Detected, Options, detect};
+use ext_blocks::{Detected, Droppable, Options, detect};
 
 /// Most bytes copied at a time.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -32,9 +33,11 @@ impl ReadAt for Image {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args_os().skip(1);
-    let (Some(source), Some(target)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: metadata IMAGE TARGET".into());
+    let (options, files): (Vec<_>, Vec<_>) = std::env::args_os()
+        .skip(1)
+        .partition(|argument| argument == "--drop");
+    let [source, target] = files.as_slice() else {
+        return Err("usage: metadata [--drop] IMAGE TARGET".into());
     };
     let file = File::open(source)?;
     let bytes = file.metadata()?.len();
@@ -42,7 +45,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Detected::Ext(filesystem) = detect(&disk, &Options::default())? else {
         return Err("no ext superblock".into());
     };
-    let metadata = filesystem.metadata()??;
+    let mut metadata = filesystem.metadata()??;
+    if !options.is_empty() {
+        let what = Droppable {
+            unwritten: true,
+            journal: true,
+        };
+        match filesystem.droppable(what)? {
+            Ok(dropped) => metadata.leave_out(&dropped),
+            Err(reason) => eprintln!("nothing is left out: {reason}"),
+        }
+    }
     for finding in metadata.damage().findings() {
         eprintln!("{finding}: {}", finding.consequence());
     }

@@ -324,6 +324,44 @@ pub enum JournalDamage {
     },
 }
 
+/// Why it is not known which blocks the inodes of a filesystem refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalkDamage {
+    /// An inode, or its map.
+    #[error("inode {inode}: {damage}")]
+    Inode {
+        /// The inode.
+        inode: u32,
+        /// What is wrong.
+        damage: InodeDamage,
+    },
+    /// A group whose inodes cannot be found.
+    #[error("group {group}: the descriptor is not usable")]
+    Descriptor {
+        /// The group.
+        group: u32,
+    },
+}
+
+/// Why nothing is left out of the used blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotDropped {
+    /// What the blocks hold may still be needed.
+    #[error("the filesystem is not known to be clean")]
+    NotClean,
+    /// Others may use the blocks.
+    #[error(transparent)]
+    Walk(#[from] WalkDamage),
+    /// There are too many runs of blocks that might be left out.
+    #[error("more than {limit} separate runs of blocks")]
+    TooMany {
+        /// How many are kept in memory.
+        limit: u64,
+    },
+}
+
 /// Why the blocks of an inode cannot all be found, or may be others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -12,15 +12,19 @@ use crate::feature::Incompat;
 use crate::filesystem::{Content, Detected, Filesystem, Info, Known, Options, Replayed, Tail};
 use crate::geometry::Geometry;
 use crate::group::Layout;
+use crate::inode_tables::Scan;
 use crate::journal::{self, Journal, Overlay};
 use crate::metadata::Ground;
-use crate::runs::RunCollector;
+use crate::roles::Roles;
+use crate::runs::WideCollector;
 use crate::superblock::{JournalPlace, Superblock, read_superblock};
 use crate::survey::{Halt, Rules, Special, survey};
 use crate::trust::{Distrust, JournalFault, LogState, Trust, Unclean};
+use crate::walk::used_by_inodes;
 
 /// Most separate runs of blocks kept that are used whatever the bitmaps say:
-/// 32 MiB.
+/// 32 MiB, twice that while they grow. Over it, what lies between them counts as
+/// used, too.
 const BESIDES_RUNS_MAX: usize = 1 << 21;
 
 /// Looks for an ext filesystem on `disk`, and surveys its block groups.
@@ -136,7 +140,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         }
         let mut sb = found.sb;
         let mut layout = Layout::new(&sb, found.geometry?, is_copy);
-        let mut besides = RunCollector::new(BESIDES_RUNS_MAX);
+        let mut besides = WideCollector::new(BESIDES_RUNS_MAX);
         let mut journal_error = None;
         if let Some(journal) = self.journal(&sb, &layout)? {
             journal_error = Some(journal.errno()).filter(|errno| *errno != 0);
@@ -149,13 +153,14 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         }
         let error = journal_error.map(|errno| Distrust::JournalError { errno });
         self.unclean.state = self.unclean.state.or(unclean_state(&sb)).or(error);
-        if let Some(state) = self.unclean.state {
-            return Err(state.into());
+        let is_suspect = self.unclean.state.is_some();
+        if is_suspect {
+            self.walk(&sb, &layout, &mut besides)?;
         }
         let rules = Rules {
             // The records of fast commits may fill inodes that were never used.
-            keep_uninit: options.keep_uninit || self.unclean.has_fast_commits(),
-            bitmaps_must_agree: self.unclean.state.is_none(),
+            keep_uninit: options.keep_uninit || is_suspect || self.unclean.has_fast_commits(),
+            bitmaps_must_agree: !is_suspect,
             besides: (!self.unclean.is_clean()).then_some(besides),
         };
         let survey = survey(&self.overlay, &layout, Special::new(&sb), rules)?;
@@ -205,7 +210,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         &mut self,
         journal: Journal,
         layout: &mut Layout,
-        besides: &mut RunCollector,
+        besides: &mut WideCollector,
     ) -> Result<(), Halt> {
         let disk = self.overlay.disk();
         let replay = journal.replay(disk, &layout.geometry)?;
@@ -218,13 +223,30 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             self.damage.push(Finding::LogTail { damage });
         }
         for run in replay.fast_blocks.runs() {
-            besides.insert(*run)?;
+            besides.insert(*run);
         }
         self.overlay = Overlay::new(disk, replay.copies);
         self.replayed = Some(Replayed {
             journal,
             next_sequence: replay.next_sequence,
         });
+        Ok(())
+    }
+
+    /// Adds to `besides` the blocks that inodes refer to, which bitmaps that were
+    /// not left clean may not know.
+    fn walk(
+        &self,
+        sb: &Superblock,
+        layout: &Layout,
+        besides: &mut WideCollector,
+    ) -> Result<(), Halt> {
+        let roles = Roles::new(sb);
+        let used = used_by_inodes(&self.overlay, layout, &roles, Scan::Whole)?;
+        let s_state = sb.s_state;
+        for run in used.map_err(|damage| Distrust::Inodes { s_state, damage })? {
+            besides.insert(run);
+        }
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 use blockio::{ExtentKind, ReadAt};
 
 use crate::backup::SuperblockAt;
-use crate::damage::Damage;
+use crate::damage::{Damage, NotDropped};
+use crate::droppable::{self, Droppable, Dropped};
 use crate::error::Error;
 use crate::feature::{Compat, Incompat, RoCompat};
 use crate::geometry::Geometry;
@@ -219,6 +220,21 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         match &self.ground {
             Ok(ground) => metadata::find(&self.overlay, ground).map(Ok),
             Err(distrust) => Ok(Err(*distrust)),
+        }
+    }
+
+    /// Used blocks whose contents nobody will read. The inner error is why
+    /// nothing may be left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the storage fails.
+    pub fn droppable(&self, what: Droppable) -> Result<Result<Dropped, NotDropped>, Error> {
+        match (&self.ground, &self.trust) {
+            (Ok(ground), Trust::Bitmaps) if self.unclean.is_clean() => {
+                droppable::find(self.overlay.disk(), ground, what)
+            }
+            _ => Ok(Err(NotDropped::NotClean)),
         }
     }
 

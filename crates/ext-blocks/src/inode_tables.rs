@@ -18,23 +18,34 @@ const PIECE_BYTES: u64 = 512 << 10;
 /// The inode of bad blocks, which has no mode.
 pub(crate) const BAD_BLOCKS_INODE: u32 = 1;
 
-/// What is met on the way through the inode tables.
+/// An inode in use. What cannot be proven deleted is in use.
 #[derive(Debug)]
-pub(crate) enum Met<'i> {
-    /// An inode in use. What cannot be proven deleted is in use.
-    Inode {
-        /// The inode.
-        inode: &'i Inode,
-        /// What its checksum says.
-        damage: Option<InodeDamage>,
-        /// It is in the part of the table that ever held inodes.
-        held: bool,
-    },
-    /// A group whose descriptor puts the inode table outside the filesystem.
-    NoTable {
-        /// The group.
-        group: u32,
-    },
+pub(crate) struct Met<'i> {
+    pub(crate) inode: &'i Inode,
+    /// What its checksum says.
+    pub(crate) damage: Option<InodeDamage>,
+    /// It is in the part of the table that ever held inodes.
+    pub(crate) held: bool,
+}
+
+/// The first group whose descriptor says what cannot be.
+pub(crate) fn first_unusable<R: ReadAt + ?Sized>(
+    groups: &mut GroupReader<'_, R>,
+) -> Result<Option<u32>, Error> {
+    let geometry = &groups.layout().geometry;
+    for group in 0..geometry.group_count() {
+        let descriptor = groups.descriptor(group)?;
+        let inside = |run| geometry.holds_all(run);
+        let usable = descriptor.verifies()
+            && descriptor.metadata(geometry).into_iter().all(inside)
+            && descriptor
+                .inodes_held(geometry.inodes_per_group())
+                .is_some();
+        if !usable {
+            return Ok(Some(group));
+        }
+    }
+    Ok(None)
 }
 
 /// Which part of the inode tables is read.
@@ -86,7 +97,8 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
         }
     }
 
-    /// Gives `visit` every inode in use. An error of `visit` ends the walk.
+    /// Gives `visit` every inode in use, but for those of groups that have no
+    /// table within the filesystem. An error of `visit` ends the walk.
     pub(crate) fn walk<E: From<Error>>(
         &mut self,
         visit: &mut impl FnMut(Met<'_>) -> Result<(), E>,
@@ -100,7 +112,6 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
             let descriptor = self.groups.descriptor(group)?;
             let table = BlockRun::new(descriptor.inode_table, geometry.table_blocks());
             if !geometry.holds_all(table) {
-                visit(Met::NoTable { group })?;
                 continue;
             }
             let stored = geometry.inodes_per_group();
@@ -154,7 +165,7 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
         } else {
             checksum_damage(bytes, number, self.layout)
         };
-        visit(Met::Inode {
+        visit(Met {
             inode: &Inode::decode(bytes, number, geometry),
             damage,
             held: place.index < place.held,

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::group::{GroupReader, Layout};
 use crate::journal_blocks::{self, Stop};
-use crate::runs::{RunCollector, RunSet};
+use crate::runs::{BlockRun, RunCollector, RunSet};
 use crate::trust::JournalFault;
 
 use blocks::JournalBlocks;
@@ -101,6 +101,13 @@ impl Journal {
     /// Whether there is nothing to be replayed.
     pub(crate) const fn is_empty(&self) -> bool {
         self.superblock.start.is_none()
+    }
+
+    /// The blocks of an empty journal that nobody reads: all behind its
+    /// superblock.
+    pub(crate) fn idle_blocks(&self) -> impl Iterator<Item = BlockRun> {
+        let idle = self.is_empty() && self.errno() == 0;
+        self.blocks.behind_first().filter(move |_| idle)
     }
 
     /// The superblock of the journal once its log is replayed, up to transaction

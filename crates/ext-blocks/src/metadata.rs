@@ -5,16 +5,17 @@ use blockio::{Extent, ExtentKind, Merge, ReadAt};
 
 use crate::admission::check_superblock;
 use crate::damage::{Damage, Finding, InodeDamage};
+use crate::droppable::Dropped;
 use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::group::{Descriptor, GroupReader, Layout};
 use crate::inode::Inode;
-use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan};
+use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan, first_unusable};
 use crate::journal::Overlay;
 use crate::mapping::{Item, MapForm, Mapper};
 use crate::never_used::NeverUsed;
 use crate::roles::Roles;
-use crate::runs::{BlockRun, WideCollector};
+use crate::runs::{BlockRun, WideCollector, subtract};
 use crate::superblock::{Superblock, read_superblock};
 
 /// Most separate runs of metadata that are kept: 32 MiB, twice that while they
@@ -49,6 +50,11 @@ impl Metadata {
             .map_or(0, |run| self.geometry.byte_of(run.end));
         let tail = Extent::new(end..self.disk_bytes, ExtentKind::Unused);
         Merge::new(runs.chain([tail]).map(Ok))
+    }
+
+    /// Leaves out what is `dropped`.
+    pub fn leave_out(&mut self, dropped: &Dropped) {
+        self.runs = subtract(&self.runs, dropped.runs.iter().copied());
     }
 
     /// What is wrong with the metadata.
@@ -139,26 +145,6 @@ pub(crate) fn select<R: ReadAt + ?Sized>(
     Ok(())
 }
 
-/// The first group whose descriptor says what cannot be.
-fn first_unusable<R: ReadAt + ?Sized>(
-    groups: &mut GroupReader<'_, R>,
-) -> Result<Option<u32>, Error> {
-    let geometry = &groups.layout().geometry;
-    for group in 0..geometry.group_count() {
-        let descriptor = groups.descriptor(group)?;
-        let inside = |run| geometry.holds_all(run);
-        let usable = descriptor.verifies()
-            && descriptor.metadata(geometry).into_iter().all(inside)
-            && descriptor
-                .inodes_held(geometry.inodes_per_group())
-                .is_some();
-        if !usable {
-            return Ok(Some(group));
-        }
-    }
-    Ok(None)
-}
-
 /// Collects the metadata of one state of a filesystem.
 struct Selector<'s, 'a, R: ?Sized> {
     disk: &'a R,
@@ -247,27 +233,23 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
     }
 
     fn met(&mut self, met: &Met<'_>) -> Result<(), Error> {
-        let Met::Inode {
+        let Met {
             inode,
             damage,
             held,
-        } = met
-        else {
-            // The descriptor is known to be unusable.
-            return Ok(());
-        };
-        let mut first = *damage;
+        } = *met;
+        let mut first = damage;
         self.attributes(inode, &mut first);
         self.contents(inode, &mut first)?;
         if inode.number == self.roles.journal
             && let Some(i_block) = self.roles.journal_map
         {
             // e2fsck takes the copy where the inode is damaged.
-            let copy = (*inode).clone().with_map(i_block);
+            let copy = inode.clone().with_map(i_block);
             self.map(&copy, MapForm::looks(&copy), true, &mut None)?;
         }
         // What was never used may be anything.
-        if let Some(damage) = first.filter(|_| *held) {
+        if let Some(damage) = first.filter(|_| held) {
             let inode = inode.number;
             self.damage.push(Finding::Inode { inode, damage });
         }

@@ -14,7 +14,7 @@ use crate::group::{Descriptor, GroupReader, Layout, Verdict, verdict_of};
 use crate::joined::Joiner;
 use crate::journal::Overlay;
 use crate::journal_blocks::{self, Stop};
-use crate::runs::{BlockRun, Full, Overlaps, RunCollector, RunSet, subtract};
+use crate::runs::{BlockRun, Full, Overlaps, RunCollector, RunSet, WideCollector, subtract};
 use crate::superblock::{JournalPlace, Superblock};
 use crate::trust::Distrust;
 use crate::uninit;
@@ -75,7 +75,7 @@ pub(crate) struct Rules {
     /// lies. Otherwise they are one witness of several.
     pub(crate) bitmaps_must_agree: bool,
     /// Blocks that are used besides, where the filesystem was not left clean.
-    pub(crate) besides: Option<RunCollector>,
+    pub(crate) besides: Option<WideCollector>,
 }
 
 /// Why there is no survey.
@@ -128,15 +128,12 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     surveyor.read_descriptors(&mut metadata)?;
     surveyor.find_special(disk, special, &mut metadata)?;
     let metadata = metadata.finish()?;
-    let joined = match rules.besides {
-        None => None,
-        Some(mut besides) => {
-            for run in metadata.runs() {
-                besides.insert(*run)?;
-            }
-            Some(besides.finish()?.into_runs())
+    let joined = rules.besides.map(|mut besides| {
+        for run in metadata.runs() {
+            besides.insert(*run);
         }
-    };
+        besides.finish()
+    });
     let joiner = joined
         .as_deref()
         .map(|runs| Joiner::new(disk, layout, runs));

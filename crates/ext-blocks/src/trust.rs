@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::backup::SuperblockAt;
 pub use crate::claims::Claim;
-use crate::damage::JournalDamage;
+use crate::damage::{JournalDamage, WalkDamage};
 use crate::journal::damage::LogDamage;
 
 /// What the used set rests on.
@@ -54,6 +54,15 @@ pub enum Distrust {
     JournalError {
         /// As found.
         errno: u32,
+    },
+    /// The filesystem was not left clean, so that what its inodes refer to counts,
+    /// and that is not known.
+    #[error("the filesystem was not left clean (s_state {s_state:#x}), and is damaged: {damage}")]
+    Inodes {
+        /// As found.
+        s_state: u16,
+        /// What is wrong.
+        damage: WalkDamage,
     },
     /// The superblock is damaged, and the filesystem was read by a copy, which
     /// does not say how it was left.
@@ -223,6 +232,7 @@ impl Distrust {
             | Self::FastCommitReplay { .. }
             | Self::NeedsRecovery { .. }
             | Self::JournalError { .. }
+            | Self::Inodes { .. }
             | Self::Backup { .. }
             | Self::Ambiguous { .. }
             | Self::LargerThanDisk { .. }

@@ -1,6 +1,7 @@
 //! What the command line says.
 
 mod choice;
+mod filesystem;
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
@@ -10,9 +11,11 @@ use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
-    Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, ReflinkArg, TailArg,
+    BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat,
+    ReflinkArg, TailArg,
 };
 use choice::{parse_cluster_size, parse_refcount_bits};
+pub(crate) use filesystem::FilesystemArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
 /// them exactly.
@@ -39,6 +42,7 @@ pub(crate) enum Command {
     Pack(PackArgs),
     Unpack(UnpackArgs),
     Info(InfoArgs),
+    Blocks(BlocksArgs),
 }
 
 /// Pack a disk or filesystem into a qcow2 image.
@@ -81,9 +85,10 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(crate) reflink: ReflinkArg,
 
-    /// Cluster size of the image: 512 to 2M, a power of two
-    #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_cluster_size)]
-    pub(crate) cluster_size: ClusterBits,
+    /// Cluster size of the image: 512 to 2M, a power of two; 64K where not given,
+    /// and with --content metadata what fits the size of a block
+    #[arg(long, value_name = "SIZE", value_parser = parse_cluster_size)]
+    pub(crate) cluster_size: Option<ClusterBits>,
 
     /// Version of the format: 1.1 is qcow2 v3, 0.10 is v2 for old readers
     #[arg(long, default_value = "1.1")]
@@ -93,18 +98,14 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "BITS", default_value = "16", value_parser = parse_refcount_bits)]
     pub(crate) refcount_bits: RefcountOrder,
 
-    /// What to store
-    #[arg(long, default_value = "used")]
-    pub(crate) content: ContentArg,
+    #[command(flatten)]
+    pub(crate) filesystem: FilesystemArgs,
 
-    /// The bytes behind the end of the filesystem
-    #[arg(long, default_value = "keep")]
-    pub(crate) tail: TailArg,
-
-    /// Keep what lies in inode tables that were never used, which is not part
-    /// of the filesystem; otherwise they read as zeros
+    /// Pack the filesystem as it is once its journal has been replayed, which is
+    /// done in the image only. Otherwise the image is as unclean as the source,
+    /// and whoever mounts it replays the journal
     #[arg(long)]
-    pub(crate) keep_uninit: bool,
+    pub(crate) recover: bool,
 
     /// Before the image appears under its name, read it and the source again and
     /// compare every used byte
@@ -194,6 +195,27 @@ pub(crate) struct InfoArgs {
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// List which bytes of a disk or filesystem are in use.
+///
+/// The ranges tile the disk: they are what pack goes by, with the same options.
+#[derive(Args, Debug)]
+pub(crate) struct BlocksArgs {
+    /// Disk, partition or image file to look at
+    pub(crate) source: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) filesystem: FilesystemArgs,
+
+    /// Look at a source that somebody else may be writing, which proves nothing
+    /// free
+    #[arg(long)]
+    pub(crate) allow_mounted: bool,
+
+    /// Form of the list
+    #[arg(long, default_value = "human")]
+    pub(crate) output: BlocksOutput,
 }
 
 /// How a long job runs and reports.

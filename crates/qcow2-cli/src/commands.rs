@@ -1,5 +1,6 @@
 //! One module a command: glue between the command line and the libraries.
 
+pub(crate) mod blocks;
 pub(crate) mod info;
 pub(crate) mod pack;
 pub(crate) mod unpack;

@@ -3,6 +3,8 @@
 mod args;
 mod commands;
 mod failure;
+mod filesystem;
+mod kept;
 mod output;
 mod progress;
 mod signals;
@@ -30,6 +32,7 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         .map_err(|error| Failure::Failed(format!("signal handlers: {error}")))?;
     match &cli.command {
         Command::Pack(args) => commands::pack::run(args),
+        Command::Blocks(args) => commands::blocks::run(args),
         Command::Unpack(args) => commands::unpack::run(args),
         Command::Info(args) => commands::info::run(args),
     }

@@ -9,7 +9,8 @@ const PROGRESS_BYTES: u64 = 16 << 20;
 pub(crate) struct Meter<'o> {
     options: &'o PackOptions<'o>,
     progress: Progress,
-    told_bytes: u64,
+    /// What was told last.
+    told: Option<Progress>,
 }
 
 impl<'o> Meter<'o> {
@@ -20,7 +21,7 @@ impl<'o> Meter<'o> {
                 done_bytes: 0,
                 total_bytes,
             },
-            told_bytes: 0,
+            told: None,
         }
     }
 
@@ -36,18 +37,22 @@ impl<'o> Meter<'o> {
             total_bytes,
         } = &mut self.progress;
         *done_bytes += bytes;
+        let is_last = *done_bytes == *total_bytes;
         // A source that is written meanwhile may hold more than was foreseen.
         *total_bytes = (*total_bytes).max(*done_bytes);
-        let is_last = *done_bytes == *total_bytes;
-        if is_last || *done_bytes - self.told_bytes >= PROGRESS_BYTES {
-            self.told_bytes = *done_bytes;
+        let told_bytes = self.told.map_or(0, |told| told.done_bytes);
+        if is_last || *done_bytes - told_bytes >= PROGRESS_BYTES {
             self.tell();
         }
     }
 
-    pub(crate) fn tell(&self) {
-        if let Some(progress) = self.options.progress {
+    /// Tells, unless there is nothing new.
+    pub(crate) fn tell(&mut self) {
+        if let Some(progress) = self.options.progress
+            && self.told != Some(self.progress)
+        {
             progress(self.progress);
         }
+        self.told = Some(self.progress);
     }
 }

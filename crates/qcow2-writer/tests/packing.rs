@@ -215,6 +215,26 @@ fn progress_is_told_now_and_then() {
     assert_eq!(told, [(16 << 20, total), (32 << 20, total), (total, total)]);
 }
 
+#[test]
+fn the_end_of_the_data_is_told_before_the_image_is_finished() {
+    let disk = vec![1; 3 << 20];
+    let target = MemoryDisk::default();
+    let ends = Mutex::new(Vec::new());
+    let progress = |now: Progress| {
+        let mut magic = [0; 4];
+        target.read_at(0, &mut magic).unwrap();
+        let is_end = now.done_bytes == now.total_bytes;
+        ends.lock().unwrap().push((is_end, magic));
+    };
+    let options = PackOptions {
+        progress: Some(&progress),
+        ..PackOptions::default()
+    };
+    let extents = || [Ok::<_, Infallible>(Extent::new(0..3 << 20, Data))].into_iter();
+    pack(&disk, extents, &target, &options).unwrap();
+    assert_eq!(ends.into_inner().unwrap(), [(true, [0; 4])]);
+}
+
 #[track_caller]
 fn refuses(extents: &[Extent], kind: ErrorKind, message: &str) {
     let error = pack_to_memory(&vec![0; 4096], extents, &PackOptions::default()).unwrap_err();

@@ -40,6 +40,15 @@ impl JournalBlocks {
         }
     }
 
+    /// All blocks but the first, where they lie on the disk.
+    pub(crate) fn behind_first(&self) -> impl Iterator<Item = BlockRun> {
+        let runs = self.runs.iter().zip(&self.starts);
+        runs.map(|(run, start)| BlockRun {
+            start: run.start.saturating_add(u64::from(*start == 0)),
+            end: run.end,
+        })
+    }
+
     /// Blocks of the journal.
     pub(crate) const fn count(&self) -> u32 {
         self.count

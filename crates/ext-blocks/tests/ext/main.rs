@@ -15,4 +15,5 @@ mod journal;
 mod log;
 mod mmp;
 mod trust;
+mod unclean;
 mod uninit;

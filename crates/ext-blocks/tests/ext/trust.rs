@@ -6,7 +6,7 @@ use crate::image::{
 };
 use blockio::{Extent, ExtentKind, ReadAt};
 use ext_blocks::damage::LogDamage;
-use ext_blocks::trust::{Allowed, Claim, FeatureWord, JournalFault};
+use ext_blocks::trust::{Allowed, Claim, FeatureWord};
 use ext_blocks::{Content, Detected, Distrust, Kind, Options, detect};
 
 #[test]
@@ -41,25 +41,6 @@ fn the_kind_is_that_of_the_features() {
     assert_eq!(kind(|image| _ = image.u32(SB + 0x5c, 0x4)), Kind::Ext3);
     assert_eq!(kind(|image| _ = image.u32(SB + 0x60, 0x40)), Kind::Ext4);
     assert_eq!(kind(|image| _ = image.u32(SB + 0x64, 0x41)), Kind::Ext4);
-}
-
-#[test]
-fn a_filesystem_must_be_clean() {
-    let state = |s_state| move |image: &mut Image| _ = image.u16(SB + 0x3a, s_state);
-    distrusts(&base(), state(0), Distrust::NotClean { s_state: 0 });
-    distrusts(&base(), state(4), Distrust::NotClean { s_state: 4 });
-    distrusts(&base(), state(3), Distrust::HasErrors { s_state: 3 });
-    distrusts(
-        &base(),
-        state(0x21),
-        Distrust::FastCommitReplay { s_state: 0x21 },
-    );
-    let recover = |image: &mut Image| _ = image.u32(SB + 0x60, 0x4);
-    let fault = JournalFault::Missing;
-    distrusts(&base(), recover, Distrust::NeedsRecovery { fault });
-    // Orphans are in the bitmaps.
-    let mut image = base();
-    sound(image.u16(SB + 0x3a, 5));
 }
 
 #[test]

@@ -16,6 +16,16 @@ pub(crate) enum OutputFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BlocksOutput {
+    /// For people: a line a range, in bytes
+    Human,
+    /// For programs
+    Json,
+    /// A block map of what is in use, as bmaptool reads it, without checksums
+    Bmap,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Compat {
     /// qcow2 version 3
     #[value(name = "1.1")]
@@ -41,6 +51,9 @@ pub(crate) enum ContentArg {
     Used,
     /// The blocks an ext filesystem uses, though something else claims the disk
     Ext,
+    /// The metadata of an ext filesystem, without the contents of files: what
+    /// e2fsck, debugfs and dumpe2fs look at. File names are part of it
+    Metadata,
     /// Everything but zeros, without looking for a filesystem
     All,
 }
@@ -131,6 +144,20 @@ impl From<ReflinkArg> for Reflink {
 }
 
 pub(super) fn parse_cluster_size(text: &str) -> Result<ClusterBits, String> {
+    ClusterBits::from_bytes(parse_size(text)?).map_err(|error| error.to_string())
+}
+
+pub(super) fn parse_block_size(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text)?;
+    if bytes.is_power_of_two() && (1 << 10..=1 << 16).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err("a power of two from 1K to 64K".into())
+    }
+}
+
+/// A number of bytes, with or without a unit.
+fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match text.get(digits.len()..).unwrap_or_default() {
         "" | "B" => 1,
@@ -139,8 +166,9 @@ pub(super) fn parse_cluster_size(text: &str) -> Result<ClusterBits, String> {
         other => return Err(format!("unknown unit {other:?}: K or M")),
     };
     let count: u64 = digits.parse().map_err(|error| format!("{error}"))?;
-    let bytes = count.checked_mul(unit).ok_or("the number is too large")?;
-    ClusterBits::from_bytes(bytes).map_err(|error| error.to_string())
+    count
+        .checked_mul(unit)
+        .ok_or_else(|| "the number is too large".into())
 }
 
 pub(super) fn parse_refcount_bits(text: &str) -> Result<RefcountOrder, String> {

@@ -1,27 +1,17 @@
 //! `qcow2 pack`: a disk or filesystem into an image.
 
-mod kept;
+mod job;
 mod lost;
 mod report;
 mod source;
 mod usage;
 
-use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Spool, StreamTarget, Target, TargetOptions, WriteAt};
-use qcow2_reader::{Image, OpenOptions};
-use qcow2_writer::{Compression, PackOptions, PackReport};
-
-use crate::args::{ContentArg, PackArgs};
-use crate::commands::info::compat_name;
-use crate::failure::{Causes, Failure, Outcome, STDOUT};
-use crate::output;
-use crate::progress::Progress;
-use crate::verify::{self, VerifyError};
-use kept::Kept;
-use lost::{LostMap, LostReport};
-use report::{FilesystemReport, Report};
+use crate::args::PackArgs;
+use crate::failure::{Failure, Outcome};
+use crate::kept::{Kept, Question};
+use job::{Data, Job};
 use source::Source;
 
 /// Packs a source into an image, proves it if asked to, and reports.
@@ -29,197 +19,26 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     let compression = usage::check(args)?;
     let started = Instant::now();
     let source = Source::open(args)?;
-    let map = LostMap::begin(args, &source)?;
-    let kept = Kept::decide(args, &source)?;
-    let job = Job {
+    let question = Question {
+        args: &args.filesystem,
+        path: &args.source,
+        in_use: source.in_use(),
+        salvage: args.salvage,
+    };
+    let kept = Kept::decide(question, source.metadata())?;
+    let job = |data, kept| Job {
         args,
         compression,
+        started,
         source: &source,
-        kept: &kept,
+        data,
+        kept,
     };
-    let (target, packed, sha256) = if args.to_stdout() {
-        (None, job.pack_to_stdout()?, None)
+    if args.recover {
+        let recovered = kept.recovered(&args.source)?;
+        let kept = Kept::decide(question, &recovered)?;
+        job(Data::Derived(&recovered), &kept).run()
     } else {
-        let target = Target::create(&args.image, &target_options(args, &source))?;
-        let packed = job.pack(&target)?;
-        let sha256 = job.prove(&target)?;
-        (Some(target), packed, sha256)
-    };
-    source.release()?;
-    let change = source.changes()?;
-    let lost = source.lost();
-    if let (Some(map), Some(lost)) = (map, &lost) {
-        map.write(lost)?;
-    }
-    target.map_or(Ok(()), Target::commit)?;
-
-    let mut report = job.describe(packed);
-    report.notes.extend(change);
-    report.lost = lost.as_ref().map(LostReport::new);
-    report.sha256 = sha256;
-    report.seconds = started.elapsed().as_secs_f64();
-    if !args.run.quiet {
-        output::print(&report, args.run.output.output, args.to_stdout())?;
-    }
-    Ok(report.outcome())
-}
-
-fn target_options(args: &PackArgs, source: &Source<'_>) -> TargetOptions {
-    TargetOptions {
-        force: args.force,
-        sync: !args.no_sync,
-        sources: vec![source.identity()],
-        head_bytes: args.cluster_size.bytes(),
-        ..TargetOptions::default()
-    }
-}
-
-/// What is packed, and how.
-struct Job<'a> {
-    args: &'a PackArgs,
-    compression: Option<Compression>,
-    source: &'a Source<'a>,
-    kept: &'a Kept<'a>,
-}
-
-impl Job<'_> {
-    fn pack(&self, target: &Target) -> Result<PackReport, Failure> {
-        self.with_options(|options| {
-            qcow2_writer::pack(self.source.data(), || self.kept.extents(), target, options)
-        })
-    }
-
-    /// Packs to the standard output, by way of a temporary file.
-    fn pack_to_stdout(&self) -> Result<PackReport, Failure> {
-        let spool =
-            Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
-        let target =
-            StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
-        self.with_options(|options| {
-            let extents = || self.kept.extents();
-            qcow2_writer::pack_stream(self.source.data(), extents, &spool, &target, options)
-        })
-    }
-
-    fn with_options(
-        &self,
-        pack: impl FnOnce(&PackOptions<'_>) -> Result<PackReport, qcow2_writer::Error>,
-    ) -> Result<PackReport, Failure> {
-        let args = self.args;
-        let bar = Progress::new(&args.run, "packing");
-        let show = |progress: qcow2_writer::Progress| {
-            bar.update(progress.done_bytes, progress.total_bytes);
-            if progress.done_bytes == progress.total_bytes && !args.verify {
-                // What it says is asked for again.
-                let _ = self.source.release();
-            }
-        };
-        let options = PackOptions {
-            cluster_bits: args.cluster_size,
-            version: args.compat.into(),
-            refcount_order: args.refcount_bits,
-            compression: self.compression,
-            reflink: args.reflink.into(),
-            threads: args.run.threads(),
-            progress: Some(&show),
-            sync: !args.no_sync,
-        };
-        pack(&options).map_err(|error| match error {
-            // Not salvaged: zeros in their place would prove that all is free.
-            qcow2_writer::Error::Extents(error) if args.salvage => Failure::because(
-                &args.source,
-                format_args!("{}; --content all does without it", Causes(&*error)),
-            ),
-            error => Failure::about(blamed(args, &error), &error),
-        })
-    }
-
-    /// Reads the finished image back as `--verify` and `--digest` want it; the
-    /// digest, if asked for.
-    fn prove(&self, target: &Target) -> Result<Option<String>, Failure> {
-        let args = self.args;
-        if !args.verify && !args.digest {
-            return Ok(None);
-        }
-        target
-            .sync()
-            .map_err(|error| Failure::about(&args.image, &error))?;
-        let image = Image::open(target.uncached(), &OpenOptions::default())
-            .map_err(|error| Failure::about(&args.image, &error))?;
-        let blame = |error: VerifyError| match error {
-            VerifyError::Source(_) => Failure::about(&args.source, &error),
-            _ => Failure::about(&args.image, &error),
-        };
-        let disk_bytes = self.kept.disk_bytes;
-        if args.verify {
-            let bar = Progress::new(&args.run, "verifying");
-            let again = self.source.again();
-            let extents = self.kept.extents();
-            verify::verify(&*again, extents, &image, args.run.threads(), |done| {
-                bar.update(done, disk_bytes);
-            })
-            .map_err(blame)?;
-        }
-        self.source.release()?;
-        if !args.digest {
-            return Ok(None);
-        }
-        let bar = Progress::new(&args.run, "digesting");
-        verify::sha256(&image, args.run.threads(), |done| {
-            bar.update(done, disk_bytes);
-        })
-        .map(Some)
-        .map_err(blame)
-    }
-
-    fn describe(&self, packed: PackReport) -> Report {
-        let (args, kept) = (self.args, self.kept);
-        let filesystem = kept.filesystem.as_ref();
-        let (mut damage, mut damage_count) = kept.damage();
-        if let Some(found) = self.source.mmp_damage() {
-            damage.push(format!("{found}: nothing tells who uses the filesystem"));
-            damage_count += 1;
-        }
-        let whole = filesystem.is_none() || kept.kept_whole.is_some();
-        Report {
-            schema: output::SCHEMA,
-            command: "pack",
-            source: args.source.display().to_string(),
-            image: args.image.display().to_string(),
-            asked_for_all: args.content == ContentArg::All,
-            content: if whole { "all" } else { "used" },
-            kept_whole: kept.kept_whole.clone(),
-            old_superblock: kept.old_copy.map(|at| at.offset()),
-            filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
-            disk_bytes: packed.disk_bytes,
-            used_bytes: packed.used_bytes,
-            stored_bytes: packed.stored_bytes,
-            shared_bytes: packed.shared_bytes,
-            image_bytes: packed.image_bytes,
-            cluster_size: args.cluster_size.bytes(),
-            compat: compat_name(args.compat.into()),
-            refcount_bits: args.refcount_bits.bits(),
-            compression: self.compression.map_or("none", |codec| codec.name()),
-            codec: self.compression.map(|codec| codec.codec()),
-            compressed_clusters: packed.compressed_clusters,
-            frozen: self.source.frozen_on(),
-            notes: kept.unclean(),
-            damage,
-            damage_count,
-            lost: None,
-            verified: args.verify,
-            sha256: None,
-            seconds: 0.0,
-        }
-    }
-}
-
-/// The file that `error` is about.
-fn blamed<'a>(args: &'a PackArgs, error: &qcow2_writer::Error) -> &'a Path {
-    use qcow2_writer::ErrorKind;
-    match error.kind() {
-        ErrorKind::Source => &args.source,
-        _ if args.to_stdout() => Path::new(STDOUT),
-        _ => &args.image,
+        job(Data::Source, &kept).run()
     }
 }

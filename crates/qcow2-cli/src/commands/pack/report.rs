@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Display};
 
-use ext_blocks::{Info, Kind};
 use serde::Serialize;
 
 use super::lost::{LostRange, LostReport};
 use crate::failure::Outcome;
-use crate::output::{Bytes, escaped};
+use crate::filesystem::FilesystemReport;
+use crate::output::Bytes;
 
 /// The report of a finished `pack`.
 #[derive(Debug, Serialize)]
@@ -18,7 +18,7 @@ pub(crate) struct Report {
     pub(crate) image: String,
     #[serde(skip)]
     pub(crate) asked_for_all: bool,
-    /// What was stored: `used` or `all`.
+    /// What was stored: `used`, `metadata` or `all`.
     pub(crate) content: &'static str,
     /// Why everything was stored although less was asked for.
     pub(crate) kept_whole: Option<String>,
@@ -28,6 +28,8 @@ pub(crate) struct Report {
     pub(crate) filesystem: Option<FilesystemReport>,
     /// Where the filesystem is mounted, if it was frozen while it was read.
     pub(crate) frozen: Option<String>,
+    /// Whether the filesystem is as it is once its journal was replayed.
+    pub(crate) recovered: bool,
     /// What else is worth knowing of the source.
     pub(crate) notes: Vec<String>,
     pub(crate) disk_bytes: u64,
@@ -56,41 +58,6 @@ pub(crate) struct Report {
     /// SHA-256 of the restored disk.
     pub(crate) sha256: Option<String>,
     pub(crate) seconds: f64,
-}
-
-/// The ext filesystem on the source.
-#[derive(Debug, Serialize)]
-pub(crate) struct FilesystemReport {
-    pub(crate) kind: &'static str,
-    pub(crate) label: String,
-    pub(crate) uuid: String,
-    /// Not there where the superblock's numbers make no sense.
-    #[serde(flatten)]
-    pub(crate) geometry: Option<GeometryReport>,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct GeometryReport {
-    pub(crate) block_size: u64,
-    pub(crate) blocks: u64,
-}
-
-impl FilesystemReport {
-    pub(crate) fn new(info: &Info) -> Self {
-        Self {
-            kind: match info.kind {
-                Kind::Ext2 => "ext2",
-                Kind::Ext3 => "ext3",
-                Kind::Ext4 => "ext4",
-            },
-            label: escaped(&info.label),
-            uuid: uuid(&info.uuid),
-            geometry: info.geometry.as_ref().map(|geometry| GeometryReport {
-                block_size: geometry.block_bytes(),
-                blocks: geometry.block_count(),
-            }),
-        }
-    }
 }
 
 impl Report {
@@ -209,26 +176,6 @@ impl Display for Report {
         }
         writeln!(f, "time     {:.2} s", self.seconds)
     }
-}
-
-impl Display for FilesystemReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind)?;
-        if !self.label.is_empty() {
-            write!(f, " \"{}\"", self.label)?;
-        }
-        if let Some(GeometryReport { blocks, block_size }) = self.geometry {
-            write!(f, " of {blocks} blocks of {}", Bytes(block_size))?;
-        }
-        Ok(())
-    }
-}
-
-/// The usual form: 8-4-4-4-12 hexadecimal digits.
-fn uuid(bytes: &[u8; 16]) -> String {
-    let hex = format!("{:032x}", u128::from_be_bytes(*bytes));
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or(""));
-    parts.join("-")
 }
 
 /// `part / whole` for a person to read; exact enough below 2^53 bytes.

@@ -98,11 +98,6 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Length in bytes.
-    pub(super) fn size(&self) -> u64 {
-        self.reader().size()
-    }
-
     /// Which file or device it is.
     pub(super) fn identity(&self) -> Identity {
         self.reader().disk.identity()

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use qcow2_format::{RefcountOrder, Version};
 use qcow2_writer::{Compression, DeflateWindow};
 
-use crate::args::{Codec, DeflateWindowArg, PackArgs, ReflinkArg, is_stream};
+use crate::args::{Codec, ContentArg, DeflateWindowArg, PackArgs, ReflinkArg, is_stream};
 use crate::failure::Failure;
 
 /// Refuses what makes no sense, and gives the compression asked for.
@@ -42,6 +42,19 @@ fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
         (
             shares && args.salvage,
             "--reflink and --salvage exclude each other: what is shared is not read",
+        ),
+        (
+            args.recover && args.salvage,
+            "--recover and --salvage exclude each other: a journal is replayed whole or not at all",
+        ),
+        (
+            args.recover && shares,
+            "--recover and --reflink exclude each other: what was recovered is not in the source",
+        ),
+        (
+            args.filesystem.content == ContentArg::All
+                && (args.recover || args.filesystem.superblock().is_some()),
+            "--recover and --superblock make no sense with --content all, which looks for no filesystem",
         ),
         (
             args.lost.as_deref().is_some_and(is_stream),

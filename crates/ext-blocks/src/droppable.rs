@@ -1,0 +1,110 @@
+//! Used blocks whose contents nobody will read: an image may leave them out.
+
+use blockio::ReadAt;
+
+use crate::damage::NotDropped;
+use crate::error::Error;
+use crate::group::GroupReader;
+use crate::inode_tables::Scan;
+use crate::journal::Journal;
+use crate::metadata::Ground;
+use crate::runs::{BlockRun, Full, RunCollector, WideCollector, subtract};
+use crate::walk::{Holds, Reference, Stop, walk};
+
+/// Most separate runs that may be dropped: 16 MiB. Over it, none is.
+const CANDIDATES_MAX: usize = 1 << 20;
+
+/// Most separate runs of other blocks that are known: 32 MiB, twice that while
+/// they grow. Over it, what lies between them is not dropped either.
+const OTHERS_MAX: usize = 1 << 21;
+
+/// What may be left out of the used blocks of a clean filesystem.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Droppable {
+    /// The blocks of unwritten extents: they read as zeros, whatever they
+    /// hold.
+    pub unwritten: bool,
+    /// The journal, but for its superblock, where nothing is to be replayed.
+    pub journal: bool,
+}
+
+/// Blocks that are left out.
+#[derive(Debug)]
+pub struct Dropped {
+    /// Ascending, none touching the next.
+    pub(crate) runs: Vec<BlockRun>,
+}
+
+/// Finds the blocks of a clean filesystem that may be dropped, and are nothing
+/// else's.
+pub(crate) fn find<R: ReadAt + ?Sized>(
+    disk: &R,
+    ground: &Ground,
+    what: Droppable,
+) -> Result<Result<Dropped, NotDropped>, Error> {
+    let mut candidates = RunCollector::new(CANDIDATES_MAX);
+    let mut others = WideCollector::new(OTHERS_MAX);
+    placed(disk, ground, &mut others)?;
+    let mut taken: Result<(), Full> = Ok(());
+    let journal = ground.roles.journal;
+    if what.journal
+        && let Ok(found) = Journal::find(disk, &ground.layout, journal)?
+    {
+        taken = taken.and_then(|()| {
+            found
+                .idle_blocks()
+                .try_for_each(|run| candidates.insert(run))
+        });
+    }
+    let walked = walk(
+        disk,
+        &ground.layout,
+        &ground.roles,
+        Scan::Held,
+        &mut |reference| {
+            let Reference { inode, run, holds } = reference;
+            match holds {
+                Holds::Nothing if what.unwritten => {
+                    taken = taken.and_then(|()| candidates.insert(run))
+                }
+                // Of these the candidates have what may go.
+                Holds::Contents if what.journal && inode == journal => {}
+                _ => others.insert(run),
+            }
+            Ok(())
+        },
+    );
+    if let Err(damage) = Stop::inner(walked)? {
+        return Ok(Err(damage.into()));
+    }
+    let Ok(candidates) = taken.and_then(|()| candidates.finish()) else {
+        let limit = u64::try_from(CANDIDATES_MAX).unwrap_or(u64::MAX);
+        return Ok(Err(NotDropped::TooMany { limit }));
+    };
+    // A block that is a candidate twice is somebody else's each time.
+    let single = |run: &BlockRun| !candidates.overlaps().meet(*run);
+    let single: Vec<_> = candidates.runs().iter().copied().filter(single).collect();
+    let runs = subtract(&single, others.finish());
+    Ok(Ok(Dropped { runs }))
+}
+
+/// Adds to `others` what lies where the superblock and the group descriptors
+/// say.
+fn placed<R: ReadAt + ?Sized>(
+    disk: &R,
+    ground: &Ground,
+    others: &mut WideCollector,
+) -> Result<(), Error> {
+    let geometry = &ground.layout.geometry;
+    let mut groups = GroupReader::new(disk, &ground.layout);
+    if let Some(block) = ground.roles.mmp_block {
+        others.insert(BlockRun::new(block, 1));
+    }
+    for group in 0..geometry.group_count() {
+        others.insert(geometry.base_metadata(group));
+        for run in groups.descriptor(group)?.metadata(geometry) {
+            others.insert(run);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Which filesystem is looked for, and what of it counts.
+
+use clap::Args;
+use ext_blocks::SuperblockAt;
+
+use super::choice::{ContentArg, TailArg, parse_block_size};
+
+#[derive(Args, Debug)]
+pub(crate) struct FilesystemArgs {
+    /// What to store
+    #[arg(long, default_value = "used")]
+    pub(crate) content: ContentArg,
+
+    /// The bytes behind the end of the filesystem
+    #[arg(long, default_value = "keep")]
+    pub(crate) tail: TailArg,
+
+    /// Keep what lies in inode tables that were never used, which is not part
+    /// of the filesystem; otherwise they read as zeros
+    #[arg(long)]
+    pub(crate) keep_uninit: bool,
+
+    /// Go by the copy of the superblock in block BLOCK, whatever is in the first.
+    /// The filesystem then counts as one that was not left clean. A damaged
+    /// superblock is replaced by a copy without this, if it can still be told to
+    /// be one
+    #[arg(long, value_name = "BLOCK", requires = "block_size")]
+    superblock: Option<u64>,
+
+    /// Size of the blocks that --superblock counts in: 1K to 64K
+    #[arg(long, value_name = "SIZE", requires = "superblock", value_parser = parse_block_size)]
+    block_size: Option<u64>,
+}
+
+impl FilesystemArgs {
+    /// The superblock that was asked for.
+    pub(crate) fn superblock(&self) -> Option<SuperblockAt> {
+        Some(SuperblockAt {
+            block: self.superblock?,
+            block_bytes: self.block_size?,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! `qcow2 blocks`: which bytes of a disk are in use, as ranges.
+
+mod print;
+
+use std::io::{self, BufWriter, Write};
+
+use blockio::{Disk, Extent, ExtentKind, ReadAt, in_use};
+use serde::Serialize;
+
+use crate::args::BlocksArgs;
+use crate::failure::{Failure, Outcome};
+use crate::filesystem::FilesystemReport;
+use crate::kept::{Kept, Question};
+use crate::output::SCHEMA;
+
+/// Bytes of a disk by what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+struct Totals {
+    /// In use.
+    data: u64,
+    /// In use, and reads as zeros.
+    zero: u64,
+    unused: u64,
+}
+
+/// What is said before the ranges.
+#[derive(Debug, Serialize)]
+struct Head {
+    schema: u32,
+    command: &'static str,
+    source: String,
+    disk_bytes: u64,
+    content: &'static str,
+    kept_whole: Option<String>,
+    notes: Vec<String>,
+    damage: Vec<String>,
+    damage_count: u64,
+    filesystem: Option<FilesystemReport>,
+    totals: Totals,
+}
+
+/// Why a list ended early.
+#[derive(Debug)]
+enum Stop {
+    Failed(Failure),
+    /// The output took no more.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// Lists what of a source is in use.
+pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
+    let disk = Disk::open(&args.source)?;
+    let user = in_use::source_in_use(&disk)?.map(|user| user.to_string());
+    if let Some(user) = &user
+        && !args.allow_mounted
+    {
+        let message = format!("{user}; --allow-mounted lists it all the same");
+        return Err(Failure::because(&args.source, message));
+    }
+    let question = Question {
+        args: &args.filesystem,
+        path: &args.source,
+        in_use: user.as_deref(),
+        salvage: false,
+    };
+    let kept = Kept::decide(question, &disk)?;
+    let list = List { args, kept: &kept };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let listed = list.head(disk.size()).and_then(|head| {
+        list.print(&head, &mut out)?;
+        out.flush()?;
+        Ok(head.outcome())
+    });
+    match listed {
+        Ok(outcome) => Ok(outcome),
+        // A reader that left early has what it wanted.
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Done),
+        Err(Stop::Output(error)) => Err(Failure::Failed(format!("report: {error}"))),
+        Err(Stop::Failed(failure)) => Err(failure),
+    }
+}
+
+impl Head {
+    fn outcome(&self) -> Outcome {
+        if self.kept_whole.is_some() || !self.notes.is_empty() || self.damage_count > 0 {
+            Outcome::DoneWithNotes
+        } else {
+            Outcome::Done
+        }
+    }
+}
+
+/// The ranges of a source.
+struct List<'a> {
+    args: &'a BlocksArgs,
+    kept: &'a Kept<'a>,
+}
+
+impl List<'_> {
+    fn head(&self, disk_bytes: u64) -> Result<Head, Stop> {
+        let mut totals = Totals::default();
+        self.each(|extent| {
+            let total = match extent.kind {
+                ExtentKind::Data | ExtentKind::Unreadable => &mut totals.data,
+                ExtentKind::Zero => &mut totals.zero,
+                ExtentKind::Unused => &mut totals.unused,
+            };
+            *total += extent.length;
+            Ok(())
+        })?;
+        let kept = self.kept;
+        let (damage, damage_count) = kept.damage();
+        let filesystem = kept.filesystem.as_ref();
+        Ok(Head {
+            schema: SCHEMA,
+            command: "blocks",
+            source: self.args.source.display().to_string(),
+            disk_bytes,
+            content: kept.content(),
+            kept_whole: kept.kept_whole.clone(),
+            notes: kept.notes.clone(),
+            damage,
+            damage_count,
+            filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
+            totals,
+        })
+    }
+
+    /// Gives each extent of the disk to `take`.
+    fn each(&self, mut take: impl FnMut(Extent) -> io::Result<()>) -> Result<(), Stop> {
+        for extent in self.kept.extents() {
+            let extent =
+                extent.map_err(|error| Stop::Failed(Failure::about(&self.args.source, &error)))?;
+            take(extent)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,237 @@
+//! One image: packed, proven if asked to, and reported.
+
+use std::path::Path;
+use std::time::Instant;
+
+use blockio::{ReadAt, Spool, StreamTarget, Target, TargetOptions, WriteAt};
+use qcow2_format::ClusterBits;
+use qcow2_reader::{Image, OpenOptions};
+use qcow2_writer::{Compression, PackOptions, PackReport};
+
+use super::lost::{LostMap, LostReport};
+use super::report::Report;
+use super::source::Source;
+use crate::args::{ContentArg, PackArgs};
+use crate::commands::info::compat_name;
+use crate::failure::{Causes, Failure, Outcome, STDOUT};
+use crate::filesystem::FilesystemReport;
+use crate::kept::Kept;
+use crate::output;
+use crate::progress::Progress;
+use crate::verify::{self, VerifyError};
+
+/// The bytes that are packed.
+#[derive(Clone, Copy)]
+pub(super) enum Data<'a> {
+    /// Those of the source.
+    Source,
+    /// Those that were made of them.
+    Derived(&'a dyn ReadAt),
+}
+
+/// What is packed, and how.
+pub(super) struct Job<'a> {
+    pub(super) args: &'a PackArgs,
+    pub(super) compression: Option<Compression>,
+    pub(super) started: Instant,
+    pub(super) source: &'a Source<'a>,
+    pub(super) data: Data<'a>,
+    pub(super) kept: &'a Kept<'a>,
+}
+
+impl Job<'_> {
+    /// Does it.
+    pub(super) fn run(&self) -> Result<Outcome, Failure> {
+        let (args, source) = (self.args, self.source);
+        let map = LostMap::begin(args, source)?;
+        let (target, packed, sha256) = if args.to_stdout() {
+            (None, self.pack_to_stdout()?, None)
+        } else {
+            let target = Target::create(&args.image, &self.target_options())?;
+            let packed = self.pack(&target)?;
+            let sha256 = self.prove(&target)?;
+            (Some(target), packed, sha256)
+        };
+        source.release()?;
+        let change = source.changes()?;
+        let lost = source.lost();
+        if let (Some(map), Some(lost)) = (map, &lost) {
+            map.write(lost)?;
+        }
+        target.map_or(Ok(()), Target::commit)?;
+
+        let mut report = self.describe(packed);
+        report.notes.extend(change);
+        report.lost = lost.as_ref().map(LostReport::new);
+        report.sha256 = sha256;
+        report.seconds = self.started.elapsed().as_secs_f64();
+        if !args.run.quiet {
+            output::print(&report, args.run.output.output, args.to_stdout())?;
+        }
+        Ok(report.outcome())
+    }
+
+    fn cluster_bits(&self) -> ClusterBits {
+        self.args.cluster_size.unwrap_or_default()
+    }
+
+    fn target_options(&self) -> TargetOptions {
+        TargetOptions {
+            force: self.args.force,
+            sync: !self.args.no_sync,
+            sources: vec![self.source.identity()],
+            head_bytes: self.cluster_bits().bytes(),
+            ..TargetOptions::default()
+        }
+    }
+
+    fn data(&self) -> &dyn ReadAt {
+        match self.data {
+            Data::Source => self.source.data(),
+            Data::Derived(data) => data,
+        }
+    }
+
+    fn pack(&self, target: &Target) -> Result<PackReport, Failure> {
+        self.with_options(|options| {
+            qcow2_writer::pack(self.data(), || self.kept.extents(), target, options)
+        })
+    }
+
+    /// Packs to the standard output, by way of a temporary file.
+    fn pack_to_stdout(&self) -> Result<PackReport, Failure> {
+        let spool =
+            Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
+        let target =
+            StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
+        self.with_options(|options| {
+            let extents = || self.kept.extents();
+            qcow2_writer::pack_stream(self.data(), extents, &spool, &target, options)
+        })
+    }
+
+    fn with_options(
+        &self,
+        pack: impl FnOnce(&PackOptions<'_>) -> Result<PackReport, qcow2_writer::Error>,
+    ) -> Result<PackReport, Failure> {
+        let args = self.args;
+        let bar = Progress::new(&args.run, "packing");
+        let show = |progress: qcow2_writer::Progress| {
+            bar.update(progress.done_bytes, progress.total_bytes);
+            if progress.done_bytes == progress.total_bytes && !args.verify {
+                // What it says is asked for again.
+                let _ = self.source.release();
+            }
+        };
+        let options = PackOptions {
+            cluster_bits: self.cluster_bits(),
+            version: args.compat.into(),
+            refcount_order: args.refcount_bits,
+            compression: self.compression,
+            reflink: args.reflink.into(),
+            threads: args.run.threads(),
+            progress: Some(&show),
+            sync: !args.no_sync,
+        };
+        pack(&options).map_err(|error| match error {
+            // Not salvaged: zeros in their place would prove that all is free.
+            qcow2_writer::Error::Extents(error) if args.salvage => Failure::because(
+                &args.source,
+                format_args!("{}; --content all does without it", Causes(&*error)),
+            ),
+            error => Failure::about(blamed(args, &error), &error),
+        })
+    }
+
+    /// Reads the finished image back as `--verify` and `--digest` want it; the
+    /// digest, if asked for.
+    fn prove(&self, target: &Target) -> Result<Option<String>, Failure> {
+        let args = self.args;
+        if !args.verify && !args.digest {
+            return Ok(None);
+        }
+        target
+            .sync()
+            .map_err(|error| Failure::about(&args.image, &error))?;
+        let image = Image::open(target.uncached(), &OpenOptions::default())
+            .map_err(|error| Failure::about(&args.image, &error))?;
+        let blame = |error: VerifyError| match error {
+            VerifyError::Source(_) => Failure::about(&args.source, &error),
+            _ => Failure::about(&args.image, &error),
+        };
+        let disk_bytes = self.kept.disk_bytes;
+        if args.verify {
+            let bar = Progress::new(&args.run, "verifying");
+            let again = match self.data {
+                Data::Source => self.source.again(),
+                Data::Derived(data) => Box::new(data),
+            };
+            let extents = self.kept.extents();
+            verify::verify(&*again, extents, &image, args.run.threads(), |done| {
+                bar.update(done, disk_bytes);
+            })
+            .map_err(blame)?;
+        }
+        self.source.release()?;
+        if !args.digest {
+            return Ok(None);
+        }
+        let bar = Progress::new(&args.run, "digesting");
+        verify::sha256(&image, args.run.threads(), |done| {
+            bar.update(done, disk_bytes);
+        })
+        .map(Some)
+        .map_err(blame)
+    }
+
+    fn describe(&self, packed: PackReport) -> Report {
+        let (args, kept) = (self.args, self.kept);
+        let filesystem = kept.filesystem.as_ref();
+        let (mut damage, mut damage_count) = kept.damage();
+        if let Some(found) = self.source.mmp_damage() {
+            damage.push(format!("{found}: nothing tells who uses the filesystem"));
+            damage_count += 1;
+        }
+        Report {
+            schema: output::SCHEMA,
+            command: "pack",
+            source: args.source.display().to_string(),
+            image: args.image.display().to_string(),
+            asked_for_all: args.filesystem.content == ContentArg::All,
+            content: kept.content(),
+            kept_whole: kept.kept_whole.clone(),
+            old_superblock: kept.old_copy.map(|at| at.offset()),
+            filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
+            disk_bytes: packed.disk_bytes,
+            used_bytes: packed.used_bytes,
+            stored_bytes: packed.stored_bytes,
+            shared_bytes: packed.shared_bytes,
+            image_bytes: packed.image_bytes,
+            cluster_size: self.cluster_bits().bytes(),
+            compat: compat_name(args.compat.into()),
+            refcount_bits: args.refcount_bits.bits(),
+            compression: self.compression.map_or("none", |codec| codec.name()),
+            codec: self.compression.map(|codec| codec.codec()),
+            compressed_clusters: packed.compressed_clusters,
+            frozen: self.source.frozen_on(),
+            notes: kept.notes.clone(),
+            recovered: args.recover,
+            damage,
+            damage_count,
+            lost: None,
+            verified: args.verify,
+            sha256: None,
+            seconds: 0.0,
+        }
+    }
+}
+
+/// The file that `error` is about.
+fn blamed<'a>(args: &'a PackArgs, error: &qcow2_writer::Error) -> &'a Path {
+    use qcow2_writer::ErrorKind;
+    match error.kind() {
+        ErrorKind::Source => &args.source,
+        _ if args.to_stdout() => Path::new(STDOUT),
+        _ => &args.image,
+    }
+}

@@ -1,0 +1,218 @@
+//! What of a disk is kept, and why.
+
+use std::path::Path;
+
+use blockio::{Extent, ExtentKind, ReadAt};
+use ext_blocks::damage::Finding;
+use ext_blocks::{
+    Content, Damage, Detected, Filesystem, Metadata, Recovered, SuperblockAt, Tail, Trust, Unclean,
+};
+
+use crate::args::{ContentArg, FilesystemArgs, TailArg};
+use crate::failure::{Causes, Failure};
+
+/// A disk, and what is known of it beforehand.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) args: &'a FilesystemArgs,
+    /// What it is called in messages.
+    pub(crate) path: &'a Path,
+    /// Who may write to it while it is read.
+    pub(crate) in_use: Option<&'a str>,
+    /// What cannot be read proves nothing, and does not end the run.
+    pub(crate) salvage: bool,
+}
+
+/// What of a disk is kept.
+pub(crate) struct Kept<'s> {
+    pub(crate) disk_bytes: u64,
+    pub(crate) filesystem: Option<Filesystem<'s, dyn ReadAt + 's>>,
+    decides: Decides,
+    /// Why everything is kept although less was asked for.
+    pub(crate) kept_whole: Option<String>,
+    /// A superblock left over from a filesystem that is no longer there.
+    pub(crate) old_copy: Option<SuperblockAt>,
+    /// What else is worth knowing.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What decides which bytes are kept.
+enum Decides {
+    /// Nothing: all of them are.
+    Nobody,
+    /// The filesystem, though it may decide to keep everything.
+    Filesystem,
+    /// What in the filesystem is metadata.
+    Metadata(Metadata),
+}
+
+/// The extents of a disk.
+pub(crate) type Extents<'e> =
+    Box<dyn Iterator<Item = Result<Extent, ext_blocks::Error>> + Send + 'e>;
+
+impl<'s> Kept<'s> {
+    /// Decides it for `disk`.
+    pub(crate) fn decide(question: Question<'_>, disk: &'s dyn ReadAt) -> Result<Self, Failure> {
+        let Question { args, path, .. } = question;
+        let mut kept = Self {
+            disk_bytes: disk.size(),
+            filesystem: None,
+            decides: Decides::Nobody,
+            kept_whole: None,
+            old_copy: None,
+            notes: Vec::new(),
+        };
+        if args.content == ContentArg::All {
+            kept.keep_whole_in_use(question);
+            return Ok(kept);
+        }
+        match ext_blocks::detect(disk, &options(args)) {
+            Ok(Detected::Ext(filesystem)) => kept.take(question, filesystem)?,
+            Ok(Detected::Nothing { .. }) if args.content != ContentArg::Used => {
+                return Err(Failure::because(path, "there is no ext filesystem here"));
+            }
+            Ok(Detected::Nothing { .. }) if args.superblock().is_some() => {
+                return Err(Failure::because(path, "there is no ext superblock there"));
+            }
+            Ok(Detected::Nothing { copy }) => {
+                kept.old_copy = copy;
+                kept.keep_whole_in_use(question);
+            }
+            Err(error) if question.salvage && args.content != ContentArg::Metadata => {
+                let why = format!("{}, so nothing is proven free", Causes(&error));
+                kept.kept_whole = Some(why);
+            }
+            Err(error) => return Err(Failure::about(path, &error)),
+        }
+        Ok(kept)
+    }
+
+    fn keep_whole_in_use(&mut self, question: Question<'_>) {
+        let why = |user| format!("{user}, so nothing is proven free");
+        self.kept_whole = question.in_use.map(why);
+    }
+
+    fn take(
+        &mut self,
+        question: Question<'_>,
+        filesystem: Filesystem<'s, dyn ReadAt + 's>,
+    ) -> Result<(), Failure> {
+        let distrust = match filesystem.trust() {
+            Trust::Nothing(why) => Some(why.to_string()),
+            _ => None,
+        };
+        if question.args.content == ContentArg::Metadata {
+            let metadata = filesystem
+                .metadata()
+                .map_err(|error| Failure::about(question.path, &error))?
+                .map_err(|why| {
+                    let message = format!("no metadata can be told from data: {why}");
+                    Failure::because(question.path, message)
+                })?;
+            self.decides = Decides::Metadata(metadata);
+            self.notes.extend(question.in_use.map(str::to_owned));
+            self.notes.extend(distrust);
+        } else {
+            self.keep_whole_in_use(question);
+            if self.kept_whole.is_none() {
+                self.decides = Decides::Filesystem;
+                self.kept_whole = distrust;
+            }
+        }
+        self.filesystem = Some(filesystem);
+        let unclean = self.unclean();
+        self.notes.extend(unclean);
+        Ok(())
+    }
+
+    /// The disk as extents; the same each time.
+    pub(crate) fn extents(&self) -> Extents<'_> {
+        match (&self.decides, &self.filesystem) {
+            (Decides::Metadata(metadata), _) => Box::new(metadata.extents()),
+            (Decides::Filesystem, Some(filesystem)) => Box::new(filesystem.used_extents()),
+            _ => {
+                let all = Extent::new(0..self.disk_bytes, ExtentKind::Data);
+                Box::new((all.length > 0).then_some(Ok(all)).into_iter())
+            }
+        }
+    }
+
+    /// What is kept, in a word.
+    pub(crate) fn content(&self) -> &'static str {
+        match &self.decides {
+            Decides::Metadata(_) => "metadata",
+            Decides::Filesystem if self.kept_whole.is_none() => "used",
+            Decides::Filesystem | Decides::Nobody => "all",
+        }
+    }
+
+    /// Size of a block in bytes, where the metadata of a filesystem is kept: the
+    /// unit of what is kept.
+    pub(crate) fn metadata_unit(&self) -> Option<u64> {
+        let Decides::Metadata(_) = &self.decides else {
+            return None;
+        };
+        let geometry = self.filesystem.as_ref()?.info().geometry.as_ref()?;
+        Some(geometry.block_bytes())
+    }
+
+    /// The disk after its journal was replayed.
+    pub(crate) fn recovered(&self, path: &Path) -> Result<Recovered<'_, dyn ReadAt + 's>, Failure> {
+        let Some(filesystem) = &self.filesystem else {
+            let message = "there is no ext filesystem here whose journal could be replayed";
+            return Err(Failure::because(path, message));
+        };
+        filesystem
+            .recovered()
+            .map_err(|error| Failure::about(path, &error))?
+            .map_err(|why| Failure::because(path, format!("it cannot be recovered: {why}")))
+    }
+
+    /// How the filesystem was left, where it decides.
+    fn unclean(&self) -> Option<String> {
+        let Unclean { log, state, .. } = self.deciding()?.unclean();
+        let log = log.map(|log| format!("{log}; they are kept"));
+        let state = state.map(|state| format!("{state}; kept is also what any inode refers to"));
+        match (log, state) {
+            (Some(log), Some(state)) => Some(format!("{log}; {state}")),
+            (log, state) => log.or(state),
+        }
+    }
+
+    fn deciding(&self) -> Option<&Filesystem<'s, dyn ReadAt + 's>> {
+        match &self.decides {
+            Decides::Nobody => None,
+            Decides::Filesystem | Decides::Metadata(_) => self.filesystem.as_ref(),
+        }
+    }
+
+    /// Damage found where the filesystem decides, each with what was done about
+    /// it, and how much there is in all.
+    pub(crate) fn damage(&self) -> (Vec<String>, u64) {
+        let damage = match &self.decides {
+            Decides::Metadata(metadata) => Some(metadata.damage()),
+            _ => self.deciding().map(Filesystem::damage),
+        };
+        let Some(damage) = damage else {
+            return (Vec::new(), 0);
+        };
+        let line = |finding: &Finding| format!("{finding}: {}", finding.consequence());
+        let lines = damage.findings().iter().map(line).collect();
+        (lines, Damage::total(damage))
+    }
+}
+
+fn options(args: &FilesystemArgs) -> ext_blocks::Options {
+    ext_blocks::Options {
+        content: match args.content {
+            ContentArg::Ext => Content::Ext,
+            ContentArg::Used | ContentArg::Metadata | ContentArg::All => Content::Probe,
+        },
+        keep_uninit: args.keep_uninit,
+        tail: match args.tail {
+            TailArg::Keep => Tail::Keep,
+            TailArg::Drop => Tail::Drop,
+        },
+        superblock: args.superblock(),
+    }
+}
