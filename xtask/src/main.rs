@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod crash;
 mod demo;
+mod hostile;
 mod matrix;
 mod mount;
 mod oracle;
@@ -78,6 +79,14 @@ const TASKS: &[Task] = &[
         help: [
             "[--full] [--bin PROGRAM] [--only TEXT] [--keep DIR]",
             "filesystems the kernel was writing when the machine stopped; as root",
+        ],
+    },
+    Task {
+        name: "hostile",
+        run: hostile::run,
+        help: [
+            "[--cases N] [--bin PROGRAM]",
+            "every field of real filesystems set to values nobody would write",
         ],
     },
     Task {
