@@ -77,6 +77,22 @@ pub(crate) fn superblock(bytes: &[u8; SUPERBLOCK_BYTES]) -> u32 {
     crc32c(u32::MAX, &[covered])
 }
 
+/// What the checksums of a filesystem start from: `s_checksum_seed`, or the
+/// checksum of `s_uuid`.
+pub(crate) fn seed(sb: &Superblock) -> u32 {
+    if sb.incompat.contains(Incompat::CSUM_SEED) {
+        sb.s_checksum_seed
+    } else {
+        crc32c(u32::MAX, &[&sb.s_uuid])
+    }
+}
+
+/// The hash of an attribute's value that is in an inode of its own, which
+/// filesystems without other checksums keep, too.
+pub(crate) fn attribute_value(seed: u32, value: &[u8]) -> u32 {
+    crc32c(seed, &[value])
+}
+
 /// The checksums a filesystem keeps, and what they start from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Checksums {
@@ -97,12 +113,7 @@ pub(crate) enum Checksums {
 impl Checksums {
     pub(crate) fn new(sb: &Superblock) -> Self {
         if sb.ro_compat.contains(RoCompat::METADATA_CSUM) {
-            let seed = if sb.incompat.contains(Incompat::CSUM_SEED) {
-                sb.s_checksum_seed
-            } else {
-                crc32c(u32::MAX, &[&sb.s_uuid])
-            };
-            Self::Crc32c { seed }
+            Self::Crc32c { seed: seed(sb) }
         } else if sb.ro_compat.contains(RoCompat::GDT_CSUM) {
             Self::Crc16 { uuid: sb.s_uuid }
         } else {
@@ -159,10 +170,29 @@ impl Checksums {
         self.seeded(&[&number.to_le_bytes(), &generation.to_le_bytes(), covered])
     }
 
-    /// `mmp_checksum` as it should be of the block of multiple mount protection:
-    /// all bytes before the field, 0x000..0x3fc.
-    pub(crate) fn mmp(&self, bytes: &[u8; 1024]) -> Option<u32> {
-        let (covered, _) = bytes.split_at(0x3fc);
+    /// The checksum in the tail of a block of a directory, as it should be.
+    /// `covered` is a leaf without its tail; of an index node the entries, the
+    /// first half of the tail, and zeros for the second.
+    pub(crate) fn directory_block(
+        &self,
+        number: u32,
+        generation: u32,
+        covered: &[&[u8]],
+    ) -> Option<u32> {
+        let (number, generation) = (number.to_le_bytes(), generation.to_le_bytes());
+        self.seeded(&[&[&number[..], &generation], covered].concat())
+    }
+
+    /// `h_checksum` of the block of extended attributes in `block`, as it
+    /// should be: everything but the field itself, 0x10..0x14.
+    pub(crate) fn attribute_block(&self, block: u64, bytes: &[u8]) -> Option<u32> {
+        let head = bytes.get(..0x10)?;
+        let tail = bytes.get(0x14..)?;
+        self.seeded(&[&block.to_le_bytes(), head, &[0; 4], tail])
+    }
+
+    /// `mmp_checksum`, as it should be; `covered` is all before the field.
+    pub(crate) fn mmp(&self, covered: &[u8]) -> Option<u32> {
         self.seeded(&[covered])
     }
 

@@ -183,6 +183,14 @@ pub enum Finding {
         /// The group.
         group: u32,
     },
+    /// An inode that something names, among those that were never used.
+    #[error("group {group}: inode {inode} was never used, yet something names it")]
+    UnusedInodeNamed {
+        /// The group.
+        group: u32,
+        /// The first such inode that was found.
+        inode: u32,
+    },
     /// An inode with something wrong, or its map; the first of it.
     #[error("inode {inode}: {damage}")]
     Inode {
@@ -247,7 +255,8 @@ impl Finding {
             Self::UnusedInodes { .. }
             | Self::InodeBitmapChecksum { .. }
             | Self::FreeInodeCount { .. }
-            | Self::UnusedInodeInUse { .. } => Consequence::TableKept,
+            | Self::UnusedInodeInUse { .. }
+            | Self::UnusedInodeNamed { .. } => Consequence::TableKept,
             Self::Journal { .. } | Self::JournalSuperblock { .. } | Self::MmpBlock { .. } => {
                 Consequence::BitmapsDecide
             }

@@ -7,6 +7,7 @@ use crate::admission::{check_superblock, unclean_state};
 use crate::backup::{self, Backup};
 use crate::claims;
 use crate::damage::{Damage, Finding, LogDamage};
+use crate::droppable::Dropped;
 use crate::error::Error;
 use crate::feature::Incompat;
 use crate::filesystem::{Content, Detected, Filesystem, Info, Known, Options, Replayed, Tail};
@@ -54,6 +55,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
         damage: Damage::default(),
         known: Known::Nothing,
         replayed: None,
+        dropped: Dropped::default(),
         tail: match options.tail {
             Tail::Keep => ExtentKind::Data,
             Tail::Drop => ExtentKind::Unused,

@@ -1,5 +1,7 @@
 //! Used blocks whose contents nobody will read: an image may leave them out.
 
+use std::ops::Range;
+
 use blockio::ReadAt;
 
 use crate::damage::NotDropped;
@@ -29,10 +31,22 @@ pub struct Droppable {
 }
 
 /// Blocks that are left out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Dropped {
     /// Ascending, none touching the next.
     pub(crate) runs: Vec<BlockRun>,
+    /// log2 of the block size in bytes.
+    block_bits: u32,
+}
+
+impl Dropped {
+    /// The bytes of the disk that are left out: ascending, none touching the
+    /// next.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> {
+        let byte_of = |block: u64| block << self.block_bits;
+        let runs = self.runs.iter();
+        runs.map(move |run| byte_of(run.start)..byte_of(run.end))
+    }
 }
 
 /// Finds the blocks of a clean filesystem that may be dropped, and are nothing
@@ -47,14 +61,19 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
     placed(disk, ground, &mut others)?;
     let mut taken: Result<(), Full> = Ok(());
     let journal = ground.roles.journal;
+    let mut journal_sorted = false;
     if what.journal
         && let Ok(found) = Journal::find(disk, &ground.layout, journal)?
+        && let Some(runs) = found.idle()
     {
-        taken = taken.and_then(|()| {
-            found
-                .idle_blocks()
-                .try_for_each(|run| candidates.insert(run))
-        });
+        journal_sorted = true;
+        let mut kept = 1;
+        for run in runs {
+            let (first, rest) = run.split(kept);
+            others.insert(first);
+            taken = taken.and_then(|()| candidates.insert(rest));
+            kept = 0;
+        }
     }
     let walked = walk(
         disk,
@@ -65,10 +84,9 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
             let Reference { inode, run, holds } = reference;
             match holds {
                 Holds::Nothing if what.unwritten => {
-                    taken = taken.and_then(|()| candidates.insert(run))
+                    taken = taken.and_then(|()| candidates.insert(run));
                 }
-                // Of these the candidates have what may go.
-                Holds::Contents if what.journal && inode == journal => {}
+                Holds::Contents if journal_sorted && inode == journal => {}
                 _ => others.insert(run),
             }
             Ok(())
@@ -85,7 +103,8 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
     let single = |run: &BlockRun| !candidates.overlaps().meet(*run);
     let single: Vec<_> = candidates.runs().iter().copied().filter(single).collect();
     let runs = subtract(&single, others.finish());
-    Ok(Ok(Dropped { runs }))
+    let block_bits = ground.layout.geometry.block_bytes().trailing_zeros();
+    Ok(Ok(Dropped { runs, block_bits }))
 }
 
 /// Adds to `others` what lies where the superblock and the group descriptors

@@ -21,6 +21,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A temporary file failed.
+    #[error("a temporary file cannot be used")]
+    Spool(#[source] io::Error),
 }
 
 /// The families of [`Error`].
@@ -35,7 +38,7 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Read { .. } => ErrorKind::Io,
+            Self::Read { .. } | Self::Spool(_) => ErrorKind::Io,
         }
     }
 }
@@ -59,10 +62,15 @@ pub enum Structure {
     Directory,
     /// A block of an extent tree, or an indirect block.
     MappingBlock,
-    /// Blocks of a journal.
-    Journal,
+    /// Contents of a file that is the filesystem's own, the target of a link or
+    /// the value of an attribute.
+    Contents,
+    /// A block of extended attributes.
+    Attributes,
     /// The block of multiple mount protection.
     Mmp,
+    /// Blocks of a journal.
+    Journal,
 }
 
 impl fmt::Display for Structure {
@@ -76,8 +84,10 @@ impl fmt::Display for Structure {
             Self::Inode => "inode",
             Self::Directory => "directory",
             Self::MappingBlock => "extent or indirect block",
-            Self::Journal => "journal",
+            Self::Contents => "target of a link, attribute value or file of the filesystem",
+            Self::Attributes => "block of extended attributes",
             Self::Mmp => "block of multiple mount protection",
+            Self::Journal => "journal",
         })
     }
 }

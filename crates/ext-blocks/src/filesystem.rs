@@ -12,6 +12,7 @@ use crate::group::Layout;
 use crate::journal::{DeviceLog, Journal, Overlay};
 use crate::metadata::{self, Ground, Metadata};
 use crate::recover::{self, CannotRecover, Recovered};
+use crate::scramble::{self, CannotScramble, ScrambleKey, Scrambled};
 use crate::superblock::Superblock;
 use crate::survey::{GroupMap, Survey};
 use crate::trust::{Distrust, LogState, Trust, Unclean};
@@ -118,6 +119,7 @@ pub struct Filesystem<'d, R: ?Sized> {
     pub(crate) damage: Damage,
     pub(crate) known: Known,
     pub(crate) replayed: Option<Replayed>,
+    pub(crate) dropped: Dropped,
     pub(crate) tail: ExtentKind,
 }
 
@@ -204,10 +206,31 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         match &self.known {
             Known::Nothing => UsedExtents::everything(disk),
             Known::Groups(layout, groups) => {
-                UsedExtents::from_bitmaps(&self.overlay, layout, groups, self.tail)
+                let dropped = &self.dropped.runs;
+                UsedExtents::from_bitmaps(&self.overlay, layout, groups, dropped, self.tail)
             }
             Known::Log(log) => UsedExtents::from_runs(disk, &log.runs, log.block_bytes),
         }
+    }
+
+    /// Leaves `dropped` out of the used extents from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the storage fails.
+    pub fn leave_out(&mut self, dropped: Dropped) -> Result<(), Error> {
+        self.dropped = dropped;
+        let mut used_bytes = 0u64;
+        for extent in self.used_extents() {
+            let extent = extent?;
+            if extent.kind == ExtentKind::Data {
+                used_bytes = used_bytes.saturating_add(extent.length);
+            }
+        }
+        let left_out = self.info.used_bytes.saturating_sub(used_bytes);
+        self.info.used_bytes = used_bytes;
+        self.info.free_bytes = self.info.free_bytes.saturating_add(left_out);
+        Ok(())
     }
 
     /// The blocks that hold metadata, whatever the state of the filesystem. The
@@ -235,6 +258,34 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
                 droppable::find(self.overlay.disk(), ground, what)
             }
             _ => Ok(Err(NotDropped::NotClean)),
+        }
+    }
+
+    /// The metadata of a filesystem whose journal holds nothing, with names that
+    /// tell nothing: whoever has not the `key` cannot find the old ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] where the storage or a temporary file fails. The inner error
+    /// where there are names that would be left.
+    pub fn scrambled(
+        &self,
+        key: &ScrambleKey,
+    ) -> Result<Result<Scrambled<'_, R>, CannotScramble>, Error> {
+        let ground = match &self.ground {
+            Ok(ground) => ground,
+            Err(distrust) => return Ok(Err(CannotScramble::Distrusted(*distrust))),
+        };
+        if self.overlay.log().is_some() {
+            return Ok(Err(CannotScramble::NotRecovered));
+        }
+        let metadata = metadata::find(&self.overlay, ground)?;
+        match scramble::scramble(self.overlay.disk(), ground, metadata, key) {
+            Ok(scrambled) => Ok(Ok(scrambled)),
+            Err(scramble::Halt::Failed(error)) => Err(error),
+            Err(scramble::Halt::Distrust(distrust)) => {
+                Ok(Err(CannotScramble::Distrusted(distrust)))
+            }
         }
     }
 

@@ -339,6 +339,13 @@ impl Geometry {
         self.byte_of(blocks.next_multiple_of(1 << self.ratio_bits) - blocks)
     }
 
+    /// The block of the superblock in `group`, the first or a copy.
+    pub(crate) fn superblock_in(&self, group: u32) -> Option<u64> {
+        let group = u64::from(group);
+        let block = self.first_block(group).max(self.superblock_block());
+        (self.has_superblock(group) && block < self.block_count).then_some(block)
+    }
+
     /// Whether `group` holds a superblock.
     fn has_superblock(&self, group: u64) -> bool {
         let power_of = |base: u64| {

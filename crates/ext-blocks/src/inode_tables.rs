@@ -1,6 +1,8 @@
 //! All inodes of a filesystem, from its inode tables in the order of the
 //! groups.
 
+use std::ops::Range;
+
 use blockio::ReadAt;
 
 use crate::bitmap::Bitmap;
@@ -64,8 +66,8 @@ struct Place<'d> {
     descriptor: &'d Descriptor,
     /// In the table of the group, from 0.
     index: u32,
-    /// Inodes at the start of the table that may ever have been used.
-    held: u32,
+    /// It is among those that were ever used.
+    held: bool,
 }
 
 /// Reads inode tables in large pieces. Memory: one piece, one bitmap.
@@ -75,6 +77,7 @@ pub(crate) struct InodeTables<'a, R: ?Sized> {
     layout: &'a Layout,
     groups: GroupReader<'a, R>,
     scan: Scan,
+    bytes: Vec<u8>,
     /// The inodes in use of the group `bitmap_of`.
     bitmap: Bitmap,
     bitmap_of: Option<u32>,
@@ -92,9 +95,14 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
             layout,
             groups,
             scan,
+            bytes: Vec::new(),
             bitmap: Bitmap::default(),
             bitmap_of: None,
         }
+    }
+
+    pub(crate) fn descriptor(&mut self, group: u32) -> Result<Descriptor, Error> {
+        self.groups.descriptor(group)
     }
 
     /// Gives `visit` every inode in use, but for those of groups that have no
@@ -104,44 +112,60 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
         visit: &mut impl FnMut(Met<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let geometry = &self.layout.geometry;
-        let inode_bytes = u64::from(geometry.inode_bytes());
-        // At least one: an inode is at most a block.
-        let piece = u32::try_from(PIECE_BYTES >> inode_bytes.trailing_zeros());
-        let mut bytes = Vec::new();
+        let stored = geometry.inodes_per_group();
         for group in 0..geometry.group_count() {
-            let descriptor = self.groups.descriptor(group)?;
-            let table = BlockRun::new(descriptor.inode_table, geometry.table_blocks());
-            if !geometry.holds_all(table) {
-                continue;
-            }
-            let stored = geometry.inodes_per_group();
-            let held = descriptor.inodes_held(stored).unwrap_or(stored);
+            let held = self.groups.descriptor(group)?.inodes_held(stored);
+            let held = held.unwrap_or(stored);
             let wanted = match self.scan {
                 Scan::Held => held,
                 Scan::Whole => stored,
             };
-            let mut index = 0;
-            while index < wanted {
-                let count = wanted.saturating_sub(index).min(piece.unwrap_or(1));
-                let indices = index..index.saturating_add(count);
-                index = indices.end;
-                let before = u64::from(indices.start).saturating_mul(inode_bytes);
-                let length = u64::from(count).saturating_mul(inode_bytes);
-                bytes.resize(to_index(length), 0);
-                let at = geometry.byte_of(table.start).saturating_add(before);
-                read(self.disk, Structure::Inode, at, &mut bytes)?;
-                let inodes = bytes.chunks_exact(to_index(inode_bytes));
-                for (index, bytes) in indices.zip(inodes) {
-                    let place = Place {
-                        group,
-                        descriptor: &descriptor,
-                        index,
-                        held,
-                    };
-                    self.inode(place, bytes, visit)?;
-                }
+            self.walk_group(group, 0..held, true, visit)?;
+            self.walk_group(group, held..wanted, false, visit)?;
+        }
+        Ok(())
+    }
+
+    /// Gives `visit` every inode in use of those at `indices` in the table of
+    /// `group`, all of which were ever used, or none.
+    pub(crate) fn walk_group<E: From<Error>>(
+        &mut self,
+        group: u32,
+        indices: Range<u32>,
+        held: bool,
+        visit: &mut impl FnMut(Met<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let geometry = &self.layout.geometry;
+        let descriptor = self.groups.descriptor(group)?;
+        let table = BlockRun::new(descriptor.inode_table, geometry.table_blocks());
+        if !geometry.holds_all(table) {
+            return Ok(());
+        }
+        let inode_bytes = u64::from(geometry.inode_bytes());
+        // At least one: an inode is at most a block.
+        let most = u32::try_from(PIECE_BYTES >> inode_bytes.trailing_zeros()).unwrap_or(1);
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut next = indices.start;
+        while next < indices.end {
+            let piece = next..next.saturating_add(most).min(indices.end);
+            next = piece.end;
+            let before = u64::from(piece.start).saturating_mul(inode_bytes);
+            let length = u64::from(piece.end.saturating_sub(piece.start));
+            bytes.resize(to_index(length.saturating_mul(inode_bytes)), 0);
+            let at = geometry.byte_of(table.start).saturating_add(before);
+            read(self.disk, Structure::Inode, at, &mut bytes)?;
+            let inodes = bytes.chunks_exact(to_index(inode_bytes));
+            for (index, bytes) in piece.zip(inodes) {
+                let place = Place {
+                    group,
+                    descriptor: &descriptor,
+                    index,
+                    held,
+                };
+                self.inode(place, bytes, visit)?;
             }
         }
+        self.bytes = bytes;
         Ok(())
     }
 
@@ -168,7 +192,7 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
         visit(Met {
             inode: &Inode::decode(bytes, number, geometry),
             damage,
-            held: place.index < place.held,
+            held: place.held,
         })
     }
 

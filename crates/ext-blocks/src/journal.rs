@@ -103,11 +103,10 @@ impl Journal {
         self.superblock.start.is_none()
     }
 
-    /// The blocks of an empty journal that nobody reads: all behind its
-    /// superblock.
-    pub(crate) fn idle_blocks(&self) -> impl Iterator<Item = BlockRun> {
-        let idle = self.is_empty() && self.errno() == 0;
-        self.blocks.behind_first().filter(move |_| idle)
+    /// Its blocks, where nobody will read more of them than the first, which
+    /// holds its superblock.
+    pub(crate) fn idle(&self) -> Option<&[BlockRun]> {
+        (self.is_empty() && self.errno() == 0).then(|| self.blocks.runs())
     }
 
     /// The superblock of the journal once its log is replayed, up to transaction

@@ -435,3 +435,6 @@ fn extent(entry: &[u8]) -> (BlockRun, bool) {
 }
 
 const _: () = assert!(I_BLOCK_BYTES == 4 * (DIRECT_POINTERS + 3));
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The metadata of a filesystem: all that e2fsck, debugfs and dumpe2fs look
 //! at, and little else. What is damaged is kept as far as it can be found.
 
+use std::ops::Range;
+
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
 
 use crate::admission::check_superblock;
@@ -13,7 +15,7 @@ use crate::inode::Inode;
 use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan, first_unusable};
 use crate::journal::Overlay;
 use crate::mapping::{Item, MapForm, Mapper};
-use crate::never_used::NeverUsed;
+use crate::never_used::{Named, NeverUsed};
 use crate::roles::Roles;
 use crate::runs::{BlockRun, WideCollector, subtract};
 use crate::superblock::{Superblock, read_superblock};
@@ -28,7 +30,7 @@ pub struct Metadata {
     geometry: Geometry,
     disk_bytes: u64,
     /// Ascending, none touching the next.
-    runs: Vec<BlockRun>,
+    pub(crate) runs: Vec<BlockRun>,
     damage: Damage,
 }
 
@@ -57,6 +59,11 @@ impl Metadata {
         self.runs = subtract(&self.runs, dropped.runs.iter().copied());
     }
 
+    /// The bytes of `run`.
+    pub(crate) const fn bytes_of(&self, run: BlockRun) -> Range<u64> {
+        self.geometry.byte_of(run.start)..self.geometry.byte_of(run.end)
+    }
+
     /// What is wrong with the metadata.
     #[must_use]
     pub const fn damage(&self) -> &Damage {
@@ -67,6 +74,7 @@ impl Metadata {
 /// A superblock that is believed, and what follows from it.
 #[derive(Debug)]
 pub(crate) struct Ground {
+    pub(crate) superblock: Superblock,
     pub(crate) layout: Layout,
     pub(crate) roles: Roles,
 }
@@ -74,6 +82,7 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn new(sb: &Superblock, geometry: Geometry, from_copy: bool) -> Self {
         Self {
+            superblock: sb.clone(),
             layout: Layout::new(sb, geometry, from_copy),
             roles: Roles::new(sb),
         }
@@ -124,7 +133,7 @@ pub(crate) fn select<R: ReadAt + ?Sized>(
     selected: &mut WideCollector,
     damage: &mut Damage,
 ) -> Result<(), Error> {
-    let Ground { layout, roles } = ground;
+    let Ground { layout, roles, .. } = ground;
     let unusable = first_unusable(&mut GroupReader::new(disk, layout))?;
     if unusable.is_none() && !layout.from_copy {
         return Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Held);
@@ -186,13 +195,19 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
             let descriptor = groups.descriptor(group)?;
             self.group(&descriptor, scan);
         }
-        for number in self.roles.named_inodes() {
-            if let Some(block) = self.never_used.block_of(number)? {
-                self.block(block);
-            }
+        for inode in self.roles.named_inodes() {
+            self.never_used.name(inode);
         }
         let mut tables = InodeTables::new(self.disk, self.layout, groups, scan);
-        tables.walk(&mut |met| self.met(&met))
+        tables.walk(&mut |met| self.met(&met))?;
+        // e2fsck looks at what was never used where something names it.
+        let stored = self.layout.geometry.inodes_per_group();
+        while let Some(Named { group, inode, held }) = self.never_used.take() {
+            self.damage.push(Finding::UnusedInodeNamed { group, inode });
+            self.group(&tables.descriptor(group)?, Scan::Whole);
+            tables.walk_group(group, held..stored, false, &mut |met| self.met(&met))?;
+        }
+        Ok(())
     }
 
     /// What lies where the superblock alone says.
@@ -288,7 +303,7 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
         if guess {
             self.map(inode, looks, whole || !inode.is_regular(), &mut None)?;
         }
-        if let Some(block) = inode.maybe_directory(&self.layout.geometry) {
+        if !has_map && let Some(block) = inode.maybe_directory(&self.layout.geometry) {
             self.block(block);
         }
         Ok(())
@@ -314,8 +329,7 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
                 Item::Blocks { run, .. } if whole => {
                     selected.insert(run);
                     if inode.is_directory() {
-                        let found = &mut |block| selected.insert(BlockRun::new(block, 1));
-                        never_used.named_in(run, found)?;
+                        never_used.name_all_in(run)?;
                     }
                 }
                 Item::Blocks { .. } => {}

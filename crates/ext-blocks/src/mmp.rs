@@ -97,7 +97,7 @@ impl Mmp {
             return Self::Damaged(MmpDamage::Magic { block, found });
         }
         let stored = u32_at(bytes, 0x3fc);
-        if let Some(computed) = checksums.mmp(bytes)
+        if let Some(computed) = checksums.mmp(bytes.split_at(0x3fc).0)
             && computed != stored
         {
             return Self::Damaged(MmpDamage::Checksum {

@@ -18,13 +18,25 @@ const ENTRY_BYTES: usize = 8;
 /// Largest block of which a directory entry gives its length as it is.
 const PLAIN_LENGTHS_MAX: usize = 1 << 15;
 
-/// Knows which inodes were never used. Memory: four bytes a group.
+/// A group with an inode that is named, and was never used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) group: u32,
+    pub(crate) inode: u32,
+    /// How many inodes of the group were used.
+    pub(crate) held: u32,
+}
+
+/// Knows which inodes were never used, and finds those that are named. Memory:
+/// four bytes a group.
 #[derive(Debug)]
 pub(crate) struct NeverUsed<'a, R: ?Sized> {
     disk: &'a R,
-    groups: GroupReader<'a, R>,
-    /// How many inodes of a group were ever used. Empty where all were.
+    layout: &'a Layout,
+    /// How many inodes of a group were ever used, or all where that is known to
+    /// be wrong. Empty where all were.
     held: Vec<u32>,
+    named: Vec<Named>,
     bytes: Vec<u8>,
 }
 
@@ -43,43 +55,40 @@ impl<'a, R: ReadAt + ?Sized> NeverUsed<'a, R> {
         }
         Ok(Self {
             disk,
-            groups,
+            layout,
             held,
+            named: Vec::new(),
             bytes: Vec::new(),
         })
     }
 
-    /// The block with inode `number`, where it was never used.
-    pub(crate) fn block_of(&mut self, number: u32) -> Result<Option<u64>, Error> {
-        let geometry = &self.groups.layout().geometry;
-        let per_group = geometry.inodes_per_group().max(1);
-        let Some(index) = number.checked_sub(1) else {
-            return Ok(None);
-        };
-        let group = index.div_euclid(per_group);
-        let index = index.rem_euclid(per_group);
-        let held = self.held.get(to_index(u64::from(group)));
-        if held.is_none_or(|held| index < *held) {
-            return Ok(None);
-        }
-        let table = self.groups.descriptor(group)?.inode_table;
-        let before = u64::from(index).saturating_mul(u64::from(geometry.inode_bytes()));
-        let within = before >> geometry.block_bytes().trailing_zeros();
-        let block = table.checked_add(within);
-        Ok(block.filter(|block| geometry.holds(*block)))
+    /// A group with inodes that are named and were never used; each group once.
+    pub(crate) fn take(&mut self) -> Option<Named> {
+        self.named.pop()
     }
 
-    /// Gives `found` the blocks of the inodes that the directory blocks `run`
-    /// name, where they were never used.
-    pub(crate) fn named_in(
-        &mut self,
-        run: BlockRun,
-        found: &mut impl FnMut(u64),
-    ) -> Result<(), Error> {
+    /// Something names `inode`; 0 is none.
+    pub(crate) fn name(&mut self, inode: u32) {
+        let per_group = self.layout.geometry.inodes_per_group().max(1);
+        let Some(index) = inode.checked_sub(1) else {
+            return;
+        };
+        let group = index.div_euclid(per_group);
+        let Some(held) = self.held.get_mut(to_index(u64::from(group))) else {
+            return;
+        };
+        if index.rem_euclid(per_group) >= *held {
+            let held = std::mem::replace(held, per_group);
+            self.named.push(Named { group, inode, held });
+        }
+    }
+
+    /// The entries in the directory blocks `run` name inodes.
+    pub(crate) fn name_all_in(&mut self, run: BlockRun) -> Result<(), Error> {
         if self.held.is_empty() {
             return Ok(());
         }
-        let geometry = &self.groups.layout().geometry;
+        let geometry = &self.layout.geometry;
         let block_bytes = geometry.block_bytes();
         let most = (PIECE_BYTES >> block_bytes.trailing_zeros()).max(1);
         let mut bytes = std::mem::take(&mut self.bytes);
@@ -91,11 +100,7 @@ impl<'a, R: ReadAt + ?Sized> NeverUsed<'a, R> {
             let at = geometry.byte_of(piece.start);
             read(self.disk, Structure::Directory, at, &mut bytes)?;
             for block in bytes.chunks_exact(to_index(block_bytes)) {
-                for number in named_inodes(block) {
-                    if let Some(block) = self.block_of(number)? {
-                        found(block);
-                    }
-                }
+                named_inodes(block).for_each(|inode| self.name(inode));
             }
         }
         self.bytes = bytes;

@@ -15,7 +15,7 @@ const JNL_BACKUP_BLOCKS: u8 = 1;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Roles {
     /// Inodes below are reserved.
-    first_inode: u32,
+    pub(crate) first_inode: u32,
     /// `s_journal_inum`, or 0.
     pub(crate) journal: u32,
     /// Quota files and the orphan file; 0 where there is none.
@@ -54,6 +54,18 @@ impl Roles {
     pub(crate) fn named_inodes(&self) -> impl Iterator<Item = u32> {
         let named = [self.journal, self.first_orphan];
         named.into_iter().chain(self.others)
+    }
+
+    /// Whether inode `number` is a quota file.
+    pub(crate) fn is_quota(&self, number: u32) -> bool {
+        let [user, group, project, _] = self.others;
+        [user, group, project].contains(&number)
+    }
+
+    /// Whether inode `number` is the orphan file.
+    pub(crate) fn is_orphan_file(&self, number: u32) -> bool {
+        let [.., orphan_file] = self.others;
+        orphan_file == number
     }
 
     /// Whether `inode` is none of its users'. Whatever the flags say of a

@@ -24,6 +24,12 @@ impl BlockRun {
         self.end.saturating_sub(self.start)
     }
 
+    /// The first `count` blocks, and the others.
+    pub(crate) fn split(self, count: u64) -> (Self, Self) {
+        let cut = self.start.saturating_add(count).min(self.end);
+        (Self { end: cut, ..self }, Self { start: cut, ..self })
+    }
+
     /// The blocks in both runs.
     pub(crate) fn intersection(self, other: Self) -> Self {
         Self {

@@ -64,6 +64,9 @@ pub(crate) struct Superblock {
     pub(crate) s_jnl_blocks: [u8; 60],
     pub(crate) s_mmp_block: u64,
     pub(crate) s_checksum_type: u8,
+    /// What hashes of names start from.
+    pub(crate) s_hash_seed: [u8; 16],
+    pub(crate) s_flags: u32,
     pub(crate) s_usr_quota_inum: u32,
     pub(crate) s_grp_quota_inum: u32,
     pub(crate) s_backup_bgs: [u32; 2],
@@ -119,6 +122,8 @@ impl Superblock {
             s_jnl_blocks: array_at(bytes, 0x10c),
             s_mmp_block: join(u32_at(bytes, 0x168), u32_at(bytes, 0x16c)),
             s_checksum_type: array_at::<1>(bytes, 0x175)[0],
+            s_hash_seed: array_at(bytes, 0xec),
+            s_flags: u32_at(bytes, 0x160),
             s_usr_quota_inum: u32_at(bytes, 0x240),
             s_grp_quota_inum: u32_at(bytes, 0x244),
             s_backup_bgs: [u32_at(bytes, 0x24c), u32_at(bytes, 0x250)],

@@ -5,8 +5,8 @@ use std::ops::Range;
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
 
 use crate::bitmap::Bitmap;
+use crate::cut::Cut;
 use crate::error::Error;
-use crate::geometry::Geometry;
 use crate::group::{GroupReader, Layout, Verdict, verdict_of};
 use crate::joined::Joiner;
 use crate::journal::Overlay;
@@ -18,12 +18,12 @@ use crate::survey::GroupMap;
 /// [`Filesystem::used_extents`](crate::Filesystem::used_extents); ends after
 /// the first error.
 #[derive(Debug)]
-pub struct UsedExtents<'a, R: ?Sized>(Merge<WithZeros<'a, Source<'a, R>>>);
+pub struct UsedExtents<'a, R: ?Sized>(Merge<Cut<'a, Cut<'a, Source<'a, R>>>>);
 
 impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
     /// All of `disk` is used.
     pub(crate) fn everything(disk: &'a R) -> Self {
-        Self::new(Source::Everything(Some(0..disk.size())), &[], None)
+        Self::new(Source::Everything(Some(0..disk.size())), &[], &[], 0)
     }
 
     /// The bytes of `runs` of blocks are used, which ascend without overlaps, and
@@ -35,14 +35,16 @@ impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
             runs,
             block_bytes,
         };
-        Self::new(Source::Runs(runs), &[], None)
+        Self::new(Source::Runs(runs), &[], &[], 0)
     }
 
-    /// What the block bitmaps on `disk` say, as far as they are trusted.
+    /// What the block bitmaps on `disk` say, as far as they are trusted, without
+    /// the blocks that are `dropped`.
     pub(crate) fn from_bitmaps(
         disk: &'a Overlay<'a, R>,
         layout: &'a Layout,
         groups: &'a GroupMap,
+        dropped: &'a [BlockRun],
         tail: ExtentKind,
     ) -> Self {
         let joined = groups.joined.as_deref();
@@ -55,17 +57,19 @@ impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
             bitmap: Bitmap::default(),
             at: At::Start,
         };
-        let geometry = Some(&layout.geometry);
-        Self::new(Source::Groups(runs), &groups.uninit, geometry)
+        let block_bits = layout.geometry.block_bytes().trailing_zeros();
+        Self::new(Source::Groups(runs), &groups.uninit, dropped, block_bits)
     }
 
-    fn new(source: Source<'a, R>, zeros: &'a [BlockRun], geometry: Option<&'a Geometry>) -> Self {
-        Self(Merge::new(WithZeros {
-            inner: source,
-            zeros,
-            geometry,
-            rest: None,
-        }))
+    fn new(
+        source: Source<'a, R>,
+        zeros: &'a [BlockRun],
+        dropped: &'a [BlockRun],
+        block_bits: u32,
+    ) -> Self {
+        let with_zeros = Cut::new(source, zeros, block_bits, ExtentKind::Zero);
+        let without_dropped = Cut::new(with_zeros, dropped, block_bits, ExtentKind::Unused);
+        Self(Merge::new(without_dropped))
     }
 }
 
@@ -214,61 +218,5 @@ impl<R: ReadAt + ?Sized> GroupRuns<'_, R> {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// Cuts the blocks in `zeros` out of the used runs of `inner`.
-#[derive(Debug)]
-struct WithZeros<'a, I> {
-    inner: I,
-    /// Ascending; those behind which the walk is are gone.
-    zeros: &'a [BlockRun],
-    /// `None` where there are no zeros.
-    geometry: Option<&'a Geometry>,
-    /// What is left of the last run of `inner`.
-    rest: Option<Extent>,
-}
-
-impl<I: Iterator<Item = Result<Extent, Error>>> Iterator for WithZeros<'_, I> {
-    type Item = Result<Extent, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let extent = match self.rest.take() {
-            Some(rest) => rest,
-            None => match self.inner.next()? {
-                Ok(extent) => extent,
-                Err(error) => return Some(Err(error)),
-            },
-        };
-        if extent.kind != ExtentKind::Data {
-            return Some(Ok(extent));
-        }
-        let (first, rest) = self.split(extent);
-        self.rest = rest.filter(|rest| rest.length > 0);
-        Some(Ok(first))
-    }
-}
-
-impl<I> WithZeros<'_, I> {
-    /// The first part of `extent` that is of one kind, and what follows it.
-    fn split(&mut self, extent: Extent) -> (Extent, Option<Extent>) {
-        while let (Some(zero), Some(geometry)) = (self.zeros.first(), self.geometry) {
-            let zero = geometry.byte_of(zero.start)..geometry.byte_of(zero.end);
-            if zero.end <= extent.start {
-                self.zeros = self.zeros.get(1..).unwrap_or_default();
-                continue;
-            }
-            let (cut, kind) = if zero.start > extent.start {
-                (zero.start, ExtentKind::Data)
-            } else {
-                (zero.end, ExtentKind::Zero)
-            };
-            let cut = cut.min(extent.end());
-            return (
-                Extent::new(extent.start..cut, kind),
-                Some(Extent::new(cut..extent.end(), ExtentKind::Data)),
-            );
-        }
-        (extent, None)
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use blockio::{Extent, ExtentKind, ReadAt};
 use ext_blocks::damage::Finding;
 use ext_blocks::{
-    Content, Damage, Detected, Filesystem, Metadata, Recovered, SuperblockAt, Tail, Trust, Unclean,
+    Content, Damage, Detected, Dropped, Filesystem, Metadata, Recovered, SuperblockAt, Tail, Trust,
+    Unclean,
 };
 
 use crate::args::{ContentArg, FilesystemArgs, TailArg};
@@ -95,20 +96,24 @@ impl<'s> Kept<'s> {
     fn take(
         &mut self,
         question: Question<'_>,
-        filesystem: Filesystem<'s, dyn ReadAt + 's>,
+        mut filesystem: Filesystem<'s, dyn ReadAt + 's>,
     ) -> Result<(), Failure> {
+        let dropped = self.dropped(question, &filesystem)?;
         let distrust = match filesystem.trust() {
             Trust::Nothing(why) => Some(why.to_string()),
             _ => None,
         };
         if question.args.content == ContentArg::Metadata {
-            let metadata = filesystem
+            let mut metadata = filesystem
                 .metadata()
                 .map_err(|error| Failure::about(question.path, &error))?
                 .map_err(|why| {
                     let message = format!("no metadata can be told from data: {why}");
                     Failure::because(question.path, message)
                 })?;
+            if let Some(dropped) = &dropped {
+                metadata.leave_out(dropped);
+            }
             self.decides = Decides::Metadata(metadata);
             self.notes.extend(question.in_use.map(str::to_owned));
             self.notes.extend(distrust);
@@ -117,12 +122,35 @@ impl<'s> Kept<'s> {
             if self.kept_whole.is_none() {
                 self.decides = Decides::Filesystem;
                 self.kept_whole = distrust;
+                if let Some(dropped) = dropped {
+                    filesystem
+                        .leave_out(dropped)
+                        .map_err(|error| Failure::about(question.path, &error))?;
+                }
             }
         }
         self.filesystem = Some(filesystem);
         let unclean = self.unclean();
         self.notes.extend(unclean);
         Ok(())
+    }
+
+    /// What is left out of `filesystem`, if that was asked for and can be.
+    fn dropped(
+        &mut self,
+        question: Question<'_>,
+        filesystem: &Filesystem<'s, dyn ReadAt + 's>,
+    ) -> Result<Option<Dropped>, Failure> {
+        let Some(what) = question.args.droppable() else {
+            return Ok(None);
+        };
+        let dropped = filesystem
+            .droppable(what)
+            .map_err(|error| Failure::about(question.path, &error))?;
+        if let Err(why) = &dropped {
+            self.notes.push(format!("nothing is left out: {why}"));
+        }
+        Ok(dropped.ok())
     }
 
     /// The disk as extents; the same each time.

@@ -48,12 +48,16 @@ impl Allocator {
 mod tests {
     use super::*;
     use crate::error::Unrepresentable;
-    use qcow2_format::{ClusterBits, RefcountOrder, Version};
+    use qcow2_format::{ClusterBits, Geometry, RefcountOrder, Version};
 
     #[test]
     fn clusters_are_handed_out_once_and_up_to_the_limit() {
         let order = RefcountOrder::from_bits(64).unwrap();
-        let layout = Layout::new(64 << 30, Version::V3, ClusterBits::MIN, order).unwrap();
+        let geometry = Geometry {
+            cluster_bits: ClusterBits::MIN,
+            extended_l2: false,
+        };
+        let layout = Layout::new(64 << 30, Version::V3, geometry, order).unwrap();
         let mut allocator = Allocator::new(&layout);
         let front = layout.front_clusters();
         assert_eq!(allocator.take(&layout).unwrap().0, front * 512);

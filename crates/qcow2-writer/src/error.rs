@@ -42,6 +42,19 @@ pub enum Error {
         /// Length of the disk in bytes.
         size: u64,
     },
+    /// An extent cannot be told apart from its neighbours.
+    #[error(
+        "an exact allocation is made of units of {unit_bytes} bytes, and an extent of {length} \
+         bytes at {start:#x} is not"
+    )]
+    Unaligned {
+        /// Guest offset of the extent.
+        start: u64,
+        /// Its length in bytes.
+        length: u64,
+        /// Size of a cluster or, with extended L2 entries, of a subcluster.
+        unit_bytes: u64,
+    },
     /// Bytes that are in use are known to be unreadable.
     #[error("{length} bytes of the disk at {start:#x} are in use and cannot be read")]
     Unreadable {
@@ -231,6 +244,29 @@ pub enum Unrepresentable {
         /// Width of a refcount in bits.
         bits: u32,
     },
+    /// Version 2 of the format has no zero clusters.
+    #[error(
+        "an exact allocation needs version 3 of the format (compat 1.1); version 2 (compat 0.10) \
+         has no zero clusters"
+    )]
+    ZeroClusters,
+    /// Version 2 of the format has no extended L2 entries.
+    #[error(
+        "extended L2 entries need version 3 of the format (compat 1.1); version 2 (compat 0.10) \
+         has none"
+    )]
+    ExtendedL2Version,
+    /// Subclusters would be too small.
+    #[error(
+        "extended L2 entries need clusters of {cluster_bytes_min} bytes at least; these have \
+         {cluster_bytes}"
+    )]
+    ExtendedL2Clusters {
+        /// Size of a cluster in bytes.
+        cluster_bytes: u64,
+        /// The smallest that would do, in bytes.
+        cluster_bytes_min: u64,
+    },
     /// Version 2 of the format has deflate only.
     #[error(
         "{name} compression needs version 3 of the format (compat 1.1); version 2 (compat 0.10) \
@@ -282,9 +318,10 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unrepresentable(why) => why.kind(),
-            Self::OutOfRange { .. } | Self::NotTiled { .. } | Self::NothingToShare { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::OutOfRange { .. }
+            | Self::NotTiled { .. }
+            | Self::Unaligned { .. }
+            | Self::NothingToShare { .. } => ErrorKind::Invalid,
             Self::Unreadable { .. }
             | Self::Extents(_)
             | Self::ReadDisk { .. }
@@ -311,6 +348,9 @@ impl Unrepresentable {
                 ErrorKind::Limit
             }
             Self::RefcountWidth { .. }
+            | Self::ZeroClusters
+            | Self::ExtendedL2Version
+            | Self::ExtendedL2Clusters { .. }
             | Self::CompressionType { .. }
             | Self::CompressionLevel { .. } => ErrorKind::Invalid,
         }

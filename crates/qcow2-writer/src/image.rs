@@ -2,6 +2,7 @@
 
 mod place;
 mod streams;
+mod zeros;
 
 use std::fmt;
 use std::ops::Range;
@@ -10,7 +11,7 @@ use blockio::{Store, is_zero, len_u64};
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_format::header::CompressionType;
-use qcow2_format::{ClusterBits, GuestOffset, Header, HostOffset, L2Entry, Version};
+use qcow2_format::{ClusterBits, Geometry, GuestOffset, Header, HostOffset, Version};
 
 use crate::allocator::Allocator;
 use crate::data_run::{DataRun, cut};
@@ -18,6 +19,7 @@ use crate::error::Error;
 use crate::l1_table::{L1Table, L2Place};
 use crate::l2_cache::L2Cache;
 use crate::layout::{Layout, RefcountArea};
+use crate::mapping::Mapping;
 use crate::options::WriteOptions;
 use crate::output::Output;
 use crate::refcounts::Refcounts;
@@ -61,6 +63,8 @@ pub struct ImageWriter<'t, T: ?Sized> {
     stored: Stored,
     /// Set where a [`StreamWriter`] writes.
     streams: Option<StreamArea>,
+    /// Whether exactly what is in use is allocated.
+    is_exact: bool,
     /// Whether a write failed: what the tables say is not known to be true.
     broken: bool,
 }
@@ -137,7 +141,10 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         let layout = Layout::new(
             options.size,
             options.version,
-            options.cluster_bits,
+            Geometry {
+                cluster_bits: options.cluster_bits,
+                extended_l2: options.extended_l2,
+            },
             options.refcount_order,
         )?;
         let output = Output::new(target);
@@ -149,13 +156,14 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         Ok(Self {
             output,
             l1: L1Table::new(layout.l1_entries),
-            l2: L2Cache::new(tables, L2_CACHE_BYTES_MAX, layout.cluster_bits),
+            l2: L2Cache::new(tables, L2_CACHE_BYTES_MAX, layout.geometry()),
             allocator: Allocator::new(&layout),
             layout,
             version: options.version,
             sync: options.sync,
             stored: Stored::default(),
             streams: None,
+            is_exact: false,
             broken: false,
         })
     }
@@ -198,6 +206,11 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         }
         self.l2.flush(&self.output)?;
         self.l1.write(&self.layout, &self.output)?;
+        if self.streams.is_some() {
+            // The tables are read back, and the last may end with a hole.
+            let end = self.layout.host_offset(self.allocator.clusters());
+            self.output.set_size(end.0)?;
+        }
         let area = self
             .refcounts()
             .write(self.stream_counts(), &self.layout, &self.output)?;
@@ -239,7 +252,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         // Cleared at the end: tables may be wrong wherever this returns early.
         self.broken = true;
         let mut run = DataRun::new(bytes, offset);
-        for guest in cut(run.range(), self.layout.cluster_bits.l2_coverage_bytes()) {
+        for guest in cut(run.range(), self.layout.geometry().l2_coverage_bytes()) {
             self.put_in_table(&mut run, guest, &needless)?;
         }
         run.write(&self.output)?;
@@ -264,17 +277,21 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
         for guest in cut(guest, bits.bytes()) {
             let index = geometry.l2_index(GuestOffset(guest.start));
-            let (host, is_new) = match table.get(index)? {
+            let before = table.get(index)?;
+            let (host, is_new) = match before.host() {
                 Some(host) => (host, false),
                 None if needless(run.part(&guest)) => continue,
                 None => {
                     let host = self.allocator.take(&self.layout)?;
-                    table.set(index, L2Entry::Data { host, copied: true });
                     self.stored.add(guest.start, &self.layout);
                     clear_around(host, &guest, bits, &self.output)?;
                     (host, true)
                 }
             };
+            let after = before.with_data(host, self.layout.units(&guest));
+            if after != before {
+                table.set(index, Mapping::Cluster(after));
+            }
             let within = bits.offset_in_cluster(guest.start);
             let host = HostOffset(host.0 + within);
             run.push(guest, host, is_new, &self.output)?;
@@ -282,13 +299,13 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         Ok(())
     }
 
-    /// Stores `entry` for the cluster at `guest`, which has none yet.
-    fn map(&mut self, guest: GuestOffset, entry: L2Entry) -> Result<(), Error> {
+    /// Stores `mapping` for the cluster at `guest`, which has none yet.
+    fn map(&mut self, guest: GuestOffset, mapping: Mapping) -> Result<(), Error> {
         let geometry = self.layout.geometry();
         let l1_index = geometry.l1_index(guest);
         let (table_host, is_new) = self.use_table(l1_index)?;
         let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
-        table.set(geometry.l2_index(guest), entry);
+        table.set(geometry.l2_index(guest), mapping);
         self.stored.add(guest.0, &self.layout);
         Ok(())
     }
@@ -313,7 +330,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         let first = self.streams.map_or(end, |streams| streams.first_cluster);
         // Without streams there is nothing to be read.
         let tables = self.streams.into_iter().flat_map(|_| self.l1.in_use());
-        StreamCounts::new(tables, first..end, self.layout.cluster_bits, &self.output)
+        StreamCounts::new(tables, first..end, self.layout.geometry(), &self.output)
     }
 
     /// How often each allocated cluster is used, except by streams.
@@ -344,8 +361,16 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         if header.compression_type != CompressionType::Deflate {
             header.incompatible |= IncompatibleFeatures::COMPRESSION_TYPE;
         }
+        if layout.extended_l2 {
+            header.incompatible |= IncompatibleFeatures::EXTENDED_L2;
+        }
         if size != layout.size {
             header.extensions.push(Extension::ExactSize(layout.size));
+        }
+        if self.is_exact {
+            header.extensions.push(Extension::ExactAllocation {
+                unit_bytes: to_u32(layout.unit_bits.bytes()),
+            });
         }
         header
     }

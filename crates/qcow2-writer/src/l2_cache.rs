@@ -1,23 +1,22 @@
 //! L2 tables in memory, as many as were used last.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use blockio::Store;
 use lru::LruCache;
-use qcow2_format::{ClusterBits, EntryContext, HostOffset, L2Entry, Version};
+use qcow2_format::{Geometry, HostOffset};
 
 use crate::error::Error;
+use crate::mapping::{Cluster, Mapping, never_written};
 use crate::output::{Gather, Output};
 use crate::units::to_usize;
-
-/// Length of an L2 entry in bytes.
-const ENTRY_BYTES: usize = 8;
 
 /// An L2 table in memory.
 #[derive(Debug)]
 pub(crate) struct L2Table {
     host: HostOffset,
-    cluster_bits: ClusterBits,
+    geometry: Geometry,
     /// The table as it is stored: a cluster of big-endian entries.
     bytes: Vec<u8>,
     /// Whether the target does not hold these bytes yet.
@@ -25,41 +24,33 @@ pub(crate) struct L2Table {
 }
 
 impl L2Table {
-    fn entry(&self, index: u64) -> Option<&[u8; ENTRY_BYTES]> {
-        let (entries, _) = self.bytes.as_chunks();
-        entries.get(to_usize(index))
+    /// Where in the table entry `index` is.
+    fn entry(&self, index: u64) -> Range<usize> {
+        let entry_bytes = to_usize(self.geometry.l2_entry_bytes());
+        let start = to_usize(index).saturating_mul(entry_bytes);
+        start..start.saturating_add(entry_bytes)
     }
 
-    /// The host cluster of the guest cluster `index`, if it has one. None is
-    /// compressed where this is asked for.
-    pub(crate) fn get(&self, index: u64) -> Result<Option<HostOffset>, Error> {
-        let raw = self.entry(index).map_or(0, |raw| u64::from_be_bytes(*raw));
-        if raw == 0 {
-            return Ok(None);
-        }
-        let context = EntryContext {
-            cluster_bits: self.cluster_bits,
-            version: Version::V3,
-            external_data_file: false,
-        };
-        match L2Entry::decode(raw, &context, index) {
-            Ok(L2Entry::Data { host, .. }) => Ok(Some(host)),
-            _ => Err(Error::ChangedBelow {
-                table: self.host,
-                index,
-                raw,
-            }),
+    /// The guest cluster `index`. None is compressed where this is asked for.
+    pub(crate) fn get(&self, index: u64) -> Result<Cluster, Error> {
+        let entry = self.bytes.get(self.entry(index)).unwrap_or_default();
+        match Mapping::decode(entry, self.geometry, index) {
+            Some(Mapping::Cluster(cluster)) => Ok(cluster),
+            Some(Mapping::Stream(_)) | None => Err(never_written(entry, self.host, index)),
         }
     }
 
     /// Maps the guest cluster `index`, which is less than the number of entries.
-    pub(crate) fn set(&mut self, index: u64, entry: L2Entry) {
-        let entry = entry.encode(self.cluster_bits);
-        let (entries, _) = self.bytes.as_chunks_mut();
-        if let Some(raw) = entries.get_mut(to_usize(index)) {
-            *raw = entry.to_be_bytes();
-            self.dirty = true;
+    pub(crate) fn set(&mut self, index: u64, mapping: Mapping) {
+        let (raw, bitmap) = mapping.encode(self.geometry);
+        let range = self.entry(index);
+        let Some(entry) = self.bytes.get_mut(range) else {
+            return;
+        };
+        for (word, new) in entry.as_chunks_mut().0.iter_mut().zip([raw, bitmap]) {
+            *word = new.to_be_bytes();
         }
+        self.dirty = true;
     }
 }
 
@@ -67,16 +58,16 @@ impl L2Table {
 #[derive(Debug)]
 pub(crate) struct L2Cache {
     tables: LruCache<u64, L2Table>,
-    cluster_bits: ClusterBits,
+    geometry: Geometry,
 }
 
 impl L2Cache {
     /// A cache of at most `tables` tables and `bytes` bytes, but one table at least.
-    pub(crate) fn new(tables: NonZeroUsize, bytes: u64, cluster_bits: ClusterBits) -> Self {
-        let fitting = NonZeroUsize::new(to_usize(bytes / cluster_bits.bytes()));
+    pub(crate) fn new(tables: NonZeroUsize, bytes: u64, geometry: Geometry) -> Self {
+        let fitting = NonZeroUsize::new(to_usize(bytes / geometry.cluster_bits.bytes()));
         Self {
             tables: LruCache::new(tables.min(fitting.unwrap_or(NonZeroUsize::MIN))),
-            cluster_bits,
+            geometry,
         }
     }
 
@@ -95,17 +86,17 @@ impl L2Cache {
         } else {
             Vec::new()
         };
-        let cluster_bits = self.cluster_bits;
+        let geometry = self.geometry;
         self.tables.try_get_or_insert_mut(l1_index, || {
             let mut bytes = spare;
             bytes.clear();
-            bytes.resize(to_usize(cluster_bits.bytes()), 0);
+            bytes.resize(to_usize(geometry.cluster_bits.bytes()), 0);
             if !is_new {
                 output.read_back(host, &mut bytes)?;
             }
             Ok(L2Table {
                 host,
-                cluster_bits,
+                geometry,
                 bytes,
                 dirty: is_new,
             })

@@ -1,9 +1,12 @@
 //! Where things go in an image, and whether they fit. Pure arithmetic.
 
+use std::ops::Range;
+
 use qcow2_format::limits::{HOST_OFFSET_END, L1_BYTES_MAX, REFCOUNT_TABLE_BYTES_MAX};
 use qcow2_format::{ClusterBits, Geometry, HostOffset, RefcountOrder, Version};
 
 use crate::error::Unrepresentable;
+use crate::units::to_u32;
 
 /// Length of an entry of the L1 table and of the refcount table in bytes.
 const TABLE_ENTRY_BYTES: u64 = 8;
@@ -21,6 +24,10 @@ const PLACE_ROUNDS_MAX: u32 = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) cluster_bits: ClusterBits,
+    /// Size of what is allocated by itself: of a subcluster with extended L2
+    /// entries, else of a cluster.
+    pub(crate) unit_bits: ClusterBits,
+    pub(crate) extended_l2: bool,
     pub(crate) refcount_order: RefcountOrder,
     /// Exact length of the disk in bytes.
     pub(crate) size: u64,
@@ -33,9 +40,22 @@ impl Layout {
     pub(crate) fn new(
         size: u64,
         version: Version,
-        cluster_bits: ClusterBits,
+        geometry: Geometry,
         refcount_order: RefcountOrder,
     ) -> Result<Self, Unrepresentable> {
+        let Geometry {
+            cluster_bits,
+            extended_l2,
+        } = geometry;
+        if extended_l2 && version == Version::V2 {
+            return Err(Unrepresentable::ExtendedL2Version);
+        }
+        let Ok(unit_bits) = ClusterBits::from_bytes(geometry.unit_bytes()) else {
+            return Err(Unrepresentable::ExtendedL2Clusters {
+                cluster_bytes: cluster_bits.bytes(),
+                cluster_bytes_min: ClusterBits::MIN_EXTENDED_L2.bytes(),
+            });
+        };
         if version == Version::V2 && refcount_order != RefcountOrder::DEFAULT {
             return Err(Unrepresentable::RefcountWidth {
                 bits: refcount_order.bits(),
@@ -43,9 +63,11 @@ impl Layout {
         }
         let layout = Self {
             cluster_bits,
+            unit_bits,
+            extended_l2,
             refcount_order,
             size,
-            l1_entries: l1_entries(size, cluster_bits),
+            l1_entries: l1_entries(size, geometry),
         };
         if layout.l1_bytes() > L1_BYTES_MAX {
             return Err(Unrepresentable::L1Table {
@@ -70,8 +92,23 @@ impl Layout {
     pub(crate) fn geometry(&self) -> Geometry {
         Geometry {
             cluster_bits: self.cluster_bits,
-            extended_l2: false,
+            extended_l2: self.extended_l2,
         }
+    }
+
+    /// The cluster that begins at `guest`, as far as it is part of the disk.
+    pub(crate) fn cluster(&self, guest: u64) -> Range<u64> {
+        guest..self.size.min(guest + self.cluster_bits.bytes())
+    }
+
+    /// The units that the bytes `guest` of one cluster lie in, bit by bit from the
+    /// first of the cluster on.
+    pub(crate) fn units(&self, guest: &Range<u64>) -> u32 {
+        let cluster = self.cluster_bits.round_down(guest.start);
+        let below = |units| 1u32.checked_shl(units).map_or(u32::MAX, |bit| bit - 1);
+        let start = to_u32((guest.start - cluster) >> self.unit_bits.bits());
+        let end = to_u32((guest.end - cluster).div_ceil(self.unit_bits.bytes()));
+        below(end) & !below(start)
     }
 
     pub(crate) fn host_offset(&self, cluster: u64) -> HostOffset {
@@ -158,18 +195,21 @@ impl Layout {
     }
 
     fn with_clusters(&self, cluster_bits: ClusterBits) -> Self {
-        Self {
+        let larger = Self {
             cluster_bits,
-            l1_entries: l1_entries(self.size, cluster_bits),
             ..*self
+        };
+        Self {
+            l1_entries: l1_entries(self.size, larger.geometry()),
+            ..larger
         }
     }
 }
 
 /// Entries of the L1 table of a disk of `size` bytes: one at least, because
 /// `qemu-img check` takes the cluster of an empty table for a leak.
-fn l1_entries(size: u64, bits: ClusterBits) -> u64 {
-    bits.l1_entries_for(size).max(1)
+fn l1_entries(size: u64, geometry: Geometry) -> u64 {
+    geometry.l1_entries_for(size).max(1)
 }
 
 fn larger_clusters(than: ClusterBits) -> impl Iterator<Item = ClusterBits> {

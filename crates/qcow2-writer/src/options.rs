@@ -4,12 +4,25 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use blockio::Reflink;
-use qcow2_format::{ClusterBits, RefcountOrder, Version};
+use qcow2_format::{ClusterBits, Geometry, RefcountOrder, Version};
 
 use crate::compress::Compression;
 
 /// L2 tables an [`ImageWriter`](crate::ImageWriter) keeps in memory by default.
 const L2_CACHE_TABLES_DEFAULT: NonZeroUsize = NonZeroUsize::new(512).unwrap();
+
+/// What is allocated in an image, of what is in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Allocation {
+    /// What holds anything but zeros: nothing more is needed to read the disk.
+    #[default]
+    Needed,
+    /// Exactly what is in use. What of it is zeros is marked as such; what is not
+    /// in use is not allocated. So extents must be made of whole clusters or, with
+    /// extended L2 entries, of whole subclusters. A header extension says that the
+    /// image is about what is allocated. Version 3 only.
+    Exact,
+}
 
 /// What an image that is written piece by piece should be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +32,9 @@ pub struct WriteOptions {
     pub size: u64,
     /// Size of a cluster.
     pub cluster_bits: ClusterBits,
+    /// Whether L2 entries are extended: clusters have 32 subclusters then, each
+    /// allocated by itself, and 16 KiB at least. Version 3 only.
+    pub extended_l2: bool,
     /// Version of the format. Version 2 has 16-bit refcounts only.
     pub version: Version,
     /// Width of a refcount.
@@ -30,12 +46,13 @@ pub struct WriteOptions {
 }
 
 impl Default for WriteOptions {
-    /// An empty disk; 64 KiB clusters, version 3, 16-bit refcounts, 512 tables
+    /// An empty disk; 64 KiB clusters, no extended L2 entries, version 3, 16-bit refcounts, 512 tables
     /// in memory, synced.
     fn default() -> Self {
         Self {
             size: 0,
             cluster_bits: ClusterBits::DEFAULT,
+            extended_l2: false,
             version: Version::V3,
             refcount_order: RefcountOrder::DEFAULT,
             l2_cache_tables: L2_CACHE_TABLES_DEFAULT,
@@ -59,12 +76,18 @@ pub struct Progress {
 pub struct PackOptions<'a> {
     /// Size of a cluster.
     pub cluster_bits: ClusterBits,
+    /// Whether L2 entries are extended: clusters have 32 subclusters then, each
+    /// allocated by itself, and 16 KiB at least. Version 3 only.
+    pub extended_l2: bool,
     /// Version of the format. Version 2 has 16-bit refcounts only.
     pub version: Version,
     /// Width of a refcount.
     pub refcount_order: RefcountOrder,
+    /// What is allocated.
+    pub allocation: Allocation,
     /// How clusters are compressed, if they are. One that does not shrink is
-    /// stored as it is.
+    /// stored as it is, and where the allocation is exact, so is one that has
+    /// subclusters not in use.
     pub compression: Option<Compression>,
     /// Threads that read and compress; what is written does not depend on it.
     pub threads: NonZeroUsize,
@@ -75,17 +98,20 @@ pub struct PackOptions<'a> {
     /// Whether whole clusters in use share their blocks with the source. They
     /// are not read then, so those that hold zeros are stored too: the image
     /// may differ from one that shares nothing, and depends on what the
-    /// filesystem can do.
+    /// filesystem can do. Nothing is shared with compression, an exact allocation
+    /// or extended L2 entries.
     pub reflink: Reflink,
 }
 
 impl Default for PackOptions<'_> {
-    /// 64 KiB clusters, version 3, 16-bit refcounts, no compression, all threads,
-    /// no progress, synced, nothing shared.
+    /// 64 KiB clusters, no extended L2 entries, version 3, 16-bit refcounts, what
+    /// is needed, no compression, all threads, no progress, synced, nothing shared.
     fn default() -> Self {
         let image = WriteOptions::default();
         Self {
             cluster_bits: image.cluster_bits,
+            extended_l2: image.extended_l2,
+            allocation: Allocation::default(),
             version: image.version,
             refcount_order: image.refcount_order,
             compression: None,
@@ -97,10 +123,21 @@ impl Default for PackOptions<'_> {
     }
 }
 
+impl PackOptions<'_> {
+    pub(crate) fn geometry(&self) -> Geometry {
+        Geometry {
+            cluster_bits: self.cluster_bits,
+            extended_l2: self.extended_l2,
+        }
+    }
+}
+
 impl fmt::Debug for PackOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PackOptions")
             .field("cluster_bits", &self.cluster_bits)
+            .field("extended_l2", &self.extended_l2)
+            .field("allocation", &self.allocation)
             .field("version", &self.version)
             .field("refcount_order", &self.refcount_order)
             .field("compression", &self.compression)

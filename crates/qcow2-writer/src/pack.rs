@@ -1,22 +1,22 @@
 //! A whole disk, as an image, in one ordered pass.
 
 use std::num::NonZeroUsize;
-use std::ops::Range;
 
 use blockio::{Extent, ReadAt, Reflink, Store};
 use pipeline::BufferPool;
+use qcow2_format::Version;
 
-use crate::batch::{Batches, Loaded};
-use crate::data_ranges::DataRanges;
-use crate::error::Error;
+use crate::batch::{Batches, Content, Loaded};
+use crate::error::{Error, Unrepresentable};
 use crate::image::{ImageReport, ImageWriter};
 use crate::layout::Layout;
 use crate::meter::Meter;
-use crate::options::{PackOptions, WriteOptions};
+use crate::options::{Allocation, PackOptions, WriteOptions};
 use crate::packed::store_packed;
 use crate::plan::Plan;
 use crate::share::{Shared, share};
 use crate::units::to_usize;
+use crate::used_extents::UsedExtents;
 
 /// Bytes that are read, and written, at once, unless a cluster is larger. Less
 /// costs system calls; more makes the page cache look for longer runs of free
@@ -61,6 +61,9 @@ pub struct PackReport {
 /// stored clusters are zeros. The image depends on source, extents and options,
 /// not on threads or timing.
 ///
+/// With [`Allocation::Exact`] the image also says which bytes were in use, down to
+/// the cluster or, with extended L2 entries, the subcluster.
+///
 /// With [`PackOptions::reflink`], clusters that lie wholly in data share their
 /// blocks with `source` instead of being read. Where the first of them cannot,
 /// [`Reflink::Auto`] goes on from there as if nothing were to be shared.
@@ -70,8 +73,8 @@ pub struct PackReport {
 ///
 /// # Errors
 ///
-/// [`Error::Unrepresentable`], [`Error::NotTiled`] and [`Error::Unreadable`],
-/// normally before anything is written; [`Error::Share`] where nothing but
+/// [`Error::Unrepresentable`], [`Error::NotTiled`], [`Error::Unaligned`] and
+/// [`Error::Unreadable`], normally before anything is written; [`Error::Share`] where nothing but
 /// sharing would do; any other [`Error`] where reading or writing fails. There is
 /// no image then.
 ///
@@ -117,10 +120,10 @@ where
         data_bytes,
     } = begin(source, extents(), target, options)?;
     let mut meter = Meter::new(data_bytes, options);
-    let ranges = |unit| DataRanges::new(source, extents(), size).in_units_of(unit);
+    let used = || used_extents(source, extents(), options);
     let stored = match &options.compression {
-        None => store_plain(source, ranges, writer, &mut meter)?,
-        Some(compression) => store_packed(source, ranges(1), writer, compression, &mut meter)?,
+        Some(compression) => store_packed(source, used(), writer, compression, &mut meter)?,
+        None => store_plain(source, used, writer, &mut meter)?,
     };
     meter.tell();
     Ok(stored.report(size, used_bytes))
@@ -148,31 +151,64 @@ impl Stored {
     }
 }
 
-/// Stores the data of `source` as it is; `ranges` says where it is, in units of
-/// so many bytes, and the same each time.
-fn store_plain<S, T, I>(
-    source: &S,
-    ranges: impl Fn(u64) -> I,
+/// What the image must hold of `source`, of which `extents` say what is in use.
+pub(crate) fn used_extents<'s, S, I>(
+    source: &'s S,
+    extents: I,
+    options: &PackOptions<'_>,
+) -> UsedExtents<'s, S, I>
+where
+    S: ReadAt + ?Sized,
+{
+    let used = UsedExtents::new(source, extents, source.size());
+    match options.allocation {
+        Allocation::Needed => used,
+        Allocation::Exact => used.exact(options.geometry().unit_bytes()),
+    }
+}
+
+/// Why nothing can be shared, if so.
+fn unshareable(options: &PackOptions<'_>) -> Option<&'static str> {
+    if options.compression.is_some() {
+        Some("its clusters are compressed")
+    } else if options.allocation == Allocation::Exact {
+        Some("its allocation is exact")
+    } else if options.extended_l2 {
+        Some("its clusters have subclusters")
+    } else {
+        None
+    }
+}
+
+/// Stores the data of `source` as it is; `extents` are the same each time.
+fn store_plain<'s, S, T, I, X>(
+    source: &'s S,
+    extents: impl Fn() -> UsedExtents<'s, S, I>,
     mut writer: ImageWriter<'_, T>,
     meter: &mut Meter<'_>,
 ) -> Result<Stored, Error>
 where
     S: ReadAt + ?Sized,
     T: Store + ?Sized,
-    I: Iterator<Item = Result<Range<u64>, Error>> + Send,
+    I: Iterator<Item = Result<Extent, X>> + Send,
+    X: std::error::Error + Send + Sync + 'static,
 {
     let options = meter.options();
-    let shared = match options.reflink {
-        Reflink::Never => Shared::default(),
-        Reflink::Auto | Reflink::Always => {
-            let ranges = ranges(options.cluster_bits.bytes());
-            share(source, ranges, &mut writer, meter)?
-        }
+    let shared = if options.reflink == Reflink::Never || unshareable(options).is_some() {
+        Shared::default()
+    } else {
+        let extents = extents().in_units_of(options.cluster_bits.bytes());
+        share(source, extents, &mut writer, meter)?
     };
     if shared.end < source.size() {
-        load_each(source, behind(shared.end, ranges(1)), options, |loaded| {
-            for (guest, bytes) in loaded.runs() {
-                writer.put(bytes, guest, |_| false)?;
+        let rest = behind(shared.end, extents());
+        let layout = *writer.layout();
+        load_each(source, rest, &layout, options, |loaded| {
+            for content in loaded.contents() {
+                match content {
+                    Content::Data(guest, bytes) => writer.put(bytes, guest, |_| false)?,
+                    Content::Zeros(guest) => writer.put_zeros(guest)?,
+                }
             }
             meter.add(loaded.data_bytes);
             Ok(())
@@ -208,51 +244,61 @@ where
     I: Iterator<Item = Result<Extent, X>>,
     X: std::error::Error + Send + Sync + 'static,
 {
-    let size = source.size();
-    let bits = options.cluster_bits;
-    let layout = Layout::new(size, options.version, bits, options.refcount_order)?;
-    if let Some(compression) = &options.compression {
-        compression.check(options.version)?;
-        if options.reflink == Reflink::Always {
-            return Err(Error::NothingToShare {
-                why: "its clusters are compressed",
-            });
-        }
+    let (size, version) = (source.size(), options.version);
+    let layout = Layout::new(size, version, options.geometry(), options.refcount_order)?;
+    if options.allocation == Allocation::Exact && version == Version::V2 {
+        return Err(Unrepresentable::ZeroClusters.into());
     }
-    let mut ranges = DataRanges::new(source, extents, size);
-    let plan = Plan::new(&mut ranges, &layout)?;
+    if let Some(compression) = &options.compression {
+        compression.check(version)?;
+    }
+    if let Some(why) = unshareable(options)
+        && options.reflink == Reflink::Always
+    {
+        return Err(Error::NothingToShare { why });
+    }
+    let mut used = used_extents(source, extents, options);
+    let plan = Plan::new(&mut used, &layout)?;
     layout.check(plan.tables.count(), plan.data_clusters)?;
     let mut writer = ImageWriter::create(target, &write_options(size, options))?;
     writer.reserve(plan.tables.iter())?;
+    if options.allocation == Allocation::Exact {
+        writer.be_exact();
+    }
     Ok(Begun {
         writer,
-        used_bytes: ranges.used_bytes(),
+        used_bytes: used.used_bytes(),
         data_bytes: plan.data_bytes,
     })
 }
 
-/// What of `ranges` lies at or behind `start`.
+/// What of `extents` lies at or behind `start`.
 fn behind(
     start: u64,
-    ranges: impl Iterator<Item = Result<Range<u64>, Error>>,
-) -> impl Iterator<Item = Result<Range<u64>, Error>> {
-    ranges
-        .map(move |range| range.map(|range| range.start.max(start)..range.end))
-        .filter(|range| !matches!(range, Ok(range) if range.is_empty()))
+    extents: impl Iterator<Item = Result<Extent, Error>>,
+) -> impl Iterator<Item = Result<Extent, Error>> {
+    let cut = move |extent: Extent| {
+        let range = extent.start.max(start)..extent.end();
+        Extent::new(range, extent.kind)
+    };
+    extents
+        .map(move |extent| extent.map(cut))
+        .filter(|extent| !matches!(extent, Ok(extent) if extent.length == 0))
 }
 
-/// Reads the data of `source` in `ranges`, which ascend, on all threads, and
-/// hands it to `emit` in order.
+/// Reads the data of `source` in `extents`, which ascend, on all threads, and
+/// hands it to `emit` in order, in runs of units.
 pub(crate) fn load_each<S: ReadAt + ?Sized>(
     source: &S,
-    ranges: impl Iterator<Item = Result<Range<u64>, Error>> + Send,
+    extents: impl Iterator<Item = Result<Extent, Error>> + Send,
+    layout: &Layout,
     options: &PackOptions<'_>,
     emit: impl FnMut(Loaded<'_>) -> Result<(), Error> + Send,
 ) -> Result<(), Error> {
     let pool = BufferPool::new();
     pipeline::ordered_map(
         threads(options),
-        Batches::new(ranges, options.cluster_bits, BATCH_BYTES),
+        Batches::new(extents, layout.unit_bits, BATCH_BYTES, options.allocation),
         |batch| batch.load(source, &pool),
         emit,
     )
@@ -262,6 +308,7 @@ fn write_options(size: u64, options: &PackOptions<'_>) -> WriteOptions {
     WriteOptions {
         size,
         cluster_bits: options.cluster_bits,
+        extended_l2: options.extended_l2,
         version: options.version,
         refcount_order: options.refcount_order,
         l2_cache_tables: L2_TABLES,

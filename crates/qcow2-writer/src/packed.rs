@@ -3,15 +3,19 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use blockio::{ReadAt, Store};
+use blockio::{Extent, ReadAt, Store, len_u64, nonzero_runs};
 use pipeline::{BufferPool, PooledBuffer};
 use qcow2_format::GuestOffset;
+use qcow2_format::subcluster::SubclusterBitmap;
 
-use crate::batch::{Batch, Batches};
+use crate::batch::{Batch, Batches, Content, clusters};
 use crate::compress::{Compression, Compressor};
 use crate::error::Error;
 use crate::image::{ImageWriter, StreamWriter};
+use crate::layout::Layout;
+use crate::mapping::bitmap;
 use crate::meter::Meter;
+use crate::options::Allocation;
 use crate::pack::Stored;
 use crate::units::to_usize;
 
@@ -22,24 +26,30 @@ const BATCH_BYTES: u64 = 128 << 10;
 /// Threads that are worth having: the one that emits can keep up with no more.
 const COMPRESSORS_MAX: NonZeroUsize = NonZeroUsize::new(128).unwrap();
 
-/// Stores the data in `ranges` of `source` in compressed clusters.
+/// Stores `extents` of `source` in compressed clusters.
 pub(crate) fn store_packed<S: ReadAt + ?Sized, T: Store + ?Sized>(
     source: &S,
-    ranges: impl Iterator<Item = Result<Range<u64>, Error>> + Send,
+    extents: impl Iterator<Item = Result<Extent, Error>> + Send,
     writer: ImageWriter<'_, T>,
     compression: &Compression,
     meter: &mut Meter<'_>,
 ) -> Result<Stored, Error> {
     let options = meter.options();
+    let layout = *writer.layout();
     let mut writer = StreamWriter::new(writer, compression.compression_type());
     let pool = BufferPool::new();
     pipeline::ordered_map_with(
         options.threads.min(COMPRESSORS_MAX),
-        Batches::new(ranges, options.cluster_bits, BATCH_BYTES),
+        Batches::new(
+            extents,
+            options.cluster_bits,
+            BATCH_BYTES,
+            options.allocation,
+        ),
         || Compressor::new(compression),
-        |compressor, batch| Packed::load(batch, source, &pool, compressor),
+        |compressor, batch| Packed::load(batch, &layout, source, &pool, compressor),
         |packed| {
-            packed.store(source, &pool, &mut writer)?;
+            packed.store(&layout, source, &pool, &mut writer)?;
             meter.add(packed.data_bytes);
             Ok(())
         },
@@ -52,15 +62,23 @@ pub(crate) fn store_packed<S: ReadAt + ?Sized, T: Store + ?Sized>(
     })
 }
 
-/// The clusters of a batch that are not zeros, as they are to be stored.
+/// What a batch holds, as it is to be stored.
 #[derive(Debug)]
 pub(crate) struct Packed<'p> {
     batch: Batch,
     /// What is stored of all clusters, one behind the other.
     buffer: PooledBuffer<'p>,
-    clusters: Vec<PackedCluster>,
+    parts: Vec<Part>,
     /// Bytes that were read.
     pub(crate) data_bytes: u64,
+}
+
+#[derive(Debug)]
+enum Part {
+    /// A cluster with data.
+    Cluster(PackedCluster),
+    /// Guest bytes in use that are zeros.
+    Zeros(Range<u64>),
 }
 
 #[derive(Debug)]
@@ -68,15 +86,23 @@ struct PackedCluster {
     guest: GuestOffset,
     /// What is stored of it, in the buffer.
     range: Range<usize>,
-    /// Whether that is a stream, not the cluster as it is.
-    is_stream: bool,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Stream,
+    /// The cluster as it is.
+    Plain(SubclusterBitmap),
 }
 
 impl<'p> Packed<'p> {
     /// Reads and compresses the data of `batch`. A cluster whose stream would
-    /// not be shorter stays as it is.
+    /// not be shorter stays as it is, and so does one that is not in use as a
+    /// whole, where a stream would say it is.
     pub(crate) fn load<S: ReadAt + ?Sized>(
         batch: Batch,
+        layout: &Layout,
         source: &S,
         pool: &'p BufferPool,
         compressor: &mut Compressor,
@@ -84,57 +110,121 @@ impl<'p> Packed<'p> {
         let cluster_bytes = to_usize(batch.cluster_bits.bytes());
         let loaded = batch.load(source, pool)?;
         let mut buffer = pool.take(loaded.runs().map(|(_, bytes)| bytes.len()).sum());
-        let mut clusters = Vec::new();
+        let mut parts = Vec::new();
         let mut end = 0;
-        for (offset, cluster) in loaded.clusters(cluster_bytes) {
-            let room = &mut buffer[end..end + cluster_bytes];
-            let stream_length = compressor
-                .compress(cluster, &mut room[..cluster_bytes - 1])
-                .map_err(|source| Error::Compress { offset, source })?;
-            if stream_length.is_none() {
-                room.copy_from_slice(cluster);
+        for content in loaded.contents() {
+            let (guest, run) = match content {
+                Content::Data(guest, run) => (guest, run),
+                Content::Zeros(guest) => {
+                    parts.push(Part::Zeros(guest));
+                    continue;
+                }
+            };
+            for (offset, cluster) in clusters(guest, run, cluster_bytes) {
+                let room = &mut buffer[end..end + cluster_bytes];
+                let units = units(&batch, offset, cluster, layout);
+                let stream_length = if says_the_same(&batch, offset, units, layout) {
+                    compressor
+                        .compress(cluster, &mut room[..cluster_bytes - 1])
+                        .map_err(|source| Error::Compress { offset, source })?
+                } else {
+                    None
+                };
+                if stream_length.is_none() {
+                    room.copy_from_slice(cluster);
+                }
+                let range = end..end + stream_length.unwrap_or(cluster_bytes);
+                end = range.end;
+                parts.push(Part::Cluster(PackedCluster {
+                    guest: GuestOffset(offset),
+                    range,
+                    form: stream_length.map_or(Form::Plain(units), |_| Form::Stream),
+                }));
             }
-            let range = end..end + stream_length.unwrap_or(cluster_bytes);
-            end = range.end;
-            clusters.push(PackedCluster {
-                guest: GuestOffset(offset),
-                range,
-                is_stream: stream_length.is_some(),
-            });
         }
         Ok(Self {
             buffer,
-            clusters,
+            parts,
             data_bytes: loaded.data_bytes,
             batch,
         })
     }
 
-    /// Stores the clusters. Where no entry can hold the place of a stream, its
-    /// cluster is stored as it is: far behind in images of hundreds of TiB, so
-    /// to read it again is better than to keep it until then.
+    /// Stores the clusters, and says where the zeros are.
     pub(crate) fn store<S: ReadAt + ?Sized, T: Store + ?Sized>(
         &self,
+        layout: &Layout,
+        source: &S,
+        pool: &BufferPool,
+        writer: &mut StreamWriter<'_, T>,
+    ) -> Result<(), Error> {
+        for part in &self.parts {
+            let cluster = match part {
+                Part::Cluster(cluster) => cluster,
+                Part::Zeros(guest) => {
+                    writer.put_zeros(guest.clone())?;
+                    continue;
+                }
+            };
+            let bytes = &self.buffer[cluster.range.clone()];
+            match cluster.form {
+                Form::Plain(units) => writer.put_plain(cluster.guest, bytes, units)?,
+                Form::Stream => {
+                    if !writer.put_stream(cluster.guest, bytes)? {
+                        self.store_again(cluster.guest, layout, source, pool, writer)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the cluster at `guest` as it is, where no entry can hold the place of
+    /// its stream: far behind in images of hundreds of TiB, so to read it again is
+    /// better than to keep it until then.
+    fn store_again<S: ReadAt + ?Sized, T: Store + ?Sized>(
+        &self,
+        guest: GuestOffset,
+        layout: &Layout,
         source: &S,
         pool: &BufferPool,
         writer: &mut StreamWriter<'_, T>,
     ) -> Result<(), Error> {
         let cluster_bytes = to_usize(self.batch.cluster_bits.bytes());
-        for cluster in &self.clusters {
-            let bytes = &self.buffer[cluster.range.clone()];
-            if !cluster.is_stream {
-                writer.put_plain(cluster.guest, bytes)?;
-            } else if !writer.put_stream(cluster.guest, bytes)? {
-                let loaded = self.batch.load(source, pool)?;
-                let again = loaded
-                    .clusters(cluster_bytes)
-                    .find(|(offset, _)| *offset == cluster.guest.0);
-                // It may be zeros by now, in a source that is written meanwhile.
-                if let Some((_, bytes)) = again {
-                    writer.put_plain(cluster.guest, bytes)?;
-                }
-            }
+        let loaded = self.batch.load(source, pool)?;
+        let again = loaded
+            .runs()
+            .flat_map(|(guest, run)| clusters(guest, run, cluster_bytes))
+            .find(|(offset, _)| *offset == guest.0);
+        if let Some((_, bytes)) = again {
+            let units = units(&self.batch, guest.0, bytes, layout);
+            return writer.put_plain(guest, bytes, units);
+        }
+        // It is zeros by now: the source is written meanwhile.
+        for used in self.batch.used_in(layout.cluster(guest.0)) {
+            writer.put_zeros(used)?;
         }
         Ok(())
+    }
+}
+
+/// What the units of the cluster at `guest` hold, whose bytes are `bytes`.
+fn units(batch: &Batch, guest: u64, bytes: &[u8], layout: &Layout) -> SubclusterBitmap {
+    let data = nonzero_runs(bytes, to_usize(layout.unit_bits.bytes()))
+        .map(|run| guest + len_u64(run.start)..guest + len_u64(run.end))
+        .fold(0, |units, run| units | layout.units(&run));
+    let used = batch
+        .used_in(layout.cluster(guest))
+        .fold(0, |units, used| units | layout.units(&used));
+    bitmap(data, used)
+}
+
+/// Whether a stream, which allocates all of the cluster at `guest`, says the same
+/// as `units`, if it matters.
+fn says_the_same(batch: &Batch, guest: u64, units: SubclusterBitmap, layout: &Layout) -> bool {
+    let all = layout.units(&layout.cluster(guest));
+    match batch.allocation {
+        Allocation::Needed => true,
+        Allocation::Exact => (units.allocated() | units.zero()) == all,
     }
 }

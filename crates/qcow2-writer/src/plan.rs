@@ -1,8 +1,6 @@
 //! What an image may need, found out before anything is written.
 
-use std::ops::Range;
-
-use blockio::len_u64;
+use blockio::{Extent, ExtentKind, len_u64};
 use qcow2_format::GuestOffset;
 
 use crate::error::Error;
@@ -21,9 +19,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The plan for a disk that holds data in `ranges`, which ascend.
+    /// The plan for a disk of which `extents`, which ascend, must be stored.
     pub(crate) fn new(
-        ranges: impl Iterator<Item = Result<Range<u64>, Error>>,
+        extents: impl Iterator<Item = Result<Extent, Error>>,
         layout: &Layout,
     ) -> Result<Self, Error> {
         let (bits, geometry) = (layout.cluster_bits, layout.geometry());
@@ -34,12 +32,15 @@ impl Plan {
         };
         // The first cluster and the first table that no range before touched.
         let (mut next_cluster, mut next_table) = (0, 0);
-        for range in ranges {
-            let range = range?;
-            plan.data_bytes += range.end - range.start;
-            let cluster = (range.start >> bits.bits()).max(next_cluster);
-            next_cluster = range.end.div_ceil(bits.bytes());
-            plan.data_clusters += next_cluster - cluster;
+        for extent in extents {
+            let extent = extent?;
+            let range = extent.range();
+            if extent.kind == ExtentKind::Data {
+                plan.data_bytes += extent.length;
+                let cluster = (range.start >> bits.bits()).max(next_cluster);
+                next_cluster = range.end.div_ceil(bits.bytes());
+                plan.data_clusters += next_cluster - cluster;
+            }
             let table = geometry.l1_index(GuestOffset(range.start)).max(next_table);
             next_table = geometry.l1_entries_for(range.end);
             for index in table..next_table {

@@ -4,7 +4,7 @@ use std::io;
 use std::iter::Peekable;
 use std::ops::Range;
 
-use blockio::{ReadAt, Reflink, Store};
+use blockio::{Extent, ExtentKind, ReadAt, Reflink, Store};
 use pipeline::BufferPool;
 use qcow2_format::ClusterBits;
 
@@ -13,6 +13,7 @@ use crate::data_run::cut;
 use crate::error::Error;
 use crate::image::ImageWriter;
 use crate::meter::Meter;
+use crate::options::Allocation;
 use crate::pack::{BATCH_BYTES, threads};
 
 /// Bytes that are shared at once, so that progress is told between.
@@ -27,17 +28,18 @@ pub(crate) struct Shared {
     pub(crate) end: u64,
 }
 
-/// Stores the data of `source` in `ranges`, sharing whole clusters and copying
+/// Stores the data of `source` in `extents`, sharing whole clusters and copying
 /// the rest. Where a cluster cannot be shared and need not be, it ends there.
 pub(crate) fn share<S: ReadAt + ?Sized, T: Store + ?Sized>(
     source: &S,
-    ranges: impl Iterator<Item = Result<Range<u64>, Error>> + Send,
+    extents: impl Iterator<Item = Result<Extent, Error>> + Send,
     writer: &mut ImageWriter<'_, T>,
     meter: &mut Meter<'_>,
 ) -> Result<Shared, Error> {
     let options = meter.options();
     let pool = BufferPool::new();
     let mut bytes = 0;
+    let ranges = extents.map(|extent| extent.map(|extent| extent.range()));
     let result = pipeline::ordered_map(
         threads(options),
         Parts::new(ranges, options.cluster_bits),
@@ -155,14 +157,14 @@ struct Copied<I: Iterator> {
 }
 
 impl<I: Iterator<Item = Result<Range<u64>, Error>>> Iterator for Copied<I> {
-    type Item = Result<Range<u64>, Error>;
+    type Item = Result<Extent, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.shared.is_some() {
             return None;
         }
         match self.split.next()? {
-            Ok(Part::Copy(range)) => Some(Ok(range)),
+            Ok(Part::Copy(range)) => Some(Ok(Extent::new(range, ExtentKind::Data))),
             Ok(Part::Share(guest)) => {
                 self.shared = Some(guest);
                 None
@@ -181,7 +183,12 @@ impl<I: Iterator> Parts<I> {
             split: Split::new(ranges, cluster_bits),
             shared: None,
         };
-        Self(Batches::new(copied, cluster_bits, BATCH_BYTES))
+        Self(Batches::new(
+            copied,
+            cluster_bits,
+            BATCH_BYTES,
+            Allocation::Needed,
+        ))
     }
 }
 
@@ -193,7 +200,7 @@ impl<I: Iterator<Item = Result<Range<u64>, Error>>> Iterator for Parts<I> {
             Some(batch) => Some(batch.map(Part::Copy)),
             None => self
                 .0
-                .ranges_mut()
+                .extents_mut()
                 .shared
                 .take()
                 .map(|guest| Ok(Part::Share(guest))),

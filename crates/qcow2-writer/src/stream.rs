@@ -5,13 +5,13 @@ use std::ops::Range;
 use blockio::{Extent, ReadAt, Reflink, Store, WriteAt, len_u64};
 use qcow2_format::HostOffset;
 
-use crate::data_ranges::DataRanges;
+use crate::batch::Content;
 use crate::data_run::cut;
 use crate::error::Error;
 use crate::image::ImageWriter;
 use crate::meter::Meter;
 use crate::options::PackOptions;
-use crate::pack::{BATCH_BYTES, Begun, PackReport, Stored, begin, load_each, pack};
+use crate::pack::{BATCH_BYTES, Begun, PackReport, Stored, begin, load_each, pack, used_extents};
 use crate::units::to_usize;
 
 /// Writes the bytes of `source` that are in use as an image, as
@@ -21,8 +21,8 @@ use crate::units::to_usize;
 /// The tables at the front of an image depend on which clusters hold nothing but
 /// zeros, so the data of `source` is read twice. The first time the tables are
 /// made in `spool`, which is empty scratch space, at the places they have in the
-/// image; the second time all is written. An image with compressed clusters is
-/// made in `spool` as a whole, and then copied. Nothing is synced, or shared.
+/// image; the second time all is written. An image with compressed clusters or
+/// extended L2 entries is made in `spool` as a whole, and then copied. Nothing is synced, or shared.
 ///
 /// # Errors
 ///
@@ -69,11 +69,9 @@ where
             why: "it is written from front to end",
         });
     }
-    if options.compression.is_some() {
+    if options.compression.is_some() || options.extended_l2 {
         return send_packed(source, extents, spool, target, options);
     }
-    let size = source.size();
-    let ranges = || DataRanges::new(source, extents(), size);
     let First {
         mut meter,
         writer,
@@ -89,7 +87,9 @@ where
         guest_end: 0,
         unit: options.cluster_bits.bytes(),
     };
-    load_each(source, ranges(), options, |loaded| {
+    let layout = *second.writer.layout();
+    let used = used_extents(source, extents(), options);
+    load_each(source, used, &layout, options, |loaded| {
         for (guest, bytes) in loaded.runs() {
             second.send(guest, bytes)?;
         }
@@ -97,7 +97,7 @@ where
         Ok(())
     })?;
     if second.next != data.end {
-        return Err(changed(second.guest_end..size));
+        return Err(changed(second.guest_end..source.size()));
     }
     send_stored(spool, target, data.end..report.image_bytes)?;
     end(target, report.image_bytes)?;
@@ -160,7 +160,6 @@ where
     I: Iterator<Item = Result<Extent, X>> + Send,
     X: std::error::Error + Send + Sync + 'static,
 {
-    let size = source.size();
     let unsynced = PackOptions {
         sync: false,
         ..*options
@@ -172,15 +171,23 @@ where
     } = begin(source, extents(), spool, &unsynced)?;
     let mut meter = Meter::new(data_bytes.saturating_mul(2), options);
     let start = writer.next_place();
-    let ranges = DataRanges::new(source, extents(), size);
-    load_each(source, ranges, options, |loaded| {
-        for (guest, bytes) in loaded.runs() {
-            let run = guest..guest + len_u64(bytes.len());
+    let layout = *writer.layout();
+    let used = used_extents(source, extents(), options);
+    load_each(source, used, &layout, options, |loaded| {
+        for content in loaded.contents() {
+            let (run, is_data) = match content {
+                Content::Data(guest, bytes) => (guest..guest + len_u64(bytes.len()), true),
+                Content::Zeros(guest) => (guest, false),
+            };
             // Nothing but data is sent between the front and the refcounts.
             if !writer.has_tables(&run) {
                 return Err(changed(run));
             }
-            writer.place(run)?;
+            if is_data {
+                writer.place(run)?;
+            } else {
+                writer.put_zeros(run)?;
+            }
         }
         meter.add(loaded.data_bytes);
         Ok(())
@@ -196,7 +203,7 @@ where
             compressed_clusters: 0,
             shared_bytes: 0,
         }
-        .report(size, used_bytes),
+        .report(source.size(), used_bytes),
     })
 }
 

@@ -5,9 +5,10 @@ use std::vec;
 
 use blockio::Store;
 use qcow2_format::entry::CompressedDescriptor;
-use qcow2_format::{ClusterBits, EntryContext, HostOffset, L2Entry, Version};
+use qcow2_format::{Geometry, HostOffset};
 
 use crate::error::Error;
+use crate::mapping::{Mapping, never_written};
 use crate::output::Output;
 use crate::units::to_usize;
 
@@ -24,7 +25,7 @@ pub(crate) struct StreamCount {
 #[derive(Debug)]
 pub(crate) struct StreamCounts<'o, 't, T: ?Sized, I> {
     output: &'o Output<'t, T>,
-    cluster_bits: ClusterBits,
+    geometry: Geometry,
     /// Places of the tables that are not read yet.
     tables: I,
     /// Host clusters that streams can be in.
@@ -45,12 +46,12 @@ where
     pub(crate) fn new(
         tables: I,
         clusters: Range<u64>,
-        cluster_bits: ClusterBits,
+        geometry: Geometry,
         output: &'o Output<'t, T>,
     ) -> Self {
         Self {
             output,
-            cluster_bits,
+            geometry,
             tables,
             clusters,
             ready: Vec::new().into_iter(),
@@ -60,22 +61,17 @@ where
 
     /// Counts the streams of the table at `table`.
     fn count(&mut self, table: HostOffset) -> Result<(), Error> {
-        let context = EntryContext {
-            cluster_bits: self.cluster_bits,
-            version: Version::V3,
-            external_data_file: false,
-        };
-        let mut bytes = vec![0; to_usize(self.cluster_bits.bytes())];
+        let mut bytes = vec![0; to_usize(self.geometry.cluster_bits.bytes())];
+        let entry_bytes = to_usize(self.geometry.l2_entry_bytes());
         self.output.read_back(table, &mut bytes)?;
         let mut counts: Vec<_> = self.open.take().into_iter().collect();
-        for (raw, index) in bytes.as_chunks().0.iter().zip(0..) {
-            let raw = u64::from_be_bytes(*raw);
-            let clusters = match L2Entry::decode(raw, &context, index) {
-                Ok(L2Entry::Unallocated | L2Entry::Data { .. }) => continue,
-                Ok(L2Entry::Compressed(stream)) => self.touched(&stream, counts.last()),
-                Ok(L2Entry::Zero { .. }) | Err(_) => None,
+        for (entry, index) in bytes.chunks_exact(entry_bytes).zip(0..) {
+            let clusters = match Mapping::decode(entry, self.geometry, index) {
+                Some(Mapping::Cluster(_)) => continue,
+                Some(Mapping::Stream(stream)) => self.touched(&stream, counts.last()),
+                None => None,
             };
-            for cluster in clusters.ok_or(Error::ChangedBelow { table, index, raw })? {
+            for cluster in clusters.ok_or_else(|| never_written(entry, table, index))? {
                 match counts.last_mut() {
                     Some(last) if last.cluster == cluster => last.streams += 1,
                     _ => counts.push(StreamCount {
@@ -98,8 +94,8 @@ where
         last: Option<&StreamCount>,
     ) -> Option<RangeInclusive<u64>> {
         let end = stream.host.0 + stream.bytes_max();
-        let touched =
-            (stream.host.0 >> self.cluster_bits.bits())..=((end - 1) >> self.cluster_bits.bits());
+        let bits = self.geometry.cluster_bits.bits();
+        let touched = (stream.host.0 >> bits)..=((end - 1) >> bits);
         let from = last.map_or(self.clusters.start, |last| last.cluster);
         (from <= *touched.start() && *touched.end() < self.clusters.end).then_some(touched)
     }

@@ -31,15 +31,20 @@ fn writes() -> impl Strategy<Value = Vec<Write>> {
     prop::collection::vec(write, 0..40)
 }
 
-fn shapes() -> impl Strategy<Value = (ClusterBits, Version, RefcountOrder, usize)> {
+type Shape = ((ClusterBits, bool), Version, RefcountOrder, usize);
+
+fn shapes() -> impl Strategy<Value = Shape> {
     let version = prop_oneof![
         Just((Version::V2, 4)),
         (0u32..=6).prop_map(|order| (Version::V3, order)),
     ];
     let tables = prop_oneof![Just(1usize), Just(2), Just(512)];
-    (9u32..=16, version, tables).prop_map(|(bits, (version, order), tables)| {
+    (9u32..=16, version, any::<bool>(), tables).prop_map(|shape| {
+        let (bits, (version, order), extended, tables) = shape;
+        let bits = ClusterBits::new(bits).unwrap();
+        let may_be_extended = version == Version::V3 && bits >= ClusterBits::MIN_EXTENDED_L2;
         (
-            ClusterBits::new(bits).unwrap(),
+            (bits, may_be_extended && extended),
             version,
             RefcountOrder::new(order).unwrap(),
             tables,
@@ -59,13 +64,14 @@ proptest! {
     #[test]
     fn equals_a_flat_disk(
         writes in writes(),
-        (cluster_bits, version, refcount_order, tables) in shapes(),
+        ((cluster_bits, extended_l2), version, refcount_order, tables) in shapes(),
         size in 0usize..1_500_000,
         fresh: bool,
     ) {
         let options = WriteOptions {
             size: size.try_into().unwrap(),
             cluster_bits,
+            extended_l2,
             version,
             refcount_order,
             l2_cache_tables: NonZeroUsize::new(tables).unwrap(),

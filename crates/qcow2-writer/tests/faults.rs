@@ -9,8 +9,11 @@ use std::num::NonZeroUsize;
 
 use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt};
 use common::FailFrom;
+use common::in_units::Disk;
 use qcow2_format::ClusterBits;
-use qcow2_writer::{Compression, Error, ErrorKind, ImageWriter, PackOptions, WriteOptions, pack};
+use qcow2_writer::{
+    Allocation, Compression, Error, ErrorKind, ImageWriter, PackOptions, WriteOptions, pack,
+};
 
 /// Runs `job` on stores that fail at the first operation, at the second, and so
 /// on, until it succeeds; returns how often it failed.
@@ -98,6 +101,26 @@ fn packing() {
     let job = |target: &FailFrom<'_>| pack_whole(&disk, None, target);
     assert!(fails_at_every_operation(MemoryDisk::default, job) > 6);
     assert!(fails_at_every_operation(|| common::stale(4 << 20), job) > 6);
+}
+
+#[test]
+fn packing_exactly() {
+    let runs = [(ExtentKind::Data, 90, 1), (ExtentKind::Zero, 9000, 1)].repeat(3);
+    let disk = Disk::new(&runs, 512, 5);
+    for (bits, extended_l2) in [(9, false), (14, true)] {
+        let options = PackOptions {
+            cluster_bits: ClusterBits::new(bits).unwrap(),
+            extended_l2,
+            allocation: Allocation::Exact,
+            ..PackOptions::default()
+        };
+        let job = |target: &FailFrom<'_>| {
+            let extents = || disk.extents.iter().copied().map(Ok::<_, Infallible>);
+            pack(&disk.bytes, extents, target, &options).map(drop)
+        };
+        assert!(fails_at_every_operation(MemoryDisk::default, job) > 6);
+        assert!(fails_at_every_operation(|| common::stale(4 << 20), job) > 6);
+    }
 }
 
 #[test]

@@ -7,12 +7,16 @@ mod common;
 use std::convert::Infallible;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
 use blockio::{Extent, ExtentKind, MemoryDisk};
+use common::Unit;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
-use qcow2_writer::{ImageWriter, PackOptions, WriteOptions, pack};
+use qcow2_writer::{Allocation, ImageWriter, PackOptions, WriteOptions, pack};
+
+use ExtentKind::{Data, Unused, Zero};
 
 /// Whether `qemu-img` is here; where tests must not be skipped, it is an error
 /// if not.
@@ -30,18 +34,20 @@ fn have_qemu_img() -> bool {
 }
 
 #[track_caller]
-fn qemu_img(arguments: &[&str], paths: &[&Path]) {
+fn qemu_img(arguments: &[&str], paths: &[&Path]) -> String {
     let output = Command::new("qemu-img")
         .args(arguments)
         .args(paths)
         .output()
         .unwrap();
     assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Asserts that `qemu-img` finds nothing wrong with `image`, and `disk` in it.
+/// Returns its map of the image.
 #[track_caller]
-fn accepts(image: &[u8], disk: &[u8]) {
+fn accepts(image: &[u8], disk: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let (image_path, raw_path) = (folder.path().join("image"), folder.path().join("raw"));
     fs::write(&image_path, image).unwrap();
@@ -54,6 +60,53 @@ fn accepts(image: &[u8], disk: &[u8]) {
     assert_eq!(raw.len(), disk.len().next_multiple_of(512));
     raw.truncate(disk.len());
     assert!(raw == disk);
+    qemu_img(&["map", "-f", "qcow2", "--output=json"], &[&image_path])
+}
+
+/// A run of guest bytes in a `qemu-img map`.
+#[derive(Debug)]
+struct Mapped {
+    guest: Range<u64>,
+    unit: Unit,
+}
+
+impl Mapped {
+    /// The run that a line of the map is about.
+    fn of(line: &str) -> Self {
+        let says = |what: &str| line.contains(what);
+        let unit = match (says("\"present\": true"), says("\"zero\": true")) {
+            (false, true) => Unit::Unallocated,
+            (true, true) => Unit::Zeros,
+            _ if says("\"compressed\": true") => Unit::Compressed,
+            _ => Unit::Data,
+        };
+        assert_eq!(says("\"data\": true"), !says("\"zero\": true"), "{line}");
+        let start = fixtures::number(line, "start").unwrap();
+        Self {
+            guest: start..start + fixtures::number(line, "length").unwrap(),
+            unit,
+        }
+    }
+}
+
+/// Asserts that `map` says of each unit what `image` says.
+#[track_caller]
+fn maps_the_same(map: &str, image: &[u8], unit_bytes: u64) {
+    let naive = common::expand(image);
+    let end = naive.size.next_multiple_of(512);
+    let mut runs = map.lines().map(Mapped::of);
+    let mut run = runs.next().unwrap();
+    for (start, unit) in (0..end)
+        .step_by(unit_bytes.try_into().unwrap())
+        .zip(naive.units)
+    {
+        if start == run.guest.end {
+            run = runs.next().unwrap();
+        }
+        assert_eq!(run.unit, unit, "{start:#x}");
+        assert!(start + unit_bytes <= run.guest.end || run.guest.end == end);
+    }
+    assert!(run.guest.end == end && runs.next().is_none());
 }
 
 #[test]
@@ -134,16 +187,70 @@ fn compressed_in_version_2() {
 }
 
 #[test]
+fn exactly_what_is_in_use() {
+    if !have_qemu_img() {
+        return;
+    }
+    let shapes = [9, 12, 16].map(|bits| (bits, false));
+    let with_subclusters = [14, 16, 17, 21].map(|bits| (bits, true));
+    for (bits, extended_l2) in shapes.into_iter().chain(with_subclusters) {
+        let cluster_units = if extended_l2 { 32 } else { 1 };
+        let unit_bytes = (1 << bits) / cluster_units;
+        let mut runs = vec![
+            (Data, 3, 7),
+            (Zero, 40, 8),
+            (Data, 1, 2),
+            (Unused, 9, 7),
+            (Data, 2, 0),
+            (Unused, 1, 7),
+            (Data, 40, 6),
+            (Zero, 9, 1),
+            (Data, 64, 1),
+            (Unused, 70, 1),
+            (Data, 2, 1),
+        ];
+        if bits < 16 {
+            // Tables without data.
+            runs.splice(2..2, [(Zero, 9000, 1), (Unused, 9000, 1)]);
+        }
+        for (kind, cut) in [(Data, 77), (Zero, 513), (Unused, 0)] {
+            runs.push((kind, 2, 5));
+            let cut = cut.min(unit_bytes - 1);
+            let disk = common::in_units::Disk::new(&runs, unit_bytes, cut);
+            for compression in [None].into_iter().chain(common::compressions().map(Some)) {
+                let options = PackOptions {
+                    cluster_bits: ClusterBits::new(bits).unwrap(),
+                    extended_l2,
+                    allocation: Allocation::Exact,
+                    compression,
+                    ..PackOptions::default()
+                };
+                let target = MemoryDisk::default();
+                let extents = || disk.extents.iter().copied().map(Ok::<_, Infallible>);
+                let report = pack(&disk.bytes, extents, &target, &options).unwrap();
+                assert_eq!(report.compressed_clusters > 0, compression.is_some());
+                let image = target.into_bytes();
+                disk.is_said_by(&image, cluster_units, compression.is_some());
+                let map = accepts(&image, &disk.content);
+                maps_the_same(&map, &image, unit_bytes.try_into().unwrap());
+            }
+        }
+    }
+}
+
+#[test]
 fn written_backwards_through_one_table() {
     if !have_qemu_img() {
         return;
     }
-    for bits in [9, 12, 16] {
+    let shapes = [(9, false), (12, false), (16, false), (14, true), (17, true)];
+    for (bits, extended_l2) in shapes {
         let mut disk = common::noise(3_000_000);
         let target = MemoryDisk::default();
         let options = WriteOptions {
             size: 3_000_000,
             cluster_bits: ClusterBits::new(bits).unwrap(),
+            extended_l2,
             l2_cache_tables: NonZeroUsize::MIN,
             ..WriteOptions::default()
         };

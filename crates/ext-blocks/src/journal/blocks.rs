@@ -40,13 +40,9 @@ impl JournalBlocks {
         }
     }
 
-    /// All blocks but the first, where they lie on the disk.
-    pub(crate) fn behind_first(&self) -> impl Iterator<Item = BlockRun> {
-        let runs = self.runs.iter().zip(&self.starts);
-        runs.map(|(run, start)| BlockRun {
-            start: run.start.saturating_add(u64::from(*start == 0)),
-            end: run.end,
-        })
+    /// Where they lie on the disk, in the order of the journal.
+    pub(crate) fn runs(&self) -> &[BlockRun] {
+        &self.runs
     }
 
     /// Blocks of the journal.

@@ -13,6 +13,7 @@ mod hostile;
 mod image;
 mod journal;
 mod log;
+mod metadata;
 mod mmp;
 mod trust;
 mod unclean;

@@ -66,6 +66,14 @@ pub(crate) enum TailArg {
     Drop,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DropArg {
+    /// The contents of unwritten extents
+    Unwritten,
+    /// The body of a clean journal
+    Journal,
+}
+
 /// `--compress`: a codec, and its level where one is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CompressArg {

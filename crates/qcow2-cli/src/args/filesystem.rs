@@ -1,9 +1,9 @@
 //! Which filesystem is looked for, and what of it counts.
 
 use clap::Args;
-use ext_blocks::SuperblockAt;
+use ext_blocks::{Droppable, SuperblockAt};
 
-use super::choice::{ContentArg, TailArg, parse_block_size};
+use super::choice::{ContentArg, DropArg, TailArg, parse_block_size};
 
 #[derive(Args, Debug)]
 pub(crate) struct FilesystemArgs {
@@ -20,6 +20,13 @@ pub(crate) struct FilesystemArgs {
     #[arg(long)]
     pub(crate) keep_uninit: bool,
 
+    /// Leave out what is in use and yet never read: the blocks of unwritten extents,
+    /// which read as zeros whatever they hold, and the body of a journal in which
+    /// nothing is left to be replayed. Only where the filesystem is clean and
+    /// every inode is sound
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    drop: Vec<DropArg>,
+
     /// Go by the copy of the superblock in block BLOCK, whatever is in the first.
     /// The filesystem then counts as one that was not left clean. A damaged
     /// superblock is replaced by a copy without this, if it can still be told to
@@ -33,6 +40,14 @@ pub(crate) struct FilesystemArgs {
 }
 
 impl FilesystemArgs {
+    /// What is left out, if anything is.
+    pub(crate) fn droppable(&self) -> Option<Droppable> {
+        (!self.drop.is_empty()).then(|| Droppable {
+            unwritten: self.drop.contains(&DropArg::Unwritten),
+            journal: self.drop.contains(&DropArg::Journal),
+        })
+    }
+
     /// The superblock that was asked for.
     pub(crate) fn superblock(&self) -> Option<SuperblockAt> {
         Some(SuperblockAt {

@@ -42,6 +42,17 @@ struct Info {
     #[serde(skip_serializing_if = "Option::is_none")]
     backing_filename: Option<String>,
     dirty_flag: bool,
+    /// Ours: what a marked image is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Content>,
+}
+
+/// What an image is about, where it is not the whole disk.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Content {
+    kind: &'static str,
+    block_size: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -141,6 +152,12 @@ impl Info {
             },
             backing_filename: header.backing_name.as_deref().map(escaped),
             dirty_flag: header.incompatible.contains(IncompatibleFeatures::DIRTY),
+            content: header
+                .exact_allocation_unit_bytes()
+                .map(|block_size| Content {
+                    kind: "metadata-only",
+                    block_size,
+                }),
         }
     }
 }
@@ -205,6 +222,10 @@ impl Display for Info {
             writeln!(f, "encrypted: yes")?;
         }
         writeln!(f, "cluster_size: {}", self.cluster_size)?;
+        if let Some(content) = &self.content {
+            let block_size = Bytes(content.block_size.into());
+            writeln!(f, "content: {}, blocks of {block_size}", content.kind)?;
+        }
         if let Some(name) = &self.backing_filename {
             writeln!(f, "backing file: {name}")?;
         }

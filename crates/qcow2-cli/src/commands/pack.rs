@@ -3,6 +3,7 @@
 mod job;
 mod lost;
 mod report;
+mod shape;
 mod source;
 mod usage;
 
@@ -12,6 +13,7 @@ use crate::args::PackArgs;
 use crate::failure::{Failure, Outcome};
 use crate::kept::{Kept, Question};
 use job::{Data, Job};
+use shape::Shape;
 use source::Source;
 
 /// Packs a source into an image, proves it if asked to, and reports.
@@ -26,19 +28,24 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
         salvage: args.salvage,
     };
     let kept = Kept::decide(question, source.metadata())?;
-    let job = |data, kept| Job {
-        args,
-        compression,
-        started,
-        source: &source,
-        data,
-        kept,
+    let run = |data: Data<'_>, kept: &Kept<'_>| {
+        let shape = Shape::new(args, kept)?;
+        let job = Job {
+            args,
+            compression,
+            started,
+            source: &source,
+            data,
+            kept,
+            shape,
+        };
+        job.run()
     };
     if args.recover {
         let recovered = kept.recovered(&args.source)?;
         let kept = Kept::decide(question, &recovered)?;
-        job(Data::Derived(&recovered), &kept).run()
+        run(Data::Derived(&recovered), &kept)
     } else {
-        job(Data::Source, &kept).run()
+        run(Data::Source, &kept)
     }
 }

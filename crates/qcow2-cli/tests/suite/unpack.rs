@@ -159,6 +159,26 @@ fn info_says_what_qemu_img_says() {
 }
 
 #[test]
+fn info_says_what_a_marked_image_is_about() {
+    let (bench, _) = bench_with_image(Version::V3, 12);
+    let plain = bench.ok("info image");
+    assert!(!plain.contains("content"), "{plain}");
+    let mut image = bench.read("image");
+    let header_length = u32::from_be_bytes(image[100..104].try_into().unwrap());
+    let extensions = usize::try_from(header_length).unwrap();
+    let mark = b"\x51\x32\x41\x4c\0\0\0\x08\0\0\0\x01\0\0\x10\0\0\0\0\0\0\0\0\0";
+    image[extensions..][..mark.len()].copy_from_slice(mark);
+    bench.write("marked", &image);
+    let marked = bench.ok("info marked");
+    let line = "\ncontent: metadata-only, blocks of 4 KiB\n";
+    assert!(marked.contains(line), "{marked}");
+    let json: serde_json::Value =
+        serde_json::from_str(&bench.ok("info --output json marked")).unwrap();
+    let want = serde_json::json!({ "kind": "metadata-only", "block-size": 4096 });
+    assert_eq!(json["content"], want);
+}
+
+#[test]
 fn a_sparse_petabyte_is_restored_in_no_time() {
     let Some(qemu) = Qemu::require() else { return };
     let bench = Bench::new();

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 
 /// Batches of at most four clusters of 512 bytes.
 fn batches(ranges: &[Range<u64>]) -> Vec<Batch> {
-    Batches::new(ranges.iter().cloned().map(Ok), ClusterBits::MIN, 2048 + 511)
+    let data = |range: &Range<u64>| Ok(Extent::new(range.clone(), ExtentKind::Data));
+    let extents = ranges.iter().map(data);
+    Batches::new(extents, ClusterBits::MIN, 2048 + 511, Allocation::Needed)
         .map(Result::unwrap)
         .collect()
 }
@@ -56,8 +58,9 @@ fn neighbouring_ranges_are_read_at_once() {
 
 #[test]
 fn an_error_comes_through() {
-    let ranges = [Ok(0..1), Err(Error::Broken)];
-    let mut batches = Batches::new(ranges.into_iter(), ClusterBits::MIN, 0);
+    let data = Extent::new(0..1, ExtentKind::Data);
+    let extents = [Ok(data), Err(Error::Broken)].into_iter();
+    let mut batches = Batches::new(extents, ClusterBits::MIN, 0, Allocation::Needed);
     assert!(matches!(batches.next(), Some(Err(Error::Broken))));
 }
 

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::ops::Range;
 
 use blockio::Store;
-use qcow2_format::{GuestOffset, HostOffset, L2Entry};
+use qcow2_format::{GuestOffset, HostOffset};
 
 use super::ImageWriter;
 use crate::data_run::cut;
 use crate::error::Error;
 use crate::l1_table::L2Place;
+use crate::layout::Layout;
+use crate::mapping::{Cluster, Mapping};
 
 impl<T: Store + ?Sized> ImageWriter<'_, T> {
     /// Stores the whole clusters of `run`, none of which is stored, as the blocks
@@ -33,8 +35,13 @@ impl<T: Store + ?Sized> ImageWriter<'_, T> {
         if self.has_tables(guest) {
             u64::MAX
         } else {
-            self.layout.cluster_bits.l2_coverage_bytes()
+            self.layout.geometry().l2_coverage_bytes()
         }
+    }
+
+    /// The shape of the image.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Where the next cluster of data goes, where no table is missing.
@@ -44,8 +51,8 @@ impl<T: Store + ?Sized> ImageWriter<'_, T> {
 
     /// Whether the L2 tables that map `guest` have places already.
     pub(crate) fn has_tables(&self, guest: &Range<u64>) -> bool {
-        let (bits, geometry) = (self.layout.cluster_bits, self.layout.geometry());
-        cut(guest.clone(), bits.l2_coverage_bytes()).all(|part| {
+        let geometry = self.layout.geometry();
+        cut(guest.clone(), geometry.l2_coverage_bytes()).all(|part| {
             let l1_index = geometry.l1_index(GuestOffset(part.start));
             self.l1.get(l1_index) != L2Place::None
         })
@@ -59,14 +66,15 @@ impl<T: Store + ?Sized> ImageWriter<'_, T> {
         }
         self.broken = true;
         let (bits, geometry) = (self.layout.cluster_bits, self.layout.geometry());
-        for part in cut(guest, bits.l2_coverage_bytes()) {
+        for part in cut(guest, geometry.l2_coverage_bytes()) {
             let l1_index = geometry.l1_index(GuestOffset(part.start));
             let (table_host, is_new) = self.use_table(l1_index)?;
             let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
             for cluster in cut(part, bits.bytes()) {
                 let index = geometry.l2_index(GuestOffset(cluster.start));
                 let host = self.allocator.take(&self.layout)?;
-                table.set(index, L2Entry::Data { host, copied: true });
+                let stored = Cluster::default().with_data(host, self.layout.units(&cluster));
+                table.set(index, Mapping::Cluster(stored));
                 self.stored.add(cluster.start, &self.layout);
             }
         }
@@ -82,6 +90,7 @@ impl<T: Store + ?Sized> ImageWriter<'_, T> {
             return Ok(None);
         };
         let table = self.l2.get(l1_index, table_host, false, &self.output)?;
-        table.get(geometry.l2_index(GuestOffset(guest)))
+        let cluster = table.get(geometry.l2_index(GuestOffset(guest)))?;
+        Ok(cluster.host())
     }
 }

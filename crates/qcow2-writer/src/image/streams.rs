@@ -1,11 +1,15 @@
 //! An image with compressed clusters, written in the order of the guest.
 
+use std::ops::Range;
+
 use blockio::{Store, len_u64};
 use qcow2_format::entry::CompressedDescriptor;
 use qcow2_format::header::CompressionType;
-use qcow2_format::{GuestOffset, HostOffset, L2Entry};
+use qcow2_format::subcluster::SubclusterBitmap;
+use qcow2_format::{GuestOffset, HostOffset};
 
 use crate::error::Error;
+use crate::mapping::{Cluster, Mapping};
 use crate::output::Gather;
 use crate::placement::Placement;
 
@@ -55,15 +59,26 @@ impl<'t, T: Store + ?Sized> StreamWriter<'t, T> {
         let descriptor = CompressedDescriptor::for_stream(host, length, bits)?;
         self.write(host, stream)?;
         self.compressed_clusters += 1;
-        self.image.map(guest, L2Entry::Compressed(descriptor))?;
+        self.image.map(guest, Mapping::Stream(descriptor))?;
         Ok(true)
     }
 
-    /// Stores the cluster at `guest` as it is.
-    pub(crate) fn put_plain(&mut self, guest: GuestOffset, cluster: &[u8]) -> Result<(), Error> {
+    /// Stores the cluster at `guest` as it is, with data in some of its `units`.
+    pub(crate) fn put_plain(
+        &mut self,
+        guest: GuestOffset,
+        cluster: &[u8],
+        units: SubclusterBitmap,
+    ) -> Result<(), Error> {
         let host = self.image.allocator.take(&self.image.layout)?;
         self.write(host, cluster)?;
-        self.image.map(guest, L2Entry::Data { host, copied: true })
+        let stored = Cluster::stored(host, units);
+        self.image.map(guest, Mapping::Cluster(stored))
+    }
+
+    /// As [`ImageWriter::put_zeros`], for clusters of which none is stored.
+    pub(crate) fn put_zeros(&mut self, guest: Range<u64>) -> Result<(), Error> {
+        self.image.put_zeros(guest)
     }
 
     /// Writes `bytes` at `host`, in a cluster that is already begun or behind

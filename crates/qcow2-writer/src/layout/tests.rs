@@ -7,7 +7,11 @@ fn bits(bytes: u64) -> ClusterBits {
 
 fn layout(size: u64, cluster_bytes: u64, refcount_bits: u32) -> Result<Layout, Unrepresentable> {
     let order = RefcountOrder::from_bits(refcount_bits).unwrap();
-    Layout::new(size, Version::V3, bits(cluster_bytes), order)
+    let geometry = Geometry {
+        cluster_bits: bits(cluster_bytes),
+        extended_l2: false,
+    };
+    Layout::new(size, Version::V3, geometry, order)
 }
 
 const KIB: u64 = 1 << 10;
@@ -71,10 +75,52 @@ fn disks_end_where_the_largest_l1_table_ends() {
 }
 
 #[test]
+fn extended_entries_halve_what_a_table_maps() {
+    let extended = |size, cluster_bytes| {
+        let geometry = Geometry {
+            cluster_bits: bits(cluster_bytes),
+            extended_l2: true,
+        };
+        Layout::new(size, Version::V3, geometry, RefcountOrder::DEFAULT)
+    };
+    let layout = extended(8 * GIB + 1, 64 * KIB).unwrap();
+    assert_eq!((layout.l1_entries, layout.unit_bits), (33, bits(2 * KIB)));
+    let error = extended(PIB + 1, 64 * KIB).unwrap_err();
+    let Unrepresentable::L1Table {
+        smallest_cluster_bytes,
+        ..
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(smallest_cluster_bytes, Some(128 * KIB));
+}
+
+#[test]
+fn a_cluster_has_one_unit_or_32() {
+    let whole = layout(GIB, 64 * KIB, 16).unwrap();
+    assert_eq!(whole.units(&(0x3_0000..0x3_0001)), 1);
+    assert_eq!(whole.units(&(0x3_0400..0x4_0000)), 1);
+    let geometry = Geometry {
+        extended_l2: true,
+        ..whole.geometry()
+    };
+    let parts = Layout::new(GIB, Version::V3, geometry, RefcountOrder::DEFAULT).unwrap();
+    assert_eq!(parts.units(&(0x3_0000..0x4_0000)), u32::MAX);
+    assert_eq!(parts.units(&(0x3_07ff..0x3_0801)), 0b11);
+    assert_eq!(parts.units(&(0x3_0800..0x3_1000)), 0b10);
+    assert_eq!(parts.units(&(0x3_f800..0x4_0000)), 1 << 31);
+}
+
+#[test]
 fn version_2_has_one_width_of_refcounts() {
     let version_2 = |refcount_bits| {
         let order = RefcountOrder::from_bits(refcount_bits).unwrap();
-        Layout::new(1, Version::V2, ClusterBits::DEFAULT, order).map(drop)
+        let geometry = Geometry {
+            cluster_bits: ClusterBits::DEFAULT,
+            extended_l2: false,
+        };
+        Layout::new(1, Version::V2, geometry, order).map(drop)
     };
     assert_eq!(version_2(16), Ok(()));
     assert_eq!(

@@ -1,12 +1,21 @@
 use super::*;
 use proptest::prelude::*;
-use qcow2_format::{RefcountOrder, Version};
+use qcow2_format::{Geometry, RefcountOrder, Version};
 use std::collections::BTreeMap;
 
 /// Clusters of 512 bytes; header and L1 table take the first two.
 fn layout(refcount_bits: u32) -> Layout {
     let order = RefcountOrder::from_bits(refcount_bits).unwrap();
-    Layout::new(1 << 20, Version::V3, ClusterBits::MIN, order).unwrap()
+    Layout::new(
+        1 << 20,
+        Version::V3,
+        Geometry {
+            cluster_bits: ClusterBits::MIN,
+            extended_l2: false,
+        },
+        order,
+    )
+    .unwrap()
 }
 
 /// A stream, or a cluster that is stored as it is.

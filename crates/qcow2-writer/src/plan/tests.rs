@@ -4,17 +4,23 @@
 )]
 
 use super::*;
-use qcow2_format::{ClusterBits, RefcountOrder, Version};
+use std::ops::Range;
+
+use qcow2_format::{ClusterBits, Geometry, RefcountOrder, Version};
 
 fn plan(ranges: &[Range<u64>]) -> (Vec<u64>, u64, u64) {
     // Tables of 512-byte clusters reach 32 KiB.
     let layout = Layout::new(
         100 << 15,
         Version::V3,
-        ClusterBits::MIN,
+        Geometry {
+            cluster_bits: ClusterBits::MIN,
+            extended_l2: false,
+        },
         RefcountOrder::DEFAULT,
     );
-    let plan = Plan::new(ranges.iter().cloned().map(Ok), &layout.unwrap()).unwrap();
+    let data = |range: &Range<u64>| Ok(Extent::new(range.clone(), ExtentKind::Data));
+    let plan = Plan::new(ranges.iter().map(data), &layout.unwrap()).unwrap();
     let tables: Vec<u64> = plan.tables.iter().collect();
     assert_eq!(plan.tables.count(), len_u64(tables.len()));
     (tables, plan.data_clusters, plan.data_bytes)

@@ -2,11 +2,20 @@ use super::*;
 use std::iter;
 
 use blockio::MemoryDisk;
-use qcow2_format::{ClusterBits, RefcountOrder, Version};
+use qcow2_format::{ClusterBits, Geometry, RefcountOrder, Version};
 
 fn layout(refcount_bits: u32) -> Layout {
     let order = RefcountOrder::from_bits(refcount_bits).unwrap();
-    Layout::new(1, Version::V3, ClusterBits::MIN, order).unwrap()
+    Layout::new(
+        1,
+        Version::V3,
+        Geometry {
+            cluster_bits: ClusterBits::MIN,
+            extended_l2: false,
+        },
+        order,
+    )
+    .unwrap()
 }
 
 fn counts(runs: &[(u64, u64)]) -> Refcounts {

@@ -1,5 +1,11 @@
 use super::*;
 use blockio::MemoryDisk;
+use qcow2_format::ClusterBits;
+
+const SMALLEST: Geometry = Geometry {
+    cluster_bits: ClusterBits::MIN,
+    extended_l2: false,
+};
 
 /// An entry for a stream at `host` that ends in the sector `sectors` of 512
 /// bytes behind that one, with clusters of 512 bytes.
@@ -19,7 +25,7 @@ fn counts(tables: &[&[u64]]) -> Result<Vec<(u64, u64)>, Error> {
     let disk = MemoryDisk::new(bytes);
     let output = Output::new(&disk);
     let places = (1..).map(|cluster| HostOffset(cluster * 512));
-    StreamCounts::new(places.take(tables.len()), 10..20, ClusterBits::MIN, &output)
+    StreamCounts::new(places.take(tables.len()), 10..20, SMALLEST, &output)
         .map(|count| count.map(|count| (count.cluster, count.streams)))
         .collect()
 }
@@ -41,8 +47,8 @@ fn entries_that_were_never_written_are_noticed() {
         stream(9 * 512, 0),
         stream(19 * 512 + 1, 1),
         stream(11 * 512, 0),
-        // A cluster of zeros, and no multiple of 512.
-        1,
+        // Zeros that have a cluster, and no multiple of 512.
+        0x8000_0000_0000_1a01,
         0x8000_0000_0000_1a02 | 1 << 55 | 1,
         stream(1 << 56, 0),
     ] {
@@ -64,6 +70,6 @@ fn a_table_that_cannot_be_read_is_an_error() {
     let disk = MemoryDisk::default();
     let output = Output::new(&disk);
     let tables = [HostOffset(512)].into_iter();
-    let mut counts = StreamCounts::new(tables, 0..1, ClusterBits::MIN, &output);
+    let mut counts = StreamCounts::new(tables, 0..1, SMALLEST, &output);
     assert!(matches!(counts.next(), Some(Err(Error::ReadBack { .. }))));
 }

@@ -10,6 +10,8 @@
     reason = "shared by tests, each of which uses a part"
 )]
 
+mod entries;
+pub mod in_units;
 mod streams;
 
 use std::io;
@@ -18,6 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use blockio::{MemoryDisk, ReadAt, WriteAt};
 use qcow2_writer::{Compression, DeflateWindow};
+
+use entries::Shape;
+pub use entries::Unit;
 
 pub const MAGIC: [u8; 4] = [0x51, 0x46, 0x49, 0xfb];
 
@@ -40,17 +45,23 @@ pub struct Naive {
     pub stored_clusters: u64,
     /// Those of them that are compressed.
     pub compressed_clusters: u64,
+    /// What is said of each subcluster, or cluster.
+    pub units: Vec<Unit>,
+    /// The unit of an exact allocation in bytes, if the image is marked.
+    pub exact_unit: Option<u32>,
 }
 
 /// Takes `image` apart and checks on the way that every host cluster is
 /// referenced as often as it is counted, and more than once by streams alone;
 /// that the image ends at a cluster boundary, right behind what is used; that all
 /// entries but those of streams are marked as the only ones; that streams do not
-/// overlap, and are alone in their clusters, with nothing but zeros around them.
+/// overlap, and are alone in their clusters, with nothing but zeros around them;
+/// that subclusters without data hold zeros.
 pub fn expand(image: &[u8]) -> Naive {
     assert_eq!(image[..4], MAGIC);
     let version = u32_at(image, 4);
-    let cluster = 1usize << u32_at(image, 20);
+    let shape = Shape::of(image);
+    let cluster = shape.cluster;
     let header_size = u64_at(image, 24);
     let l1_entries = u32_at(image, 36) as usize;
     let l1 = u64_at(image, 40) as usize;
@@ -75,28 +86,43 @@ pub fn expand(image: &[u8]) -> Naive {
 
     let mut disk = vec![0; header_size as usize];
     let mut stored_clusters = 0;
+    let l2_entries = cluster / shape.entry_bytes();
+    let disk_units = disk.len().div_ceil(cluster / shape.units());
+    let mut units = vec![Unit::Unallocated; l1_entries * l2_entries * shape.units()];
     for l1_index in 0..l1_entries {
         let Some(l2) = host(u64_at(image, l1 + l1_index * 8)) else {
             continue;
         };
         claim(l2);
-        for l2_index in 0..cluster / 8 {
-            let entry = u64_at(image, l2 + l2_index * 8);
+        for l2_index in 0..l2_entries {
+            let at = l2 + l2_index * shape.entry_bytes();
+            let entry = u64_at(image, at);
+            let index = l1_index * l2_entries + l2_index;
+            let units = &mut units[index * shape.units()..][..shape.units()];
             let content = if let Some(sectors) = streams::sectors(entry, cluster) {
                 let (content, stream) = streams::decode(image, sectors, cluster, zstd);
                 for index in stream.start / cluster..=(stream.end - 1) / cluster {
                     claim(index * cluster);
                 }
                 found.push(stream);
+                assert!(!shape.extended || u64_at(image, at + 8) == 0);
+                units.fill(Unit::Compressed);
                 content
-            } else if let Some(data) = host(entry) {
-                claim(data);
-                image[data..data + cluster].to_vec()
             } else {
-                continue;
+                let (host, states) = shape.cluster_at(image, at);
+                units.copy_from_slice(&states);
+                let Some(data) = host else {
+                    continue;
+                };
+                claim(data);
+                let content = image[data..data + cluster].to_vec();
+                for (bytes, unit) in content.chunks(cluster / shape.units()).zip(states) {
+                    assert!(unit == Unit::Data || bytes.iter().all(|byte| *byte == 0));
+                }
+                content
             };
             stored_clusters += 1;
-            let guest = (l1_index * (cluster / 8) + l2_index) * cluster;
+            let guest = index * cluster;
             let length = cluster.min(disk.len() - guest);
             disk[guest..guest + length].copy_from_slice(&content[..length]);
             assert!(content[length..].iter().all(|byte| *byte == 0));
@@ -107,9 +133,21 @@ pub fn expand(image: &[u8]) -> Naive {
     assert_eq!(used, counts);
     assert_eq!(used.last(), Some(&1));
     streams::check_surroundings(image, &found, cluster, &used);
+    let behind = units.split_off(disk_units);
+    assert!(
+        behind
+            .iter()
+            .all(|unit| matches!(unit, Unit::Unallocated | Unit::Compressed))
+    );
     Naive {
+        units,
+        exact_unit: extension(image, version, 0x5132_414c).map(|at| {
+            assert_eq!((u32_at(image, at), u32_at(image, at + 4)), (8, 1));
+            u32_at(image, at + 8)
+        }),
         disk,
-        size: exact_size(image, version).unwrap_or(header_size),
+        size: extension(image, version, 0x5132_4c4e)
+            .map_or(header_size, |at| u64_at(image, at + 4)),
         stored_clusters,
         compressed_clusters: found.len() as u64,
     }
@@ -167,7 +205,8 @@ fn refcount(block: &[u8], index: usize, order: u32) -> u64 {
         .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
-fn exact_size(image: &[u8], version: u32) -> Option<u64> {
+/// Where the length of the extension `wanted` is.
+fn extension(image: &[u8], version: u32, wanted: u32) -> Option<usize> {
     let mut at = if version == 3 {
         u32_at(image, 100) as usize
     } else {
@@ -177,7 +216,7 @@ fn exact_size(image: &[u8], version: u32) -> Option<u64> {
         let (kind, length) = (u32_at(image, at), u32_at(image, at + 4) as usize);
         match kind {
             0 => return None,
-            0x5132_4c4e => return Some(u64_at(image, at + 8)),
+            _ if kind == wanted => return Some(at + 4),
             _ => at += 8 + length.next_multiple_of(8),
         }
     }

@@ -12,8 +12,8 @@ pub(super) fn is_zstd(image: &[u8]) -> bool {
     }
     assert_eq!(super::u32_at(image, 100), 112);
     let incompatible = super::u64_at(image, 72);
-    assert_eq!(incompatible & !8, 0);
-    assert_eq!(image[104], u8::from(incompatible == 8));
+    assert_eq!(incompatible & !24, 0);
+    assert_eq!(image[104], u8::from(incompatible & 8 != 0));
     image[104] == 1
 }
 

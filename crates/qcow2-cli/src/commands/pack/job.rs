@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use blockio::{ReadAt, Spool, StreamTarget, Target, TargetOptions, WriteAt};
-use qcow2_format::ClusterBits;
 use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 
 use super::lost::{LostMap, LostReport};
 use super::report::Report;
+use super::shape::Shape;
 use super::source::Source;
 use crate::args::{ContentArg, PackArgs};
 use crate::commands::info::compat_name;
@@ -37,6 +37,7 @@ pub(super) struct Job<'a> {
     pub(super) source: &'a Source<'a>,
     pub(super) data: Data<'a>,
     pub(super) kept: &'a Kept<'a>,
+    pub(super) shape: Shape,
 }
 
 impl Job<'_> {
@@ -71,16 +72,12 @@ impl Job<'_> {
         Ok(report.outcome())
     }
 
-    fn cluster_bits(&self) -> ClusterBits {
-        self.args.cluster_size.unwrap_or_default()
-    }
-
     fn target_options(&self) -> TargetOptions {
         TargetOptions {
             force: self.args.force,
             sync: !self.args.no_sync,
             sources: vec![self.source.identity()],
-            head_bytes: self.cluster_bits().bytes(),
+            head_bytes: self.shape.geometry.cluster_bits.bytes(),
             ..TargetOptions::default()
         }
     }
@@ -124,7 +121,9 @@ impl Job<'_> {
             }
         };
         let options = PackOptions {
-            cluster_bits: self.cluster_bits(),
+            cluster_bits: self.shape.geometry.cluster_bits,
+            extended_l2: self.shape.geometry.extended_l2,
+            allocation: self.shape.allocation,
             version: args.compat.into(),
             refcount_order: args.refcount_bits,
             compression: self.compression,
@@ -132,6 +131,7 @@ impl Job<'_> {
             threads: args.run.threads(),
             progress: Some(&show),
             sync: !args.no_sync,
+            ..PackOptions::default()
         };
         pack(&options).map_err(|error| match error {
             // Not salvaged: zeros in their place would prove that all is free.
@@ -207,7 +207,7 @@ impl Job<'_> {
             stored_bytes: packed.stored_bytes,
             shared_bytes: packed.shared_bytes,
             image_bytes: packed.image_bytes,
-            cluster_size: self.cluster_bits().bytes(),
+            cluster_size: self.shape.geometry.cluster_bits.bytes(),
             compat: compat_name(args.compat.into()),
             refcount_bits: args.refcount_bits.bits(),
             compression: self.compression.map_or("none", |codec| codec.name()),

@@ -44,6 +44,18 @@ fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
             "--reflink and --salvage exclude each other: what is shared is not read",
         ),
         (
+            args.filesystem.content == ContentArg::Metadata && args.cluster_size.is_some(),
+            "--cluster-size and --content metadata exclude each other: clusters are as large as blocks",
+        ),
+        (
+            args.filesystem.content == ContentArg::Metadata && old,
+            "--content metadata needs --compat 1.1: qcow2 v2 does not tell zeros from what is left out",
+        ),
+        (
+            args.filesystem.content == ContentArg::Metadata && shares,
+            "--reflink and --content metadata exclude each other: what is shared is not tested for zeros",
+        ),
+        (
             args.recover && args.salvage,
             "--recover and --salvage exclude each other: a journal is replayed whole or not at all",
         ),

@@ -1,9 +1,9 @@
 use super::*;
 use crate::batch::Batches;
 use crate::compress::{Compression, Compressor};
-use crate::options::WriteOptions;
+use crate::options::{Allocation, WriteOptions};
 use crate::packed::Packed;
-use blockio::{ReadAt, WriteAt};
+use blockio::{Extent, ExtentKind, ReadAt, WriteAt};
 use pipeline::BufferPool;
 use qcow2_format::ClusterBits;
 use std::collections::BTreeMap;
@@ -73,11 +73,12 @@ fn behind_the_last_place_of_a_stream_clusters_stay_as_they_are() {
     image.allocator.skip_to((HOST_END >> 21) - 1);
     let mut writer = StreamWriter::new(image, CompressionType::Zstd);
     let mut compressor = Compressor::new(&Compression::Zstd { level: 1 });
-    let ranges = [Ok(0..disk.size())].into_iter();
-    for batch in Batches::new(ranges, ClusterBits::MAX, 4 << 21) {
-        Packed::load(batch.unwrap(), &disk, &pool, &mut compressor)
+    let layout = writer.image.layout;
+    let whole = [Ok(Extent::new(0..disk.size(), ExtentKind::Data))].into_iter();
+    for batch in Batches::new(whole, ClusterBits::MAX, 4 << 21, Allocation::Needed) {
+        Packed::load(batch.unwrap(), &layout, &disk, &pool, &mut compressor)
             .unwrap()
-            .store(&disk, &pool, &mut writer)
+            .store(&layout, &disk, &pool, &mut writer)
             .unwrap();
     }
     assert_eq!(writer.compressed_clusters, 2);

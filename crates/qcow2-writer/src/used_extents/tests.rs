@@ -31,14 +31,20 @@ impl ReadAt for Sparse {
     }
 }
 
+fn data(extent: Result<Extent, Error>) -> Range<u64> {
+    let extent = extent.unwrap();
+    assert_eq!(extent.kind, Data);
+    extent.range()
+}
+
 fn ranges(source: &Sparse, extents: &[(Range<u64>, ExtentKind)]) -> (Vec<Range<u64>>, u64) {
     let extents = extents
         .iter()
         .map(|(range, kind)| Ok::<_, Infallible>(Extent::new(range.clone(), *kind)));
-    let mut ranges = DataRanges::new(source, extents, 100);
-    let found = ranges.by_ref().map(Result::unwrap).collect();
-    assert!(ranges.next().is_none());
-    (found, ranges.used_bytes())
+    let mut used = UsedExtents::new(source, extents, 100);
+    let found = used.by_ref().map(data).collect();
+    assert!(used.next().is_none());
+    (found, used.used_bytes())
 }
 
 #[test]
@@ -79,8 +85,8 @@ fn data_makes_data_of_its_unit_and_of_no_other_extent() {
     let extents = extents
         .into_iter()
         .map(|(range, kind)| Ok::<_, Infallible>(Extent::new(range, kind)));
-    let ranges = DataRanges::new(&source, extents, 100).in_units_of(10);
-    let found: Vec<_> = ranges.map(Result::unwrap).collect();
+    let used = UsedExtents::new(&source, extents, 100).in_units_of(10);
+    let found: Vec<_> = used.map(data).collect();
     assert_eq!(found, [10..13, 13..18, 36..40, 40..50, 50..70, 90..100]);
 }
 
@@ -112,8 +118,8 @@ fn a_source_that_errs_about_its_data_is_read() {
         }
     }
     let extents = [Ok::<_, Infallible>(Extent::new(0..100, Data))];
-    let found: Vec<_> = DataRanges::new(&Wrong, extents.into_iter(), 100)
-        .map(Result::unwrap)
+    let found: Vec<_> = UsedExtents::new(&Wrong, extents.into_iter(), 100)
+        .map(data)
         .collect();
     assert_eq!(found, [3..7, 7..100]);
 }

@@ -1,4 +1,4 @@
-//! The bytes of a disk that must be read, from what is known of it.
+//! What of a disk an image must hold, from what is known of the disk.
 
 use std::ops::Range;
 
@@ -6,11 +6,11 @@ use blockio::{Extent, ExtentKind, ReadAt};
 
 use crate::error::Error;
 
-/// The ranges of guest bytes that are in use and may hold anything but zeros,
-/// ascending; checks on the way that the extents tile the disk. Ends after an
-/// error.
+/// The guest bytes that are in use and may hold anything but zeros, as extents of
+/// data, and if asked for the others in use, as extents of zeros; ascending.
+/// Checks on the way that the given extents tile the disk. Ends after an error.
 #[derive(Debug)]
-pub(crate) struct DataRanges<'s, S: ?Sized, I> {
+pub(crate) struct UsedExtents<'s, S: ?Sized, I> {
     source: &'s S,
     extents: I,
     /// Length of the disk in bytes.
@@ -23,15 +23,17 @@ pub(crate) struct DataRanges<'s, S: ?Sized, I> {
     run: Range<u64>,
     /// What such places are rounded outward to multiples of, in bytes.
     unit: u64,
+    /// Whether zeros are wanted, and extents must be made of units.
+    exact: bool,
     used_bytes: u64,
     done: bool,
 }
 
-impl<'s, S, I> DataRanges<'s, S, I>
+impl<'s, S, I> UsedExtents<'s, S, I>
 where
     S: ReadAt + ?Sized,
 {
-    /// The ranges of `source`, a disk of `size` bytes, that `extents` describe.
+    /// The data of `source`, a disk of `size` bytes, that `extents` describe.
     pub(crate) fn new(source: &'s S, extents: I, size: u64) -> Self {
         Self {
             source,
@@ -41,6 +43,7 @@ where
             extent: 0..0,
             run: 0..0,
             unit: 1,
+            exact: false,
             used_bytes: 0,
             done: false,
         }
@@ -52,14 +55,24 @@ where
         Self { unit, ..self }
     }
 
+    /// As [`in_units_of`](Self::in_units_of), and adds the zeros. All given extents
+    /// must be made of units; the last of them may be cut by the disk's end.
+    pub(crate) fn exact(self, unit: u64) -> Self {
+        Self {
+            unit,
+            exact: true,
+            ..self
+        }
+    }
+
     /// Bytes in use so far, zeros included.
     pub(crate) fn used_bytes(&self) -> u64 {
         self.used_bytes
     }
 
-    /// What the current extent and the source's run of data have in common, or
-    /// `None` where the rest of the extent is zeros.
-    fn next_in_extent(&mut self) -> Result<Option<Range<u64>>, Error> {
+    /// What the current extent and the source's run of data have in common; zeros
+    /// before it, if they are wanted; or `None` where there is no more.
+    fn next_in_extent(&mut self) -> Result<Option<Extent>, Error> {
         let from = self.extent.start;
         if self.run.end <= from {
             let run = self
@@ -79,20 +92,33 @@ where
                 }
             };
         }
-        let part = from.max(self.run.start)..self.extent.end.min(self.run.end);
-        if part.is_empty() {
+        let part = if self.exact && from < self.run.start {
+            Extent::new(from..self.extent.end.min(self.run.start), ExtentKind::Zero)
+        } else {
+            let data = from.max(self.run.start)..self.extent.end.min(self.run.end);
+            Extent::new(data, ExtentKind::Data)
+        };
+        if part.length == 0 {
             return Ok(None);
         }
-        self.extent.start = part.end;
+        self.extent.start = part.end();
         Ok(Some(part))
     }
 
-    /// Takes the next extent.
-    fn enter(&mut self, extent: &Extent) -> Result<(), Error> {
+    /// Takes the next extent; returns it where it is all zeros, and they are wanted.
+    fn enter(&mut self, extent: &Extent) -> Result<Option<Extent>, Error> {
         let end = extent.start.checked_add(extent.length);
         if extent.start != self.tiled || extent.length == 0 || end.is_none_or(|end| end > self.size)
         {
             return Err(self.not_tiled(Some(extent)));
+        }
+        let is_whole = |end: u64| end.is_multiple_of(self.unit) || end == self.size;
+        if self.exact && !(is_whole(extent.start) && is_whole(extent.end())) {
+            return Err(Error::Unaligned {
+                start: extent.start,
+                length: extent.length,
+                unit_bytes: self.unit,
+            });
         }
         self.tiled = extent.end();
         match extent.kind {
@@ -100,7 +126,10 @@ where
                 self.used_bytes += extent.length;
                 self.extent = extent.range();
             }
-            ExtentKind::Zero => self.used_bytes += extent.length,
+            ExtentKind::Zero => {
+                self.used_bytes += extent.length;
+                return Ok(self.exact.then_some(*extent));
+            }
             ExtentKind::Unused => {}
             ExtentKind::Unreadable => {
                 return Err(Error::Unreadable {
@@ -109,7 +138,7 @@ where
                 });
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn not_tiled(&self, extent: Option<&Extent>) -> Error {
@@ -122,22 +151,26 @@ where
     }
 }
 
-impl<S, I, X> DataRanges<'_, S, I>
+impl<S, I, X> UsedExtents<'_, S, I>
 where
     S: ReadAt + ?Sized,
     I: Iterator<Item = Result<Extent, X>>,
     X: std::error::Error + Send + Sync + 'static,
 {
-    fn find_next(&mut self) -> Result<Option<Range<u64>>, Error> {
+    fn find_next(&mut self) -> Result<Option<Extent>, Error> {
         loop {
             if !self.extent.is_empty() {
-                if let Some(range) = self.next_in_extent()? {
-                    return Ok(Some(range));
+                if let Some(part) = self.next_in_extent()? {
+                    return Ok(Some(part));
                 }
                 self.extent = 0..0;
             }
             match self.extents.next() {
-                Some(Ok(extent)) => self.enter(&extent)?,
+                Some(Ok(extent)) => {
+                    if let Some(zeros) = self.enter(&extent)? {
+                        return Ok(Some(zeros));
+                    }
+                }
                 Some(Err(error)) => return Err(Error::Extents(Box::new(error))),
                 None if self.tiled == self.size => return Ok(None),
                 None => return Err(self.not_tiled(None)),
@@ -146,13 +179,13 @@ where
     }
 }
 
-impl<S, I, X> Iterator for DataRanges<'_, S, I>
+impl<S, I, X> Iterator for UsedExtents<'_, S, I>
 where
     S: ReadAt + ?Sized,
     I: Iterator<Item = Result<Extent, X>>,
     X: std::error::Error + Send + Sync + 'static,
 {
-    type Item = Result<Range<u64>, Error>;
+    type Item = Result<Extent, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {

@@ -1,0 +1,269 @@
+//! One pass over all inodes that are shown, which scrambles what belongs to
+//! each.
+
+mod contents;
+mod inodes;
+mod own;
+
+use std::collections::HashMap;
+
+use blockio::{ReadAt, len_u64};
+
+use crate::checksum;
+use crate::error::{Error, Structure, read};
+use crate::feature::Incompat;
+use crate::geometry::to_index;
+use crate::group::{GroupReader, Layout};
+use crate::metadata::Ground;
+use crate::runs::{BlockRun, Full, RunCollector, RunSet};
+use crate::scramble::attributes::ValueHashes;
+use crate::scramble::base;
+use crate::scramble::directory::Style;
+use crate::scramble::hash::Hasher;
+use crate::scramble::names::Names;
+use crate::scramble::patches::Patches;
+use crate::scramble::report::ScrambleReport;
+use crate::superblock::{SUPERBLOCK_OFFSET, Superblock};
+use crate::trust::Distrust;
+
+/// Most separate runs of metadata at fixed places that are kept: 10 MiB.
+const FIXED_RUNS_MAX: usize = 5 << 17;
+
+/// Values of attributes whose hashes are remembered: 2 MiB.
+const VALUES_MAX: usize = 1 << 16;
+
+/// Bit of `s_flags`: bytes of names are unsigned in hashes.
+const UNSIGNED_HASH: u32 = 0x2;
+
+/// Lustre's feature for data behind names, which Linux does not know.
+const DIRDATA: u32 = 0x1000;
+
+/// Why the pass ends early.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// The storage, or a temporary file, failed.
+    Failed(Error),
+    /// There is more than is kept.
+    Distrust(Distrust),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Full> for Halt {
+    fn from(Full: Full) -> Self {
+        let limit = len_u64(FIXED_RUNS_MAX);
+        Self::Distrust(Distrust::TooMany {
+            what: "separate runs of metadata",
+            found: limit.saturating_add(1),
+            limit,
+        })
+    }
+}
+
+/// What a pass leaves.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) patches: Patches,
+    /// Blocks that hold no names, whatever else claims them.
+    pub(super) plain: RunSet,
+    pub(super) report: ScrambleReport,
+}
+
+pub(super) struct Pass<'a, R: ?Sized> {
+    disk: &'a R,
+    ground: &'a Ground,
+    layout: &'a Layout,
+    style: Style,
+    has_casefold: bool,
+    /// What hashes of values in inodes of their own start from.
+    seed: u32,
+    names: &'a Names,
+    patches: Patches,
+    report: ScrambleReport,
+    /// Blocks that are metadata whatever an inode says.
+    fixed: RunSet,
+    groups: GroupReader<'a, R>,
+    values: HashMap<u32, Option<ValueHashes>>,
+    /// Blocks of inodes that may still be looked at. No healthy filesystem has
+    /// more than it has blocks; a hostile one may name each of them in every
+    /// inode.
+    budget: u64,
+    /// A name in a directory that ignores case is not UTF-8 any more.
+    is_not_utf8: bool,
+}
+
+/// Scrambles the filesystem of `ground` on `disk`, as far as it is `shown`:
+/// ascending runs of blocks.
+pub(super) fn run<R: ReadAt + ?Sized>(
+    disk: &R,
+    ground: &Ground,
+    shown: &[BlockRun],
+    names: &Names,
+) -> Result<Passed, Halt> {
+    let layout = &ground.layout;
+    // e2fsck may take the copy of damaged descriptors, and what they lead to.
+    let copied = layout.geometry.with_copied_descriptors();
+    let copied = copied.map(|geometry| Layout {
+        geometry,
+        ..*layout
+    });
+    let layouts = [Some(layout), copied.as_ref()];
+    let (mut fixed, mut plain) = (
+        RunCollector::new(FIXED_RUNS_MAX),
+        RunCollector::new(FIXED_RUNS_MAX),
+    );
+    for layout in layouts.into_iter().flatten() {
+        collect_fixed(disk, layout, &mut fixed, &mut plain)?;
+    }
+    let mut pass = Pass::new(disk, ground, names, fixed.finish()?)?;
+    for layout in layouts.into_iter().flatten() {
+        pass.inodes(layout, shown)?;
+    }
+    pass.mmp()?;
+    pass.superblocks()?;
+    pass.patches.flush()?;
+    Ok(Passed {
+        patches: pass.patches,
+        plain: plain.finish()?,
+        report: pass.report,
+    })
+}
+
+/// Collects where superblocks, descriptors, bitmaps and inode tables are; all
+/// but the tables are plain.
+fn collect_fixed<R: ReadAt + ?Sized>(
+    disk: &R,
+    layout: &Layout,
+    fixed: &mut RunCollector,
+    plain: &mut RunCollector,
+) -> Result<(), Halt> {
+    let geometry = &layout.geometry;
+    let mut groups = GroupReader::new(disk, layout);
+    for group in 0..geometry.group_count() {
+        let base = geometry.base_metadata(group);
+        fixed.insert(base)?;
+        plain.insert(base)?;
+        let [block_bitmap, inode_bitmap, table] = groups.descriptor(group)?.metadata(geometry);
+        for (run, is_plain) in [(block_bitmap, true), (inode_bitmap, true), (table, false)] {
+            if geometry.holds_all(run) {
+                fixed.insert(run)?;
+                if is_plain {
+                    plain.insert(run)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
+    fn new(
+        disk: &'a R,
+        ground: &'a Ground,
+        names: &'a Names,
+        fixed: RunSet,
+    ) -> Result<Self, Error> {
+        let Ground {
+            layout, superblock, ..
+        } = ground;
+        let Superblock {
+            incompat,
+            s_hash_seed,
+            s_flags,
+            ..
+        } = superblock;
+        let geometry = &layout.geometry;
+        let block_bits = geometry.block_bytes().trailing_zeros();
+        Ok(Self {
+            disk,
+            ground,
+            layout,
+            style: Style {
+                block_bytes: to_index(geometry.block_bytes()),
+                checksums: layout.checksums,
+                hasher: Hasher::new(s_hash_seed, s_flags & UNSIGNED_HASH != 0),
+                has_data: incompat.bits() & DIRDATA != 0,
+                has_large_directories: incompat.contains(Incompat::LARGEDIR),
+            },
+            has_casefold: incompat.contains(Incompat::CASEFOLD),
+            seed: checksum::seed(superblock),
+            names,
+            patches: Patches::new(disk.size(), block_bits)?,
+            report: ScrambleReport::default(),
+            fixed,
+            groups: GroupReader::new(disk, layout),
+            values: HashMap::new(),
+            budget: geometry.block_count(),
+            is_not_utf8: false,
+        })
+    }
+
+    /// Scrambles the block of multiple mount protection.
+    fn mmp(&mut self) -> Result<(), Error> {
+        let block = self.ground.roles.mmp_block;
+        let Some(block) = block.filter(|block| self.may_change(*block)) else {
+            return Ok(());
+        };
+        let mut bytes = self.zeroes();
+        self.read(Structure::Mmp, block, &mut bytes)?;
+        base::scramble_mmp(&mut bytes, &self.layout.checksums);
+        self.patches.store(block, &bytes)
+    }
+
+    /// Scrambles the superblock and its copies, and zeros what else is in
+    /// their blocks: the first holds a boot loader, too.
+    fn superblocks(&mut self) -> Result<(), Error> {
+        let geometry = &self.layout.geometry;
+        self.patches.store(0, &self.zeroes())?;
+        for group in 0..geometry.group_count() {
+            let Some(block) = geometry.superblock_in(group) else {
+                continue;
+            };
+            let start = geometry.byte_of(block);
+            let at = if group == 0 { SUPERBLOCK_OFFSET } else { start };
+            let mut sb = [0; _];
+            read(self.disk, Structure::Superblock, at, &mut sb)?;
+            let (names, checksums) = (self.names, &self.layout.checksums);
+            let was_strict =
+                base::scramble_superblock(&mut sb, names, checksums, !self.is_not_utf8);
+            self.report.strict_encoding_dropped |= was_strict && self.is_not_utf8;
+            let mut bytes = self.zeroes();
+            let within = bytes.iter_mut().skip(to_index(at.saturating_sub(start)));
+            for (byte, new) in within.zip(sb) {
+                *byte = new;
+            }
+            self.patches.store(block, &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `block` is metadata whatever an inode says.
+    fn is_fixed(&self, block: u64) -> bool {
+        let runs = self.fixed.runs();
+        let next = runs.partition_point(|run| run.end <= block);
+        runs.get(next).is_some_and(|run| run.start <= block)
+    }
+
+    /// Whether `block` is there, and not fixed.
+    fn may_change(&self, block: u64) -> bool {
+        self.layout.geometry.holds(block) && !self.is_fixed(block)
+    }
+
+    fn dispute(&mut self) {
+        self.report.disputed_blocks = self.report.disputed_blocks.saturating_add(1);
+    }
+
+    fn read(&self, structure: Structure, block: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        let at = self.layout.geometry.byte_of(block);
+        read(self.disk, structure, at, bytes)
+    }
+
+    /// A block of zeros.
+    fn zeroes(&self) -> Vec<u8> {
+        vec![0; self.style.block_bytes]
+    }
+}

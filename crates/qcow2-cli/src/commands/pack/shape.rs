@@ -1,0 +1,45 @@
+//! How an image is laid out.
+
+use qcow2_format::{ClusterBits, Geometry};
+use qcow2_writer::{Allocation, exact_geometry};
+
+use crate::args::PackArgs;
+use crate::failure::Failure;
+use crate::kept::Kept;
+use crate::output::Bytes;
+
+/// Size of clusters, and what is allocated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) geometry: Geometry,
+    pub(super) allocation: Allocation,
+}
+
+impl Shape {
+    /// The shape asked for; of the metadata of a filesystem the one that tells
+    /// every block apart.
+    pub(super) fn new(args: &PackArgs, kept: &Kept<'_>) -> Result<Self, Failure> {
+        let Some(unit_bytes) = kept.metadata_unit() else {
+            return Ok(Self {
+                geometry: Geometry {
+                    cluster_bits: args.cluster_size.unwrap_or(ClusterBits::DEFAULT),
+                    extended_l2: false,
+                },
+                allocation: Allocation::Needed,
+            });
+        };
+        let geometry = exact_geometry(kept.disk_bytes, unit_bytes, args.refcount_bits);
+        let geometry = geometry.ok_or_else(|| {
+            let message = format!(
+                "no image can tell blocks of {} apart on a disk of {}",
+                Bytes(unit_bytes),
+                Bytes(kept.disk_bytes)
+            );
+            Failure::because(&args.source, message)
+        })?;
+        Ok(Self {
+            geometry,
+            allocation: Allocation::Exact,
+        })
+    }
+}
