@@ -231,6 +231,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         self.replayed = Some(Replayed {
             journal,
             next_sequence: replay.next_sequence,
+            fast_commits: replay.fast_commits,
         });
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::recover::{self, CannotRecover, Recovered};
 use crate::scramble::{self, CannotScramble, ScrambleKey, Scrambled};
 use crate::superblock::Superblock;
 use crate::survey::{GroupMap, Survey};
-use crate::trust::{Distrust, LogState, Trust, Unclean};
+use crate::trust::{Distrust, Trust, Unclean};
 use crate::used::UsedExtents;
 
 /// How a disk is looked at.
@@ -140,6 +140,8 @@ pub(crate) struct Replayed {
     pub(crate) journal: Journal,
     /// The transaction behind the last one.
     pub(crate) next_sequence: u32,
+    /// Fast commits behind that, which were not replayed.
+    pub(crate) fast_commits: u32,
 }
 
 impl Info {
@@ -299,20 +301,23 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     ///
     /// [`detect`]: crate::detect
     pub fn recovered(&self) -> Result<Result<Recovered<'_, R>, CannotRecover>, Error> {
-        if let Trust::Nothing(distrust) = self.trust {
-            return Ok(Err(CannotRecover::Distrusted(distrust)));
-        }
-        if let Some(LogState { fast_commits, .. }) = self.unclean.log
-            && fast_commits > 0
-        {
-            return Ok(Err(CannotRecover::FastCommits {
-                count: fast_commits,
-            }));
-        }
-        let (Known::Groups(layout, _), Some(replayed)) = (&self.known, &self.replayed) else {
+        let ground = match (&self.ground, self.trust) {
+            // What inodes say has nothing to do with the journal.
+            (Ok(ground), Trust::Bitmaps | Trust::Nothing(Distrust::Inodes { .. })) => ground,
+            (_, Trust::Nothing(distrust)) => {
+                return Ok(Err(CannotRecover::Distrusted(distrust)));
+            }
+            (Err(distrust), _) => return Ok(Err(CannotRecover::Distrusted(*distrust))),
+            (Ok(_), Trust::Log) => return Ok(Ok(Recovered::new(&self.overlay, Vec::new()))),
+        };
+        let Some(replayed) = &self.replayed else {
             return Ok(Ok(Recovered::new(&self.overlay, Vec::new())));
         };
-        let superblock = recover::superblock(&self.overlay, layout)?;
+        if replayed.fast_commits > 0 {
+            let count = replayed.fast_commits;
+            return Ok(Err(CannotRecover::FastCommits { count }));
+        }
+        let superblock = recover::superblock(&self.overlay, &ground.layout)?;
         // As the kernel, which leaves one transaction out.
         let next = replayed.next_sequence.wrapping_add(1);
         let patches = superblock.into_iter().chain(replayed.journal.emptied(next));

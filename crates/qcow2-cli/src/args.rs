@@ -107,6 +107,14 @@ pub(crate) struct PackArgs {
     #[arg(long)]
     pub(crate) recover: bool,
 
+    /// Replace names in the metadata by others that tell nothing, of the same
+    /// length and each by the same: those of files, of users' attributes, targets
+    /// of symbolic links, the label, the last mount point. What else could hold one
+    /// is zeroed, and so is the journal, which is replayed first. The key is
+    /// random, and thrown away. Needs --content metadata
+    #[arg(long)]
+    pub(crate) scramble_names: bool,
+
     /// Before the image appears under its name, read it and the source again and
     /// compare every used byte
     #[arg(long)]
@@ -253,6 +261,11 @@ pub(crate) struct OutputArgs {
 }
 
 impl PackArgs {
+    /// Whether the filesystem is packed as it is after its journal was replayed.
+    pub(crate) fn recovers(&self) -> bool {
+        self.recover || self.scramble_names
+    }
+
     /// Whether the image goes to the standard output.
     pub(crate) fn to_stdout(&self) -> bool {
         is_stream(&self.image)

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use blockio::{Extent, ExtentKind, ReadAt};
+use blockio::{Extent, ExtentKind, ReadAt, random_bytes};
 use ext_blocks::damage::Finding;
 use ext_blocks::{
-    Content, Damage, Detected, Dropped, Filesystem, Metadata, Recovered, SuperblockAt, Tail, Trust,
-    Unclean,
+    Content, Damage, Detected, Dropped, Filesystem, Metadata, Recovered, ScrambleKey, Scrambled,
+    SuperblockAt, Tail, Trust, Unclean,
 };
 
 use crate::args::{ContentArg, FilesystemArgs, TailArg};
@@ -194,6 +194,18 @@ impl<'s> Kept<'s> {
             .recovered()
             .map_err(|error| Failure::about(path, &error))?
             .map_err(|why| Failure::because(path, format!("it cannot be recovered: {why}")))
+    }
+
+    /// The metadata with scrambled names, by a key that nobody knows.
+    pub(crate) fn scrambled(&self, path: &Path) -> Result<Scrambled<'_, dyn ReadAt + 's>, Failure> {
+        let Some(filesystem) = &self.filesystem else {
+            return Err(Failure::because(path, "there is no ext filesystem here"));
+        };
+        let key = random_bytes().map_err(|error| Failure::Failed(format!("a key: {error}")))?;
+        filesystem
+            .scrambled(&ScrambleKey::new(key))
+            .map_err(|error| Failure::about(path, &error))?
+            .map_err(|why| Failure::because(path, format!("names cannot be scrambled: {why}")))
     }
 
     /// How the filesystem was left, where it decides.

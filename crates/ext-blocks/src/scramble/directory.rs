@@ -2,6 +2,8 @@
 
 mod sort;
 
+use std::fmt;
+
 use crate::checksum::Checksums;
 use crate::scramble::entries::{Format, HEADER_BYTES, Rewritten, rename, zero};
 use crate::scramble::hash::Hasher;
@@ -49,6 +51,17 @@ pub enum Unindexed {
     Damaged,
     /// The directory is larger than what is held in memory, or has holes.
     Size,
+}
+
+impl fmt::Display for Unindexed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Overflow => "its names need more blocks in the order of their new hashes",
+            Self::Casefold => "the hashes of names that ignore case are not known",
+            Self::Damaged => "its index or a block of entries is damaged",
+            Self::Size => "it is larger than what is held in memory, or has holes",
+        })
+    }
 }
 
 /// What became of a directory, or of a block of one.

@@ -3,6 +3,7 @@
 mod job;
 mod lost;
 mod report;
+mod scrambled;
 mod shape;
 mod source;
 mod usage;
@@ -41,11 +42,14 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
         };
         job.run()
     };
-    if args.recover {
-        let recovered = kept.recovered(&args.source)?;
-        let kept = Kept::decide(question, &recovered)?;
-        run(Data::Derived(&recovered), &kept)
-    } else {
-        run(Data::Source, &kept)
+    if !args.recovers() {
+        return run(Data::Source, &kept);
     }
+    let recovered = kept.recovered(&args.source)?;
+    let kept = Kept::decide(question, &recovered)?;
+    if !args.scramble_names {
+        return run(Data::Recovered(&recovered), &kept);
+    }
+    let scrambled = kept.scrambled(&args.source)?;
+    run(Data::Scrambled(&scrambled), &kept)
 }

@@ -4,18 +4,20 @@ use std::path::Path;
 use std::time::Instant;
 
 use blockio::{ReadAt, Spool, StreamTarget, Target, TargetOptions, WriteAt};
+use ext_blocks::Scrambled;
 use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 
 use super::lost::{LostMap, LostReport};
 use super::report::Report;
+use super::scrambled::ScrambledReport;
 use super::shape::Shape;
 use super::source::Source;
 use crate::args::{ContentArg, PackArgs};
 use crate::commands::info::compat_name;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::filesystem::FilesystemReport;
-use crate::kept::Kept;
+use crate::kept::{Extents, Kept};
 use crate::output;
 use crate::progress::Progress;
 use crate::verify::{self, VerifyError};
@@ -25,8 +27,10 @@ use crate::verify::{self, VerifyError};
 pub(super) enum Data<'a> {
     /// Those of the source.
     Source,
-    /// Those that were made of them.
-    Derived(&'a dyn ReadAt),
+    /// Those of the source after its journal was replayed.
+    Recovered(&'a dyn ReadAt),
+    /// These, with scrambled names.
+    Scrambled(&'a Scrambled<'a, dyn ReadAt + 'a>),
 }
 
 /// What is packed, and how.
@@ -85,13 +89,22 @@ impl Job<'_> {
     fn data(&self) -> &dyn ReadAt {
         match self.data {
             Data::Source => self.source.data(),
-            Data::Derived(data) => data,
+            Data::Recovered(data) => data,
+            Data::Scrambled(data) => data,
+        }
+    }
+
+    /// The disk as extents; the same each time.
+    fn extents(&self) -> Extents<'_> {
+        match self.data {
+            Data::Source | Data::Recovered(_) => self.kept.extents(),
+            Data::Scrambled(data) => Box::new(data.extents()),
         }
     }
 
     fn pack(&self, target: &Target) -> Result<PackReport, Failure> {
         self.with_options(|options| {
-            qcow2_writer::pack(self.data(), || self.kept.extents(), target, options)
+            qcow2_writer::pack(self.data(), || self.extents(), target, options)
         })
     }
 
@@ -102,7 +115,7 @@ impl Job<'_> {
         let target =
             StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
         self.with_options(|options| {
-            let extents = || self.kept.extents();
+            let extents = || self.extents();
             qcow2_writer::pack_stream(self.data(), extents, &spool, &target, options)
         })
     }
@@ -164,9 +177,10 @@ impl Job<'_> {
             let bar = Progress::new(&args.run, "verifying");
             let again = match self.data {
                 Data::Source => self.source.again(),
-                Data::Derived(data) => Box::new(data),
+                Data::Recovered(data) => Box::new(data),
+                Data::Scrambled(data) => Box::new(data),
             };
-            let extents = self.kept.extents();
+            let extents = self.extents();
             verify::verify(&*again, extents, &image, args.run.threads(), |done| {
                 bar.update(done, disk_bytes);
             })
@@ -215,7 +229,11 @@ impl Job<'_> {
             compressed_clusters: packed.compressed_clusters,
             frozen: self.source.frozen_on(),
             notes: kept.notes.clone(),
-            recovered: args.recover,
+            recovered: args.recovers(),
+            scrambled: match self.data {
+                Data::Scrambled(data) => Some(ScrambledReport::new(data.report())),
+                Data::Source | Data::Recovered(_) => None,
+            },
             damage,
             damage_count,
             lost: None,

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use serde::Serialize;
 
 use super::lost::{LostRange, LostReport};
+use super::scrambled::ScrambledReport;
 use crate::failure::Outcome;
 use crate::filesystem::FilesystemReport;
 use crate::output::Bytes;
@@ -30,6 +31,9 @@ pub(crate) struct Report {
     pub(crate) frozen: Option<String>,
     /// Whether the filesystem is as it is once its journal was replayed.
     pub(crate) recovered: bool,
+    /// What was done to names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scrambled: Option<ScrambledReport>,
     /// What else is worth knowing of the source.
     pub(crate) notes: Vec<String>,
     pub(crate) disk_bytes: u64,
@@ -134,6 +138,9 @@ impl Display for LostReport {
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_source(f)?;
+        if let Some(scrambled) = &self.scrambled {
+            scrambled.fmt(f)?;
+        }
         let share = 100.0 * ratio(self.used_bytes, self.disk_bytes);
         writeln!(
             f,

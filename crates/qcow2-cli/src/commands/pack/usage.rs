@@ -56,11 +56,15 @@ fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
             "--reflink and --content metadata exclude each other: what is shared is not tested for zeros",
         ),
         (
-            args.recover && args.salvage,
+            args.scramble_names && args.filesystem.content != ContentArg::Metadata,
+            "--scramble-names needs --content metadata: the contents of files hold names, too",
+        ),
+        (
+            args.recovers() && args.salvage,
             "--recover and --salvage exclude each other: a journal is replayed whole or not at all",
         ),
         (
-            args.recover && shares,
+            args.recovers() && shares,
             "--recover and --reflink exclude each other: what was recovered is not in the source",
         ),
         (
