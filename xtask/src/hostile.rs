@@ -77,7 +77,7 @@ fn through_program(program: &Path, subject: &Subject, count: u64) -> Result<u64,
             image.as_file().write_all_at(bytes, offset(*at))?;
         }
         // The image goes nowhere, and so the report to the standard error.
-        let content = if number % 2 == 0 { "used" } else { "ext" };
+        let content = if number % 2 == 0 { "used" } else { "metadata" };
         let words = [
             program.display().to_string(),
             "pack".into(),

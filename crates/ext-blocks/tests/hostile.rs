@@ -16,8 +16,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use blockio::{Extent, ReadAt};
-use ext_blocks::{Content, Detected, Error, Filesystem, Options, Trust, detect};
+use blockio::{Extent, ExtentKind, ReadAt};
+use ext_blocks::{
+    Content, Detected, Droppable, Error, Filesystem, Options, ScrambleKey, Trust, detect,
+};
 use fixtures::hostile::{self, Field, Patches, Subject};
 use fixtures::{E2fs, SplitMix};
 
@@ -31,6 +33,8 @@ const QUICK_VALUES: usize = 2;
 const QUICK_MIXED: u64 = 60;
 /// Most fields that are changed together.
 const MIXED_MAX: u64 = 5;
+/// One case of so many has its names scrambled, too, which takes longest.
+const SCRAMBLED: usize = 20;
 /// Failures that are told.
 const TOLD_MAX: usize = 20;
 
@@ -140,9 +144,12 @@ fn run(subject: &Subject, cases: &[Case<'_>]) -> Vec<String> {
             .map(|(number, watch)| {
                 let done = &done;
                 scope.spawn(move || {
-                    let mine = cases.iter().skip(number).step_by(threads);
-                    let failures: Vec<_> =
-                        mine.filter_map(|case| watch.judge(subject, case)).collect();
+                    let mine = cases.iter().enumerate().skip(number).step_by(threads);
+                    let failures: Vec<_> = mine
+                        .filter_map(|(index, case)| {
+                            watch.judge(subject, case, index / threads % SCRAMBLED == 0)
+                        })
+                        .collect();
                     *done.lock().unwrap() += 1;
                     failures
                 })
@@ -163,14 +170,14 @@ struct Watch(Mutex<Option<(Instant, String)>>);
 
 impl Watch {
     /// What goes wrong in a case, if anything does.
-    fn judge(&self, subject: &Subject, case: &Case<'_>) -> Option<String> {
+    fn judge(&self, subject: &Subject, case: &Case<'_>, scrambles: bool) -> Option<String> {
         let name = case.name(subject);
         self.set(Some((Instant::now(), name.clone())));
         let disk = Patched {
             disk: &subject.disk,
             patches: subject.patches(&case.values, case.sealed),
         };
-        let judged = catch_unwind(AssertUnwindSafe(|| judge(&disk)));
+        let judged = catch_unwind(AssertUnwindSafe(|| judge(&disk, scrambles)));
         self.set(None);
         match judged {
             Ok(Ok(())) => None,
@@ -230,7 +237,7 @@ fn sound(disk: &[u8]) -> Result<(), String> {
 }
 
 /// Asks for all there is to be known of `disk`, which can be read everywhere.
-fn judge(disk: &Patched<'_>) -> Result<(), String> {
+fn judge(disk: &Patched<'_>, scrambles: bool) -> Result<(), String> {
     for content in [Content::Probe, Content::Ext] {
         let options = Options {
             content,
@@ -248,6 +255,9 @@ fn judge(disk: &Patched<'_>) -> Result<(), String> {
         }
         if let Ok(Ok(Detected::Ext(filesystem))) = &again {
             look_at(filesystem, disk.size())?;
+            if scrambles {
+                rewrite(filesystem)?;
+            }
         }
     }
     Ok(())
@@ -268,6 +278,41 @@ fn look_at<R: ReadAt + ?Sized>(filesystem: &Filesystem<'_, R>, size: u64) -> Res
         Err(distrust) if distrust.to_string().is_empty() => Err("no report".into()),
         Err(_) => Ok(()),
     }
+}
+
+/// Scrambles all names, reads the result, and finds what may be left out.
+fn rewrite<R: ReadAt + ?Sized>(filesystem: &Filesystem<'_, R>) -> Result<(), String> {
+    let all = Droppable {
+        unwritten: true,
+        journal: true,
+    };
+    let dropped = filesystem
+        .droppable(all)
+        .map_err(|error| error.to_string())?;
+    if let Ok(dropped) = dropped {
+        // Counted, so that all are made.
+        assert!(dropped.ranges().all(|range| range.start < range.end));
+    }
+    let scrambled = filesystem.scrambled(&ScrambleKey::new([7; 32]));
+    let Ok(scrambled) = scrambled.map_err(|error| error.to_string())? else {
+        return Ok(());
+    };
+    tile(scrambled.extents(), scrambled.size())?;
+    let mut block = vec![0; 4096];
+    let runs = scrambled
+        .extents()
+        .flatten()
+        .filter(|extent| extent.kind == ExtentKind::Data);
+    for extent in runs {
+        for at in extent.range().step_by(block.len()) {
+            let length = usize::try_from(extent.end() - at).unwrap_or(usize::MAX);
+            let part = &mut block[..length.min(4096)];
+            scrambled
+                .read_at(at, part)
+                .map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
 }
 
 /// Extents follow each other from 0 to `size`, none of them empty.
