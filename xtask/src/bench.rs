@@ -5,7 +5,7 @@ mod job;
 mod jobs;
 mod machine;
 pub(crate) mod measure;
-mod mounted;
+
 mod place;
 mod report;
 mod tools;
@@ -22,9 +22,10 @@ use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use crate::arguments::Arguments;
 use crate::program::Program;
+use crate::reflinks::{self, Mounted};
 use crate::{Failure, TaskResult, workspace};
 use job::Job;
-use mounted::Mounted;
+
 use place::{Form, Place};
 use report::Done;
 use tools::Tools;
@@ -169,7 +170,7 @@ impl Bench {
 
     /// The jobs that share blocks, on file systems in files.
     fn on_reflinks(&mut self) {
-        for (name, mkfs, arguments) in mounted::KINDS {
+        for (name, mkfs, arguments) in reflinks::KINDS {
             let around = self.settings.folder.join("work");
             let place = copies_in(&around.join("mounted"), name);
             let jobs = self.wanted(jobs::reflinks(&place, &self.tools).into());

@@ -2,13 +2,18 @@
 
 mod arguments;
 mod bench;
+mod crash;
 mod demo;
+mod hostile;
 mod matrix;
+mod mount;
 mod oracle;
 mod program;
+mod reflinks;
 mod roundtrip;
 mod test;
 mod tidy;
+mod verdict;
 mod workspace;
 
 use std::env;
@@ -66,6 +71,22 @@ const TASKS: &[Task] = &[
         help: [
             "[--full] [--bin PROGRAM] [--only TEXT]",
             "the same for filesystems of many makes, and for what breaks other tools",
+        ],
+    },
+    Task {
+        name: "crash",
+        run: crash::run,
+        help: [
+            "[--full] [--bin PROGRAM] [--only TEXT] [--keep DIR]",
+            "filesystems the kernel was writing when the machine stopped; as root",
+        ],
+    },
+    Task {
+        name: "hostile",
+        run: hostile::run,
+        help: [
+            "[--cases N] [--bin PROGRAM]",
+            "every field of real filesystems set to values nobody would write",
         ],
     },
     Task {

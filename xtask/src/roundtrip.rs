@@ -222,7 +222,7 @@ fn same_words(flags: &str, one: &Outcome, other: &Outcome, report: &mut Report) 
 }
 
 /// The first line that two runs do not share, as each of them says it.
-fn first_other_line(one: &Outcome, other: &Outcome) -> String {
+pub(crate) fn first_other_line(one: &Outcome, other: &Outcome) -> String {
     if one.code != other.code {
         return format!("{:?}, then {:?}", one.code, other.code);
     }

@@ -28,18 +28,41 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// What a run cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cost {
-    pub(super) time: Duration,
+pub(crate) struct Cost {
+    pub(crate) time: Duration,
     /// Time of all processors, for the program and for the kernel.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// Most memory of the program, or of the largest program it started.
-    pub(super) peak_bytes: u64,
+    pub(crate) peak_bytes: u64,
 }
 
 /// Runs `line` to its end, which must be 0.
 pub(super) fn measure(line: &Line) -> Result<Cost, Failure> {
-    let measurer = Tool::at(env::current_exe()?).with_patience(PATIENCE * 2);
-    let outcome = measurer.run(|command| command.arg(TASK).args(line.words()))?;
+    let run = measure_any(line.words(), PATIENCE)?;
+    if run.code == Some(0) {
+        return Ok(run.cost);
+    }
+    Err(Failure::new(format!(
+        "{line} ended with {:?}: {}",
+        run.code, run.stderr
+    )))
+}
+
+/// A run of a program.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) cost: Cost,
+    /// `None` where a signal or the time limit ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stderr: String,
+}
+
+/// Runs a program with its arguments, `words`, however it ends; within
+/// `patience`.
+pub(crate) fn measure_any(words: &[String], patience: Duration) -> Result<Run, Failure> {
+    let measurer = Tool::at(env::current_exe()?).with_patience(patience * 2);
+    let seconds = patience.as_secs().to_string();
+    let outcome = measurer.run(|command| command.args([TASK, &seconds]).args(words))?;
     let read = |key| number(&outcome.stdout, key);
     let cost = || {
         Some(Cost {
@@ -48,14 +71,20 @@ pub(super) fn measure(line: &Line) -> Result<Cost, Failure> {
             peak_bytes: read("peak_kib")?.checked_mul(1024)?,
         })
     };
-    cost()
-        .filter(|_| outcome.success())
-        .ok_or_else(|| Failure::new(format!("{line}: {}", outcome.brief(300))))
+    let cost = cost().filter(|_| outcome.success());
+    let cost = cost.ok_or_else(|| Failure::new(outcome.brief(300)))?;
+    Ok(Run {
+        cost,
+        code: read("code").and_then(|code| i32::try_from(code).ok()),
+        stderr: outcome.stderr,
+    })
 }
 
-/// `cargo xtask measure PROGRAM ARGUMENT…`: runs the program and prints what it
-/// cost.
+/// `cargo xtask measure SECONDS PROGRAM ARGUMENT…`: runs the program, which has
+/// so long, and prints what it cost.
 pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
+    let seconds = arguments.first().and_then(|word| word.parse().ok());
+    let patience = Duration::from_secs(seconds.ok_or(Failure::new("no time is given"))?);
     let program = arguments.first();
     let mut command = Command::new(program.ok_or(Failure::new("no program is given"))?);
     while let Some(argument) = arguments.first() {
@@ -64,17 +93,15 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let start = Instant::now();
     let mut child = command.spawn()?;
-    let guard = end_in_time(&child);
+    let guard = end_in_time(&child, patience);
     let status = child.wait()?;
     let time = start.elapsed();
     drop(guard);
-    if !status.success() {
-        return Err(Failure::new(status.to_string()));
-    }
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(io::Error::from)?;
     let cpu_us = microseconds(usage.user_time()) + microseconds(usage.system_time());
+    let code = status.code().map_or("null".into(), |code| code.to_string());
     println!(
-        "{{\"time_us\": {}, \"cpu_us\": {cpu_us}, \"peak_kib\": {}}}",
+        "{{\"code\": {code}, \"time_us\": {}, \"cpu_us\": {cpu_us}, \"peak_kib\": {}}}",
         time.as_micros(),
         usage.max_rss()
     );
@@ -85,12 +112,12 @@ fn microseconds(time: TimeVal) -> i64 {
     time.tv_sec() * 1_000_000 + time.tv_usec()
 }
 
-/// Ends `child` when its time is over, unless the sender is dropped before.
-fn end_in_time(child: &Child) -> mpsc::Sender<()> {
+/// Ends `child` when `patience` is over, unless the sender is dropped before.
+fn end_in_time(child: &Child, patience: Duration) -> mpsc::Sender<()> {
     let (sender, receiver) = mpsc::channel::<()>();
     let pid = i32::try_from(child.id()).map(Pid::from_raw);
     thread::spawn(move || {
-        if let (Err(RecvTimeoutError::Timeout), Ok(pid)) = (receiver.recv_timeout(PATIENCE), pid) {
+        if let (Err(RecvTimeoutError::Timeout), Ok(pid)) = (receiver.recv_timeout(patience), pid) {
             // It may have ended by itself just now.
             let _ended = kill(pid, Signal::SIGKILL);
         }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod compress;
+mod crash;
 mod device;
 mod mounted;
 mod mounts;

@@ -1,0 +1,318 @@
+//! Filesystems the kernel was writing when the machine stopped, through the
+//! program: whatever replays them, nothing that a full copy has is missing.
+
+mod kinds;
+mod load;
+mod proof;
+mod snapshot;
+mod tree;
+
+use std::fs;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::arguments::Arguments;
+use crate::mount::Mount;
+use crate::reflinks;
+use crate::roundtrip::Bench;
+use crate::verdict::{Count, Verdict};
+use crate::{Failure, TaskResult};
+use kinds::{End, KINDS, Kind};
+use load::{Load, SyncedList};
+use proof::{Crashed, Figures};
+
+const MIB: u64 = 1 << 20;
+
+/// Length of every disk.
+const DISK_BYTES: u64 = 96 * MIB;
+/// Bytes written, and a third of them deleted, before anything happens.
+const FILL_BYTES: u64 = 24 * MIB;
+/// Bytes written then, up to the crash.
+const LOAD_BYTES: u64 = 10 * MIB;
+/// Changes before the crash.
+const STEPS: u64 = 250;
+
+/// From this exit code on e2fsck leaves errors.
+const FSCK_LEFT: i32 = 4;
+
+/// Cases worked on at a time.
+const THREADS: NonZeroUsize = NonZeroUsize::new(2).expect("two");
+
+/// Where all is done, if the machine has it: a filesystem in memory.
+const MEMORY: &str = "/dev/shm";
+
+/// Snapshots of one filesystem, without and with `--full`.
+const SNAPSHOTS: [u64; 2] = [3, 12];
+
+/// The makes that snapshots are taken of: the first without `--full`.
+const SNAPSHOT_KINDS: [&str; 4] = [
+    "ext4 of 1024",
+    "ext4 of 4096",
+    "fast_commit",
+    "ext4 data=journal",
+];
+
+/// What a case is.
+#[derive(Clone, Copy)]
+enum Case {
+    /// A filesystem crashes; the number makes its load another one.
+    Crash {
+        kind: Kind,
+        repaired: bool,
+        seed: u64,
+    },
+    /// Snapshots of one under load, on one of [`reflinks::KINDS`].
+    Snapshots { kind: Kind, on: usize, count: u64 },
+}
+
+/// `cargo xtask crash`.
+pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
+    let full = arguments.flag("--full");
+    let program = arguments.option("--bin")?;
+    let only = arguments.option("--only")?.unwrap_or_default();
+    let keep = arguments.option("--keep")?.map(PathBuf::from);
+    arguments.finish()?;
+    let Some(bench) = Bench::require(program)? else {
+        return Ok(());
+    };
+    if let Err(error) = can_mount(&bench) {
+        // Without root there is nothing to ask for; `CI` as root must be able.
+        if fixtures::strict() && rustix::process::geteuid().is_root() {
+            return Err(Failure::new(format!(
+                "CI is true, and root cannot: {error}"
+            )));
+        }
+        println!("SKIPPED: no filesystem can be mounted here: {error}");
+        return Ok(());
+    }
+    let cases = cases(full)
+        .into_iter()
+        .filter(|case| case.name().contains(&only));
+    let mut count = Count::default();
+    println!("     case, exit code, MiB in use, MiB stored, of them stale, files synced, names");
+    pipeline::ordered_map(
+        THREADS,
+        cases.map(Ok),
+        |case| Ok(case.run(&bench, keep.as_deref())),
+        |rows| {
+            for (name, verdict) in rows {
+                count.add(&name, verdict);
+            }
+            Ok::<_, io::Error>(())
+        },
+    )?;
+    println!("{}", count.summary());
+    if count.failed > 0 {
+        return Err(Failure::new(
+            "not every crashed filesystem came back as it was",
+        ));
+    }
+    if count.passed == 0 && count.skipped.is_empty() {
+        return Err(Failure::new(format!("no case is called {only}")));
+    }
+    Ok(())
+}
+
+/// A filesystem that is made and mounted, to see whether that can be done.
+fn can_mount(bench: &Bench) -> io::Result<()> {
+    let folder = scratch()?;
+    let disk = folder.path().join("disk");
+    bench.e2fs.make(&disk, MIB, &["-t", "ext2"])?;
+    Mount::new(&disk, &folder.path().join("mounted"), "")?.end()
+}
+
+fn scratch() -> io::Result<TempDir> {
+    if Path::new(MEMORY).is_dir() {
+        tempfile::tempdir_in(MEMORY)
+    } else {
+        tempfile::tempdir()
+    }
+}
+
+fn cases(full: bool) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for kind in KINDS.into_iter().filter(|kind| full || kind.quick) {
+        for seed in if full { 1..4 } else { 1..2 } {
+            let crash = |repaired| Case::Crash {
+                kind,
+                repaired,
+                seed,
+            };
+            cases.extend([crash(false), crash(true)]);
+        }
+    }
+    let makes = if full { SNAPSHOT_KINDS.len() } else { 1 };
+    for (on, _) in reflinks::KINDS.iter().enumerate() {
+        for name in &SNAPSHOT_KINDS[..makes] {
+            let kind = KINDS.into_iter().find(|kind| kind.name == *name);
+            let count = SNAPSHOTS[usize::from(full)];
+            cases.extend(kind.map(|kind| Case::Snapshots { kind, on, count }));
+        }
+    }
+    cases
+}
+
+impl Case {
+    fn name(&self) -> String {
+        match self {
+            Self::Crash {
+                kind,
+                repaired: false,
+                seed,
+            } => format!("{} #{seed}", kind.name),
+            Self::Crash {
+                kind,
+                repaired: true,
+                seed,
+            } => {
+                format!("{} #{seed}, after e2fsck", kind.name)
+            }
+            Self::Snapshots { kind, on, .. } => {
+                format!("{}, snapshots on {}", kind.name, reflinks::KINDS[*on].0)
+            }
+        }
+    }
+
+    /// What came of it, a line for each disk.
+    fn run(&self, bench: &Bench, keep: Option<&Path>) -> Vec<(String, io::Result<Verdict>)> {
+        match self.disks(bench, keep) {
+            Ok(rows) => rows,
+            Err(error) => vec![(self.name(), Err(error))],
+        }
+    }
+
+    fn disks(
+        &self,
+        bench: &Bench,
+        keep: Option<&Path>,
+    ) -> io::Result<Vec<(String, io::Result<Verdict>)>> {
+        let folder = scratch()?;
+        let (numbered, crashed) = match self {
+            Self::Crash {
+                kind,
+                repaired,
+                seed,
+            } => (
+                false,
+                vec![crash(bench, folder.path(), kind, *repaired, *seed)?],
+            ),
+            Self::Snapshots { kind, on, count } => {
+                let (_, mkfs, arguments) = reflinks::KINDS[*on];
+                let on = (mkfs, arguments);
+                (
+                    true,
+                    snapshot::take(bench, folder.path(), on, kind, *count)?,
+                )
+            }
+        };
+        let mut rows = Vec::new();
+        for (number, crashed) in crashed.iter().enumerate() {
+            let inside = folder.path().join(format!("proof{number}"));
+            fs::create_dir(&inside)?;
+            let mut name = self.name();
+            if numbered {
+                name = format!("{name} {number}");
+            }
+            let proven = proof::prove(bench, &inside, crashed);
+            let failed = !matches!(&proven, Ok((_, verdict)) if verdict.is_well());
+            if let Some(keep) = keep.filter(|_| failed) {
+                fs::create_dir_all(keep)?;
+                fs::copy(&crashed.disk, keep.join(name.replace([' ', '#'], "-")))?;
+            }
+            rows.push(match proven {
+                Ok((figures, verdict)) => (figures.row(&name, crashed.synced.len()), Ok(verdict)),
+                Err(error) => (name, Err(error)),
+            });
+            fs::remove_dir_all(inside)?;
+        }
+        Ok(rows)
+    }
+}
+
+impl Figures {
+    /// A line of the table.
+    fn row(&self, name: &str, synced: usize) -> String {
+        let mib = |bytes: u64| format!("{}.{:02}", bytes / MIB, bytes % MIB * 100 / MIB);
+        let code = self.code.map_or("-".into(), |code| code.to_string());
+        format!(
+            "{name:44} {code:>2} {:>7} {:>7} {:>7} {synced:>5} {:>5}",
+            mib(self.used_bytes),
+            mib(self.stored_bytes),
+            mib(self.stale_bytes),
+            self.names,
+        )
+    }
+}
+
+/// Fills a filesystem and unmounts it: what was deleted then is in no log.
+fn fill(disk: &Path, mounted: &Path, kind: &Kind, load: &mut Load) -> io::Result<()> {
+    let mount = Mount::new(disk, mounted, kind.mount)?;
+    load.fill(FILL_BYTES)?;
+    mount.end()
+}
+
+/// Makes a filesystem, works on it, and lets it crash.
+fn crash(
+    bench: &Bench,
+    folder: &Path,
+    kind: &Kind,
+    repaired: bool,
+    seed: u64,
+) -> io::Result<Crashed> {
+    let (live, disk) = (folder.join("live"), folder.join("disk"));
+    let make: Vec<_> = kind.make.split_whitespace().collect();
+    bench.e2fs.make(&live, DISK_BYTES, &make)?;
+    let (synced, mounted) = (SyncedList::default(), folder.join("live-mounted"));
+    let mut load = Load::new(&mounted, seed, FILL_BYTES * 2 + LOAD_BYTES, &synced);
+    if !kind.has_journal() {
+        load.sync_folders();
+    }
+    fill(&live, &mounted, kind, &mut load)?;
+    let mount = Mount::new(&live, &mounted, kind.mount)?;
+    for _ in 0..STEPS {
+        if !load.step()? {
+            break;
+        }
+    }
+    if kind.end != End::Crash {
+        let trigger = format!("/sys/fs/ext4/{}/trigger_fs_error", mount.device()?);
+        fs::write(trigger, "found for a test")?;
+    }
+    if kind.end == End::UnmountedError {
+        drop(load);
+        mount.end()?;
+        fs::copy(&live, &disk)?;
+    } else {
+        // What the kernel has not written is lost with the machine.
+        fs::copy(&live, &disk)?;
+        drop(load);
+        mount.end()?;
+    }
+    fs::remove_file(live)?;
+    if repaired {
+        repair(bench, &disk)?;
+    }
+    Ok(Crashed {
+        disk,
+        kind: *kind,
+        synced: synced.now(),
+        repaired,
+    })
+}
+
+/// Lets e2fsck repair `disk`. It may take a second run: some fast commits leave
+/// a superblock whose checksum is wrong.
+fn repair(bench: &Bench, disk: &Path) -> io::Result<()> {
+    let first = bench.e2fs.fsck(&["-fy"], disk)?;
+    if matches!(first.code, Some(0..FSCK_LEFT)) {
+        return Ok(());
+    }
+    let second = bench.e2fs.fsck(&["-fy"], disk)?;
+    if matches!(second.code, Some(0..FSCK_LEFT)) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("e2fsck: {}", second.brief(200))))
+}
