@@ -8,7 +8,7 @@
 //! - [`Disk`] is a file or block device to read, and [`in_use`] tells who else
 //!   uses it.
 //! - [`Target`] is an output that appears whole or not at all;
-//!   [`StreamTarget`] writes to a pipe.
+//!   [`StreamTarget`] writes to a pipe, [`OnlyChanged`] writes what differs.
 //! - [`MemoryDisk`] is a disk in memory, [`Spool`] one in a file without a name.
 //!
 //! ```no_run
@@ -39,6 +39,7 @@ mod extent;
 mod identity;
 pub mod in_use;
 mod memory;
+mod only_changed;
 mod spool;
 mod stream;
 mod sysfs;
@@ -52,6 +53,7 @@ pub use error::{Error, ErrorKind};
 pub use extent::{Extent, ExtentKind, Merge, tiles};
 pub use identity::{Identity, Stamp};
 pub use memory::MemoryDisk;
+pub use only_changed::OnlyChanged;
 pub use spool::Spool;
 pub use stream::StreamTarget;
 pub use target::{Target, TargetOptions, abandon_all};
