@@ -147,14 +147,6 @@ impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
         }
     }
 
-    /// The same, with a batch of its own for blocks that can be shared.
-    pub(crate) fn with_shareable(runs: I, sharing: Option<&'s Sharing>) -> Self {
-        Self {
-            sharing,
-            ..Self::new(runs)
-        }
-    }
-
     /// Batches of runs in any order; what is in none of them may be anything.
     pub(crate) fn scattered(runs: I) -> Self {
         Self {
@@ -164,6 +156,11 @@ impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
             gap_bytes_end: 1,
             ahead: Vec::new(),
         }
+    }
+
+    /// The same, with a batch of its own for blocks that can be shared.
+    pub(crate) fn with_shareable(self, sharing: Option<&'s Sharing>) -> Self {
+        Self { sharing, ..self }
     }
 
     fn next_segment(&mut self) -> Option<Result<Segment, Error>> {

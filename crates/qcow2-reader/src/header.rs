@@ -47,7 +47,8 @@ pub(crate) fn check_supported(header: &Header) -> Result<(), Error> {
     header.check_features(
         IncompatibleFeatures::DIRTY
             | IncompatibleFeatures::CORRUPT
-            | IncompatibleFeatures::COMPRESSION_TYPE,
+            | IncompatibleFeatures::COMPRESSION_TYPE
+            | IncompatibleFeatures::EXTENDED_L2,
     )?;
     if header.incompatible.contains(IncompatibleFeatures::CORRUPT) {
         return Err(Error::MarkedCorrupt);

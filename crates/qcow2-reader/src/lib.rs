@@ -6,8 +6,8 @@
 //!                                                         └▶ unpack
 //! ```
 //!
-//! Plain, compressed, zero and unallocated clusters of version 2 and 3 images
-//! are read. Everything else is refused by name, and bytes that are missing,
+//! Plain, compressed, zero and unallocated clusters and subclusters of version 2
+//! and 3 images are read. Everything else is refused by name, and bytes that are missing,
 //! damaged or disputed are an error that says where; they never become zeros.
 //! The storage is any [`blockio::ReadAt`], and an opened [`Image`] is one
 //! itself. An [`ImageStream`] is an image that arrives on a pipe.
@@ -39,6 +39,7 @@ mod extents;
 mod forward;
 mod header;
 mod image;
+mod l2;
 mod load;
 mod options;
 mod output;

@@ -37,6 +37,10 @@ pub struct UnpackOptions<'p> {
     /// Whether the disk may share blocks with the file that holds the image.
     /// Blocks that are shared are not read, so zeros in them are not left out.
     pub reflink: Reflink,
+    /// Write only what the image allocates, zeros included, at subcluster
+    /// granularity. Nothing else of the target is touched, and its length is
+    /// kept: it must hold the disk.
+    pub only_allocated: bool,
 }
 
 impl UnpackOptions<'_> {
@@ -56,6 +60,7 @@ impl Default for UnpackOptions<'_> {
             threads: pipeline::available_threads(),
             progress: None,
             reflink: Reflink::Never,
+            only_allocated: false,
         }
     }
 }
@@ -66,6 +71,7 @@ impl fmt::Debug for UnpackOptions<'_> {
             .field("threads", &self.threads)
             .field("progress", &self.progress.is_some())
             .field("reflink", &self.reflink)
+            .field("only_allocated", &self.only_allocated)
             .finish()
     }
 }

@@ -78,7 +78,8 @@ impl<'i, S: ReadAt> Runs<'i, S> {
         }
     }
 
-    /// The next cluster, or all that an empty L1 entry leaves unallocated.
+    /// The next cluster or part of one, or all that an empty L1 entry leaves
+    /// unallocated.
     fn step(&mut self) -> Result<Option<Run>, Error> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -106,29 +107,30 @@ impl<'i, S: ReadAt> Runs<'i, S> {
         Ok(Some(run))
     }
 
-    /// The first cluster of the rest, looked up in `table`.
+    /// The first cluster of the rest, or its first subclusters of one kind,
+    /// looked up in `table`.
     fn cluster(&self, table: &L2Table) -> Result<Run, Error> {
         let context = &self.tables.context;
         let bits = context.cluster_bits;
         let at = self.rest.start;
         let cluster_start = bits.round_down(at);
-        let cluster_end = cluster_start.saturating_add(bits.bytes());
-        let guest = at..cluster_end.min(self.rest.end);
         let index = self.tables.geometry.l2_index(GuestOffset(at));
 
-        let entry =
-            L2Entry::decode(table.entries.entry(index), context, index).map_err(|source| {
-                Error::L2Entry {
-                    table: table.host,
-                    guest: GuestOffset(cluster_start),
-                    source,
-                }
+        let offset = bits.offset_in_cluster(at);
+        let (entry, end) = table
+            .entry(index)
+            .at(offset, context, index)
+            .map_err(|source| Error::L2Entry {
+                table: table.host,
+                guest: GuestOffset(cluster_start),
+                source,
             })?;
+        let guest = at..cluster_start.saturating_add(end).min(self.rest.end);
         let mapping = match entry {
             L2Entry::Unallocated => Mapping::Unallocated,
             L2Entry::Zero { .. } => Mapping::Zero,
             L2Entry::Data { host, .. } => {
-                let host = HostOffset(host.0.saturating_add(bits.offset_in_cluster(at)));
+                let host = HostOffset(host.0.saturating_add(offset));
                 let bytes = guest.end.saturating_sub(guest.start);
                 self.tables
                     .places

@@ -16,16 +16,17 @@ use std::ops::Range;
 
 use blockio::{Store, WriteAt, len_u64, nonzero_runs};
 use pipeline::ordered_map_with;
-use qcow2_format::{GuestOffset, Header, L2Entry};
+use qcow2_format::{GuestOffset, Header};
 
 use crate::batch::{BLOCK_BYTES, Batch, Batches};
 use crate::decompress::Decoder;
 use crate::forward::Forward;
 use crate::header::{CLUSTER_BITS_END, check_supported};
+use crate::l2::Words;
 use crate::load::{Buffers, Loaded, Piece};
 use crate::output::Output;
 use crate::places::Places;
-use crate::runs::{Mapping, Run, Runs};
+use crate::runs::Runs;
 use crate::share::Sharing;
 use crate::tables::Tables;
 use crate::unpack::look_ahead;
@@ -104,8 +105,8 @@ fn read_header<R: io::Read>(input: &mut Forward<R>) -> Result<Header, Error> {
 }
 
 /// Puts the table at `host`, of the structure and for the guest bytes `what`,
-/// into the spool. Each part of it is shown to `look` first, with the index of
-/// its first entry.
+/// into the spool. Each part of it is shown to `look` first, with its offset in
+/// the table.
 fn keep<R: io::Read, K: Store>(
     input: &mut Forward<R>,
     spool: &K,
@@ -124,7 +125,7 @@ fn keep<R: io::Read, K: Store>(
         let part_bytes = host.end.saturating_sub(at).min(TABLE_PART_BYTES);
         part.resize(usize::try_from(part_bytes).unwrap_or(usize::MAX), 0);
         input.read_exact(what.0, &what.1, at, &mut part)?;
-        look(at.saturating_sub(host.start) / 8, &part)?;
+        look(at.saturating_sub(host.start), &part)?;
         for run in nonzero_runs(&part, block_bytes) {
             let run_at = at.saturating_add(len_u64(run.start));
             spool.write_at(run_at, &part[run]).map_err(failed)?;
@@ -167,35 +168,33 @@ fn keep_l2_tables<R: io::Read, K: Store>(
             spool,
             &(Structure::L2Table, guest.clone()),
             host.0..host.0.saturating_add(bytes),
-            |first, entries| data_is_behind(end, tables, guest.start, first, entries),
+            |at, entries| data_is_behind(end, tables, guest.start, at, entries),
         )?;
     }
     Ok(end)
 }
 
 /// Refuses the first of `entries` that names data in front of `tables_end`. The
-/// entries are those from `first` on of the table that maps the disk from
+/// entries are those from byte `at` on of the table that maps the disk from
 /// `guest` on. Wrong entries are for others to find.
 fn data_is_behind(
     tables_end: u64,
     tables: &Tables,
     guest: u64,
-    first: u64,
+    at: u64,
     entries: &[u8],
 ) -> Result<(), Error> {
-    let (entries, _) = entries.as_chunks::<8>();
-    for (index, entry) in (first..).zip(entries) {
-        let raw = u64::from_be_bytes(*entry);
-        if raw == 0 {
+    let (context, geometry) = (&tables.context, tables.geometry);
+    let first = at / geometry.l2_entry_bytes();
+    for (index, entry) in (first..).zip(Words::all(entries, geometry.extended_l2)) {
+        if entry.is_zero() {
             continue;
         }
-        let (structure, host) = match L2Entry::decode(raw, &tables.context, index) {
-            Ok(L2Entry::Data { host, .. }) => (Structure::Data, host),
-            Ok(L2Entry::Compressed(descriptor)) => (Structure::Stream, descriptor.host),
-            Ok(L2Entry::Unallocated | L2Entry::Zero { .. }) | Err(_) => continue,
+        let Ok(Some((structure, host))) = entry.first_stored(context, index) else {
+            continue;
         };
         if host.0 < tables_end {
-            let before = index.saturating_mul(tables.context.cluster_bits.bytes());
+            let before = index.saturating_mul(context.cluster_bits.bytes());
             return Err(Error::Passed {
                 structure,
                 guest: GuestOffset(guest.saturating_add(before)),
@@ -246,38 +245,32 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
         Sharing::new(options.reflink, None, header.cluster_bits)?;
         let runs = || Runs::new(&spool, &tables, 0..size);
         let order = Order::of(runs, header.cluster_bits, tables_end)?;
-        let mut output = Output::new(target, size)?;
+        let mut output = Output::new(target, size, options.only_allocated)?;
         let mut job = Job {
             input: &mut input,
             header: &header,
             threads: options.threads,
             zeroes_min: output.zeroes_min(),
         };
-        match order {
-            Order::Disk => {
-                job.run(Batches::new(runs()), |piece| {
-                    output.put(piece)?;
-                    options.report(piece.end(), size);
-                    Ok(())
-                })?;
-                output.zero_to(size)?;
-            }
-            Order::File(sorted) => {
-                for run in runs() {
-                    let run = run?;
-                    if matches!(run.mapping, Mapping::Unallocated | Mapping::Zero) {
-                        output.zero(&run.guest)?;
-                    }
-                }
-                let mut done: u64 = sorted.iter().map(Run::bytes).sum();
-                done = size.saturating_sub(done);
-                job.run(Batches::scattered(sorted.into_iter().map(Ok)), |piece| {
-                    output.put_anywhere(piece)?;
-                    done = done.saturating_add(piece.bytes());
-                    options.report(done, size);
-                    Ok(())
-                })?;
-            }
+        if matches!(order, Order::Disk) && !options.only_allocated {
+            job.run(Batches::new(runs()), |piece| {
+                output.put(piece)?;
+                options.report(piece.end(), size);
+                Ok(())
+            })?;
+            output.zero_to(size)?;
+        } else {
+            let mut done = output.zero_all(runs())?;
+            let put = |piece: &Piece<'_>| {
+                output.put_anywhere(piece)?;
+                done = done.saturating_add(piece.bytes());
+                options.report(done, size);
+                Ok(())
+            };
+            match order {
+                Order::Disk => job.run(Batches::scattered(runs()), put),
+                Order::File(sorted) => job.run(Batches::scattered(sorted.into_iter().map(Ok)), put),
+            }?;
         }
         input.finish()?;
         let report = output.finish(size)?;

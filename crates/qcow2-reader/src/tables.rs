@@ -9,13 +9,14 @@ use blockio::ReadAt;
 use lru::LruCache;
 use qcow2_format::{EntryContext, Geometry, GuestOffset, Header, HostOffset, L1Entry};
 
+use crate::l2::Words;
 use crate::places::Places;
 use crate::{Error, OpenOptions, Structure};
 
 /// Bytes of an entry of an L1 table.
 const L1_ENTRY_BYTES: u64 = 8;
 
-/// A table of 64-bit entries, as stored. Entries are decoded when used: most of
+/// A table of 64-bit words, as stored. Entries are decoded when used: most of
 /// a large table is never looked at.
 #[derive(Debug)]
 pub(crate) struct Table(Vec<u8>);
@@ -43,12 +44,12 @@ impl Table {
         })
     }
 
-    /// Entry `index`; zero, which maps nothing, behind the last that was read.
-    pub(crate) fn entry(&self, index: u64) -> u64 {
-        let (entries, _) = self.0.as_chunks::<8>();
+    /// Word `index`; zero, which maps nothing, behind the last that was read.
+    fn word(&self, index: u64) -> u64 {
+        let (words, _) = self.0.as_chunks::<8>();
         usize::try_from(index)
             .ok()
-            .and_then(|index| entries.get(index))
+            .and_then(|index| words.get(index))
             .map_or(0, |bytes| u64::from_be_bytes(*bytes))
     }
 }
@@ -57,7 +58,25 @@ impl Table {
 #[derive(Clone, Debug)]
 pub(crate) struct L2Table {
     pub(crate) host: HostOffset,
-    pub(crate) entries: Arc<Table>,
+    entries: Arc<Table>,
+    extended: bool,
+}
+
+impl L2Table {
+    /// Entry `index`.
+    pub(crate) fn entry(&self, index: u64) -> Words {
+        if !self.extended {
+            return Words {
+                first: self.entries.word(index),
+                bitmap: None,
+            };
+        }
+        let first = index.saturating_mul(2);
+        Words {
+            first: self.entries.word(first),
+            bitmap: Some(self.entries.word(first.saturating_add(1))),
+        }
+    }
 }
 
 /// All that is needed to look up where guest bytes are.
@@ -132,7 +151,7 @@ impl Tables {
     /// Where the L2 table is that L1 entry `l1_index` names, and how many bytes
     /// of it are in use; `None` where all that the entry maps is unallocated.
     pub(crate) fn l2_place(&self, l1_index: u64) -> Result<Option<(HostOffset, u64)>, Error> {
-        let raw = self.l1.entry(l1_index);
+        let raw = self.l1.word(l1_index);
         if raw == 0 {
             return Ok(None);
         }
@@ -174,7 +193,11 @@ impl Tables {
         // Not under the lock: a slow read must not stop the readers that have
         // their table. Two that miss the same one at once both read it.
         let entries = Arc::new(Table::read(storage, Structure::L2Table, host, bytes)?);
-        let table = L2Table { host, entries };
+        let table = L2Table {
+            host,
+            entries,
+            extended: self.geometry.extended_l2,
+        };
         self.cache().put(l1_index, table.clone());
         Ok(Some(table))
     }

@@ -30,7 +30,8 @@ const LOOKED_AT: usize = 16;
 
 impl<S: ReadAt> Image<S> {
     /// Writes the whole disk to `target`, in ascending order, and makes the
-    /// target exactly as long as the disk.
+    /// target exactly as long as the disk; or only what is allocated, zeros
+    /// first, where `options` say so.
     ///
     /// Bytes that are zero are left out where the target starts zeroed, and
     /// made zero elsewhere. Nothing is synced.
@@ -55,9 +56,14 @@ impl<S: ReadAt> Image<S> {
             buffers: Buffers::default(),
             sharing,
         };
-        let mut output = Output::new(target, size)?;
+        let mut output = Output::new(target, size, options.only_allocated)?;
+        if options.only_allocated {
+            output.zero_all(self.runs(0..size))?;
+        }
         job.run(&mut output)?;
-        output.zero_to(size)?;
+        if !options.only_allocated {
+            output.zero_to(size)?;
+        }
         let report = output.finish(size)?;
         options.report(size, size);
         Ok(report)
@@ -84,7 +90,12 @@ impl<S: ReadAt> Job<'_, S> {
     fn run<T: WriteAt + ?Sized>(&self, output: &mut Output<'_, T>) -> Result<(), Error> {
         let runs = self.image.runs(0..self.image.size());
         let sharing = self.sharing.as_ref().map(|(sharing, _)| sharing);
-        let (threads_max, batches) = look_ahead(Batches::with_shareable(runs, sharing));
+        let batches = if self.options.only_allocated {
+            Batches::scattered(runs)
+        } else {
+            Batches::new(runs)
+        };
+        let (threads_max, batches) = look_ahead(batches.with_shareable(sharing));
         let zeroes_min = output.zeroes_min();
         ordered_map_with(
             self.options.threads.min(threads_max),

@@ -161,7 +161,8 @@ fn whole_units_in_step_are_shareable_until_that_is_refused() {
         .unwrap()
         .unwrap();
     let shareable = |runs: Vec<Result<Run, Error>>| -> Vec<_> {
-        Batches::with_shareable(runs.into_iter(), Some(&sharing))
+        Batches::new(runs.into_iter())
+            .with_shareable(Some(&sharing))
             .map(|batch| batch.unwrap())
             .map(|batch| (batch.guest.clone(), batch.shareable().is_some()))
             .collect()

@@ -10,4 +10,5 @@ mod content;
 mod pipe;
 mod reflink;
 mod refusals;
+mod subclusters;
 mod unpack;
