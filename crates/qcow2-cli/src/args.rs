@@ -27,7 +27,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0        done
   1        failed: nothing was left under the target's name
-           (a device, a pipe or --in-place may hold a part)
+           (a device, a pipe, --in-place or --only-changed may hold a part)
   2        wrong usage
   3        done and complete, but the source is damaged or unclean in a way worth
            knowing: more was kept than needed, nothing was lost
@@ -152,6 +152,13 @@ pub(crate) struct UnpackArgs {
     /// Not atomic: an interrupted run leaves a part of each
     #[arg(long, conflicts_with = "force")]
     pub(crate) in_place: bool,
+
+    /// Read TARGET first and write only what differs, in blocks of 4 KiB, as is
+    /// good for flash memory. An existing file or block device is written in
+    /// place, without --force; a file becomes as long as the disk. Not atomic: an
+    /// interrupted run leaves a part of each, and another run completes it
+    #[arg(long)]
+    pub(crate) only_changed: bool,
 
     /// Let the disk share blocks with the image instead of copying them, on btrfs
     /// and XFS: it takes no time and no space until one of them changes, and a

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use fixtures::ext::{DISK_BYTES, Filesystem, Kind};
-use fixtures::{Qemu, SplitMix, Tool};
+use fixtures::{Qemu, SplitMix, Tool, number};
 
 use crate::bench::Bench;
 
@@ -91,6 +91,34 @@ fn a_disk_goes_back_onto_a_device_and_no_further() {
     );
     drop(target);
     assert!(bench.read("storage") == vec![0xff; 1 << 20]);
+}
+
+#[test]
+fn only_what_differs_is_written_to_a_device() {
+    let bench = Bench::new();
+    let mut disk = [SplitMix::new(7).bytes(1 << 20), vec![0; 1 << 20]].concat();
+    bench.write("disk", &disk);
+    bench.ok("pack disk image");
+    let mut old = disk.clone();
+    old[5000] ^= 1;
+    old[(1 << 20) + 70_000] = 1;
+    bench.write("storage", [&old[..], &[0xff; 4096]].concat());
+    let Some(target) = Loop::over(&bench.path("storage")) else {
+        return;
+    };
+    let unpack = format!(
+        "unpack --only-changed --output json image {}",
+        target.device
+    );
+    let json = bench.ok(&unpack);
+    assert_eq!(number(&json, "written_bytes"), Some(4096));
+    assert_eq!(number(&json, "zeroed_bytes"), Some(4096));
+    let json = bench.ok(&unpack);
+    assert_eq!(number(&json, "written_bytes"), Some(0));
+    assert_eq!(number(&json, "zeroed_bytes"), Some(0));
+    drop(target);
+    disk.extend([0xff; 4096]);
+    assert!(bench.read("storage") == disk);
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! What `qcow2 unpack` reports.
+
+use std::fmt::{self, Display};
+
+use qcow2_format::Header;
+use qcow2_format::feature::IncompatibleFeatures;
+use serde::Serialize;
+
+use super::restore::Restored;
+use crate::args::UnpackArgs;
+use crate::output::{self, Bytes};
+
+/// What the report says of an image, beside what was done.
+pub(super) struct Facts {
+    pub(super) cluster_bytes: u64,
+    pub(super) disk_bytes: u64,
+    dirty: bool,
+}
+
+impl Facts {
+    pub(super) fn new(header: &Header, disk_bytes: u64) -> Self {
+        Self {
+            cluster_bytes: header.cluster_bits.bytes(),
+            disk_bytes,
+            dirty: header.incompatible.contains(IncompatibleFeatures::DIRTY),
+        }
+    }
+}
+
+/// The report of a finished `unpack`.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    schema: u32,
+    command: &'static str,
+    image: String,
+    target: String,
+    disk_bytes: u64,
+    written_bytes: u64,
+    /// Bytes that were not zero and were made so, where only what differs is
+    /// written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zeroed_bytes: Option<u64>,
+    /// Bytes whose blocks the disk shares with the image.
+    shared_bytes: u64,
+    /// The image was not closed properly; its data is good.
+    dirty: bool,
+    /// The disk's length is no multiple of 512, which not every program reads.
+    odd_length: bool,
+    in_place: bool,
+    pub(super) seconds: f64,
+}
+
+impl Report {
+    pub(super) fn new(args: &UnpackArgs, facts: &Facts, restored: Restored) -> Self {
+        Self {
+            schema: output::SCHEMA,
+            command: "unpack",
+            image: args.image.display().to_string(),
+            target: args.target.display().to_string(),
+            disk_bytes: facts.disk_bytes,
+            written_bytes: restored.written_bytes,
+            zeroed_bytes: restored.zeroed_bytes,
+            shared_bytes: restored.shared_bytes,
+            dirty: facts.dirty,
+            odd_length: !facts.disk_bytes.is_multiple_of(512),
+            in_place: args.in_place || args.only_changed,
+            seconds: 0.0,
+        }
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "image    {}", self.image)?;
+        if self.dirty {
+            writeln!(
+                f,
+                "note     the image was not closed properly; its data is complete"
+            )?;
+        }
+        if self.odd_length {
+            writeln!(
+                f,
+                "note     the disk is no multiple of 512 bytes; it is restored to its last byte"
+            )?;
+        }
+        if self.in_place {
+            writeln!(f, "note     written in place, which is not atomic")?;
+        }
+        writeln!(
+            f,
+            "disk     {}: {} ({} bytes), {} of it written",
+            self.target,
+            Bytes(self.disk_bytes),
+            self.disk_bytes,
+            Bytes(self.written_bytes),
+        )?;
+        if let Some(zeroed) = self.zeroed_bytes {
+            writeln!(f, "zeroed   {}; the rest was there already", Bytes(zeroed))?;
+        }
+        if self.shared_bytes > 0 {
+            let shared = Bytes(self.shared_bytes);
+            writeln!(f, "shared   {shared} with the image, which are not copied")?;
+        }
+        writeln!(f, "time     {:.2} s", self.seconds)
+    }
+}
