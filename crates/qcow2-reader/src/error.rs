@@ -15,6 +15,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The image is right, and larger than this crate accepts.
     Limit,
+    /// What was asked for is not in the image.
+    NotFound,
     /// The storage below failed.
     Io,
 }
@@ -26,7 +28,7 @@ pub enum Structure {
     Header,
     /// The refcount table.
     RefcountTable,
-    /// The L1 table of the active disk.
+    /// The L1 table of the disk that is read.
     L1Table,
     /// An L2 table.
     L2Table,
@@ -34,6 +36,10 @@ pub enum Structure {
     Data,
     /// A compressed cluster of guest data.
     Stream,
+    /// The table of internal snapshots.
+    SnapshotTable,
+    /// The directory of bitmaps.
+    BitmapDirectory,
 }
 
 impl fmt::Display for Structure {
@@ -45,6 +51,8 @@ impl fmt::Display for Structure {
             Self::L2Table => "L2 table",
             Self::Data => "data",
             Self::Stream => "compressed stream",
+            Self::SnapshotTable => "snapshot table",
+            Self::BitmapDirectory => "bitmap directory",
         })
     }
 }
@@ -163,6 +171,73 @@ pub enum Error {
         /// The length of the file.
         file_bytes: u64,
     },
+    /// A table beside the disk is missing, in whole or in part. No guest byte is.
+    #[error(
+        "{structure} at host offset {host} reaches to {end:#x}, and the file ends at {file_bytes:#x}: the image is truncated"
+    )]
+    TableTruncated {
+        /// What is missing, or missing its end.
+        structure: Structure,
+        /// Where it starts, or its entry.
+        host: HostOffset,
+        /// The host offset behind its last byte.
+        end: u64,
+        /// The length of the file.
+        file_bytes: u64,
+    },
+    /// An entry of the snapshot table is not right.
+    #[error("snapshot table at host offset {table}")]
+    SnapshotTable {
+        /// Where the table is.
+        table: HostOffset,
+        /// What is wrong with it.
+        source: qcow2_format::Error,
+    },
+    /// The snapshot table is larger than anybody accepts.
+    #[error(
+        "snapshot table at host offset {table}: found {found} bytes up to entry {index}, allowed are at most {max}"
+    )]
+    SnapshotTableTooLarge {
+        /// Where the table is.
+        table: HostOffset,
+        /// The entry that is too much.
+        index: u64,
+        /// Bytes of the table up to its end.
+        found: u64,
+        /// The limit, in bytes.
+        max: u64,
+    },
+    /// The disk of a snapshot is larger than an image can have.
+    #[error(
+        "snapshot table entry {index}: found a disk of {found} bytes, allowed are at most {max}"
+    )]
+    SnapshotSize {
+        /// The entry.
+        index: u64,
+        /// The stored size.
+        found: u64,
+        /// The limit, in bytes.
+        max: u64,
+    },
+    /// No snapshot has this ID or name.
+    #[error("the image has no snapshot {name:?}")]
+    NoSnapshot {
+        /// What was asked for; bytes that are not UTF-8 are replaced.
+        name: String,
+    },
+    /// A snapshot is not read from a pipe.
+    #[error(
+        "a snapshot's tables and data lie anywhere in the file: save the image to a file and unpack that"
+    )]
+    SnapshotFromPipe,
+    /// The bitmap directory is not right.
+    #[error("bitmap directory at host offset {directory}")]
+    BitmapDirectory {
+        /// Where the directory is.
+        directory: HostOffset,
+        /// What is wrong with it.
+        source: qcow2_format::Error,
+    },
     /// An image from a pipe has a part in front of one that is needed first.
     #[error(
         "{structure} of guest offset {guest} lies at host offset {host}, which a pipe has passed when it is needed, at {position:#x}: save the image to a file and unpack that"
@@ -237,21 +312,28 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Header(source) | Self::L1Entry { source, .. } | Self::L2Entry { source, .. } => {
-                match source.kind() {
-                    qcow2_format::ErrorKind::Corrupt => ErrorKind::Corrupt,
-                    qcow2_format::ErrorKind::Unsupported => ErrorKind::Unsupported,
-                    qcow2_format::ErrorKind::Limit => ErrorKind::Limit,
-                }
-            }
+            Self::Header(source)
+            | Self::L1Entry { source, .. }
+            | Self::L2Entry { source, .. }
+            | Self::SnapshotTable { source, .. }
+            | Self::BitmapDirectory { source, .. } => match source.kind() {
+                qcow2_format::ErrorKind::Corrupt => ErrorKind::Corrupt,
+                qcow2_format::ErrorKind::Unsupported => ErrorKind::Unsupported,
+                qcow2_format::ErrorKind::Limit => ErrorKind::Limit,
+            },
             Self::MarkedCorrupt
+            | Self::TableTruncated { .. }
             | Self::Compressed { .. }
             | Self::Overlap { .. }
             | Self::Truncated { .. } => ErrorKind::Corrupt,
-            Self::BackingFile { .. } | Self::Encrypted { .. } | Self::Passed { .. } => {
-                ErrorKind::Unsupported
-            }
-            Self::Scattered { .. } => ErrorKind::Limit,
+            Self::BackingFile { .. }
+            | Self::Encrypted { .. }
+            | Self::SnapshotFromPipe
+            | Self::Passed { .. } => ErrorKind::Unsupported,
+            Self::Scattered { .. }
+            | Self::SnapshotTableTooLarge { .. }
+            | Self::SnapshotSize { .. } => ErrorKind::Limit,
+            Self::NoSnapshot { .. } => ErrorKind::NotFound,
             Self::Spool { .. }
             | Self::Read { .. }
             | Self::Write { .. }
@@ -271,6 +353,7 @@ impl From<Error> for io::Error {
             | Error::Resize { source, .. } => source.kind(),
             other => match other.kind() {
                 ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+                ErrorKind::NotFound => io::ErrorKind::NotFound,
                 ErrorKind::Corrupt | ErrorKind::Limit | ErrorKind::Io => io::ErrorKind::InvalidData,
             },
         };

@@ -11,7 +11,8 @@ use crate::clusters::Clusters;
 use crate::header::{check_supported, read_header};
 use crate::places::Places;
 use crate::runs::{Mapping, Runs};
-use crate::tables::Tables;
+use crate::snapshots::{read_bitmaps, snapshots};
+use crate::tables::{MappedDisk, Tables};
 use crate::{Error, Extents, OpenOptions, Structure};
 
 /// An opened image: the disk in it can be read anywhere, by many threads.
@@ -24,18 +25,21 @@ pub struct Image<S> {
 }
 
 impl<S: ReadAt> Image<S> {
-    /// Opens the image that `storage` holds and reads its L1 table.
+    /// Opens the image that `storage` holds and reads its L1 table, or that of a
+    /// snapshot.
     ///
     /// # Errors
     ///
-    /// Where the header or the L1 table is damaged or missing, and where the
+    /// Where the header, the L1 table, the snapshot table or the bitmap directory
+    /// is damaged or missing, where there is no such snapshot, and where the
     /// header says that the image needs something this crate cannot do.
     pub fn open(storage: S, options: &OpenOptions) -> Result<Self, Error> {
         let header = read_header(&storage)?;
         check_supported(&header)?;
-        let size = header.exact_size().unwrap_or(header.size);
-        let places = Places::new(&header, storage.size());
-        let tables = Tables::open(&storage, places, &header, size, options)?;
+        let disk = disk_to_read(&storage, &header, options)?;
+        let size = disk.size;
+        let places = Places::new(&header, &disk, storage.size());
+        let tables = Tables::open(&storage, places, &header, &disk, options)?;
         Ok(Self {
             storage,
             clusters: Clusters::new(&header, options),
@@ -69,6 +73,33 @@ impl<S: ReadAt> Image<S> {
 
     pub(crate) fn runs(&self, guest: Range<u64>) -> Runs<'_, S> {
         Runs::new(&self.storage, &self.tables, guest)
+    }
+}
+
+/// The disk that `options` ask for. Looks through the tables beside it, which
+/// must be right.
+fn disk_to_read<S: ReadAt + ?Sized>(
+    storage: &S,
+    header: &Header,
+    options: &OpenOptions,
+) -> Result<MappedDisk, Error> {
+    let (mut by_id, mut by_name) = (None, None);
+    for (index, snapshot) in (0..).zip(snapshots(storage, header)) {
+        let snapshot = snapshot?;
+        let wanted = options.snapshot.as_ref();
+        if wanted == Some(&snapshot.id) {
+            by_id.get_or_insert((index, snapshot));
+        } else if wanted == Some(&snapshot.name) {
+            by_name.get_or_insert((index, snapshot));
+        }
+    }
+    read_bitmaps(storage, header)?;
+    match (&options.snapshot, by_id.or(by_name)) {
+        (None, _) => Ok(MappedDisk::active(header)),
+        (Some(_), Some((index, snapshot))) => MappedDisk::of_snapshot(header, &snapshot, index),
+        (Some(name), None) => Err(Error::NoSnapshot {
+            name: String::from_utf8_lossy(name).into_owned(),
+        }),
     }
 }
 

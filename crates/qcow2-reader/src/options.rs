@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use blockio::Reflink;
 
 /// How an image is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
     /// Bytes of L2 tables kept for the reads to come; one table is kept however
     /// small this is. 16 MiB by default, which maps 128 GiB of a disk with
@@ -15,6 +15,9 @@ pub struct OpenOptions {
     /// Bytes of decompressed clusters kept for small reads in a row; one
     /// cluster is kept however small this is. 8 MiB by default.
     pub cluster_cache_bytes: u64,
+    /// The ID of an internal snapshot, or else its name: its disk is read, of its
+    /// own size, and not the active one.
+    pub snapshot: Option<Vec<u8>>,
 }
 
 impl Default for OpenOptions {
@@ -22,6 +25,7 @@ impl Default for OpenOptions {
         Self {
             l2_cache_bytes: 16 << 20,
             cluster_cache_bytes: 8 << 20,
+            snapshot: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use qcow2_format::entry::CompressedDescriptor;
 use qcow2_format::{ClusterBits, GuestOffset, Header, HostOffset};
 
+use crate::tables::MappedDisk;
 use crate::{Error, StreamFault, Structure};
 
 /// A compressed stream in the file.
@@ -56,12 +57,12 @@ impl Stream {
 pub(crate) struct Places {
     file_bytes: u64,
     /// The structures that the header places.
-    taken: [(Structure, Range<u64>); 3],
+    taken: [(Structure, Range<u64>); 4],
 }
 
 impl Places {
-    /// The places of a file of `file_bytes` bytes.
-    pub(crate) fn new(header: &Header, file_bytes: u64) -> Self {
+    /// The places of a file of `file_bytes` bytes, of which `disk` is read.
+    pub(crate) fn new(header: &Header, disk: &MappedDisk, file_bytes: u64) -> Self {
         let cluster_bytes = header.cluster_bits.bytes();
         let refcount_table_bytes =
             u64::from(header.refcount_table_clusters).saturating_mul(cluster_bytes);
@@ -76,6 +77,10 @@ impl Places {
                     range(header.refcount_table_offset, refcount_table_bytes),
                 ),
                 (Structure::L1Table, range(header.l1_table_offset, l1_bytes)),
+                (
+                    Structure::L1Table,
+                    range(disk.l1_host, disk.l1_bytes(header.geometry())),
+                ),
             ],
         }
     }

@@ -28,7 +28,7 @@ use crate::output::Output;
 use crate::places::Places;
 use crate::runs::Runs;
 use crate::share::Sharing;
-use crate::tables::Tables;
+use crate::tables::{MappedDisk, Tables};
 use crate::unpack::look_ahead;
 use crate::{Error, OpenOptions, Structure, UnpackOptions, UnpackReport};
 
@@ -61,11 +61,15 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
         let header = read_header(&mut input)?;
         check_supported(&header)?;
         input.set_cluster_bytes(header.cluster_bits.bytes());
-        let size = header.exact_size().unwrap_or(header.size);
+        if options.snapshot.is_some() {
+            return Err(Error::SnapshotFromPipe);
+        }
+        let disk = MappedDisk::active(&header);
+        let size = disk.size;
 
-        let l1_bytes = Tables::l1_bytes(&header, size);
-        let l1_host = header.l1_table_offset;
-        let places = Places::new(&header, u64::MAX);
+        let l1_bytes = disk.l1_bytes(header.geometry());
+        let l1_host = disk.l1_host;
+        let places = Places::new(&header, &disk, u64::MAX);
         places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
         let l1 = l1_host.0..l1_host.0.saturating_add(l1_bytes);
         keep(
@@ -75,7 +79,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             l1.clone(),
             |_, _| Ok(()),
         )?;
-        let tables = Tables::open(&spool, places, &header, size, options)?;
+        let tables = Tables::open(&spool, places, &header, &disk, options)?;
         let tables_end = keep_l2_tables(&mut input, &spool, &tables)?.max(l1.end);
         Ok(Self {
             input,

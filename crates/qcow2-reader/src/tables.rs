@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blockio::ReadAt;
 use lru::LruCache;
+use qcow2_format::snapshot::Snapshot;
 use qcow2_format::{EntryContext, Geometry, GuestOffset, Header, HostOffset, L1Entry};
 
 use crate::l2::Words;
@@ -79,6 +80,65 @@ impl L2Table {
     }
 }
 
+/// A disk in an image: the active one, or that of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MappedDisk {
+    pub(crate) l1_host: HostOffset,
+    /// Entries of its L1 table, at most 32 MiB of them.
+    l1_entries: u64,
+    /// Its length in bytes. What no L1 entry maps is unallocated.
+    pub(crate) size: u64,
+}
+
+impl MappedDisk {
+    /// The active disk.
+    pub(crate) fn active(header: &Header) -> Self {
+        Self {
+            l1_host: header.l1_table_offset,
+            l1_entries: header.l1_entries.into(),
+            size: header.exact_size().unwrap_or(header.size),
+        }
+    }
+
+    /// The disk of `snapshot`, entry `index` of the snapshot table.
+    pub(crate) fn of_snapshot(
+        header: &Header,
+        snapshot: &Snapshot,
+        index: u64,
+    ) -> Result<Self, Error> {
+        let wrong = |source| Error::SnapshotTable {
+            table: header.snapshots_offset,
+            source,
+        };
+        snapshot
+            .check_l1(header.cluster_bits, index)
+            .map_err(wrong)?;
+        let size = snapshot.disk_size;
+        let size = size.unwrap_or(Self::active(header).size);
+        let max = header.geometry().size_max();
+        if size > max {
+            return Err(Error::SnapshotSize {
+                index,
+                found: size,
+                max,
+            });
+        }
+        Ok(Self {
+            l1_host: snapshot.l1_table_offset,
+            l1_entries: snapshot.l1_entries.into(),
+            size,
+        })
+    }
+
+    /// Bytes of the L1 table that are in use.
+    pub(crate) fn l1_bytes(&self, geometry: Geometry) -> u64 {
+        let l1_entries = geometry.l1_entries_for(self.size);
+        l1_entries
+            .min(self.l1_entries)
+            .saturating_mul(L1_ENTRY_BYTES)
+    }
+}
+
 /// All that is needed to look up where guest bytes are.
 #[derive(Debug)]
 pub(crate) struct Tables {
@@ -97,28 +157,19 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Bytes of the L1 table of a disk of `size` bytes that are in use.
-    ///
-    /// Decoding the header has held this against the stored number of entries,
-    /// and that against the limit of 32 MiB.
-    pub(crate) fn l1_bytes(header: &Header, size: u64) -> u64 {
-        let l1_entries = header.geometry().l1_entries_for(size);
-        l1_entries.saturating_mul(L1_ENTRY_BYTES)
-    }
-
-    /// Reads the L1 table of the active disk, which has `size` bytes. The
-    /// tables are in `storage`, and all else at its place in `places`.
+    /// Reads the L1 table of `disk`. The tables are in `storage`, and all else at
+    /// its place in `places`.
     pub(crate) fn open<S: ReadAt + ?Sized>(
         storage: &S,
         places: Places,
         header: &Header,
-        size: u64,
+        disk: &MappedDisk,
         options: &OpenOptions,
     ) -> Result<Self, Error> {
         let geometry = header.geometry();
-        let l1_host = header.l1_table_offset;
+        let (l1_host, size) = (disk.l1_host, disk.size);
         let l1_entries = geometry.l1_entries_for(size);
-        let l1_bytes = Self::l1_bytes(header, size);
+        let l1_bytes = disk.l1_bytes(geometry);
         places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
         let l1 = Table::read(storage, Structure::L1Table, l1_host, l1_bytes)?;
         let cached = options.l2_cache_bytes / geometry.cluster_bits.bytes();

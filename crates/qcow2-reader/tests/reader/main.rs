@@ -10,5 +10,6 @@ mod content;
 mod pipe;
 mod reflink;
 mod refusals;
+mod snapshots;
 mod subclusters;
 mod unpack;
