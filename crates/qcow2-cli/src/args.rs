@@ -2,7 +2,7 @@
 
 mod choice;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -142,6 +142,11 @@ pub(crate) struct UnpackArgs {
     /// Where to restore: a new file, with --force an existing file or a block
     /// device, or - for the standard output
     pub(crate) target: PathBuf,
+
+    /// Restore an internal snapshot, by its ID or else its name, with its own
+    /// size, and not the disk as it is now
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) snapshot: Option<OsString>,
 
     /// Replace TARGET where it exists: a file becomes exactly the disk once all
     /// of it is written, a block device is overwritten up to the disk's size

@@ -1,9 +1,12 @@
 //! `qcow2 info`: what an image is, in qemu-img's shape.
 
+mod tables;
+
 use std::fmt::{self, Display};
 use std::os::unix::fs::MetadataExt;
 
 use blockio::{Disk, ReadAt};
+use qcow2_format::bitmap::BitmapDirectoryEntry;
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::{AutoclearFeatures, CompatibleFeatures, IncompatibleFeatures};
 use qcow2_format::header::{CompressionType, CryptMethod};
@@ -14,12 +17,14 @@ use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Bytes, escaped};
 
-/// Reads the header of an image and prints what it says. Opens nothing else.
+use tables::{BitmapFacts, SnapshotFacts};
+
+/// Reads the header of an image and the tables beside its disk, and prints what
+/// they say. Opens nothing else.
 pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
     let disk = Disk::open(&args.image)?;
-    let header =
-        qcow2_reader::read_header(&disk).map_err(|error| Failure::about(&args.image, &error))?;
-    let report = Info::new(&args.image.display().to_string(), &disk, &header);
+    let report = Info::new(&args.image.display().to_string(), &disk)
+        .map_err(|error| Failure::about(&args.image, &error))?;
     output::print(&report, args.output.output, false)?;
     Ok(Outcome::Done)
 }
@@ -39,6 +44,8 @@ struct Info {
     #[serde(skip_serializing_if = "Option::is_none")]
     encrypted: Option<bool>,
     format_specific: FormatSpecific<ImageFacts>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<SnapshotFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backing_filename: Option<String>,
     dirty_flag: bool,
@@ -88,6 +95,8 @@ struct ImageFacts {
     data_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data_file_raw: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bitmaps: Vec<BitmapFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encrypt: Option<Encryption>,
 }
@@ -98,7 +107,10 @@ struct Encryption {
 }
 
 impl Info {
-    fn new(filename: &str, disk: &Disk, header: &Header) -> Self {
+    fn new(filename: &str, disk: &Disk) -> Result<Self, qcow2_reader::Error> {
+        let header = qcow2_reader::read_header(disk)?;
+        let snapshots = qcow2_reader::read_snapshots(disk, &header)?;
+        let bitmaps = qcow2_reader::read_bitmaps(disk, &header)?;
         let metadata = disk.as_file().and_then(|file| file.metadata().ok());
         let actual_size = metadata.map_or(0, |metadata| metadata.blocks().saturating_mul(512));
         let encrypt = match header.crypt_method {
@@ -106,7 +118,7 @@ impl Info {
             CryptMethod::Aes => Some(Encryption { format: "aes" }),
             CryptMethod::Luks => Some(Encryption { format: "luks" }),
         };
-        Self {
+        Ok(Self {
             children: [Child {
                 name: "file",
                 info: FileInfo {
@@ -137,16 +149,17 @@ impl Info {
             encrypted: encrypt.is_some().then_some(true),
             format_specific: FormatSpecific {
                 r#type: "qcow2",
-                data: ImageFacts::new(header, encrypt),
+                data: ImageFacts::new(&header, &bitmaps, encrypt),
             },
+            snapshots: snapshots.iter().map(SnapshotFacts::new).collect(),
             backing_filename: header.backing_name.as_deref().map(escaped),
             dirty_flag: header.incompatible.contains(IncompatibleFeatures::DIRTY),
-        }
+        })
     }
 }
 
 impl ImageFacts {
-    fn new(header: &Header, encrypt: Option<Encryption>) -> Self {
+    fn new(header: &Header, bitmaps: &[BitmapDirectoryEntry], encrypt: Option<Encryption>) -> Self {
         let v3 = header.version == Version::V3;
         let has = |feature| header.incompatible.contains(feature);
         let data_file = header
@@ -176,6 +189,7 @@ impl ImageFacts {
                     .autoclear
                     .contains(AutoclearFeatures::RAW_EXTERNAL_DATA)
             }),
+            bitmaps: bitmaps.iter().map(BitmapFacts::new).collect(),
             encrypt,
         }
     }
@@ -211,11 +225,20 @@ impl Display for Info {
         if let Some(name) = &self.backing_filename_format {
             writeln!(f, "backing file format: {name}")?;
         }
+        if !self.snapshots.is_empty() {
+            writeln!(f, "Snapshot list:")?;
+        }
+        for snapshot in &self.snapshots {
+            writeln!(f, "    {snapshot}")?;
+        }
         writeln!(f, "Format specific information:")?;
         writeln!(f, "    compat: {}", facts.compat)?;
         writeln!(f, "    compression type: {}", facts.compression_type)?;
         if let Some(lazy) = facts.lazy_refcounts {
             writeln!(f, "    lazy refcounts: {lazy}")?;
+        }
+        for bitmap in &facts.bitmaps {
+            writeln!(f, "    bitmap: {bitmap}")?;
         }
         writeln!(f, "    refcount bits: {}", facts.refcount_bits)?;
         if let Some(name) = &facts.data_file {

@@ -4,6 +4,7 @@ mod report;
 mod restore;
 
 use std::io::{self, IsTerminal};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -73,7 +74,7 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
     }
     let stamp = disk.stamp()?;
     let source = disk.identity();
-    let image = Image::open(disk, &OpenOptions::default())
+    let image = Image::open(disk, &open_options(args))
         .map_err(|error| Failure::about(&args.image, &error))?;
     let facts = Facts::new(image.header(), image.size());
     let unpacked = restore(
@@ -92,12 +93,20 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
     Ok(Report::new(args, &facts, unpacked))
 }
 
+fn open_options(args: &UnpackArgs) -> OpenOptions {
+    let snapshot = args.snapshot.as_ref();
+    OpenOptions {
+        snapshot: snapshot.map(|name| name.as_bytes().to_vec()),
+        ..OpenOptions::default()
+    }
+}
+
 /// Restores the image that the standard input brings; its tables go to a
 /// temporary file.
 fn from_stdin(args: &UnpackArgs) -> Result<Report, Failure> {
     let spool =
         Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
-    let image = ImageStream::open(io::stdin(), spool, &OpenOptions::default())
+    let image = ImageStream::open(io::stdin(), spool, &open_options(args))
         .map_err(|error| Failure::about(Path::new(STDIN), &error))?;
     let facts = Facts::new(image.header(), image.size());
     let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);

@@ -5,6 +5,7 @@
 mod bench;
 mod compress;
 mod device;
+mod info;
 mod pack;
 mod pipes;
 mod reflink;

@@ -155,53 +155,6 @@ fn what_is_not_read_yet_is_refused_by_name() {
 }
 
 #[test]
-fn info_says_what_qemu_img_says() {
-    let Some(qemu) = Qemu::require() else { return };
-    let bench = Bench::new();
-    for (index, options) in [
-        "-o compat=1.1 i 64M",
-        "-o compat=0.10 i 64M",
-        "-o cluster_size=2M,refcount_bits=64,lazy_refcounts=on i 1G",
-        "-o cluster_size=512 i 1000000",
-        "-o extended_l2=on,compression_type=zstd i 5G",
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let arguments = format!("create -q -f qcow2 {options}");
-        let run = |arguments: &str| {
-            qemu.tool()
-                .ok(|command| {
-                    command
-                        .args(arguments.split_whitespace())
-                        .current_dir(bench.folder())
-                })
-                .unwrap()
-        };
-        run(&arguments);
-        let theirs: serde_json::Value = serde_json::from_str(&run("info --output=json i")).unwrap();
-        let ours: serde_json::Value =
-            serde_json::from_str(&bench.ok("info --output json i")).unwrap();
-        assert_eq!(ours, theirs, "{index}");
-        let line = |text: &str, key: &str| {
-            text.lines()
-                .find(|line| line.trim_start().starts_with(key))
-                .map(str::to_owned)
-        };
-        let (theirs, ours) = (run("info i"), bench.ok("info i"));
-        for key in [
-            "virtual size:",
-            "cluster_size:",
-            "compat:",
-            "refcount bits:",
-            "corrupt:",
-        ] {
-            assert_eq!(line(&ours, key), line(&theirs, key), "{options}");
-        }
-    }
-}
-
-#[test]
 fn a_sparse_petabyte_is_restored_in_no_time() {
     let Some(qemu) = Qemu::require() else { return };
     let bench = Bench::new();

@@ -1,6 +1,7 @@
 //! What `qcow2 unpack` reports.
 
 use std::fmt::{self, Display};
+use std::os::unix::ffi::OsStrExt;
 
 use qcow2_format::Header;
 use qcow2_format::feature::IncompatibleFeatures;
@@ -8,7 +9,7 @@ use serde::Serialize;
 
 use super::restore::Restored;
 use crate::args::UnpackArgs;
-use crate::output::{self, Bytes};
+use crate::output::{self, Bytes, escaped};
 
 /// What the report says of an image, beside what was done.
 pub(super) struct Facts {
@@ -34,6 +35,8 @@ pub(super) struct Report {
     command: &'static str,
     image: String,
     target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<String>,
     disk_bytes: u64,
     written_bytes: u64,
     /// Bytes that were not zero and were made so, where only what differs is
@@ -57,6 +60,7 @@ impl Report {
             command: "unpack",
             image: args.image.display().to_string(),
             target: args.target.display().to_string(),
+            snapshot: args.snapshot.as_ref().map(|name| escaped(name.as_bytes())),
             disk_bytes: facts.disk_bytes,
             written_bytes: restored.written_bytes,
             zeroed_bytes: restored.zeroed_bytes,
@@ -72,6 +76,9 @@ impl Report {
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "image    {}", self.image)?;
+        if let Some(name) = &self.snapshot {
+            writeln!(f, "snapshot {name}")?;
+        }
         if self.dirty {
             writeln!(
                 f,
