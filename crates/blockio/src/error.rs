@@ -36,6 +36,14 @@ pub enum Error {
         /// The path of the output.
         path: PathBuf,
     },
+    /// Something that must lie beneath a folder does not.
+    #[error("{} does not lie beneath {}", path.display(), folder.display())]
+    Outside {
+        /// The path, the folder in front.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A device ends before what must be stored on it.
     #[error("{} is too small: it holds {device_bytes} bytes, {needed_bytes} are needed", path.display())]
     TooSmall {
@@ -85,7 +93,10 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotADisk { .. } => ErrorKind::Unsupported,
-            Self::Exists { .. } | Self::InUse { .. } | Self::SameFile { .. } => ErrorKind::Refused,
+            Self::Exists { .. }
+            | Self::InUse { .. }
+            | Self::SameFile { .. }
+            | Self::Outside { .. } => ErrorKind::Refused,
             Self::TooSmall { .. } => ErrorKind::Limit,
             Self::Abandoned { .. } => ErrorKind::Interrupted,
             Self::Io { .. } => ErrorKind::Io,

@@ -5,8 +5,8 @@
 //! [`Extent`]s that tile it. This crate is also the only one of the workspace
 //! that makes system calls.
 //!
-//! - [`Disk`] is a file or block device to read, and [`in_use`] tells who else
-//!   uses it.
+//! - [`Disk`] is a file or block device to read, [`open_beneath`] opens one that
+//!   a file names, and [`in_use`] tells who else uses it.
 //! - [`Target`] is an output that appears whole or not at all;
 //!   [`StreamTarget`] writes to a pipe, [`OnlyChanged`] writes what differs.
 //! - [`MemoryDisk`] is a disk in memory, [`Spool`] one in a file without a name.
@@ -33,6 +33,7 @@
 //! ```
 
 mod access;
+mod beneath;
 mod disk;
 mod error;
 mod extent;
@@ -48,6 +49,7 @@ mod uncached;
 mod zero;
 
 pub use access::{ReadAt, Reflink, Store, WriteAt, len_u64};
+pub use beneath::open_beneath;
 pub use disk::Disk;
 pub use error::{Error, ErrorKind};
 pub use extent::{Extent, ExtentKind, Merge, tiles};
