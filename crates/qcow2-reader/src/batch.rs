@@ -30,7 +30,7 @@ pub(crate) enum Stored {
     Plain { host: u64 },
     /// As plain bytes, in whole blocks that the output may share.
     Shareable { host: u64 },
-    /// At the start of the cluster that this stream gives.
+    /// At their place in the cluster that this stream gives.
     Compressed(Stream),
 }
 
@@ -38,6 +38,8 @@ pub(crate) enum Stored {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) guest: Range<u64>,
+    /// Index of the file that has them.
+    pub(crate) file: usize,
     pub(crate) stored: Stored,
 }
 
@@ -54,6 +56,7 @@ impl Segment {
         }
         let behind = Self {
             guest: at..self.guest.end,
+            file: self.file,
             stored: Stored::Plain {
                 host: host.saturating_add(kept_bytes),
             },
@@ -79,8 +82,9 @@ impl Segment {
     /// behind it, as streams that share a sector do.
     pub(crate) fn is_followed_by(&self, next: &Self) -> bool {
         match (self.stored, next.stored) {
-            (Stored::Compressed(stream), Stored::Compressed(next)) => {
-                (stream.host.0..=stream.end()).contains(&next.host.0)
+            (Stored::Compressed(stream), Stored::Compressed(next_stream)) => {
+                self.file == next.file
+                    && (stream.host.0..=stream.end()).contains(&next_stream.host.0)
             }
             _ => false,
         }
@@ -109,9 +113,11 @@ impl Batch {
     /// The blocks to share, if that is what this is: such a batch has one
     /// segment, of any length.
     pub(crate) fn shareable(&self) -> Option<Run> {
-        match self.segments.first()?.stored {
+        let segment = self.segments.first()?;
+        match segment.stored {
             Stored::Shareable { host } => Some(Run {
                 guest: self.guest.clone(),
+                file: segment.file,
                 mapping: Mapping::Data {
                     host: HostOffset(host),
                 },
@@ -188,6 +194,7 @@ fn stored(run: Run) -> Option<Segment> {
     };
     Some(Segment {
         guest: run.guest,
+        file: run.file,
         stored,
     })
 }

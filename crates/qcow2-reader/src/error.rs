@@ -1,25 +1,16 @@
 //! What can be wrong with an image, or go wrong on the way.
 
+mod kind;
+
 use std::fmt;
 use std::io;
 use std::ops::Range;
 
 use qcow2_format::{GuestOffset, HostOffset};
 
-/// What sort of trouble an [`Error`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorKind {
-    /// The image breaks the format's rules, or a part of it is missing.
-    Corrupt,
-    /// The image is right, and needs something this crate cannot do.
-    Unsupported,
-    /// The image is right, and larger than this crate accepts.
-    Limit,
-    /// What was asked for is not in the image.
-    NotFound,
-    /// The storage below failed.
-    Io,
-}
+use crate::gate::{Reference, ReferenceFault, ReferenceKind};
+
+pub use kind::ErrorKind;
 
 /// A part of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +25,8 @@ pub enum Structure {
     L2Table,
     /// A cluster of guest data.
     Data,
+    /// Guest data in an external data file.
+    DataFile,
     /// A compressed cluster of guest data.
     Stream,
     /// The table of internal snapshots.
@@ -50,6 +43,7 @@ impl fmt::Display for Structure {
             Self::L1Table => "L1 table",
             Self::L2Table => "L2 table",
             Self::Data => "data",
+            Self::DataFile => "data in the external data file",
             Self::Stream => "compressed stream",
             Self::SnapshotTable => "snapshot table",
             Self::BitmapDirectory => "bitmap directory",
@@ -95,11 +89,42 @@ pub enum Error {
     /// The corrupt bit is set: a writer has seen damage in this image.
     #[error("the image is marked as corrupt (incompatible feature bit 1)")]
     MarkedCorrupt,
-    /// The disk is not complete without another file.
-    #[error("the image has the backing file {name:?}, and backing files are not supported")]
-    BackingFile {
-        /// The name, as stored; bytes that are not UTF-8 are replaced.
-        name: String,
+    /// The disk is not complete without another file, which is not opened.
+    #[error("the image needs {}", needed(*kind, name.as_deref()))]
+    Reference {
+        /// What for.
+        kind: ReferenceKind,
+        /// Its name, as stored; bytes that are not UTF-8 are replaced.
+        name: Option<String>,
+        /// Why.
+        source: ReferenceFault,
+    },
+    /// An image from a pipe needs another file.
+    #[error("the image needs {}: save it to a file and unpack that", needed(*kind, name.as_deref()))]
+    ReferenceFromPipe {
+        /// What for.
+        kind: ReferenceKind,
+        /// Its name, as stored; bytes that are not UTF-8 are replaced.
+        name: Option<String>,
+    },
+    /// A backing file is not right.
+    #[error("backing file {layer}")]
+    InLayer {
+        /// Which: 1 is that of the image that was opened, 2 that of the backing
+        /// file, and so on.
+        layer: usize,
+        /// What is wrong with it.
+        source: Box<Self>,
+    },
+    /// Guest data in an external data file is not at its guest offset.
+    #[error(
+        "data of guest offset {guest} lies at offset {host} of the external data file, allowed is the guest offset"
+    )]
+    DataFileOffset {
+        /// The first guest byte that it is for.
+        guest: GuestOffset,
+        /// Where the entry says that it is.
+        host: HostOffset,
     },
     /// The guest data is encrypted.
     #[error("the image is encrypted with {method}, and encryption is not supported")]
@@ -307,56 +332,45 @@ pub enum Error {
     },
 }
 
+/// A file that is needed, with its name.
+fn needed(kind: ReferenceKind, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("the {kind} {name:?}"),
+        None => format!("a {kind}"),
+    }
+}
+
 impl Error {
-    /// What sort of trouble this is.
+    /// The error that a file which an image needs is not opened.
     #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Header(source)
-            | Self::L1Entry { source, .. }
-            | Self::L2Entry { source, .. }
-            | Self::SnapshotTable { source, .. }
-            | Self::BitmapDirectory { source, .. } => match source.kind() {
-                qcow2_format::ErrorKind::Corrupt => ErrorKind::Corrupt,
-                qcow2_format::ErrorKind::Unsupported => ErrorKind::Unsupported,
-                qcow2_format::ErrorKind::Limit => ErrorKind::Limit,
-            },
-            Self::MarkedCorrupt
-            | Self::TableTruncated { .. }
-            | Self::Compressed { .. }
-            | Self::Overlap { .. }
-            | Self::Truncated { .. } => ErrorKind::Corrupt,
-            Self::BackingFile { .. }
-            | Self::Encrypted { .. }
-            | Self::SnapshotFromPipe
-            | Self::Passed { .. } => ErrorKind::Unsupported,
-            Self::Scattered { .. }
-            | Self::SnapshotTableTooLarge { .. }
-            | Self::SnapshotSize { .. } => ErrorKind::Limit,
-            Self::NoSnapshot { .. } => ErrorKind::NotFound,
-            Self::Spool { .. }
-            | Self::Read { .. }
-            | Self::Write { .. }
-            | Self::Share { .. }
-            | Self::Resize { .. } => ErrorKind::Io,
+    pub fn reference(reference: &Reference<'_>, source: ReferenceFault) -> Self {
+        Self::Reference {
+            kind: reference.kind,
+            name: reference.name.map(lossy),
+            source,
+        }
+    }
+
+    pub(crate) fn reference_from_pipe(reference: &Reference<'_>) -> Self {
+        Self::ReferenceFromPipe {
+            kind: reference.kind,
+            name: reference.name.map(lossy),
+        }
+    }
+
+    /// The same, of the layer with this index.
+    pub(crate) fn in_layer(self, layer: usize) -> Self {
+        if layer == 0 {
+            return self;
+        }
+        Self::InLayer {
+            layer,
+            source: Box::new(self),
         }
     }
 }
 
-impl From<Error> for io::Error {
-    fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::Spool { source }
-            | Error::Read { source, .. }
-            | Error::Write { source, .. }
-            | Error::Share { source, .. }
-            | Error::Resize { source, .. } => source.kind(),
-            other => match other.kind() {
-                ErrorKind::Unsupported => io::ErrorKind::Unsupported,
-                ErrorKind::NotFound => io::ErrorKind::NotFound,
-                ErrorKind::Corrupt | ErrorKind::Limit | ErrorKind::Io => io::ErrorKind::InvalidData,
-            },
-        };
-        Self::new(kind, error)
-    }
+/// Text of an image, as far as it is UTF-8.
+fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }

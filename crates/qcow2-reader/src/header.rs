@@ -48,7 +48,8 @@ pub(crate) fn check_supported(header: &Header) -> Result<(), Error> {
         IncompatibleFeatures::DIRTY
             | IncompatibleFeatures::CORRUPT
             | IncompatibleFeatures::COMPRESSION_TYPE
-            | IncompatibleFeatures::EXTENDED_L2,
+            | IncompatibleFeatures::EXTENDED_L2
+            | IncompatibleFeatures::EXTERNAL_DATA_FILE,
     )?;
     if header.incompatible.contains(IncompatibleFeatures::CORRUPT) {
         return Err(Error::MarkedCorrupt);
@@ -57,11 +58,6 @@ pub(crate) fn check_supported(header: &Header) -> Result<(), Error> {
         CryptMethod::None => {}
         CryptMethod::Aes => return Err(Error::Encrypted { method: "AES" }),
         CryptMethod::Luks => return Err(Error::Encrypted { method: "LUKS" }),
-    }
-    if let Some(name) = &header.backing_name {
-        return Err(Error::BackingFile {
-            name: String::from_utf8_lossy(name).into_owned(),
-        });
     }
     Ok(())
 }

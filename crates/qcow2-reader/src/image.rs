@@ -7,26 +7,27 @@ use std::ops::Range;
 use blockio::{ReadAt, len_u64};
 use qcow2_format::Header;
 
+use crate::chain::{Chain, Runs};
 use crate::clusters::Clusters;
-use crate::header::{check_supported, read_header};
-use crate::places::Places;
-use crate::runs::{Mapping, Runs};
-use crate::snapshots::{read_bitmaps, snapshots};
-use crate::tables::{MappedDisk, Tables};
+use crate::gate::{Closed, Gate};
+use crate::layer::{Content, Layer, Opening};
+use crate::load::Stationary;
+use crate::runs::Mapping;
 use crate::{Error, Extents, OpenOptions, Structure};
 
 /// An opened image: the disk in it can be read anywhere, by many threads.
 pub struct Image<S> {
-    storage: S,
+    /// The image, the files that it depends on, and those that they do.
+    files: Vec<S>,
+    /// Top first.
+    layers: Vec<Layer>,
     header: Header,
-    size: u64,
-    tables: Tables,
     clusters: Clusters,
 }
 
 impl<S: ReadAt> Image<S> {
     /// Opens the image that `storage` holds and reads its L1 table, or that of a
-    /// snapshot.
+    /// snapshot. One that depends on other files is refused.
     ///
     /// # Errors
     ///
@@ -34,24 +35,38 @@ impl<S: ReadAt> Image<S> {
     /// is damaged or missing, where there is no such snapshot, and where the
     /// header says that the image needs something this crate cannot do.
     pub fn open(storage: S, options: &OpenOptions) -> Result<Self, Error> {
-        let header = read_header(&storage)?;
-        check_supported(&header)?;
-        let disk = disk_to_read(&storage, &header, options)?;
-        let size = disk.size;
-        let places = Places::new(&header, &disk, storage.size());
-        let tables = Tables::open(&storage, places, &header, &disk, options)?;
+        Self::open_with(storage, options, &mut Closed)
+    }
+
+    /// The same, with a `gate` that opens the files that the image depends on:
+    /// its backing file, that one's, and so on, and their external data files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], for all of them; [`Error::Reference`] where one is not
+    /// opened.
+    pub fn open_with(
+        storage: S,
+        options: &OpenOptions,
+        gate: &mut dyn Gate<S>,
+    ) -> Result<Self, Error> {
+        let (header, Opening { files, layers, .. }) = Opening::run(storage, options, gate)?;
+        let cluster_bits = layers.iter().filter_map(|layer| match &layer.content {
+            Content::Image(tables) => Some(tables.geometry.cluster_bits),
+            Content::Raw => None,
+        });
+        let cluster_bits = cluster_bits.max().unwrap_or_default();
         Ok(Self {
-            storage,
-            clusters: Clusters::new(&header, options),
+            clusters: Clusters::new(cluster_bits, options),
             header,
-            size,
-            tables,
+            files,
+            layers,
         })
     }
 
     /// Exact length of the disk, in bytes. It need not be a multiple of 512.
     pub fn size(&self) -> u64 {
-        self.size
+        self.layers.first().map_or(0, |layer| layer.size)
     }
 
     /// The header. [`IncompatibleFeatures::DIRTY`](qcow2_format::feature::IncompatibleFeatures::DIRTY)
@@ -61,58 +76,44 @@ impl<S: ReadAt> Image<S> {
         &self.header
     }
 
-    /// The storage that holds the image.
-    pub fn storage(&self) -> &S {
-        &self.storage
+    /// The files: first the one with the image, then those that it depends on.
+    pub fn files(&self) -> &[S] {
+        &self.files
     }
 
-    /// What is where on the disk.
+    /// What is where on the disk, in the image and in what it depends on.
     pub fn extents(&self) -> Extents<'_, S> {
-        Extents::new(self.runs(0..self.size))
+        Extents::new(self.runs(0..self.size()))
+    }
+
+    /// What the image itself allocates. What it leaves to its backing file, or
+    /// to nobody, is `Unused`.
+    pub fn allocated_extents(&self) -> Extents<'_, S> {
+        Extents::new(self.own_runs())
     }
 
     pub(crate) fn runs(&self, guest: Range<u64>) -> Runs<'_, S> {
-        Runs::new(&self.storage, &self.tables, guest)
+        Runs::new(Chain::new(&self.files, &self.layers, guest))
     }
-}
 
-/// The disk that `options` ask for. Looks through the tables beside it, which
-/// must be right.
-fn disk_to_read<S: ReadAt + ?Sized>(
-    storage: &S,
-    header: &Header,
-    options: &OpenOptions,
-) -> Result<MappedDisk, Error> {
-    let (mut by_id, mut by_name) = (None, None);
-    for (index, snapshot) in (0..).zip(snapshots(storage, header)) {
-        let snapshot = snapshot?;
-        let wanted = options.snapshot.as_ref();
-        if wanted == Some(&snapshot.id) {
-            by_id.get_or_insert((index, snapshot));
-        } else if wanted == Some(&snapshot.name) {
-            by_name.get_or_insert((index, snapshot));
-        }
-    }
-    read_bitmaps(storage, header)?;
-    match (&options.snapshot, by_id.or(by_name)) {
-        (None, _) => Ok(MappedDisk::active(header)),
-        (Some(_), Some((index, snapshot))) => MappedDisk::of_snapshot(header, &snapshot, index),
-        (Some(name), None) => Err(Error::NoSnapshot {
-            name: String::from_utf8_lossy(name).into_owned(),
-        }),
+    /// The runs of the disk in the image itself.
+    pub(crate) fn own_runs(&self) -> Runs<'_, S> {
+        let top = self.layers.get(..1).unwrap_or_default();
+        Runs::new(Chain::new(&self.files, top, 0..self.size()))
     }
 }
 
 impl<S: ReadAt> ReadAt for Image<S> {
     fn size(&self) -> u64 {
-        self.size
+        self.size()
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let end = offset
             .checked_add(len_u64(buf.len()))
-            .filter(|end| *end <= self.size)
+            .filter(|end| *end <= self.size())
             .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let files = Stationary(self.files.as_slice());
         let mut rest = buf;
         for run in self.runs(offset..end) {
             let run = run?;
@@ -121,22 +122,11 @@ impl<S: ReadAt> ReadAt for Image<S> {
             match run.mapping {
                 Mapping::Unallocated | Mapping::Zero => bytes.fill(0),
                 Mapping::Data { host } => {
-                    self.storage
-                        .read_at(host.0, bytes)
-                        .map_err(|source| Error::Read {
-                            structure: Structure::Data,
-                            host,
-                            source,
-                        })?;
+                    files.read(Structure::Data, run.file, host.0, bytes)?;
                 }
                 Mapping::Compressed(stream) => {
-                    self.clusters.read(
-                        &self.storage,
-                        &self.tables.places,
-                        &run.guest,
-                        &stream,
-                        bytes,
-                    )?;
+                    let (clusters, guest) = (&self.clusters, &run.guest);
+                    clusters.read(&files, run.file, guest, &stream, bytes)?;
                 }
             }
             rest = behind;
@@ -145,7 +135,7 @@ impl<S: ReadAt> ReadAt for Image<S> {
     }
 
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        for run in self.runs(from..self.size) {
+        for run in self.runs(from..self.size()) {
             let run = run?;
             if matches!(run.mapping, Mapping::Data { .. } | Mapping::Compressed(_)) {
                 return Ok(Some(run.guest));
@@ -158,7 +148,7 @@ impl<S: ReadAt> ReadAt for Image<S> {
 impl<S> fmt::Debug for Image<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Image")
-            .field("size", &self.size)
+            .field("layers", &self.layers.len())
             .field("header", &self.header)
             .finish_non_exhaustive()
     }

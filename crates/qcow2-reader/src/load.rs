@@ -1,56 +1,93 @@
 //! From stored bytes to guest bytes, batch by batch: first what is read, then
 //! what is decoded.
 
+use std::io;
 use std::ops::Range;
 
 use blockio::{ReadAt, len_u64, nonzero_runs};
 use pipeline::{BufferPool, PooledBuffer};
-use qcow2_format::{ClusterBits, HostOffset};
+use qcow2_format::HostOffset;
 
 use crate::batch::{BLOCK_BYTES, Batch, Segment, Stored};
-use crate::decompress::Decoder;
+use crate::decompress::Decoders;
 use crate::places::Stream;
 use crate::{Error, Structure};
 
 /// Where the stored bytes of batches come from.
 pub(crate) trait Source {
-    /// Fills `bytes` with the plain bytes at `host`, which are those of `guest`.
-    fn plain(&mut self, guest: &Range<u64>, host: u64, bytes: &mut [u8]) -> Result<(), Error>;
+    /// Fills `bytes` with the plain bytes at `host` of the file with index `file`,
+    /// which are those of `guest`.
+    fn plain(
+        &mut self,
+        guest: &Range<u64>,
+        file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Error>;
 
     /// Fills `bytes` with the streams at `host`, the first of which is for the
     /// guest offset `guest`, and says how many bytes there are: fewer only where
     /// the file ends.
-    fn streams(&mut self, guest: u64, host: u64, bytes: &mut [u8]) -> Result<usize, Error>;
+    fn streams(
+        &mut self,
+        guest: u64,
+        file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<usize, Error>;
 
-    /// Length of the file, or the largest number while that is not known.
-    fn file_bytes(&self) -> u64;
+    /// Length of a file, or the largest number while that is not known.
+    fn file_bytes(&self, file: usize) -> u64;
 }
 
-/// Storage that is read at any place.
-pub(crate) struct Stationary<'s, S: ?Sized>(pub(crate) &'s S);
+/// Files that are read at any place.
+#[derive(Debug)]
+pub(crate) struct Stationary<'s, S>(pub(crate) &'s [S]);
 
-impl<S: ReadAt + ?Sized> Stationary<'_, S> {
-    fn read(&self, structure: Structure, host: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        self.0.read_at(host, bytes).map_err(|source| Error::Read {
-            structure,
-            host: HostOffset(host),
-            source,
-        })
+impl<S: ReadAt> Stationary<'_, S> {
+    pub(crate) fn read(
+        &self,
+        structure: Structure,
+        file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        let storage = self.0.get(file);
+        storage
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+            .and_then(|storage| storage.read_at(host, bytes))
+            .map_err(|source| Error::Read {
+                structure,
+                host: HostOffset(host),
+                source,
+            })
     }
 }
 
-impl<S: ReadAt + ?Sized> Source for Stationary<'_, S> {
-    fn plain(&mut self, _guest: &Range<u64>, host: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        self.read(Structure::Data, host, bytes)
+impl<S: ReadAt> Source for Stationary<'_, S> {
+    fn plain(
+        &mut self,
+        _guest: &Range<u64>,
+        file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        self.read(Structure::Data, file, host, bytes)
     }
 
-    fn streams(&mut self, _guest: u64, host: u64, bytes: &mut [u8]) -> Result<usize, Error> {
-        self.read(Structure::Stream, host, bytes)?;
+    fn streams(
+        &mut self,
+        _guest: u64,
+        file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<usize, Error> {
+        self.read(Structure::Stream, file, host, bytes)?;
         Ok(bytes.len())
     }
 
-    fn file_bytes(&self) -> u64 {
-        self.0.size()
+    fn file_bytes(&self, file: usize) -> u64 {
+        self.0.get(file).map_or(0, ReadAt::size)
     }
 }
 
@@ -70,7 +107,6 @@ pub(crate) struct Loaded<'p> {
     bytes: PooledBuffer<'p>,
     stored: PooledBuffer<'p>,
     streams: Vec<LoadedStream>,
-    file_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -79,6 +115,8 @@ struct LoadedStream {
     stream: Stream,
     /// Its place among the stored bytes.
     place: Range<usize>,
+    /// Length of the file that has it, as far as that was known.
+    file_bytes: u64,
 }
 
 impl<'p> Loaded<'p> {
@@ -95,7 +133,6 @@ impl<'p> Loaded<'p> {
             bytes: buffers.guest.take(distance(&batch.guest)),
             stored: buffers.streams.take(in_memory(stored_bytes)),
             streams: Vec::new(),
-            file_bytes: 0,
         };
         let (mut filled, mut stored) = (0, 0);
         for group in batch.segments.chunk_by(Segment::is_followed_by) {
@@ -106,7 +143,6 @@ impl<'p> Loaded<'p> {
             }
             stored = loaded.read_group(source, group, stored)?;
         }
-        loaded.file_bytes = source.file_bytes();
         Ok(loaded)
     }
 
@@ -123,7 +159,8 @@ impl<'p> Loaded<'p> {
             match segment.stored {
                 Stored::Plain { host } | Stored::Shareable { host } => {
                     let place = self.place(&segment.guest);
-                    source.plain(&segment.guest, host, &mut self.bytes[place])?;
+                    let bytes = &mut self.bytes[place];
+                    source.plain(&segment.guest, segment.file, host, bytes)?;
                 }
                 Stored::Compressed(stream) => {
                     host = host.min(stream.host.0);
@@ -133,6 +170,7 @@ impl<'p> Loaded<'p> {
                         guest: segment.guest.clone(),
                         stream,
                         place: start..start + in_memory(stream.bytes),
+                        file_bytes: 0,
                     });
                 }
             }
@@ -141,12 +179,14 @@ impl<'p> Loaded<'p> {
         if bytes.is_empty() {
             return Ok(at);
         }
-        let guest = group.first().map_or(self.start, |first| first.guest.start);
-        let there = at + source.streams(guest, host, bytes)?;
+        let first = group.first();
+        let (guest, file) = first.map_or((self.start, 0), |first| (first.guest.start, first.file));
+        let there = at + source.streams(guest, file, host, bytes)?;
         let loaded = self.streams.len().saturating_sub(group.len());
         for stream in self.streams.iter_mut().skip(loaded) {
             let Range { start, end } = stream.place;
             stream.place = start.min(there)..end.min(there);
+            stream.file_bytes = source.file_bytes(file);
         }
         Ok(there)
     }
@@ -155,32 +195,33 @@ impl<'p> Loaded<'p> {
     /// be written.
     pub(crate) fn decode(
         mut self,
-        decoder: &mut Decoder,
-        cluster_bits: ClusterBits,
+        decoders: &mut Decoders,
         zeroes_min: usize,
     ) -> Result<Piece<'p>, Error> {
-        let cluster_bytes = in_memory(cluster_bits.bytes());
         for LoadedStream {
             guest,
             stream,
             place,
+            file_bytes,
         } in &self.streams
         {
+            let decoder = decoders.of(stream.codec.compression);
+            let cluster_bytes = in_memory(stream.codec.cluster_bits.bytes());
             let stored = &self.stored[place.clone()];
             let guest_place = self.place(guest);
             let bytes = &mut self.bytes[guest_place];
             let decoded = if bytes.len() == cluster_bytes {
                 decoder.decode(stored, bytes)
             } else {
-                // The disk ends within this cluster.
+                // The disk ends within this cluster, or a layer above has parts of it.
                 let mut cluster = vec![0; cluster_bytes];
                 let decoded = decoder.decode(stored, &mut cluster);
-                bytes.copy_from_slice(&cluster[..bytes.len()]);
+                let skipped = stream.codec.cluster_bits.offset_in_cluster(guest.start);
+                let part = in_memory(skipped)..in_memory(skipped) + bytes.len();
+                bytes.copy_from_slice(&cluster[part]);
                 decoded
             };
-            decoded.map_err(|fault| {
-                stream.error(fault, guest.clone(), cluster_bits, self.file_bytes)
-            })?;
+            decoded.map_err(|fault| stream.error(fault, guest.clone(), *file_bytes))?;
         }
         Ok(Piece {
             start: self.start,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use qcow2_format::entry::CompressedDescriptor;
+use qcow2_format::header::CompressionType;
 use qcow2_format::{ClusterBits, GuestOffset, Header, HostOffset};
 
 use crate::tables::MappedDisk;
@@ -17,6 +18,23 @@ pub(crate) struct Stream {
     /// Bytes up to the end of its last sector, which can lie behind the end of
     /// the file: entries count whole sectors, and too many of them do no harm.
     pub(crate) bytes_max: u64,
+    pub(crate) codec: Codec,
+}
+
+/// What the streams of an image give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Codec {
+    pub(crate) compression: CompressionType,
+    pub(crate) cluster_bits: ClusterBits,
+}
+
+impl Codec {
+    pub(crate) fn of(header: &Header) -> Self {
+        Self {
+            compression: header.compression_type,
+            cluster_bits: header.cluster_bits,
+        }
+    }
 }
 
 impl Stream {
@@ -27,13 +45,7 @@ impl Stream {
 
     /// The error that `fault` is in this stream of a file of `file_bytes`
     /// bytes, needed for the bytes `guest`, which are in one cluster.
-    pub(crate) fn error(
-        &self,
-        fault: StreamFault,
-        guest: Range<u64>,
-        cluster_bits: ClusterBits,
-        file_bytes: u64,
-    ) -> Error {
+    pub(crate) fn error(&self, fault: StreamFault, guest: Range<u64>, file_bytes: u64) -> Error {
         let end = self.host.0.saturating_add(self.bytes_max);
         if end > file_bytes && matches!(fault, StreamFault::Ends { .. }) {
             return Error::Truncated {
@@ -46,7 +58,7 @@ impl Stream {
         }
         Error::Compressed {
             host: self.host,
-            guest: GuestOffset(cluster_bits.round_down(guest.start)),
+            guest: GuestOffset(self.codec.cluster_bits.round_down(guest.start)),
             source: fault,
         }
     }
@@ -85,17 +97,13 @@ impl Places {
         }
     }
 
-    /// Length of the file, or the largest number where that is not known.
-    pub(crate) fn file_bytes(&self) -> u64 {
-        self.file_bytes
-    }
-
     /// The stream that `descriptor` describes, needed for the bytes `guest`.
     /// Refuses one that starts in another structure or behind the file's end.
     pub(crate) fn stream(
         &self,
         guest: &Range<u64>,
         descriptor: &CompressedDescriptor,
+        codec: Codec,
     ) -> Result<Stream, Error> {
         let host = descriptor.host;
         self.check(Structure::Stream, guest.clone(), host, 1)?;
@@ -111,6 +119,7 @@ impl Places {
             host,
             bytes: end.saturating_sub(host.0),
             bytes_max,
+            codec,
         })
     }
 

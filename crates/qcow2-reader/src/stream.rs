@@ -19,17 +19,18 @@ use pipeline::ordered_map_with;
 use qcow2_format::{GuestOffset, Header};
 
 use crate::batch::{BLOCK_BYTES, Batch, Batches};
-use crate::decompress::Decoder;
+use crate::decompress::Decoders;
 use crate::forward::Forward;
 use crate::header::{CLUSTER_BITS_END, check_supported};
 use crate::l2::Words;
+use crate::layer::{backing_file_of, data_file_of};
 use crate::load::{Buffers, Loaded, Piece};
 use crate::output::Output;
 use crate::places::Places;
-use crate::runs::Runs;
 use crate::share::Sharing;
 use crate::tables::{MappedDisk, Tables};
 use crate::unpack::look_ahead;
+use crate::walk::{ImageRuns, Walk};
 use crate::{Error, OpenOptions, Structure, UnpackOptions, UnpackReport};
 
 use order::Order;
@@ -60,6 +61,9 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
         let mut input = Forward::new(input);
         let header = read_header(&mut input)?;
         check_supported(&header)?;
+        if let Some(needed) = data_file_of(&header, 0).or_else(|| backing_file_of(&header, 0)) {
+            return Err(Error::reference_from_pipe(&needed));
+        }
         input.set_cluster_bytes(header.cluster_bits.bytes());
         if options.snapshot.is_some() {
             return Err(Error::SnapshotFromPipe);
@@ -79,7 +83,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             l1.clone(),
             |_, _| Ok(()),
         )?;
-        let tables = Tables::open(&spool, places, &header, &disk, options)?;
+        let tables = Tables::open(&spool, places, &header, &disk, options.l2_cache_bytes)?;
         let tables_end = keep_l2_tables(&mut input, &spool, &tables)?.max(l1.end);
         Ok(Self {
             input,
@@ -246,13 +250,12 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             tables,
             tables_end,
         } = self;
-        Sharing::new(options.reflink, None, header.cluster_bits)?;
-        let runs = || Runs::new(&spool, &tables, 0..size);
+        Sharing::new::<K>(options.reflink, &[], header.cluster_bits)?;
+        let runs = || ImageRuns::new(Walk::new(&spool, &tables, 0..size));
         let order = Order::of(runs, header.cluster_bits, tables_end)?;
         let mut output = Output::new(target, size, options.only_allocated)?;
         let mut job = Job {
             input: &mut input,
-            header: &header,
             threads: options.threads,
             zeroes_min: output.zeroes_min(),
         };
@@ -286,7 +289,6 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
 /// Data on its way from the pipe.
 struct Job<'s, R> {
     input: &'s mut Forward<R>,
-    header: &'s Header,
     threads: NonZeroUsize,
     zeroes_min: usize,
 }
@@ -303,12 +305,12 @@ impl<R: io::Read + Send> Job<'_, R> {
         let buffers = Buffers::default();
         let input = &mut *self.input;
         let loaded = batches.map(|batch| Loaded::read(input, &batch?, &buffers));
-        let (cluster_bits, zeroes_min) = (self.header.cluster_bits, self.zeroes_min);
+        let zeroes_min = self.zeroes_min;
         ordered_map_with(
             self.threads.min(threads_max),
             loaded,
-            || Decoder::new(self.header.compression_type),
-            |decoder, loaded| loaded.decode(decoder, cluster_bits, zeroes_min),
+            Decoders::default,
+            |decoders, loaded| loaded.decode(decoders, zeroes_min),
             |piece| emit(&piece),
         )
     }

@@ -11,8 +11,9 @@ use qcow2_format::snapshot::Snapshot;
 use qcow2_format::{EntryContext, Geometry, GuestOffset, Header, HostOffset, L1Entry};
 
 use crate::l2::Words;
-use crate::places::Places;
-use crate::{Error, OpenOptions, Structure};
+use crate::layer::Files;
+use crate::places::{Codec, Places};
+use crate::{Error, Structure};
 
 /// Bytes of an entry of an L1 table.
 const L1_ENTRY_BYTES: u64 = 8;
@@ -145,8 +146,14 @@ pub(crate) struct Tables {
     pub(crate) geometry: Geometry,
     /// What the meaning of an L2 entry depends on.
     pub(crate) context: EntryContext,
+    /// What compressed clusters give.
+    pub(crate) codec: Codec,
     /// Where things may be.
     pub(crate) places: Places,
+    /// Which files they are in.
+    pub(crate) files: Files,
+    /// Length of the external data file, if there is one.
+    data_file_bytes: Option<u64>,
     /// Bytes of the disk.
     size: u64,
     l1_host: HostOffset,
@@ -157,14 +164,14 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Reads the L1 table of `disk`. The tables are in `storage`, and all else at
-    /// its place in `places`.
+    /// Reads the L1 table of `disk`. The tables are in `storage`, of which
+    /// `cache_bytes` are kept, and all else at its place in `places`.
     pub(crate) fn open<S: ReadAt + ?Sized>(
         storage: &S,
         places: Places,
         header: &Header,
         disk: &MappedDisk,
-        options: &OpenOptions,
+        cache_bytes: u64,
     ) -> Result<Self, Error> {
         let geometry = header.geometry();
         let (l1_host, size) = (disk.l1_host, disk.size);
@@ -172,12 +179,15 @@ impl Tables {
         let l1_bytes = disk.l1_bytes(geometry);
         places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
         let l1 = Table::read(storage, Structure::L1Table, l1_host, l1_bytes)?;
-        let cached = options.l2_cache_bytes / geometry.cluster_bits.bytes();
+        let cached = cache_bytes / geometry.cluster_bits.bytes();
         let cached = usize::try_from(cached.min(l1_entries)).unwrap_or(usize::MAX);
         Ok(Self {
             geometry,
             context: header.entry_context(),
+            codec: Codec::of(header),
             places,
+            files: Files { image: 0, data: 0 },
+            data_file_bytes: None,
             size,
             l1_host,
             l1,
@@ -185,6 +195,39 @@ impl Tables {
                 NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN),
             )),
         })
+    }
+
+    /// From now on things are in `files`, and plain clusters in a file of
+    /// `data_file_bytes` bytes, if that is not the image.
+    pub(crate) fn set_files(&mut self, files: Files, data_file_bytes: Option<u64>) {
+        self.files = files;
+        self.data_file_bytes = data_file_bytes;
+    }
+
+    /// Refuses plain bytes for `guest` at `host` that cannot be there.
+    pub(crate) fn check_data(&self, guest: &Range<u64>, host: HostOffset) -> Result<(), Error> {
+        let bytes = guest.end.saturating_sub(guest.start);
+        let Some(file_bytes) = self.data_file_bytes else {
+            return self
+                .places
+                .check(Structure::Data, guest.clone(), host, bytes);
+        };
+        if host.0 != guest.start {
+            return Err(Error::DataFileOffset {
+                guest: GuestOffset(guest.start),
+                host,
+            });
+        }
+        if guest.end > file_bytes {
+            return Err(Error::Truncated {
+                structure: Structure::DataFile,
+                guest: guest.clone(),
+                host,
+                end: guest.end,
+                file_bytes,
+            });
+        }
+        Ok(())
     }
 
     /// The guest bytes that L1 entry `l1_index` maps.

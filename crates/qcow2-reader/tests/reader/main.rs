@@ -4,9 +4,11 @@
 
 mod arbitrary;
 mod builder;
+mod chain;
 mod common;
 mod compressed;
 mod content;
+mod gate;
 mod pipe;
 mod reflink;
 mod refusals;

@@ -52,7 +52,7 @@ fn features_of_the_header_are_refused_by_name() {
         72,
         &[0, 0, 0, 0, 0, 0, 0, 4],
         Unsupported,
-        "incompatible features that are not supported: external data file",
+        "the image needs a data file: nothing that an image names is opened unless that is allowed",
     );
     refuses(
         72,
@@ -106,7 +106,7 @@ fn named_features_luks_and_backing_files_are_refused() {
     refuses_image(
         overlay,
         Unsupported,
-        "the image has the backing file \"/etc/ho\\u{1b}t\u{fffd}\\\"x\", and backing files are not supported",
+        "the image needs the backing file \"/etc/ho\\u{1b}t\u{fffd}\\\"x\": nothing that an image names is opened unless that is allowed",
     );
 }
 
