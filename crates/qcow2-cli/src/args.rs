@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
-    Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, ReflinkArg, TailArg,
+    BackingFormatArg, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat,
+    ReferencesArg, ReflinkArg, TailArg,
 };
 use choice::{parse_cluster_size, parse_refcount_bits};
 
@@ -148,6 +149,9 @@ pub(crate) struct UnpackArgs {
     #[arg(long, value_name = "ID|NAME")]
     pub(crate) snapshot: Option<OsString>,
 
+    #[command(flatten)]
+    pub(crate) references: ReferenceArgs,
+
     /// Replace TARGET where it exists: a file becomes exactly the disk once all
     /// of it is written, a block device is overwritten up to the disk's size
     #[arg(long)]
@@ -186,8 +190,46 @@ pub(crate) struct InfoArgs {
     /// qcow2 image to read
     pub(crate) image: PathBuf,
 
+    /// Say it of the backing files too; --references says whether they are opened
+    #[arg(long)]
+    pub(crate) backing_chain: bool,
+
+    #[command(flatten)]
+    pub(crate) references: ReferenceArgs,
+
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// Which other files an image may bring in.
+#[derive(Args, Debug)]
+pub(crate) struct ReferenceArgs {
+    /// Which of the files that an image names may be opened: backing files and
+    /// external data files. Never protocols or json:
+    #[arg(long, value_name = "WHICH", default_value = "refuse")]
+    pub(crate) references: ReferencesArg,
+
+    /// Backing file of IMAGE, whatever it names; given again, that of the backing
+    /// file, and so on
+    #[arg(long = "backing", value_name = "FILE")]
+    pub(crate) backing_files: Vec<PathBuf>,
+
+    /// Format of backing files where the image that has them does not say
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) backing_format: Option<BackingFormatArg>,
+
+    /// External data file of IMAGE, whatever it names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data_file: Option<PathBuf>,
+}
+
+impl ReferenceArgs {
+    /// Whether other files are asked for.
+    pub(crate) fn is_given(&self) -> bool {
+        self.references != ReferencesArg::Refuse
+            || !self.backing_files.is_empty()
+            || self.data_file.is_some()
+    }
 }
 
 /// How a long job runs and reports.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use blockio::Reflink;
 use clap::ValueEnum;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
+use qcow2_reader::{BackingFormat, References};
 use qcow2_writer::DeflateWindow;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -126,6 +127,44 @@ impl From<ReflinkArg> for Reflink {
             ReflinkArg::Never => Self::Never,
             ReflinkArg::Auto => Self::Auto,
             ReflinkArg::Always => Self::Always,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReferencesArg {
+    /// None
+    Refuse,
+    /// Those in the folder of the image and beneath: no absolute path, no .., no
+    /// symbolic link out
+    Beside,
+    /// Any local path
+    Any,
+}
+
+impl From<ReferencesArg> for References {
+    fn from(references: ReferencesArg) -> Self {
+        match references {
+            ReferencesArg::Refuse => Self::Refuse,
+            ReferencesArg::Beside => Self::Beside,
+            ReferencesArg::Any => Self::Any,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackingFormatArg {
+    /// The disk as it is
+    Raw,
+    /// A qcow2 image
+    Qcow2,
+}
+
+impl From<BackingFormatArg> for BackingFormat {
+    fn from(format: BackingFormatArg) -> Self {
+        match format {
+            BackingFormatArg::Raw => Self::Raw,
+            BackingFormatArg::Qcow2 => Self::Qcow2,
         }
     }
 }

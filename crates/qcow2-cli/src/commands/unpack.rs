@@ -13,7 +13,7 @@ use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};
 use crate::failure::{Failure, Outcome, STDIN};
-use crate::output;
+use crate::{output, references};
 
 use report::{Facts, Report};
 use restore::restore;
@@ -45,6 +45,10 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
             "--only-changed makes no sense with the standard output",
         ),
         (
+            args.is_from_stdin() && args.references.is_given(),
+            "an image from the standard input is read without other files",
+        ),
+        (
             args.reflink != ReflinkArg::Never && args.only_changed,
             "--reflink and --only-changed exclude each other",
         ),
@@ -73,21 +77,32 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
         return Err(Failure::because(&args.image, user));
     }
     let stamp = disk.stamp()?;
-    let source = disk.identity();
-    let image = Image::open(disk, &open_options(args))
-        .map_err(|error| Failure::about(&args.image, &error))?;
+    let mut gate = references::gate(&args.references, &disk);
+    let image = Image::open_with(disk, &open_options(args), &mut gate)
+        .map_err(|error| references::failure(&args.image, &error))?;
+    references::check_use(&args.references, &args.image, &gate)?;
+    let files = image.files();
+    let mut stamps = files
+        .iter()
+        .map(Disk::stamp)
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(first) = stamps.first_mut() {
+        *first = stamp;
+    }
     let facts = Facts::new(image.header(), image.size());
     let unpacked = restore(
         args,
         &facts,
-        vec![source],
+        files.iter().map(Disk::identity).collect(),
         |target, options| image.unpack(target, options),
         || {
-            if image.storage().stamp()? == stamp {
-                return Ok(());
+            for (file, stamp) in files.iter().zip(&stamps) {
+                if file.stamp()? != *stamp {
+                    let message = "the image changed while it was read";
+                    return Err(Failure::because(file.path(), message));
+                }
             }
-            let message = "the image changed while it was read";
-            Err(Failure::because(&args.image, message))
+            Ok(())
         },
     )?;
     Ok(Report::new(args, &facts, unpacked))

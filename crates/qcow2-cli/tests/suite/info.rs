@@ -1,26 +1,12 @@
 //! `qcow2 info`, and what it lists.
 
 use fixtures::Qemu;
-use fixtures::Tool;
 
 use crate::bench::Bench;
 
-/// Runs a program of QEMU in the folder, with the words of `arguments`.
-fn qemu(bench: &Bench, program: &str, arguments: &[&str]) -> String {
-    Tool::find(program)
-        .unwrap()
-        .ok(|command| command.args(arguments).current_dir(bench.folder()))
-        .unwrap()
-}
-
-fn qemu_img(bench: &Bench, arguments: &str) -> String {
-    let words: Vec<_> = arguments.split_whitespace().collect();
-    qemu(bench, "qemu-img", &words)
-}
-
 /// What qemu-img and ours say of `i`.
 fn both(bench: &Bench) -> (serde_json::Value, serde_json::Value) {
-    let theirs = qemu_img(bench, "info --output=json i");
+    let theirs = bench.qemu_img("info --output=json i");
     let ours = bench.ok("info --output json i");
     (
         serde_json::from_str(&ours).unwrap(),
@@ -42,7 +28,7 @@ fn info_says_what_qemu_img_says() {
         "-o extended_l2=on,compression_type=zstd i 5G",
     ] {
         let arguments = format!("create -q -f qcow2 {options}");
-        let run = |arguments: &str| qemu_img(&bench, arguments);
+        let run = |arguments: &str| bench.qemu_img(arguments);
         run(&arguments);
         let theirs: serde_json::Value = serde_json::from_str(&run("info --output=json i")).unwrap();
         let ours: serde_json::Value =
@@ -73,16 +59,13 @@ fn snapshots_and_bitmaps_are_listed_as_by_qemu_img() {
     }
     for compat in ["0.10", "1.1"] {
         let bench = Bench::new();
-        qemu_img(
-            &bench,
-            &format!("create -q -f qcow2 -o compat={compat} i 2M"),
-        );
+        bench.qemu_img(&format!("create -q -f qcow2 -o compat={compat} i 2M"));
         for name in ["one", "two words", "grün"] {
-            qemu(&bench, "qemu-img", &["snapshot", "-c", name, "i"]);
+            bench.qemu("qemu-img", &["snapshot", "-c", name, "i"]);
         }
         if compat == "1.1" {
-            qemu_img(&bench, "bitmap --add i daily");
-            qemu_img(&bench, "bitmap --add --disable -g 512 i weekly");
+            bench.qemu_img("bitmap --add i daily");
+            bench.qemu_img("bitmap --add --disable -g 512 i weekly");
         }
         let (ours, theirs) = both(&bench);
         assert_eq!(ours, theirs);
@@ -101,14 +84,14 @@ fn snapshots_are_restored_by_id_and_by_name() {
         return;
     }
     let bench = Bench::new();
-    qemu_img(&bench, "create -q -f qcow2 i 2M");
-    let write = |what: &str| qemu(&bench, "qemu-io", &["-f", "qcow2", "-c", what, "i"]);
+    bench.qemu_img("create -q -f qcow2 i 2M");
+    let write = |what: &str| bench.qemu_io(what, "i");
     write("write -P 1 0 100k");
-    qemu_img(&bench, "snapshot -c 2 i");
+    bench.qemu_img("snapshot -c 2 i");
     write("write -P 2 50k 100k");
-    qemu_img(&bench, "resize -q -f qcow2 i 3M");
+    bench.qemu_img("resize -q -f qcow2 i 3M");
     write("write -P 3 2500k 10k");
-    qemu_img(&bench, "snapshot -c second i");
+    bench.qemu_img("snapshot -c second i");
     write("write -P 4 0 3M");
 
     let disk = |length: usize, parts: &[(usize, usize, u8)]| {

@@ -129,32 +129,6 @@ fn a_truncated_image_leaves_no_target() {
 }
 
 #[test]
-fn what_is_not_read_yet_is_refused_by_name() {
-    let Some(qemu) = Qemu::require() else { return };
-    let bench = Bench::new();
-    bench.write("base", vec![1; 1 << 20]);
-    let create = |arguments: &str| {
-        qemu.tool()
-            .ok(|command| {
-                command
-                    .args(arguments.split_whitespace())
-                    .current_dir(bench.folder())
-            })
-            .unwrap();
-    };
-    create("create -q -f qcow2 -b base -F raw backed 1M");
-    create("create -q -f qcow2 -o data_file=data,data_file_raw=on external 1M");
-    for (image, word) in [("backed", "backing file"), ("external", "data file")] {
-        let outcome = bench.run(&format!("unpack {image} out"));
-        assert_eq!(outcome.code, Some(1));
-        assert!(outcome.stderr.contains(word), "{image}: {outcome:?}");
-        assert!(!bench.path("out").exists());
-        // It can still be asked what it is.
-        bench.ok(&format!("info {image}"));
-    }
-}
-
-#[test]
 fn a_sparse_petabyte_is_restored_in_no_time() {
     let Some(qemu) = Qemu::require() else { return };
     let bench = Bench::new();
