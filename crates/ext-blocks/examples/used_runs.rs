@@ -48,12 +48,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let filesystem = match detect(&disk, &options)? {
         Detected::Ext(filesystem) => filesystem,
-        Detected::Nothing => return Err("no ext superblock".into()),
+        Detected::Nothing { .. } => return Err("no ext superblock".into()),
     };
     eprintln!("{:?}, surveyed in {:?}", filesystem.info(), start.elapsed());
     if let Trust::Nothing(distrust) = filesystem.trust() {
         eprintln!("everything is used: {distrust}");
     }
+    eprintln!("{:?}", filesystem.unclean());
     for finding in filesystem.damage().findings() {
         eprintln!("{finding}: {}", finding.consequence());
     }

@@ -67,9 +67,6 @@ fn check_features(sb: &Superblock) -> Result<(), Distrust> {
         // The kernel heeds them, the format says that they do not exist.
         return Err(Distrust::Revision0Features { word, bits });
     }
-    if sb.incompat.contains(Incompat::JOURNAL_DEV) {
-        return Err(Distrust::JournalDevice);
-    }
     let unknown = [
         (FeatureWord::Incompat, sb.incompat.unknown()),
         (FeatureWord::RoCompat, sb.ro_compat.unknown()),
@@ -118,18 +115,17 @@ pub(crate) fn check_sizes(sb: &Superblock) -> Result<(), Distrust> {
     Ok(())
 }
 
-/// Refuses a filesystem whose bitmaps may not be what its owner would see.
-pub(crate) fn check_state(sb: &Superblock) -> Result<(), Distrust> {
+/// Why the bitmaps of a filesystem may not be what its owner would see, once its
+/// journal is replayed.
+pub(crate) fn unclean_state(sb: &Superblock) -> Option<Distrust> {
     let s_state = sb.s_state;
-    if sb.incompat.contains(Incompat::RECOVER) {
-        Err(Distrust::NeedsRecovery)
-    } else if s_state & FC_REPLAY != 0 {
-        Err(Distrust::FastCommitReplay { s_state })
+    if s_state & FC_REPLAY != 0 {
+        Some(Distrust::FastCommitReplay { s_state })
     } else if s_state & ERROR_FS != 0 {
-        Err(Distrust::HasErrors { s_state })
+        Some(Distrust::HasErrors { s_state })
     } else if s_state & VALID_FS == 0 {
-        Err(Distrust::NotClean { s_state })
+        Some(Distrust::NotClean { s_state })
     } else {
-        Ok(())
+        None
     }
 }

@@ -28,6 +28,13 @@ impl Bitmap {
         }
     }
 
+    /// Makes the clusters used whose bits are set in `bytes`.
+    pub(crate) fn join(&mut self, bytes: &[u8]) {
+        for (word, bytes) in self.words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word |= LittleEndian::read_u64(bytes);
+        }
+    }
+
     /// Makes all of `clusters` used.
     pub(crate) fn fill(&mut self, clusters: usize) {
         self.reset(clusters, u64::MAX);

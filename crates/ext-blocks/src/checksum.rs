@@ -29,11 +29,24 @@ const CRC16: Algorithm<u16> = Algorithm {
     residue: 0,
 };
 
+/// CRC-32 of commit blocks in version 1 of a log's checksums: not reflected.
+const CRC32_V1: Algorithm<u32> = Algorithm {
+    width: 32,
+    poly: 0x04c1_1db7,
+    init: 0xffff_ffff,
+    refin: false,
+    refout: false,
+    xorout: 0,
+    check: 0x0376_e6e7,
+    residue: 0,
+};
+
 static CRC32C_TABLE: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC32C_PLAIN);
 static CRC16_TABLE: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC16);
+static CRC32_V1_TABLE: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC32_V1);
 
 /// CRC-32C of `parts`, continued from `seed`.
-fn crc32c(seed: u32, parts: &[&[u8]]) -> u32 {
+pub(crate) fn crc32c(seed: u32, parts: &[&[u8]]) -> u32 {
     // The crate takes the start value unreflected; ext4's seeds are reflected.
     let mut digest = CRC32C_TABLE.digest_with_initial(seed.reverse_bits());
     for part in parts {
@@ -48,6 +61,13 @@ fn crc16(parts: &[&[u8]]) -> u16 {
     for part in parts {
         digest.update(part);
     }
+    digest.finalize()
+}
+
+/// The CRC-32 of version 1 of a log's checksums, continued from `seed`.
+pub(crate) fn crc32_v1(seed: u32, bytes: &[u8]) -> u32 {
+    let mut digest = CRC32_V1_TABLE.digest_with_initial(seed);
+    digest.update(bytes);
     digest.finalize()
 }
 
@@ -161,6 +181,8 @@ mod tests {
     fn check_values_of_the_catalogue() {
         // CRC-32/ISCSI of "123456789" is 0xe3069283 with the final inversion.
         assert_eq!(crc32c(u32::MAX, &[b"1234", b"56789"]), !0xe306_9283);
+        // CRC-32/MPEG-2.
+        assert_eq!(crc32_v1(u32::MAX, b"123456789"), 0x0376_e6e7);
         // CRC-16/MODBUS.
         assert_eq!(crc16(&[b"123", b"456789"]), 0x4b37);
     }

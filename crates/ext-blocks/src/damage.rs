@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::journal::damage::LogDamage;
+
 /// Findings that are kept one by one; the rest are only counted.
 const FINDINGS_MAX: usize = 1000;
 
@@ -30,6 +32,17 @@ impl Damage {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.total == 0
+    }
+
+    /// Takes in `other`, which came later.
+    pub(crate) fn join(&mut self, other: Self) {
+        let listed = u64::try_from(other.findings.len()).unwrap_or(u64::MAX);
+        self.total = self
+            .total
+            .saturating_add(other.total.saturating_sub(listed));
+        for finding in other.findings {
+            self.push(finding);
+        }
     }
 
     pub(crate) fn push(&mut self, finding: Finding) {
@@ -65,6 +78,15 @@ pub enum Finding {
         metadata: Metadata,
         /// Its first block.
         block: u64,
+    },
+    /// A bitmap that was never written, by a descriptor that may be older than the
+    /// group, because the superblock was damaged.
+    #[error(
+        "group {group}: its block bitmap was never written, which a damaged filesystem does not prove"
+    )]
+    UninitFromCopy {
+        /// The group.
+        group: u32,
     },
     /// A block bitmap in a block that also holds other metadata.
     #[error("group {group}: the block bitmap shares block {block} with other metadata")]
@@ -155,6 +177,21 @@ pub enum Finding {
         /// What is wrong.
         damage: JournalDamage,
     },
+    /// The journal's superblock, where nothing is to be replayed.
+    #[error("journal inode {inode}: {damage}")]
+    JournalSuperblock {
+        /// `s_journal_inum`.
+        inode: u32,
+        /// What is wrong.
+        damage: LogDamage,
+    },
+    /// The log ends in a transaction that is not sound: the kernel does not replay
+    /// it, and others may.
+    #[error("the log ends early: {damage}")]
+    LogTail {
+        /// What is wrong.
+        damage: LogDamage,
+    },
     /// The block of multiple mount protection is outside the filesystem.
     #[error("the block of multiple mount protection is block {block}, outside the filesystem")]
     MmpBlock {
@@ -172,6 +209,8 @@ pub enum Consequence {
     TableKept,
     /// Nothing: the block bitmaps alone tell where the structure is.
     BitmapsDecide,
+    /// What is in use with it is kept, and what is in use without it.
+    BothKept,
 }
 
 impl Finding {
@@ -181,6 +220,7 @@ impl Finding {
         match self {
             Self::DescriptorChecksum { .. }
             | Self::Location { .. }
+            | Self::UninitFromCopy { .. }
             | Self::SharedBitmap { .. }
             | Self::BitmapChecksum { .. }
             | Self::MetadataFree { .. }
@@ -189,7 +229,10 @@ impl Finding {
             | Self::InodeBitmapChecksum { .. }
             | Self::FreeInodeCount { .. }
             | Self::UnusedInodeInUse { .. } => Consequence::TableKept,
-            Self::Journal { .. } | Self::MmpBlock { .. } => Consequence::BitmapsDecide,
+            Self::Journal { .. } | Self::JournalSuperblock { .. } | Self::MmpBlock { .. } => {
+                Consequence::BitmapsDecide
+            }
+            Self::LogTail { .. } => Consequence::BothKept,
         }
     }
 }
@@ -200,6 +243,7 @@ impl fmt::Display for Consequence {
             Self::GroupKept => "the whole group is kept",
             Self::TableKept => "the whole inode table is kept",
             Self::BitmapsDecide => "the block bitmaps tell which blocks are kept",
+            Self::BothKept => "what is in use with and without it is kept",
         })
     }
 }
@@ -254,7 +298,23 @@ pub enum JournalDamage {
         /// `i_links_count`.
         i_links_count: u16,
     },
-    /// A node of its extent tree is not one, or has a wrong checksum.
+    /// Its map is damaged.
+    #[error(transparent)]
+    Map(#[from] MapDamage),
+    /// It has no block for a part of its contents.
+    #[error("block {logical} of the journal is a hole")]
+    Hole {
+        /// The first block missing, counted from the journal's start.
+        logical: u64,
+    },
+}
+
+/// Why the blocks of an inode cannot all be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapDamage {
+    /// A node of its extent tree is not one, has a wrong checksum, or entries
+    /// that are not in order.
     #[error("the extent tree is damaged at block {block}")]
     ExtentTree {
         /// The node's block; 0 is the root, in the inode.
@@ -268,8 +328,16 @@ pub enum JournalDamage {
         /// How many.
         count: u64,
     },
-    /// Its extent tree or indirect blocks are larger than any journal needs.
-    #[error("more than {limit} extents or block pointers")]
+    /// A block of its extent tree, or an indirect block, was met before in the
+    /// same place of a map.
+    #[error("block {block} is a part of maps more than once")]
+    Repeated {
+        /// The block.
+        block: u64,
+    },
+    /// Its extent tree or indirect blocks are more than the filesystem can
+    /// hold.
+    #[error("more than {limit} blocks of extent trees or indirect blocks")]
     TooLarge {
         /// How many are read.
         limit: u64,

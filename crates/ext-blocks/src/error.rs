@@ -57,6 +57,8 @@ pub enum Structure {
     Inode,
     /// A block of an extent tree, or an indirect block.
     MappingBlock,
+    /// Blocks of a journal.
+    Journal,
 }
 
 impl fmt::Display for Structure {
@@ -69,6 +71,7 @@ impl fmt::Display for Structure {
             Self::InodeBitmap => "inode bitmap",
             Self::Inode => "inode",
             Self::MappingBlock => "extent or indirect block",
+            Self::Journal => "journal",
         })
     }
 }

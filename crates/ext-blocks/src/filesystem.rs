@@ -2,16 +2,17 @@
 
 use blockio::{ExtentKind, ReadAt};
 
-use crate::admission::{check_state, check_superblock};
-use crate::claims;
+use crate::backup::SuperblockAt;
 use crate::damage::Damage;
-use crate::error::{Error, Structure, read};
+use crate::error::Error;
 use crate::feature::{Compat, Incompat, RoCompat};
 use crate::geometry::Geometry;
 use crate::group::Layout;
-use crate::superblock::{SUPERBLOCK_BYTES, SUPERBLOCK_END, SUPERBLOCK_OFFSET, Superblock};
-use crate::survey::{GroupMap, Halt, Special, Survey, survey};
-use crate::trust::{Distrust, Trust};
+use crate::journal::{DeviceLog, Journal, Overlay};
+use crate::recover::{self, CannotRecover, Recovered};
+use crate::superblock::Superblock;
+use crate::survey::{GroupMap, Survey};
+use crate::trust::{LogState, Trust, Unclean};
 use crate::used::UsedExtents;
 
 /// How a disk is looked at.
@@ -24,6 +25,9 @@ pub struct Options {
     pub keep_uninit: bool,
     /// What becomes of the bytes behind the filesystem.
     pub tail: Tail,
+    /// The superblock to go by, instead of the first. The filesystem is then taken
+    /// for one that was not left clean.
+    pub superblock: Option<SuperblockAt>,
 }
 
 /// What is on a disk.
@@ -56,8 +60,13 @@ pub enum Tail {
 pub enum Detected<'d, R: ?Sized> {
     /// An ext superblock; [`Filesystem::trust`] tells whether it is believed.
     Ext(Filesystem<'d, R>),
-    /// No ext superblock at byte 1024.
-    Nothing,
+    /// No ext superblock where one should be.
+    Nothing {
+        /// A copy of one, of a filesystem that was there once: it may have been
+        /// replaced by something else, so nothing is known of the disk.
+        /// [`Options::superblock`] makes use of it.
+        copy: Option<SuperblockAt>,
+    },
 }
 
 /// A member of the ext family, told by the features in use.
@@ -97,87 +106,39 @@ pub struct Info {
 /// An ext filesystem on a disk.
 #[derive(Debug)]
 pub struct Filesystem<'d, R: ?Sized> {
-    disk: &'d R,
-    info: Info,
-    trust: Trust,
-    damage: Damage,
-    /// There with [`Trust::Bitmaps`].
-    groups: Option<(Layout, GroupMap)>,
-    tail: ExtentKind,
+    /// The disk, as it is after recovery.
+    pub(crate) overlay: Overlay<'d, R>,
+    pub(crate) info: Info,
+    pub(crate) trust: Trust,
+    pub(crate) unclean: Unclean,
+    pub(crate) damage: Damage,
+    pub(crate) known: Known,
+    pub(crate) replayed: Option<Replayed>,
+    pub(crate) tail: ExtentKind,
 }
 
-/// Looks for an ext filesystem on `disk`, and surveys its block groups.
-///
-/// # Errors
-///
-/// [`Error::Read`] where the storage fails. Nothing that is wrong with a
-/// filesystem is an error: see [`Filesystem::trust`] and
-/// [`Filesystem::damage`].
-pub fn detect<'d, R: ReadAt + ?Sized>(
-    disk: &'d R,
-    options: &Options,
-) -> Result<Detected<'d, R>, Error> {
-    let mut bytes = [0; SUPERBLOCK_BYTES];
-    if disk.size() < SUPERBLOCK_END {
-        return Ok(Detected::Nothing);
-    }
-    read(disk, Structure::Superblock, SUPERBLOCK_OFFSET, &mut bytes)?;
-    let Some(sb) = Superblock::decode(&bytes) else {
-        return Ok(Detected::Nothing);
-    };
-    let geometry = check_superblock(&sb, &bytes).and_then(|()| Geometry::new(&sb, disk.size()));
-    let mut filesystem = Filesystem {
-        disk,
-        info: Info::new(&sb, geometry.clone().ok(), disk.size()),
-        trust: Trust::Bitmaps,
-        damage: Damage::default(),
-        groups: None,
-        tail: match options.tail {
-            Tail::Keep => ExtentKind::Data,
-            Tail::Drop => ExtentKind::Unused,
-        },
-    };
-    let surveyed = geometry
-        .map_err(Halt::Distrust)
-        .and_then(|geometry| examine(disk, &sb, geometry, options));
-    match surveyed {
-        Ok((layout, survey)) => filesystem.take_survey(layout, survey),
-        Err(Halt::Distrust(distrust)) => filesystem.trust = Trust::Nothing(distrust),
-        Err(Halt::Read(error)) => return Err(error),
-    }
-    Ok(Detected::Ext(filesystem))
+/// What the used bytes are known by.
+#[derive(Debug)]
+pub(crate) enum Known {
+    /// Nothing: all are used.
+    Nothing,
+    /// Block groups, with [`Trust::Bitmaps`].
+    Groups(Layout, GroupMap),
+    /// The log of a journal device, with [`Trust::Log`].
+    Log(DeviceLog),
 }
 
-/// Surveys a filesystem whose superblock is sound, unless its state or another
-/// claim forbids to trust it.
-fn examine<R: ReadAt + ?Sized>(
-    disk: &R,
-    sb: &Superblock,
-    geometry: Geometry,
-    options: &Options,
-) -> Result<(Layout, Survey), Halt> {
-    if options.content == Content::Probe
-        && let Some(claim) = claims::find(disk)?
-    {
-        return Err(Distrust::Ambiguous { claim }.into());
-    }
-    check_state(sb)?;
-    let has_journal = sb.compat.contains(Compat::HAS_JOURNAL) && sb.s_journal_inum != 0;
-    let special = Special {
-        journal_inode: has_journal.then_some(sb.s_journal_inum),
-        mmp_block: sb
-            .incompat
-            .contains(Incompat::MMP)
-            .then_some(sb.s_mmp_block),
-    };
-    let layout = Layout::new(sb, geometry);
-    let survey = survey(disk, &layout, special, options.keep_uninit)?;
-    Ok((layout, survey))
+/// A journal that was replayed in memory.
+#[derive(Debug)]
+pub(crate) struct Replayed {
+    pub(crate) journal: Journal,
+    /// The transaction behind the last one.
+    pub(crate) next_sequence: u32,
 }
 
 impl Info {
     /// Everything is used until a survey says otherwise.
-    fn new(sb: &Superblock, geometry: Option<Geometry>, disk_bytes: u64) -> Self {
+    pub(crate) fn new(sb: &Superblock, geometry: Option<Geometry>, disk_bytes: u64) -> Self {
         let label = sb.s_volume_name.split(|byte| *byte == 0).next();
         Self {
             kind: Kind::new(sb),
@@ -218,6 +179,12 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         &self.trust
     }
 
+    /// How the filesystem was left, where it is trusted.
+    #[must_use]
+    pub const fn unclean(&self) -> &Unclean {
+        &self.unclean
+    }
+
     /// What is wrong in groups of a filesystem that is trusted otherwise.
     #[must_use]
     pub const fn damage(&self) -> &Damage {
@@ -229,17 +196,49 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     /// call gives the same extents.
     #[must_use]
     pub fn used_extents(&self) -> UsedExtents<'_, R> {
-        match &self.groups {
-            Some((layout, groups)) => {
-                UsedExtents::from_bitmaps(self.disk, layout, groups, self.tail)
+        let disk = self.overlay.disk();
+        match &self.known {
+            Known::Nothing => UsedExtents::everything(disk),
+            Known::Groups(layout, groups) => {
+                UsedExtents::from_bitmaps(&self.overlay, layout, groups, self.tail)
             }
-            None => UsedExtents::everything(self.disk),
+            Known::Log(log) => UsedExtents::from_runs(disk, &log.runs, log.block_bytes),
         }
     }
 
-    fn take_survey(&mut self, layout: Layout, survey: Survey) {
+    /// The disk as it will be once the journal has been replayed; as it is, where
+    /// there is nothing to be replayed. To look at it is to [`detect`] again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the storage fails. The inner error where the state
+    /// after a replay is not known.
+    ///
+    /// [`detect`]: crate::detect
+    pub fn recovered(&self) -> Result<Result<Recovered<'_, R>, CannotRecover>, Error> {
+        if let Trust::Nothing(distrust) = self.trust {
+            return Ok(Err(CannotRecover::Distrusted(distrust)));
+        }
+        if let Some(LogState { fast_commits, .. }) = self.unclean.log
+            && fast_commits > 0
+        {
+            return Ok(Err(CannotRecover::FastCommits {
+                count: fast_commits,
+            }));
+        }
+        let (Known::Groups(layout, _), Some(replayed)) = (&self.known, &self.replayed) else {
+            return Ok(Ok(Recovered::new(&self.overlay, Vec::new())));
+        };
+        let superblock = recover::superblock(&self.overlay, layout)?;
+        // As the kernel, which leaves one transaction out.
+        let next = replayed.next_sequence.wrapping_add(1);
+        let patches = superblock.into_iter().chain(replayed.journal.emptied(next));
+        Ok(Ok(Recovered::new(&self.overlay, patches.collect())))
+    }
+
+    pub(crate) fn take_survey(&mut self, layout: Layout, survey: Survey) {
         let geometry = &layout.geometry;
-        let disk_bytes = self.disk.size();
+        let disk_bytes = self.overlay.size();
         let tail_bytes = match self.tail {
             ExtentKind::Unused => disk_bytes.saturating_sub(geometry.filesystem_bytes()),
             _ => 0,
@@ -254,7 +253,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         self.info.used_bytes = disk_bytes
             .saturating_sub(free_bytes)
             .saturating_sub(zero_bytes);
-        self.damage = survey.damage;
-        self.groups = Some((layout, survey.groups));
+        self.damage.join(survey.damage);
+        self.known = Known::Groups(layout, survey.groups);
     }
 }

@@ -247,6 +247,11 @@ impl Geometry {
         }
     }
 
+    /// Blocks in `clusters` clusters.
+    pub(crate) fn blocks_in_clusters(&self, clusters: u32) -> u64 {
+        u64::from(clusters) << self.ratio_bits
+    }
+
     /// Clusters of `group`, which are the bits of its bitmap that count.
     pub(crate) fn clusters_in(&self, group: u32) -> usize {
         let blocks = self.blocks_of(group).count();

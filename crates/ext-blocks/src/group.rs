@@ -33,13 +33,16 @@ const BLOCK_UNINIT: u16 = 0x2;
 pub(crate) struct Layout {
     pub(crate) geometry: Geometry,
     pub(crate) checksums: Checksums,
+    /// The superblock is a copy, which may be older than the groups.
+    pub(crate) from_copy: bool,
 }
 
 impl Layout {
-    pub(crate) fn new(sb: &Superblock, geometry: Geometry) -> Self {
+    pub(crate) fn new(sb: &Superblock, geometry: Geometry, from_copy: bool) -> Self {
         Self {
             geometry,
             checksums: Checksums::new(sb),
+            from_copy,
         }
     }
 
@@ -135,6 +138,15 @@ impl Descriptor {
             BlockRun::new(self.inode_table, geometry.table_blocks()),
         ]
     }
+
+    /// Marks what is used of `group`, whose descriptor this is, where its bitmap
+    /// was never written.
+    pub(crate) fn mark_own_metadata(&self, group: u32, geometry: &Geometry, bitmap: &mut Bitmap) {
+        bitmap.mark(geometry.bits_of(group, geometry.base_metadata(group)));
+        for run in self.metadata(geometry) {
+            bitmap.mark(geometry.bits_of(group, run));
+        }
+    }
 }
 
 /// How the clusters of a group are known.
@@ -209,10 +221,7 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
             Verdict::Computed => {
                 let descriptor = self.descriptor(group)?;
                 bitmap.clear(clusters);
-                bitmap.mark(geometry.bits_of(group, geometry.base_metadata(group)));
-                for run in descriptor.metadata(geometry) {
-                    bitmap.mark(geometry.bits_of(group, run));
-                }
+                descriptor.mark_own_metadata(group, geometry, bitmap);
             }
             Verdict::Stored => bitmap.load(self.block_bitmap(group, verdicts)?, clusters),
         }
@@ -228,6 +237,23 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
         self.bitmap(Structure::BlockBitmap, group, |group, descriptor| {
             (verdict_of(verdicts, group) == Verdict::Stored).then_some(descriptor.block_bitmap)
         })
+    }
+
+    /// The block bitmap of `group` as it is stored, whatever it holds; `None`
+    /// where the descriptor puts it outside the filesystem.
+    pub(crate) fn raw_block_bitmap(&mut self, group: u32) -> Result<Option<&[u8]>, Error> {
+        let geometry = &self.layout.geometry;
+        let inside = |descriptor: &Descriptor| {
+            let block = descriptor.block_bitmap;
+            geometry.holds(block).then_some(block)
+        };
+        if inside(&self.descriptor(group)?).is_none() {
+            return Ok(None);
+        }
+        self.bitmap(Structure::BlockBitmap, group, |_, descriptor| {
+            inside(descriptor)
+        })
+        .map(Some)
     }
 
     /// The inode bitmap of `group` as it is stored, a block. The group has one,

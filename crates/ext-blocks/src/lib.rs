@@ -58,17 +58,23 @@
 )]
 
 mod admission;
+mod backup;
 mod bitmap;
 mod checksum;
 mod claims;
 pub mod damage;
+mod detect;
 pub mod error;
 mod feature;
 mod filesystem;
 pub mod geometry;
 mod group;
 mod inode;
+mod joined;
+mod journal;
 mod journal_blocks;
+mod mapping;
+mod recover;
 mod runs;
 mod superblock;
 mod survey;
@@ -76,8 +82,11 @@ pub mod trust;
 mod uninit;
 mod used;
 
+pub use backup::SuperblockAt;
 pub use damage::Damage;
+pub use detect::detect;
 pub use error::Error;
-pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail, detect};
-pub use trust::{Distrust, Trust};
+pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail};
+pub use recover::{CannotRecover, Recovered};
+pub use trust::{Distrust, Trust, Unclean};
 pub use used::UsedExtents;

@@ -109,7 +109,7 @@ impl RunCollector {
 }
 
 /// Joins sorted runs that touch, and tells where they overlap.
-fn join_touching(runs: &mut Vec<BlockRun>, mut overlapped: impl FnMut(BlockRun)) {
+pub(crate) fn join_touching(runs: &mut Vec<BlockRun>, mut overlapped: impl FnMut(BlockRun)) {
     runs.dedup_by(|next, kept| {
         let touches = next.start <= kept.end;
         if touches {
@@ -121,6 +121,40 @@ fn join_touching(runs: &mut Vec<BlockRun>, mut overlapped: impl FnMut(BlockRun))
         }
         touches
     });
+}
+
+/// What of `runs`, which ascend without overlaps, is in none of `holes`, whose
+/// starts ascend.
+pub(crate) fn subtract(
+    runs: &[BlockRun],
+    holes: impl IntoIterator<Item = BlockRun>,
+) -> Vec<BlockRun> {
+    let mut holes = holes.into_iter().peekable();
+    let mut left = Vec::new();
+    for run in runs {
+        let mut start = run.start;
+        while let Some(hole) = holes.peek().copied().filter(|hole| hole.start < run.end) {
+            if hole.start > start {
+                left.push(BlockRun {
+                    start,
+                    end: hole.start,
+                });
+            }
+            start = start.max(hole.end);
+            if hole.end > run.end {
+                // It may reach into the next run.
+                break;
+            }
+            holes.next();
+        }
+        if start < run.end {
+            left.push(BlockRun {
+                start,
+                end: run.end,
+            });
+        }
+    }
+    left
 }
 
 /// Disjoint runs in ascending order.

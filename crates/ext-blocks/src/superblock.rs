@@ -1,6 +1,9 @@
 //! The superblock as it is stored: any bytes are legal.
 
+use blockio::ReadAt;
 use byteorder::{ByteOrder, LittleEndian};
+
+use crate::error::{Error, Structure, read};
 
 use crate::feature::{Compat, Incompat, RoCompat};
 
@@ -40,6 +43,8 @@ pub(crate) struct Superblock {
     pub(crate) compat: Compat,
     pub(crate) incompat: Incompat,
     pub(crate) ro_compat: RoCompat,
+    /// The group that this copy is in.
+    pub(crate) s_block_group_nr: u16,
     pub(crate) s_uuid: [u8; 16],
     pub(crate) s_volume_name: [u8; 16],
     pub(crate) s_reserved_gdt_blocks: u16,
@@ -85,6 +90,7 @@ impl Superblock {
             compat: Compat::from_bits_retain(u32_at(bytes, 0x5c)),
             incompat,
             ro_compat: RoCompat::from_bits_retain(u32_at(bytes, 0x64)),
+            s_block_group_nr: u16_at(bytes, 0x5a),
             s_uuid: array_at(bytes, 0x68),
             s_volume_name: array_at(bytes, 0x78),
             s_reserved_gdt_blocks: u16_at(bytes, 0xce),
@@ -98,6 +104,41 @@ impl Superblock {
             s_checksum: u32_at(bytes, 0x3fc),
         })
     }
+}
+
+/// Where the journal of a filesystem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JournalPlace {
+    /// There is none.
+    None,
+    /// In this inode.
+    Inside(u32),
+    /// On another device.
+    Outside,
+}
+
+impl Superblock {
+    pub(crate) fn journal_place(&self) -> JournalPlace {
+        if !self.compat.contains(Compat::HAS_JOURNAL) {
+            JournalPlace::None
+        } else if self.s_journal_inum != 0 {
+            JournalPlace::Inside(self.s_journal_inum)
+        } else {
+            JournalPlace::Outside
+        }
+    }
+}
+
+/// The superblock of `disk`, if there is one, also as it is stored.
+pub(crate) fn read_superblock<R: ReadAt + ?Sized>(
+    disk: &R,
+) -> Result<Option<(Superblock, [u8; SUPERBLOCK_BYTES])>, Error> {
+    if disk.size() < SUPERBLOCK_END {
+        return Ok(None);
+    }
+    let mut bytes = [0; SUPERBLOCK_BYTES];
+    read(disk, Structure::Superblock, SUPERBLOCK_OFFSET, &mut bytes)?;
+    Ok(Superblock::decode(&bytes).map(|sb| (sb, bytes)))
 }
 
 /// The value whose halves are stored apart.

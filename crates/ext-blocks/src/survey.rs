@@ -8,10 +8,14 @@ use blockio::ReadAt;
 use crate::bitmap::Bitmap;
 use crate::damage::{Damage, Finding, Metadata};
 use crate::error::Error;
+use crate::feature::Incompat;
 use crate::geometry::to_index;
 use crate::group::{Descriptor, GroupReader, Layout, Verdict, verdict_of};
+use crate::joined::Joiner;
+use crate::journal::Overlay;
 use crate::journal_blocks::{self, Stop};
-use crate::runs::{BlockRun, Full, Overlaps, RunCollector, RunSet};
+use crate::runs::{BlockRun, Full, Overlaps, RunCollector, RunSet, subtract};
+use crate::superblock::{JournalPlace, Superblock};
 use crate::trust::Distrust;
 use crate::uninit;
 
@@ -26,6 +30,19 @@ pub(crate) struct Special {
     pub(crate) journal_inode: Option<u32>,
     /// `s_mmp_block`, with multiple mount protection.
     pub(crate) mmp_block: Option<u64>,
+}
+
+impl Special {
+    pub(crate) fn new(sb: &Superblock) -> Self {
+        let mmp = sb.incompat.contains(Incompat::MMP);
+        Self {
+            journal_inode: match sb.journal_place() {
+                JournalPlace::Inside(inode) => Some(inode),
+                JournalPlace::Outside | JournalPlace::None => None,
+            },
+            mmp_block: mmp.then_some(sb.s_mmp_block),
+        }
+    }
 }
 
 /// What was found.
@@ -44,6 +61,21 @@ pub(crate) struct GroupMap {
     /// Blocks of inode tables that never held an inode: ascending, disjoint,
     /// all used according to the verdicts, and nothing else's.
     pub(crate) uninit: Vec<BlockRun>,
+    /// Blocks that are used whatever the bitmaps say, ascending and disjoint, in
+    /// a filesystem whose bitmaps are joined with older ones; see [`Joiner`].
+    pub(crate) joined: Option<Vec<BlockRun>>,
+}
+
+/// What the bitmaps of a filesystem are worth.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// Keep the parts of inode tables that never held an inode as data.
+    pub(crate) keep_uninit: bool,
+    /// Bitmaps must agree with their checksums and counts, and with where metadata
+    /// lies. Otherwise they are one witness of several.
+    pub(crate) bitmaps_must_agree: bool,
+    /// Blocks that are used besides, where the filesystem was not left clean.
+    pub(crate) besides: Option<RunCollector>,
 }
 
 /// Why there is no survey.
@@ -78,12 +110,12 @@ impl From<Full> for Halt {
     }
 }
 
-/// Surveys the filesystem on `disk`.
+/// Surveys the filesystem on `disk`, as it is after recovery.
 pub(crate) fn survey<R: ReadAt + ?Sized>(
-    disk: &R,
+    disk: &Overlay<'_, R>,
     layout: &Layout,
     special: Special,
-    keep_uninit: bool,
+    rules: Rules,
 ) -> Result<Survey, Halt> {
     let mut surveyor = Surveyor {
         groups: GroupReader::new(disk, layout),
@@ -96,19 +128,36 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     surveyor.read_descriptors(&mut metadata)?;
     surveyor.find_special(disk, special, &mut metadata)?;
     let metadata = metadata.finish()?;
-    let free_bytes = surveyor.check_bitmaps(&metadata)?;
+    let joined = match rules.besides {
+        None => None,
+        Some(mut besides) => {
+            for run in metadata.runs() {
+                besides.insert(*run)?;
+            }
+            Some(besides.finish()?.into_runs())
+        }
+    };
+    let joiner = joined
+        .as_deref()
+        .map(|runs| Joiner::new(disk, layout, runs));
+    let free_bytes = surveyor.check_bitmaps(&metadata, rules.bitmaps_must_agree, joiner)?;
     let overlaps = metadata.into_overlaps();
     // A repair of damaged descriptors may start from their copies, which do
     // not say which inodes were never used.
-    let uninit = if keep_uninit || !surveyor.descriptors_agree {
+    let mut uninit = if rules.keep_uninit || !surveyor.descriptors_agree {
         Vec::new()
     } else {
         uninit::find(&mut surveyor.groups, &overlaps, &mut surveyor.damage)?
     };
+    if let Some(log) = disk.log() {
+        let blocks = log.all().iter().map(|copy| BlockRun::new(copy.block, 1));
+        uninit = subtract(&uninit, blocks);
+    }
     Ok(Survey {
         groups: GroupMap {
             verdicts: surveyor.verdicts,
             uninit,
+            joined,
         },
         free_bytes,
         damage: surveyor.damage,
@@ -140,6 +189,10 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
                 Some(finding) => {
                     self.damage.push(finding);
                     self.descriptors_agree = false;
+                    Verdict::AllUsed
+                }
+                None if descriptor.block_uninit() && self.layout.from_copy => {
+                    self.damage.push(Finding::UninitFromCopy { group });
                     Verdict::AllUsed
                 }
                 None if descriptor.block_uninit() => Verdict::Computed,
@@ -212,7 +265,12 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
     }
 
     /// Checks every bitmap, and returns how many bytes they prove free.
-    fn check_bitmaps(&mut self, metadata: &RunSet) -> Result<u64, Halt> {
+    fn check_bitmaps<D: ReadAt + ?Sized>(
+        &mut self,
+        metadata: &RunSet,
+        must_agree: bool,
+        mut joiner: Option<Joiner<'_, D>>,
+    ) -> Result<u64, Halt> {
         let geometry = &self.layout.geometry;
         let mut bitmap = Bitmap::default();
         let mut ahead = metadata.runs();
@@ -228,10 +286,10 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
             self.groups.load(group, &self.verdicts, &mut bitmap)?;
             let free = u32::try_from(bitmap.free_count()).unwrap_or(u32::MAX);
             let mut damage = None;
-            if verdict == Verdict::Stored {
+            if must_agree && verdict == Verdict::Stored {
                 damage = self.stored_bitmap_damage(group, metadata.overlaps())?;
             }
-            if damage.is_none() {
+            if must_agree && damage.is_none() {
                 damage = self.disagreement(group, &bitmap, free, ahead)?;
             }
             if let Some(finding) = damage {
@@ -241,7 +299,13 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
                 }
                 continue;
             }
-            let bytes = u64::from(free).saturating_mul(geometry.cluster_bytes());
+            let mut free = u64::from(free);
+            if let Some(joiner) = &mut joiner {
+                let descriptor = self.groups.descriptor(group)?;
+                joiner.join(group, &descriptor, &mut bitmap)?;
+                free = u64::try_from(bitmap.free_count()).unwrap_or(u64::MAX);
+            }
+            let bytes = free.saturating_mul(geometry.cluster_bytes());
             let past_end = if bitmap.last_is_free() {
                 geometry.bytes_past_end(group)
             } else {

@@ -2,13 +2,18 @@
 
 use std::fmt;
 
+use crate::backup::SuperblockAt;
 pub use crate::claims::Claim;
+use crate::damage::JournalDamage;
+use crate::journal::damage::LogDamage;
 
 /// What the used set rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// The block bitmaps, group by group.
     Bitmaps,
+    /// The log of a journal device, which holds no filesystem.
+    Log,
     /// Nothing: every byte of the disk is used, because of this.
     Nothing(Distrust),
 }
@@ -35,10 +40,28 @@ pub enum Distrust {
         /// As found.
         s_state: u16,
     },
-    /// `s_feature_incompat` has `needs_recovery` (0x4): the newest state of
-    /// the filesystem is in its journal.
-    #[error("the journal has not been replayed (needs_recovery is set)")]
-    NeedsRecovery,
+    /// `s_feature_incompat` has `needs_recovery` (0x4), or the journal is not
+    /// empty: the newest state of the filesystem is there, and cannot be found
+    /// out.
+    #[error("the journal has not been replayed, and cannot be: {fault}")]
+    NeedsRecovery {
+        /// Why it cannot.
+        fault: JournalFault,
+    },
+    /// `s_errno` of the journal: the kernel found an error, and has not noted it
+    /// in the superblock yet.
+    #[error("the kernel noted error {errno} in the journal")]
+    JournalError {
+        /// As found.
+        errno: u32,
+    },
+    /// The superblock is damaged, and the filesystem was read by a copy, which
+    /// does not say how it was left.
+    #[error("the superblock is damaged; the copy in block {} of {} bytes was used", at.block, at.block_bytes)]
+    Backup {
+        /// Where the copy is.
+        at: SuperblockAt,
+    },
     /// Something other than ext also claims the disk.
     #[error("the disk is also claimed by {claim}")]
     Ambiguous {
@@ -53,9 +76,12 @@ pub enum Distrust {
         /// Size of the disk.
         disk_bytes: u64,
     },
-    /// The superblock of an external journal, which has no block groups.
-    #[error("this is an external journal, not a filesystem")]
-    JournalDevice,
+    /// An external journal, whose log cannot be read.
+    #[error("this is an external journal, and {damage}")]
+    JournalDevice {
+        /// What is wrong with it.
+        damage: LogDamage,
+    },
     /// A feature that may change what a bitmap means.
     #[error("{word} has unknown features {bits:#x}")]
     UnknownFeatures {
@@ -120,6 +146,91 @@ pub enum Distrust {
         /// How many there may be.
         limit: u64,
     },
+}
+
+/// Why a journal cannot be replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalFault {
+    /// The filesystem says that it has none.
+    #[error("there is no journal")]
+    Missing,
+    /// It is on another device.
+    #[error("it is on another device, so that the filesystem is not self-contained")]
+    External,
+    /// Its blocks cannot all be found.
+    #[error("{0}")]
+    Map(JournalDamage),
+    /// Its contents are damaged.
+    #[error("{0}")]
+    Log(LogDamage),
+}
+
+/// How a filesystem whose bitmaps are believed was left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unclean {
+    /// What its journal holds.
+    pub log: Option<LogState>,
+    /// Why its bitmaps are not enough: they are joined with the blocks that
+    /// inodes refer to.
+    pub state: Option<Distrust>,
+}
+
+impl Unclean {
+    /// Whether it was left as it should be.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.log.is_none() && self.state.is_none()
+    }
+
+    /// Whether the log holds fast commits.
+    pub(crate) fn has_fast_commits(&self) -> bool {
+        self.log.is_some_and(|log| log.fast_commits > 0)
+    }
+}
+
+/// A journal that has not been replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the journal holds {transactions} transactions and {fast_commits} fast commits that have not been replayed"
+)]
+pub struct LogState {
+    /// Transactions that a replay takes in.
+    pub transactions: u32,
+    /// Fast commits behind them.
+    pub fast_commits: u32,
+}
+
+impl Distrust {
+    /// The log of a filesystem cannot be replayed, because of `damage`.
+    pub(crate) const fn log(damage: LogDamage) -> Self {
+        Self::NeedsRecovery {
+            fault: JournalFault::Log(damage),
+        }
+    }
+
+    /// Whether this is a superblock that was damaged, so that a copy may do.
+    pub(crate) const fn is_damage(&self) -> bool {
+        match self {
+            Self::SuperblockChecksum { .. }
+            | Self::Field { .. }
+            | Self::FeatureConflict { .. }
+            | Self::Revision0Features { .. }
+            | Self::DescriptorTable { .. } => true,
+            Self::NotClean { .. }
+            | Self::HasErrors { .. }
+            | Self::FastCommitReplay { .. }
+            | Self::NeedsRecovery { .. }
+            | Self::JournalError { .. }
+            | Self::Backup { .. }
+            | Self::Ambiguous { .. }
+            | Self::LargerThanDisk { .. }
+            | Self::JournalDevice { .. }
+            | Self::UnknownFeatures { .. }
+            | Self::TooMany { .. } => false,
+        }
+    }
 }
 
 /// A feature word of which every bit must be known.

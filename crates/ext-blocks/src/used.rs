@@ -7,7 +7,9 @@ use blockio::{Extent, ExtentKind, Merge, ReadAt};
 use crate::bitmap::Bitmap;
 use crate::error::Error;
 use crate::geometry::Geometry;
-use crate::group::{GroupReader, Layout, Verdict};
+use crate::group::{GroupReader, Layout, Verdict, verdict_of};
+use crate::joined::Joiner;
+use crate::journal::Overlay;
 use crate::runs::BlockRun;
 use crate::survey::GroupMap;
 
@@ -24,17 +26,31 @@ impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
         Self::new(Source::Everything(Some(0..disk.size())), &[], None)
     }
 
+    /// The bytes of `runs` of blocks are used, which ascend without overlaps, and
+    /// nothing else.
+    pub(crate) fn from_runs(disk: &'a R, runs: &'a [BlockRun], block_bytes: u64) -> Self {
+        let runs = Runs {
+            at: 0,
+            disk_bytes: disk.size(),
+            runs,
+            block_bytes,
+        };
+        Self::new(Source::Runs(runs), &[], None)
+    }
+
     /// What the block bitmaps on `disk` say, as far as they are trusted.
     pub(crate) fn from_bitmaps(
-        disk: &'a R,
+        disk: &'a Overlay<'a, R>,
         layout: &'a Layout,
         groups: &'a GroupMap,
         tail: ExtentKind,
     ) -> Self {
+        let joined = groups.joined.as_deref();
         let runs = GroupRuns {
             disk_bytes: disk.size(),
             reader: GroupReader::new(disk, layout),
             verdicts: &groups.verdicts,
+            joiner: joined.map(|runs| Joiner::new(disk, layout, runs)),
             tail,
             bitmap: Bitmap::default(),
             at: At::Start,
@@ -63,8 +79,13 @@ impl<R: ReadAt + ?Sized> Iterator for UsedExtents<'_, R> {
 
 /// Used and unused runs, which tile the disk.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a walk, and it stays where it is"
+)]
 enum Source<'a, R: ?Sized> {
     Everything(Option<Range<u64>>),
+    Runs(Runs<'a>),
     Groups(GroupRuns<'a, R>),
 }
 
@@ -74,8 +95,39 @@ impl<R: ReadAt + ?Sized> Iterator for Source<'_, R> {
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Everything(bytes) => Some(Ok(Extent::new(bytes.take()?, ExtentKind::Data))),
+            Self::Runs(runs) => runs.next().map(Ok),
             Self::Groups(groups) => groups.next(),
         }
+    }
+}
+
+/// Runs of used blocks, and what is between them.
+#[derive(Debug)]
+struct Runs<'a> {
+    /// The first byte that was not given yet.
+    at: u64,
+    disk_bytes: u64,
+    runs: &'a [BlockRun],
+    block_bytes: u64,
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Extent;
+
+    fn next(&mut self) -> Option<Extent> {
+        let byte_of = |block: u64| block.saturating_mul(self.block_bytes).min(self.disk_bytes);
+        let (end, kind) = match self.runs.split_first() {
+            Some((run, rest)) if byte_of(run.start) <= self.at => {
+                self.runs = rest;
+                (byte_of(run.end), ExtentKind::Data)
+            }
+            Some((run, _)) => (byte_of(run.start), ExtentKind::Unused),
+            None if self.at < self.disk_bytes => (self.disk_bytes, ExtentKind::Unused),
+            None => return None,
+        };
+        let start = self.at;
+        self.at = end.max(start);
+        Some(Extent::new(start..self.at, kind))
     }
 }
 
@@ -96,8 +148,10 @@ enum At {
 #[derive(Debug)]
 struct GroupRuns<'a, R: ?Sized> {
     disk_bytes: u64,
-    reader: GroupReader<'a, R>,
+    reader: GroupReader<'a, Overlay<'a, R>>,
     verdicts: &'a [Verdict],
+    /// Where more is used than the bitmaps say.
+    joiner: Option<Joiner<'a, R>>,
     /// What the bytes behind the filesystem are.
     tail: ExtentKind,
     bitmap: Bitmap,
@@ -122,7 +176,7 @@ impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
                     return Some(Ok(Extent::new(tail, self.tail)));
                 }
                 At::Group(group) => {
-                    if let Err(error) = self.reader.load(group, self.verdicts, &mut self.bitmap) {
+                    if let Err(error) = self.load(group) {
                         self.at = At::End;
                         return Some(Err(error));
                     }
@@ -145,6 +199,20 @@ impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
                 },
                 At::End => return None,
             }
+        }
+    }
+}
+
+impl<R: ReadAt + ?Sized> GroupRuns<'_, R> {
+    /// Loads what is used of `group`.
+    fn load(&mut self, group: u32) -> Result<(), Error> {
+        self.reader.load(group, self.verdicts, &mut self.bitmap)?;
+        match &mut self.joiner {
+            Some(joiner) if verdict_of(self.verdicts, group) != Verdict::AllUsed => {
+                let descriptor = self.reader.descriptor(group)?;
+                joiner.join(group, &descriptor, &mut self.bitmap)
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::feature::FeatureName;
 use crate::header::CryptMethod;
 use crate::limits::{BACKING_FORMAT_BYTES_MAX, BITMAP_DIRECTORY_BYTES_MAX, BITMAPS_MAX};
 use crate::rule::{at_most, table_at};
-use crate::{ClusterBits, Error, HostOffset};
+use crate::{ClusterBits, Error, Geometry, HostOffset};
 
 /// Extension type of [`Extension::BackingFormat`].
 pub const BACKING_FORMAT_EXTENSION: u32 = 0xe279_2aca;
@@ -22,6 +22,13 @@ pub const BITMAPS_EXTENSION: u32 = 0x2385_2875;
 /// Extension type of [`Extension::ExactSize`]: "Q2LN". Ours, not the
 /// specification's: the exact disk length in bytes, 8 bytes big endian.
 pub const EXACT_SIZE_EXTENSION: u32 = 0x5132_4c4e;
+/// Extension type of [`Extension::ExactAllocation`]: "Q2AL". Ours, not the
+/// specification's: a version, 1, and the unit of allocation in bytes, 4 bytes
+/// big endian each.
+pub const EXACT_ALLOCATION_EXTENSION: u32 = 0x5132_414c;
+
+/// The one version of [`Extension::ExactAllocation`] there is.
+const EXACT_ALLOCATION_VERSION: u32 = 1;
 
 const END: u32 = 0;
 /// The extension that ends the area: type 0, length 0.
@@ -45,6 +52,13 @@ pub enum Extension {
     /// The exact length of the disk in bytes: less than 512 below the size in
     /// the header, which is rounded up.
     ExactSize(u64),
+    /// The image is about the guest bytes that are allocated, zeros among them,
+    /// and says nothing of the others.
+    ExactAllocation {
+        /// What is allocated by itself, in bytes:
+        /// [`unit_bytes`](Geometry::unit_bytes) of the image.
+        unit_bytes: u32,
+    },
     /// An extension nobody here knows, or one that means nothing as it is.
     Unknown {
         /// The extension type, not 0.
@@ -77,7 +91,7 @@ pub struct BitmapsExtension {
 
 /// What the rest of the header says about extensions.
 pub(crate) struct ExtensionContext {
-    pub(crate) cluster_bits: ClusterBits,
+    pub(crate) geometry: Geometry,
     pub(crate) size: u64,
     pub(crate) crypt_method: CryptMethod,
     /// Whether the autoclear bit vouches for the bitmaps extension.
@@ -168,6 +182,8 @@ impl Extension {
                 .map_or_else(|| Self::unknown(kind, data), Self::Bitmaps),
             EXACT_SIZE_EXTENSION => exact_size(data, context.size)
                 .map_or_else(|| Self::unknown(kind, data), Self::ExactSize),
+            EXACT_ALLOCATION_EXTENSION => exact_allocation(data, context.geometry)
+                .unwrap_or_else(|| Self::unknown(kind, data)),
             _ => Self::unknown(kind, data),
         })
     }
@@ -211,6 +227,11 @@ impl Extension {
                 put_u64(&mut data, *size);
                 EXACT_SIZE_EXTENSION
             }
+            Self::ExactAllocation { unit_bytes } => {
+                put_u32(&mut data, EXACT_ALLOCATION_VERSION);
+                put_u32(&mut data, *unit_bytes);
+                EXACT_ALLOCATION_EXTENSION
+            }
             Self::Unknown {
                 kind,
                 data: unknown,
@@ -230,6 +251,16 @@ fn exact_size(data: &[u8], size: u64) -> Option<u64> {
     size.checked_sub(exact)
         .filter(|&rounded_by| rounded_by < 512)
         .map(|_| exact)
+}
+
+/// The extension that marks an exact allocation, unless its version is unknown or
+/// its unit is not that of the image: it is somebody else's then.
+fn exact_allocation(data: &[u8], geometry: Geometry) -> Option<Extension> {
+    let (version, unit_bytes) = (u32_at(data, 0), u32_at(data, 4));
+    let fits = data.len() == 8
+        && version == EXACT_ALLOCATION_VERSION
+        && u64::from(unit_bytes) == geometry.unit_bytes();
+    fits.then_some(Extension::ExactAllocation { unit_bytes })
 }
 
 /// Where the data of the extension at `at` has its byte `offset`.
@@ -269,7 +300,7 @@ impl LuksHeader {
             data_at(at, 0),
             header.offset.0,
             header.length,
-            context.cluster_bits,
+            context.geometry.cluster_bits,
         )?;
         Ok(header)
     }
@@ -280,7 +311,7 @@ impl BitmapsExtension {
     /// for them: it is stale then, and of no use.
     fn decode(data: &[u8], at: u64, context: &ExtensionContext) -> Result<Option<Self>, Error> {
         has_length(BITMAPS_EXTENSION, data, at, 24)?;
-        match Self::decode_fields(data, at, context.cluster_bits) {
+        match Self::decode_fields(data, at, context.geometry.cluster_bits) {
             Err(_) if !context.bitmaps_valid => Ok(None),
             decoded => decoded.map(Some),
         }

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::Error;
 use crate::limits::{FILE_OFFSET_MAX, L1_BYTES_MAX};
+use crate::subcluster::subcluster_bytes;
 
 /// A byte offset on the disk that the guest sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,6 +172,18 @@ impl Geometry {
     #[must_use]
     pub const fn l2_entry_bytes(self) -> u64 {
         if self.extended_l2 { 16 } else { 8 }
+    }
+
+    /// Guest bytes that the mapping can tell apart, the smallest that are
+    /// allocated by themselves: a cluster, or with extended L2 entries a
+    /// subcluster.
+    #[must_use]
+    pub const fn unit_bytes(self) -> u64 {
+        if self.extended_l2 {
+            subcluster_bytes(self.cluster_bits)
+        } else {
+            self.cluster_bits.bytes()
+        }
     }
 
     /// Entries of one L2 table.

@@ -286,7 +286,7 @@ impl Header {
     /// What extensions need to be understood.
     fn extension_context(&self) -> ExtensionContext {
         ExtensionContext {
-            cluster_bits: self.cluster_bits,
+            geometry: self.geometry(),
             size: self.size,
             crypt_method: self.crypt_method,
             bitmaps_valid: self.autoclear.contains(AutoclearFeatures::BITMAPS),
@@ -324,6 +324,19 @@ impl Header {
             .iter()
             .find_map(|extension| match extension {
                 Extension::ExactSize(size) => Some(*size),
+                _ => None,
+            })
+    }
+
+    /// What is allocated by itself, in bytes, where
+    /// [`Extension::ExactAllocation`] says that the image is about what is
+    /// allocated and about nothing else.
+    #[must_use]
+    pub fn exact_allocation_unit_bytes(&self) -> Option<u32> {
+        self.extensions
+            .iter()
+            .find_map(|extension| match extension {
+                Extension::ExactAllocation { unit_bytes } => Some(*unit_bytes),
                 _ => None,
             })
     }

@@ -206,7 +206,7 @@ proptest! {
                 let extents: Vec<Extent> = extents(&sendable(filesystem), image.size());
                 prop_assert!(extents.len() <= 400);
             }
-            Ok(Detected::Nothing) => {}
+            Ok(Detected::Nothing { .. }) => {}
             Err(error) => prop_assert!(false, "{}", error),
         }
     }

@@ -3,16 +3,16 @@
 use crate::image::{
     GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damaged, damages, sound, used,
 };
-use ext_blocks::damage::{Consequence, Finding, JournalDamage};
+use ext_blocks::damage::{Consequence, Finding, JournalDamage, MapDamage};
 
 /// Offset of inode 8, in the table of group 0.
-const INODE: usize = 5 * 1024 + 7 * 128;
+pub(crate) const INODE: usize = 5 * 1024 + 7 * 128;
 
 /// `i_block` of inode 8.
 const I_BLOCK: usize = INODE + 0x28;
 
 /// The base with inode 8 as a journal, whose blocks may be 30 to 35.
-fn journaled(ro_compat: u32, i_flags: u32) -> Image {
+pub(crate) fn journaled(ro_compat: u32, i_flags: u32) -> Image {
     let mut image = base_with(ro_compat, 32);
     image.u32(SB + 0x5c, 0x4).u32(SB + 0xe0, 8);
     image.u16(INODE, 0x8180).u16(INODE + 0x1a, 1);
@@ -25,7 +25,7 @@ fn journaled(ro_compat: u32, i_flags: u32) -> Image {
 }
 
 /// A node with one entry: header and the entry's three words.
-fn node(image: &mut Image, at: usize, max: u16, depth: u16, entry: [u32; 3]) {
+pub(crate) fn node(image: &mut Image, at: usize, max: u16, depth: u16, entry: [u32; 3]) {
     image.u16(at, 0xf30a).u16(at + 2, 1).u16(at + 4, max);
     image.u16(at + 6, depth);
     for (index, word) in entry.into_iter().enumerate() {
@@ -33,10 +33,19 @@ fn node(image: &mut Image, at: usize, max: u16, depth: u16, entry: [u32; 3]) {
     }
 }
 
+/// Puts the superblock of an empty journal of `blocks` blocks into `block`.
+pub(crate) fn journal_superblock(image: &mut Image, block: usize, blocks: u32) {
+    let fields = [0xc03b_3998, 4, 0, 1024, blocks, 1, 1, 0];
+    for (index, field) in fields.into_iter().enumerate() {
+        image.put(block * 1024 + 4 * index, &u32::to_be_bytes(field));
+    }
+}
+
 /// Blocks 30 to 32 in an extent in the inode.
 fn flat(ro_compat: u32) -> Image {
     let mut image = journaled(ro_compat, 0x8_0000);
     node(&mut image, I_BLOCK, 4, 0, [0, 3, 30]);
+    journal_superblock(&mut image, 30, 3);
     seal(&mut image);
     image
 }
@@ -46,6 +55,7 @@ fn deep(ro_compat: u32) -> Image {
     let mut image = journaled(ro_compat, 0x8_0000);
     node(&mut image, I_BLOCK, 4, 1, [0, 32, 0]);
     node(&mut image, 32 * 1024, 84, 0, [0, 0x8003, 33]);
+    journal_superblock(&mut image, 33, 3);
     seal(&mut image);
     image
 }
@@ -59,11 +69,12 @@ fn indirect() -> Image {
         .u32(I_BLOCK + 52, 33);
     image.u32(31 * 1024 + 400, 32);
     image.u32(33 * 1024, 34).u32(34 * 1024 + 1020, 35);
+    journal_superblock(&mut image, 30, 3);
     image
 }
 
 /// Writes the checksums of the inode and of a leaf in block 32, and all others.
-fn seal(image: &mut Image) {
+pub(crate) fn seal(image: &mut Image) {
     image.seal();
     if image.get_u32(SB + 0x64) & METADATA_CSUM == 0 {
         return;
@@ -134,17 +145,17 @@ fn damage_of_the_map_leaves_the_bitmaps() {
         not_a_file(0x8180, 0),
     );
 
-    let root = JournalDamage::ExtentTree { block: 0 };
+    let root = JournalDamage::Map(MapDamage::ExtentTree { block: 0 });
     harms(&flat(0), |image| _ = image.u16(I_BLOCK, 0xf30b), root);
     harms(&flat(0), |image| _ = image.u16(I_BLOCK + 2, 5), root);
     harms(&flat(0), |image| _ = image.u16(I_BLOCK + 4, 5), root);
     harms(&flat(0), |image| _ = image.u16(I_BLOCK + 6, 6), root);
     harms(&flat(0), |image| _ = image.u16(I_BLOCK + 16, 0), root);
-    let leaf = JournalDamage::ExtentTree { block: 32 };
+    let leaf = JournalDamage::Map(MapDamage::ExtentTree { block: 32 });
     harms(&deep(0), |image| _ = image.u16(32 * 1024 + 6, 1), leaf);
     harms(&deep(0), |image| _ = image.u16(32 * 1024 + 4, 85), leaf);
 
-    let outside = |block, count| JournalDamage::OutOfRange { block, count };
+    let outside = |block, count| JournalDamage::Map(MapDamage::OutOfRange { block, count });
     harms(
         &flat(0),
         |image| _ = image.u32(I_BLOCK + 20, 167),
@@ -183,7 +194,7 @@ fn damage_of_a_checksum_leaves_the_bitmaps() {
     harms(
         &deep(METADATA_CSUM),
         patch,
-        JournalDamage::ExtentTree { block: 32 },
+        JournalDamage::Map(MapDamage::ExtentTree { block: 32 }),
     );
 }
 
@@ -211,7 +222,7 @@ fn a_map_that_points_at_itself_ends() {
     for at in (31 * 1024..32 * 1024).step_by(4) {
         image.u32(at, 31);
     }
-    let damage = JournalDamage::TooLarge { limit: 1 << 24 };
+    let damage = JournalDamage::Map(MapDamage::Repeated { block: 31 });
     damaged(&image, &[Finding::Journal { inode: 8, damage }]);
 }
 

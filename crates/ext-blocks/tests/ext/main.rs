@@ -12,5 +12,6 @@ mod groups;
 mod hostile;
 mod image;
 mod journal;
+mod log;
 mod trust;
 mod uninit;

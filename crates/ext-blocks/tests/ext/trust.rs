@@ -5,7 +5,8 @@ use crate::image::{
     sound, used,
 };
 use blockio::{Extent, ExtentKind, ReadAt};
-use ext_blocks::trust::{Allowed, Claim, FeatureWord};
+use ext_blocks::damage::LogDamage;
+use ext_blocks::trust::{Allowed, Claim, FeatureWord, JournalFault};
 use ext_blocks::{Content, Detected, Distrust, Kind, Options, detect};
 
 #[test]
@@ -54,7 +55,8 @@ fn a_filesystem_must_be_clean() {
         Distrust::FastCommitReplay { s_state: 0x21 },
     );
     let recover = |image: &mut Image| _ = image.u32(SB + 0x60, 0x4);
-    distrusts(&base(), recover, Distrust::NeedsRecovery);
+    let fault = JournalFault::Missing;
+    distrusts(&base(), recover, Distrust::NeedsRecovery { fault });
     // Orphans are in the bitmaps.
     let mut image = base();
     sound(image.u16(SB + 0x3a, 5));
@@ -74,7 +76,8 @@ fn every_feature_must_be_known() {
     let mut image = base();
     sound(image.u32(SB + 0x5c, 0xffff_f1eb));
     let journal_device = |image: &mut Image| _ = image.u32(SB + 0x60, 0x8);
-    distrusts(&base(), journal_device, Distrust::JournalDevice);
+    let damage = LogDamage::NoSuperblock;
+    distrusts(&base(), journal_device, Distrust::JournalDevice { damage });
     let conflict = |image: &mut Image| _ = image.u32(SB + 0x5c, 0x10).u32(SB + 0x60, 0x10);
     let (first, second) = ("resize_inode", "meta_bg");
     distrusts(
@@ -260,18 +263,18 @@ fn a_disk_without_the_magic_number_has_no_filesystem() {
     image.u16(SB + 0x38, 0xef52);
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing)
+        Ok(Detected::Nothing { copy: None })
     ));
     let mut image = base();
     image.bytes.truncate(2047);
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing)
+        Ok(Detected::Nothing { copy: None })
     ));
     image.bytes.clear();
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing)
+        Ok(Detected::Nothing { copy: None })
     ));
     // The superblock alone is one, of a filesystem that was cut off.
     let mut image = base();

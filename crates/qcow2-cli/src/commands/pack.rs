@@ -10,7 +10,7 @@ use blockio::{
     Disk, Extent, ExtentKind, ReadAt, Spool, StreamTarget, Target, TargetOptions, WriteAt, in_use,
 };
 use ext_blocks::damage::Finding;
-use ext_blocks::{Content, Damage, Detected, Filesystem, Tail, Trust};
+use ext_blocks::{Content, Damage, Detected, Filesystem, SuperblockAt, Tail, Trust};
 use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 
@@ -87,6 +87,8 @@ struct Kept<'d> {
     by_filesystem: bool,
     /// Why everything is kept although less was asked for.
     kept_whole: Option<String>,
+    /// A superblock left over from a filesystem that is no longer there.
+    old_copy: Option<SuperblockAt>,
 }
 
 impl<'d> Kept<'d> {
@@ -107,6 +109,7 @@ impl<'d> Kept<'d> {
             filesystem: None,
             by_filesystem: false,
             kept_whole: in_use.map(|user| format!("{user}, so nothing is proven free")),
+            old_copy: None,
         };
         if args.content == ContentArg::All {
             return Ok(kept);
@@ -121,6 +124,7 @@ impl<'d> Kept<'d> {
                 TailArg::Keep => Tail::Keep,
                 TailArg::Drop => Tail::Drop,
             },
+            superblock: None,
         };
         let detected = ext_blocks::detect(disk, &options)
             .map_err(|error| Failure::about(&args.source, &error))?;
@@ -132,13 +136,13 @@ impl<'d> Kept<'d> {
                 }
                 kept.filesystem = Some(filesystem);
             }
-            Detected::Nothing if args.content == ContentArg::Ext => {
+            Detected::Nothing { .. } if args.content == ContentArg::Ext => {
                 return Err(Failure::because(
                     &args.source,
                     "there is no ext filesystem here",
                 ));
             }
-            Detected::Nothing => {}
+            Detected::Nothing { copy } => kept.old_copy = copy,
         }
         Ok(kept)
     }
@@ -243,6 +247,23 @@ impl Job<'_> {
         .map_err(blame)
     }
 
+    /// What is worth knowing of the filesystem besides its damage.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(filesystem) = &self.kept.filesystem
+            && self.kept.by_filesystem
+        {
+            let unclean = filesystem.unclean();
+            notes.extend(unclean.log.map(|log| format!("{log}; they are kept")));
+            notes.extend(
+                unclean
+                    .state
+                    .map(|state| format!("{state}; kept is also what any inode refers to")),
+            );
+        }
+        notes
+    }
+
     fn describe(&self, packed: PackReport) -> Report {
         let (args, kept) = (self.args, self.kept);
         let filesystem = kept.filesystem.as_ref();
@@ -258,6 +279,8 @@ impl Job<'_> {
             asked_for_all: args.content == ContentArg::All,
             content: if whole { "all" } else { "used" },
             kept_whole: kept.kept_whole.clone(),
+            notes: self.notes(),
+            old_superblock: kept.old_copy.map(|at| at.offset()),
             filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
             disk_bytes: packed.disk_bytes,
             used_bytes: packed.used_bytes,

@@ -279,6 +279,27 @@ fn an_exact_size_that_does_not_fit_the_disk_is_somebody_elses() {
 }
 
 #[test]
+fn an_exact_allocation_of_other_units_is_somebody_elses() {
+    let unit_of = |data: &[u8], patches: &[(usize, &[u8])]| {
+        let length = u8::try_from(data.len()).unwrap();
+        let area = [&[0x51, 0x32, 0x41, 0x4c, 0, 0, 0, length], data].concat();
+        let patches = [&[(112, area.as_slice())], patches].concat();
+        let header = Header::decode(&patched(&patches)).unwrap();
+        assert_eq!(header.extensions.len(), 1);
+        assert_eq!(header.encode().unwrap()[112..][..area.len()], area);
+        header.exact_allocation_unit_bytes()
+    };
+    let extended: (usize, &[u8]) = (79, &[0x10]);
+    assert_eq!(unit_of(&[0, 0, 0, 1, 0, 1, 0, 0], &[]), Some(0x1_0000));
+    assert_eq!(unit_of(&[0, 0, 0, 1, 0, 0, 8, 0], &[extended]), Some(2048));
+    assert_eq!(unit_of(&[0, 0, 0, 1, 0, 0, 8, 0], &[]), None);
+    assert_eq!(unit_of(&[0, 0, 0, 1, 0, 1, 0, 0], &[extended]), None);
+    assert_eq!(unit_of(&[0, 0, 0, 2, 0, 1, 0, 0], &[]), None);
+    assert_eq!(unit_of(&[0, 0, 0, 1, 0, 1, 0], &[]), None);
+    assert_eq!(unit_of(&[0, 0, 0, 1, 0, 1, 0, 0, 0], &[]), None);
+}
+
+#[test]
 fn what_would_read_back_as_another_is_refused() {
     let refuses = |extension, want: Option<u32>| {
         let mut header = Header::decode(&base()).unwrap();
@@ -307,6 +328,16 @@ fn what_would_read_back_as_another_is_refused() {
     refuses(
         Extension::ExactSize((1 << 20) - 512),
         Some(EXACT_SIZE_EXTENSION),
+    );
+    refuses(
+        Extension::ExactAllocation {
+            unit_bytes: 0x1_0000,
+        },
+        None,
+    );
+    refuses(
+        Extension::ExactAllocation { unit_bytes: 2048 },
+        Some(EXACT_ALLOCATION_EXTENSION),
     );
     refuses(name(&[b'n'; 46]), None);
     refuses(name(&[b'n'; 47]), Some(FEATURE_NAMES_EXTENSION));

@@ -63,6 +63,10 @@ fn a_guest_offset_has_one_place_in_the_tables() {
         (extended.l2_entry_bytes(), extended.l2_entries()),
         (16, 4096)
     );
+    assert_eq!(
+        (standard.unit_bytes(), extended.unit_bytes()),
+        (65_536, 2048)
+    );
     assert_eq!(standard.l1_index(GuestOffset(u64::MAX)), (1 << 35) - 1);
 }
 

@@ -20,6 +20,11 @@ pub(crate) struct Report {
     pub(crate) content: &'static str,
     /// Why everything was stored although less was asked for.
     pub(crate) kept_whole: Option<String>,
+    /// How an unclean filesystem was left.
+    pub(crate) notes: Vec<String>,
+    /// Offset of a copy of an ext superblock on a disk that has no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) old_superblock: Option<u64>,
     pub(crate) filesystem: Option<FilesystemReport>,
     pub(crate) disk_bytes: u64,
     pub(crate) used_bytes: u64,
@@ -85,7 +90,7 @@ impl FilesystemReport {
 impl Report {
     /// Whether there is something about the source worth knowing.
     pub(crate) fn has_notes(&self) -> bool {
-        self.kept_whole.is_some() || self.damage_count > 0
+        self.kept_whole.is_some() || !self.notes.is_empty() || self.damage_count > 0
     }
 }
 
@@ -99,6 +104,16 @@ impl Display for Report {
         }
         if let Some(reason) = &self.kept_whole {
             writeln!(f, "note     everything is stored: {reason}")?;
+        }
+        if let Some(offset) = self.old_superblock {
+            writeln!(
+                f,
+                "note     a copy of an ext superblock is at byte {offset}, left over from a filesystem \
+                 that was here"
+            )?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note     {note}")?;
         }
         for damage in &self.damage {
             writeln!(f, "damage   {damage}")?;

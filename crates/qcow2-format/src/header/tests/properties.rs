@@ -53,11 +53,15 @@ prop_compose! {
         crypt in 0..2,
         header_length in 104u32..200,
         unknown_header_bytes in bytes_below(20),
-        extensions in prop::collection::vec(extension(), 0..5),
+        mut extensions in prop::collection::vec(extension(), 0..5),
+        is_exact in any::<bool>(),
         backing_name in prop::option::of(prop::collection::vec(any::<u8>(), 1..1024)),
     ) -> Header {
         let incompatible = IncompatibleFeatures::from_bits_retain(incompatible)
             - IncompatibleFeatures::EXTENDED_L2;
+        if is_exact {
+            extensions.push(Extension::ExactAllocation { unit_bytes: 1 << cluster_bits });
+        }
         let zstd = incompatible.contains(IncompatibleFeatures::COMPRESSION_TYPE);
         let luks = extensions.iter().any(|one| matches!(one, Extension::Luks(_)));
         let [l1_table_offset, refcount_table_offset, snapshots_offset] =

@@ -1,0 +1,230 @@
+//! From a disk to a filesystem: what is there, how it was left, and what of it is
+//! believed.
+
+use blockio::{ExtentKind, ReadAt};
+
+use crate::admission::{check_superblock, unclean_state};
+use crate::backup::{self, Backup};
+use crate::claims;
+use crate::damage::{Damage, Finding, LogDamage};
+use crate::error::Error;
+use crate::feature::Incompat;
+use crate::filesystem::{Content, Detected, Filesystem, Info, Known, Options, Replayed, Tail};
+use crate::geometry::Geometry;
+use crate::group::Layout;
+use crate::journal::{self, Journal, Overlay};
+use crate::runs::RunCollector;
+use crate::superblock::{JournalPlace, Superblock, read_superblock};
+use crate::survey::{Halt, Rules, Special, survey};
+use crate::trust::{Distrust, JournalFault, LogState, Trust, Unclean};
+
+/// Most separate runs of blocks kept that are used whatever the bitmaps say:
+/// 32 MiB.
+const BESIDES_RUNS_MAX: usize = 1 << 21;
+
+/// Looks for an ext filesystem on `disk`, and surveys its block groups.
+///
+/// # Errors
+///
+/// [`Error::Read`] where the storage fails. Nothing that is wrong with a
+/// filesystem is an error: see [`Filesystem::trust`] and
+/// [`Filesystem::damage`].
+pub fn detect<'d, R: ReadAt + ?Sized>(
+    disk: &'d R,
+    options: &Options,
+) -> Result<Detected<'d, R>, Error> {
+    let Some(found) = Found::on(disk, options)? else {
+        let copy = backup::find(disk, None)?.map(|backup| backup.at);
+        return Ok(Detected::Nothing { copy });
+    };
+    let mut filesystem = Filesystem {
+        overlay: Overlay::none(disk),
+        info: Info::new(&found.sb, found.geometry.clone().ok(), disk.size()),
+        trust: Trust::Bitmaps,
+        unclean: Unclean {
+            log: None,
+            state: found.copy,
+        },
+        damage: Damage::default(),
+        known: Known::Nothing,
+        replayed: None,
+        tail: match options.tail {
+            Tail::Keep => ExtentKind::Data,
+            Tail::Drop => ExtentKind::Unused,
+        },
+    };
+    match filesystem.examine(found, options) {
+        Ok(()) => {}
+        Err(Halt::Distrust(distrust)) => {
+            filesystem.trust = Trust::Nothing(distrust);
+            filesystem.unclean = Unclean::default();
+            filesystem.damage = Damage::default();
+        }
+        Err(Halt::Read(error)) => return Err(error),
+    }
+    Ok(Detected::Ext(filesystem))
+}
+
+/// A superblock that was found.
+struct Found {
+    sb: Superblock,
+    geometry: Result<Geometry, Distrust>,
+    /// That it is a copy, where it is one.
+    copy: Option<Distrust>,
+}
+
+impl Found {
+    /// The superblock of `disk`: the one that was asked for, the first, or where
+    /// that is damaged a copy of it.
+    fn on<R: ReadAt + ?Sized>(disk: &R, options: &Options) -> Result<Option<Self>, Error> {
+        if let Some(at) = options.superblock {
+            let Some((sb, geometry)) = backup::load(disk, at)? else {
+                return Ok(None);
+            };
+            let copy = Some(Distrust::Backup { at });
+            return Ok(Some(Self { sb, geometry, copy }));
+        }
+        let Some((sb, bytes)) = read_superblock(disk)? else {
+            return Ok(None);
+        };
+        let geometry = if sb.incompat.contains(Incompat::JOURNAL_DEV) {
+            Err(Distrust::JournalDevice {
+                damage: LogDamage::NoSuperblock,
+            })
+        } else {
+            check_superblock(&sb, &bytes).and_then(|()| Geometry::new(&sb, disk.size()))
+        };
+        if geometry.as_ref().is_err_and(Distrust::is_damage)
+            && let Some(Backup { sb, geometry, at }) = backup::find(disk, Some(&sb))?
+        {
+            return Ok(Some(Self {
+                sb,
+                geometry: Ok(geometry),
+                copy: Some(Distrust::Backup { at }),
+            }));
+        }
+        let copy = None;
+        Ok(Some(Self { sb, geometry, copy }))
+    }
+}
+
+impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
+    /// Surveys the filesystem with the superblock `found`, unless another claim
+    /// or what its journal holds forbids to trust it.
+    fn examine(&mut self, found: Found, options: &Options) -> Result<(), Halt> {
+        let disk = self.overlay.disk();
+        let is_copy = found.copy.is_some();
+        let is_device = found.sb.incompat.contains(Incompat::JOURNAL_DEV);
+        if options.content == Content::Probe
+            && (is_device || found.geometry.is_ok())
+            && let Some(claim) = claims::find(disk)?
+        {
+            return Err(Distrust::Ambiguous { claim }.into());
+        }
+        if is_device {
+            return self.examine_journal_device(&found.sb);
+        }
+        let mut sb = found.sb;
+        let mut layout = Layout::new(&sb, found.geometry?, is_copy);
+        let mut besides = RunCollector::new(BESIDES_RUNS_MAX);
+        let mut journal_error = None;
+        if let Some(journal) = self.journal(&sb, &layout)? {
+            journal_error = Some(journal.errno()).filter(|errno| *errno != 0);
+            if sb.incompat.contains(Incompat::RECOVER) || !journal.is_empty() {
+                self.replay(journal, &mut layout, &mut besides)?;
+                if !is_copy {
+                    sb = self.recovered_superblock(&mut layout)?;
+                }
+            }
+        }
+        let error = journal_error.map(|errno| Distrust::JournalError { errno });
+        self.unclean.state = self.unclean.state.or(unclean_state(&sb)).or(error);
+        if let Some(state) = self.unclean.state {
+            return Err(state.into());
+        }
+        let rules = Rules {
+            // The records of fast commits may fill inodes that were never used.
+            keep_uninit: options.keep_uninit || self.unclean.has_fast_commits(),
+            bitmaps_must_agree: self.unclean.state.is_none(),
+            besides: (!self.unclean.is_clean()).then_some(besides),
+        };
+        let survey = survey(&self.overlay, &layout, Special::new(&sb), rules)?;
+        self.take_survey(layout, survey);
+        Ok(())
+    }
+
+    fn examine_journal_device(&mut self, sb: &Superblock) -> Result<(), Halt> {
+        let log = journal::live_log(self.overlay.disk(), sb)?;
+        let log = log.map_err(|damage| Distrust::JournalDevice { damage })?;
+        self.trust = Trust::Log;
+        self.info.used_bytes = log.used_bytes(self.overlay.size());
+        self.info.free_bytes = self.overlay.size().saturating_sub(self.info.used_bytes);
+        self.known = Known::Log(log);
+        Ok(())
+    }
+
+    /// The journal, where one may have something to say. Without a sound one
+    /// there is no trust in a filesystem that needs it.
+    fn journal(&mut self, sb: &Superblock, layout: &Layout) -> Result<Option<Journal>, Halt> {
+        let found = match sb.journal_place() {
+            JournalPlace::Inside(inode) => {
+                let found = Journal::find(self.overlay.disk(), layout, inode)?;
+                found.map_err(|fault| (inode, fault))
+            }
+            JournalPlace::Outside => Err((0, JournalFault::External)),
+            JournalPlace::None => Err((0, JournalFault::Missing)),
+        };
+        match found {
+            Ok(journal) => Ok(Some(journal)),
+            Err((_, fault)) if sb.incompat.contains(Incompat::RECOVER) => {
+                Err(Distrust::NeedsRecovery { fault }.into())
+            }
+            Err((inode, JournalFault::Log(damage))) => {
+                self.damage
+                    .push(Finding::JournalSuperblock { inode, damage });
+                Ok(None)
+            }
+            // The survey finds what is wrong with its map.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Replays `journal` in memory, and adds to `besides` what of it no bitmap
+    /// knows.
+    fn replay(
+        &mut self,
+        journal: Journal,
+        layout: &mut Layout,
+        besides: &mut RunCollector,
+    ) -> Result<(), Halt> {
+        let disk = self.overlay.disk();
+        let replay = journal.replay(disk, &layout.geometry)?;
+        let replay = replay.map_err(Distrust::log)?;
+        self.unclean.log = Some(LogState {
+            transactions: replay.transactions,
+            fast_commits: replay.fast_commits,
+        });
+        if let Some(damage) = replay.bad_tail {
+            self.damage.push(Finding::LogTail { damage });
+        }
+        for run in replay.fast_blocks.runs() {
+            besides.insert(*run)?;
+        }
+        self.overlay = Overlay::new(disk, replay.copies);
+        self.replayed = Some(Replayed {
+            journal,
+            next_sequence: replay.next_sequence,
+        });
+        Ok(())
+    }
+
+    /// The superblock after the replay, and the layout that follows from it.
+    fn recovered_superblock(&self, layout: &mut Layout) -> Result<Superblock, Halt> {
+        let found = read_superblock(&self.overlay)?;
+        let (sb, bytes) = found.ok_or(Distrust::log(LogDamage::Superblock))?;
+        check_superblock(&sb, &bytes)?;
+        let geometry = Geometry::new(&sb, self.overlay.size())?;
+        *layout = Layout::new(&sb, geometry, false);
+        Ok(sb)
+    }
+}

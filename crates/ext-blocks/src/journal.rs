@@ -1,0 +1,164 @@
+//! The journal: where it is, what is in it, and the filesystem as it will be
+//! once somebody has replayed it.
+//!
+//! See "Journal (jbd2)" in the kernel's documentation of ext4.
+
+mod blocks;
+mod bytes;
+pub(crate) mod damage;
+mod device;
+mod fast_commit;
+mod format;
+mod log;
+mod overlay;
+mod superblock;
+
+use blockio::ReadAt;
+
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::group::{GroupReader, Layout};
+use crate::journal_blocks::{self, Stop};
+use crate::runs::{RunCollector, RunSet};
+use crate::trust::JournalFault;
+
+use blocks::JournalBlocks;
+use damage::LogDamage;
+use log::Log;
+use superblock::{JOURNAL_SUPERBLOCK_BYTES, JournalSuperblock};
+
+pub(crate) use device::{DeviceLog, live_log};
+pub(crate) use overlay::{LogCopies, Overlay, Patch};
+
+/// Most separate runs of blocks kept that fast commits name: 1 MiB.
+const FAST_RUNS_MAX: usize = 1 << 16;
+
+/// The journal inside a filesystem.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    blocks: JournalBlocks,
+    bytes: [u8; JOURNAL_SUPERBLOCK_BYTES],
+    superblock: JournalSuperblock,
+}
+
+/// What a journal that is not empty holds.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    pub(crate) copies: LogCopies,
+    pub(crate) transactions: u32,
+    /// Fast commits behind them.
+    pub(crate) fast_commits: u32,
+    /// Blocks that files have once these are replayed.
+    pub(crate) fast_blocks: RunSet,
+    /// The transaction behind the last.
+    pub(crate) next_sequence: u32,
+    /// What ended the log early.
+    pub(crate) bad_tail: Option<LogDamage>,
+}
+
+impl Journal {
+    /// Finds the journal in inode `number`.
+    pub(crate) fn find<R: ReadAt + ?Sized>(
+        disk: &R,
+        layout: &Layout,
+        number: u32,
+    ) -> Result<Result<Self, JournalFault>, Error> {
+        let mut groups = GroupReader::new(disk, layout);
+        let runs = match journal_blocks::map_journal(disk, &mut groups, number) {
+            Ok(runs) => runs,
+            Err(Stop::Damage(damage)) => return Ok(Err(JournalFault::Map(damage))),
+            Err(Stop::Full) => return Ok(Err(JournalFault::Log(Self::too_large()))),
+            Err(Stop::Read(error)) => return Err(error),
+        };
+        let block_bits = layout.geometry.block_bytes().trailing_zeros();
+        Self::open(disk, JournalBlocks::new(runs, block_bits))
+            .map(|opened| opened.map_err(JournalFault::Log))
+    }
+
+    /// Reads the superblock of the journal in `blocks`.
+    fn open<R: ReadAt + ?Sized>(
+        disk: &R,
+        blocks: JournalBlocks,
+    ) -> Result<Result<Self, LogDamage>, Error> {
+        let Some(bytes) = blocks.superblock(disk, 0)? else {
+            return Ok(Err(LogDamage::NoSuperblock));
+        };
+        let decoded = JournalSuperblock::decode(&bytes, blocks.block_bytes(), blocks.count());
+        Ok(decoded.map(|superblock| Self {
+            blocks,
+            bytes,
+            superblock,
+        }))
+    }
+
+    fn too_large() -> LogDamage {
+        LogDamage::TooLarge {
+            what: "separate runs of blocks",
+            limit: u64::try_from(journal_blocks::JOURNAL_RUNS_MAX).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Whether there is nothing to be replayed.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.superblock.start.is_none()
+    }
+
+    /// The superblock of the journal once its log is replayed, up to transaction
+    /// `next`, and where it lies, in bytes.
+    pub(crate) fn emptied(&self, next: u32) -> Option<Patch> {
+        let (at, _) = self.blocks.place(0)?;
+        Some(Patch {
+            offset: at,
+            bytes: self.superblock.emptied(&self.bytes, next).to_vec(),
+        })
+    }
+
+    /// `s_errno`: what went wrong when the kernel last wrote, 0 if nothing.
+    pub(crate) const fn errno(&self) -> u32 {
+        self.superblock.errno
+    }
+
+    /// Reads what there is to be replayed.
+    pub(crate) fn replay<R: ReadAt + ?Sized>(
+        &self,
+        disk: &R,
+        geometry: &Geometry,
+    ) -> Result<Result<Replay, LogDamage>, Error> {
+        let log = log::scan(disk, &self.blocks, &self.superblock, Some(geometry))?;
+        let Log {
+            copies,
+            transactions,
+            next_sequence,
+            damage,
+            bad_tail,
+            ..
+        } = log;
+        if let Some(damage) = damage {
+            return Ok(Err(damage));
+        }
+        let mut ranges = RunCollector::new(FAST_RUNS_MAX);
+        let (blocks, superblock) = (&self.blocks, &self.superblock);
+        let fast_commits = fast_commit::collect(
+            disk,
+            blocks,
+            superblock,
+            geometry,
+            next_sequence,
+            &mut ranges,
+        )?;
+        let (Ok(fast_commits), Ok(fast_blocks)) = (fast_commits, ranges.finish()) else {
+            return Ok(Err(LogDamage::TooLarge {
+                what: "separate runs of blocks in fast commits",
+                limit: u64::try_from(FAST_RUNS_MAX).unwrap_or(u64::MAX),
+            }));
+        };
+        Ok(Ok(Replay {
+            copies: LogCopies::new(blocks.clone(), copies),
+            transactions,
+            fast_commits,
+            fast_blocks,
+            next_sequence,
+            bad_tail,
+        }))
+    }
+}

@@ -1,0 +1,419 @@
+//! The map of an inode, by extent tree or by indirect blocks: which blocks
+//! hold its contents, and which the map itself. This is the only walk over
+//! maps there is.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use blockio::ReadAt;
+
+use crate::damage::MapDamage;
+use crate::error::{Error, Structure, read};
+use crate::geometry::to_index;
+use crate::group::Layout;
+use crate::inode::{I_BLOCK_BYTES, Inode};
+use crate::runs::BlockRun;
+use crate::superblock::{join, u16_at, u32_at};
+
+/// Nodes that are remembered, so that none is read twice: 57 MiB while the set
+/// grows. That is the map of 14 TiB by indirect blocks of 4 KiB.
+const NODES_MAX: usize = 7 << 19;
+
+/// `eh_magic`.
+const EXTENT_MAGIC: u16 = 0xf30a;
+
+/// Size of the header of a node, and of each of its entries, in bytes.
+const EXTENT_BYTES: usize = 12;
+
+/// Deepest extent tree the kernel makes.
+const DEPTH_MAX: u16 = 5;
+
+/// Longest initialised extent, in blocks; a longer one is unwritten and this
+/// much shorter.
+const EXTENT_BLOCKS_MAX: u16 = 0x8000;
+
+/// The logical blocks an extent tree can name.
+const LOGICAL_BLOCKS: Range<u64> = 0..1 << 32;
+
+/// Pointers in the inode that point at the contents. The three behind them
+/// point at one, two and three levels of indirect blocks.
+const DIRECT_POINTERS: usize = 12;
+
+/// What a walk over a map meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// A block of the extent tree, or an indirect block.
+    Node {
+        /// The block; what is below it follows.
+        block: u64,
+    },
+    /// Blocks of the contents.
+    Blocks {
+        /// The first, counted from the start of the contents.
+        logical: u64,
+        /// Where they are.
+        run: BlockRun,
+        /// They were allocated, and nothing was written to them.
+        unwritten: bool,
+    },
+    /// Something is wrong. Of the node or entry it is found in, the walk gives
+    /// what can be told all the same, and goes on behind it.
+    Damage(MapDamage),
+}
+
+/// What `i_block` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MapForm {
+    /// The root of an extent tree.
+    Extents,
+    /// Block pointers.
+    Pointers,
+}
+
+impl MapForm {
+    /// What the flags of `inode` say.
+    pub(crate) const fn of(inode: &Inode) -> Self {
+        if inode.has_extents() {
+            Self::Extents
+        } else {
+            Self::Pointers
+        }
+    }
+}
+
+/// Walks over the maps of inodes. Over all its walks, no node is read twice
+/// from the same depth, so that cycles end.
+#[derive(Debug)]
+pub(crate) struct Mapper<'a, R: ?Sized> {
+    disk: &'a R,
+    layout: &'a Layout,
+    /// See [`Node::key`].
+    seen: HashSet<u64>,
+    /// Nodes read that were too many to be remembered.
+    not_remembered: u64,
+}
+
+impl<'a, R: ReadAt + ?Sized> Mapper<'a, R> {
+    pub(crate) fn new(disk: &'a R, layout: &'a Layout) -> Self {
+        Self {
+            disk,
+            layout,
+            seen: HashSet::new(),
+            not_remembered: 0,
+        }
+    }
+
+    /// Gives `visit` the map of `inode`, which is of `form`, in the order of
+    /// the contents. An error of `visit` ends the walk; the order holds up to
+    /// the first damage.
+    pub(crate) fn walk<E: From<Error>>(
+        &mut self,
+        inode: &Inode,
+        form: MapForm,
+        visit: &mut impl FnMut(Item) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut walk = Walk {
+            mapper: self,
+            inode,
+            visit,
+            unread: Vec::new(),
+        };
+        match form {
+            MapForm::Extents => walk.extents(),
+            MapForm::Pointers => walk.pointers(),
+        }
+    }
+}
+
+/// A block of the map that has not been read yet.
+#[derive(Clone, Debug)]
+struct Node {
+    block: u64,
+    /// Of an extent tree: `eh_depth`. Of indirect blocks: how many levels of
+    /// pointers, from 1.
+    depth: u16,
+    /// What it may map, counted from the start of the contents.
+    logical: Range<u64>,
+}
+
+impl Node {
+    /// Block and depth; the same block may be part of maps of both forms.
+    fn key(&self, form: MapForm) -> u64 {
+        let form = match form {
+            MapForm::Extents => 0,
+            MapForm::Pointers => 0b1000,
+        };
+        self.block << 4 | form | u64::from(self.depth)
+    }
+}
+
+struct Walk<'w, 'a, R: ?Sized, V> {
+    mapper: &'w mut Mapper<'a, R>,
+    inode: &'w Inode,
+    visit: &'w mut V,
+    /// The next one last: at most the siblings of the nodes of one path.
+    unread: Vec<Node>,
+}
+
+impl<R, V, E> Walk<'_, '_, R, V>
+where
+    R: ReadAt + ?Sized,
+    V: FnMut(Item) -> Result<(), E>,
+    E: From<Error>,
+{
+    fn extents(&mut self) -> Result<(), E> {
+        let depth = u16_at(&self.inode.i_block, 6);
+        let root = Node {
+            block: 0,
+            depth,
+            logical: LOGICAL_BLOCKS,
+        };
+        let bytes = self.inode.i_block;
+        if depth > DEPTH_MAX || !is_extent_node(&bytes, &root) {
+            return self.damage(MapDamage::ExtentTree { block: 0 });
+        }
+        self.extent_node(&bytes, &root)?;
+        let mut bytes = Vec::new();
+        while let Some(node) = self.unread.pop() {
+            if !self.enter(&node, MapForm::Extents, &mut bytes)? {
+                continue;
+            }
+            let damage = MapDamage::ExtentTree { block: node.block };
+            if !is_extent_node(&bytes, &node) {
+                self.damage(damage)?;
+                continue;
+            }
+            if !self.extent_block_verifies(&bytes) {
+                self.damage(damage)?;
+            }
+            self.extent_node(&bytes, &node)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the entries of one node of the extent tree.
+    fn extent_node(&mut self, bytes: &[u8], node: &Node) -> Result<(), E> {
+        let siblings = self.unread.len();
+        let mut in_order = true;
+        let mut next = node.logical.start;
+        let mut entries = extent_entries(bytes).peekable();
+        while let Some(entry) = entries.next() {
+            let logical = u64::from(u32_at(entry, 0));
+            let extent = (node.depth == 0).then(|| extent(entry));
+            let end = match (&extent, entries.peek()) {
+                (Some((run, _)), _) => logical.saturating_add(run.count()),
+                (None, Some(following)) => u64::from(u32_at(following, 0)),
+                (None, None) => node.logical.end,
+            };
+            let fits = next <= logical && logical < end && end <= node.logical.end;
+            if in_order && !fits {
+                in_order = false;
+                self.damage(MapDamage::ExtentTree { block: node.block })?;
+            }
+            next = end;
+            match extent {
+                Some((run, unwritten)) => self.blocks(logical, run, unwritten)?,
+                None => self.unread.push(Node {
+                    block: join(u32_at(entry, 4), u32::from(u16_at(entry, 8))),
+                    depth: node.depth.saturating_sub(1),
+                    logical: logical..end,
+                }),
+            }
+        }
+        self.reverse_from(siblings);
+        Ok(())
+    }
+
+    /// Whether the checksum of a block of the extent tree is right.
+    fn extent_block_verifies(&self, bytes: &[u8]) -> bool {
+        let max = usize::from(u16_at(bytes, 4));
+        let end = max.saturating_add(1).saturating_mul(EXTENT_BYTES);
+        let covered = bytes.get(..end).unwrap_or_default();
+        let Inode {
+            number,
+            i_generation,
+            ..
+        } = *self.inode;
+        let checksums = &self.mapper.layout.checksums;
+        let computed = checksums.extent_block(number, i_generation, covered);
+        computed.is_none_or(|computed| computed == u32_at(bytes, end))
+    }
+
+    fn pointers(&mut self) -> Result<(), E> {
+        let bytes = self.inode.i_block;
+        let (direct, indirect) = bytes.split_at(4 * DIRECT_POINTERS);
+        let mut logical = self.pointer_node(direct, 0, 0)?;
+        for (pointer, depth) in indirect.chunks_exact(4).zip(1..) {
+            let end = logical.saturating_add(self.blocks_below(depth));
+            self.push(u64::from(u32_at(pointer, 0)), depth, logical..end);
+            logical = end;
+        }
+        self.unread.reverse();
+        let mut bytes = Vec::new();
+        while let Some(node) = self.unread.pop() {
+            if self.enter(&node, MapForm::Pointers, &mut bytes)? {
+                let below = node.depth.saturating_sub(1);
+                self.pointer_node(&bytes, below, node.logical.start)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in block pointers, for the contents from `logical` on; each has
+    /// `depth` levels of pointers below. Returns where the contents go on.
+    fn pointer_node(&mut self, bytes: &[u8], depth: u16, mut logical: u64) -> Result<u64, E> {
+        let siblings = self.unread.len();
+        let span = self.blocks_below(depth);
+        let mut held: Option<(u64, BlockRun)> = None;
+        for pointer in bytes.chunks_exact(4) {
+            let block = u64::from(u32_at(pointer, 0));
+            let end = logical.saturating_add(span);
+            if depth > 0 {
+                self.push(block, depth, logical..end);
+            } else {
+                held = self.pointer(block, logical, held)?;
+            }
+            logical = end;
+        }
+        if let Some((first, run)) = held {
+            self.blocks(first, run, false)?;
+        }
+        self.reverse_from(siblings);
+        Ok(logical)
+    }
+
+    /// Takes in a pointer at the contents. Neighbours are `held`, to be visited
+    /// at once, and returned so.
+    fn pointer(
+        &mut self,
+        block: u64,
+        logical: u64,
+        held: Option<(u64, BlockRun)>,
+    ) -> Result<Option<(u64, BlockRun)>, E> {
+        let next = BlockRun::new(block, 1);
+        let inside = self.mapper.layout.geometry.holds(block);
+        match held {
+            // A hole in the contents ends a run, so this one has none.
+            Some((first, run)) if inside && run.end == block => {
+                let end = next.end;
+                return Ok(Some((first, BlockRun { end, ..run })));
+            }
+            Some((first, run)) => self.blocks(first, run, false)?,
+            None => {}
+        }
+        if block != 0 && !inside {
+            self.blocks(logical, next, false)?;
+        }
+        Ok(inside.then_some((logical, next)))
+    }
+
+    /// Blocks of the contents below a pointer with `depth` levels below it.
+    fn blocks_below(&self, depth: u16) -> u64 {
+        let pointers = self.mapper.layout.geometry.block_bytes() / 4;
+        pointers.saturating_pow(u32::from(depth))
+    }
+
+    /// Has the node in `block` read later, unless it is a hole.
+    fn push(&mut self, block: u64, depth: u16, logical: Range<u64>) {
+        if block != 0 {
+            self.unread.push(Node {
+                block,
+                depth,
+                logical,
+            });
+        }
+    }
+
+    /// Lets the siblings from `first` on be read in their order.
+    fn reverse_from(&mut self, first: usize) {
+        if let Some(siblings) = self.unread.get_mut(first..) {
+            siblings.reverse();
+        }
+    }
+
+    /// Reads `node`, unless that is of no use.
+    fn enter(&mut self, node: &Node, form: MapForm, bytes: &mut Vec<u8>) -> Result<bool, E> {
+        let Mapper { disk, layout, .. } = *self.mapper;
+        let geometry = &layout.geometry;
+        let block = node.block;
+        if !geometry.holds(block) {
+            self.damage(MapDamage::OutOfRange { block, count: 1 })?;
+            return Ok(false);
+        }
+        (self.visit)(Item::Node { block })?;
+        let mapper = &mut *self.mapper;
+        if mapper.seen.contains(&node.key(form)) {
+            self.damage(MapDamage::Repeated { block })?;
+            return Ok(false);
+        }
+        if mapper.seen.len() < NODES_MAX {
+            mapper.seen.insert(node.key(form));
+        } else if mapper.not_remembered < geometry.block_count() {
+            mapper.not_remembered = mapper.not_remembered.saturating_add(1);
+        } else {
+            let limit = geometry.block_count();
+            self.damage(MapDamage::TooLarge { limit })?;
+            return Ok(false);
+        }
+        bytes.resize(to_index(geometry.block_bytes()), 0);
+        read(
+            disk,
+            Structure::MappingBlock,
+            geometry.byte_of(block),
+            bytes,
+        )?;
+        Ok(true)
+    }
+
+    fn blocks(&mut self, logical: u64, run: BlockRun, unwritten: bool) -> Result<(), E> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        if !self.mapper.layout.geometry.holds_all(run) {
+            return self.damage(MapDamage::OutOfRange {
+                block: run.start,
+                count: run.count(),
+            });
+        }
+        (self.visit)(Item::Blocks {
+            logical,
+            run,
+            unwritten,
+        })
+    }
+
+    fn damage(&mut self, damage: MapDamage) -> Result<(), E> {
+        (self.visit)(Item::Damage(damage))
+    }
+}
+
+/// Whether `bytes` are `node` of an extent tree, as far as its header tells.
+fn is_extent_node(bytes: &[u8], node: &Node) -> bool {
+    let entries = u16_at(bytes, 2);
+    let max = u16_at(bytes, 4);
+    // The header takes the room of one entry.
+    let room = (bytes.len() / EXTENT_BYTES).saturating_sub(1);
+    u16_at(bytes, 0) == EXTENT_MAGIC
+        && entries <= max
+        && usize::from(max) <= room
+        && u16_at(bytes, 6) == node.depth
+}
+
+/// The entries of the node of an extent tree in `bytes`.
+fn extent_entries(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let entries = usize::from(u16_at(bytes, 2));
+    bytes.chunks_exact(EXTENT_BYTES).skip(1).take(entries)
+}
+
+/// The blocks of an entry of a leaf, and whether they are unwritten.
+fn extent(entry: &[u8]) -> (BlockRun, bool) {
+    let start = join(u32_at(entry, 8), u32::from(u16_at(entry, 6)));
+    let length = u16_at(entry, 4);
+    let unwritten = length
+        .checked_sub(EXTENT_BLOCKS_MAX)
+        .filter(|length| *length > 0);
+    let count = u64::from(unwritten.unwrap_or(length));
+    (BlockRun::new(start, count), unwritten.is_some())
+}
+
+const _: () = assert!(I_BLOCK_BYTES == 4 * (DIRECT_POINTERS + 3));
