@@ -28,7 +28,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0        done
   1        failed: nothing was left under the target's name
-           (a device, a pipe, --in-place or --only-changed may hold a part)
+           (a device, a pipe, --in-place and --only-... may hold a part)
   2        wrong usage
   3        done and complete, but the source is damaged or unclean in a way worth
            knowing: more was kept than needed, nothing was lost
@@ -169,6 +169,13 @@ pub(crate) struct UnpackArgs {
     #[arg(long)]
     pub(crate) only_changed: bool,
 
+    /// Put back the metadata of a filesystem: write what an image of metadata holds,
+    /// zeros included, into the existing file or block device TARGET, and leave
+    /// every other byte of it alone. Not atomic: an interrupted run leaves a part,
+    /// and another run completes it. TARGET must hold the disk and keeps its length
+    #[arg(long)]
+    pub(crate) only_allocated: bool,
+
     /// Let the disk share blocks with the image instead of copying them, on btrfs
     /// and XFS: it takes no time and no space until one of them changes, and a
     /// damaged block is damaged in both. Clusters are not tested for zeros then.
@@ -277,6 +284,11 @@ impl UnpackArgs {
     /// Whether the image comes from the standard input.
     pub(crate) fn is_from_stdin(&self) -> bool {
         is_stream(&self.image)
+    }
+
+    /// Whether an existing target is written where it is.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.in_place || self.only_changed || self.only_allocated
     }
 
     /// Whether the disk goes to the standard output.

@@ -41,16 +41,16 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
             "--force and --in-place make no sense with the standard output",
         ),
         (
-            args.to_stdout() && args.only_changed,
-            "--only-changed makes no sense with the standard output",
+            args.to_stdout() && (args.only_changed || args.only_allocated),
+            "--only-changed and --only-allocated make no sense with the standard output",
         ),
         (
             args.is_from_stdin() && args.references.is_given(),
             "an image from the standard input is read without other files",
         ),
         (
-            args.reflink != ReflinkArg::Never && args.only_changed,
-            "--reflink and --only-changed exclude each other",
+            args.reflink != ReflinkArg::Never && (args.only_changed || args.only_allocated),
+            "--reflink excludes --only-changed and --only-allocated",
         ),
         (
             args.reflink != ReflinkArg::Never && (args.to_stdout() || args.is_from_stdin()),

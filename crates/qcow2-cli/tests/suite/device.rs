@@ -122,6 +122,32 @@ fn only_what_differs_is_written_to_a_device() {
 }
 
 #[test]
+fn metadata_goes_back_onto_a_device() {
+    if Qemu::require().is_none() {
+        return;
+    }
+    let bench = Bench::new();
+    bench.qemu_img("create -q -f qcow2 -o cluster_size=4k image 1M");
+    bench.qemu_io("write -P 1 400k 8k", "image");
+    bench.qemu_io("write -z 404k 4k", "image");
+    let mut image = bench.read("image");
+    let marker = [0x5132_414c_0000_0008, 0x0000_0001_0000_1000, 0u64];
+    let marker: Vec<u8> = marker.iter().flat_map(|word| word.to_be_bytes()).collect();
+    image[112..136].copy_from_slice(&marker);
+    bench.write("image", image);
+    let mut want = SplitMix::new(3).bytes((1 << 20) + 4096);
+    bench.write("storage", &want);
+    let Some(target) = Loop::over(&bench.path("storage")) else {
+        return;
+    };
+    bench.ok(&format!("unpack --only-allocated image {}", target.device));
+    drop(target);
+    want[400 << 10..404 << 10].fill(1);
+    want[404 << 10..408 << 10].fill(0);
+    assert!(bench.read("storage") == want);
+}
+
+#[test]
 fn an_image_on_a_device_is_the_same_image() {
     let bench = Bench::new();
     bench.write("disk", Filesystem::new(Kind::Ext4).bytes);

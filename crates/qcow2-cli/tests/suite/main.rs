@@ -9,6 +9,7 @@ mod device;
 mod info;
 mod pack;
 mod pipes;
+mod put_back;
 mod reflink;
 mod roundtrip;
 mod unpack;

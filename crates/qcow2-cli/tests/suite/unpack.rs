@@ -106,12 +106,12 @@ fn only_what_differs_is_written() {
     bench.fails(
         "unpack --only-changed image -",
         2,
-        "--only-changed makes no sense with the standard output",
+        "--only-changed and --only-allocated make no sense with the standard output",
     );
     bench.fails(
         "unpack --only-changed --reflink auto image target",
         2,
-        "--reflink and --only-changed exclude each other",
+        "--reflink excludes --only-changed and --only-allocated",
     );
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Facts {
     pub(super) cluster_bytes: u64,
     pub(super) disk_bytes: u64,
     dirty: bool,
+    /// The image is about what it allocates, and about nothing else.
+    pub(super) exact_allocation: bool,
 }
 
 impl Facts {
@@ -24,6 +26,7 @@ impl Facts {
             cluster_bytes: header.cluster_bits.bytes(),
             disk_bytes,
             dirty: header.incompatible.contains(IncompatibleFeatures::DIRTY),
+            exact_allocation: header.exact_allocation_unit_bytes().is_some(),
         }
     }
 }
@@ -50,6 +53,8 @@ pub(super) struct Report {
     /// The disk's length is no multiple of 512, which not every program reads.
     odd_length: bool,
     in_place: bool,
+    /// Only what the image holds was written.
+    only_allocated: bool,
     pub(super) seconds: f64,
 }
 
@@ -67,7 +72,8 @@ impl Report {
             shared_bytes: restored.shared_bytes,
             dirty: facts.dirty,
             odd_length: !facts.disk_bytes.is_multiple_of(512),
-            in_place: args.in_place || args.only_changed,
+            in_place: args.is_in_place(),
+            only_allocated: args.only_allocated,
             seconds: 0.0,
         }
     }
@@ -93,6 +99,9 @@ impl Display for Report {
         }
         if self.in_place {
             writeln!(f, "note     written in place, which is not atomic")?;
+        }
+        if self.only_allocated {
+            writeln!(f, "note     only what the image holds was written")?;
         }
         writeln!(
             f,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use blockio::{Identity, OnlyChanged, StreamTarget, Target, TargetOptions, WriteAt};
+use blockio::{Identity, OnlyChanged, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
 use qcow2_reader::{Error, UnpackOptions, UnpackReport};
 
 use super::report::Facts;
@@ -45,7 +45,7 @@ pub(super) fn restore(
         threads: args.run.threads(),
         progress: Some(&show),
         reflink: args.reflink.into(),
-        only_allocated: false,
+        only_allocated: args.only_allocated,
     };
     let unpack = |target: &dyn WriteAt| {
         unpack(target, &options)
@@ -59,7 +59,16 @@ pub(super) fn restore(
         check()?;
         return Ok(restored);
     }
+    check_allocation(args, facts)?;
     let target = Target::create(&args.target, &target_options(args, facts, sources))?;
+    if args.only_allocated && target.size() < facts.disk_bytes {
+        let message = format!(
+            "it is too short: it holds {} bytes, the disk has {}",
+            target.size(),
+            facts.disk_bytes
+        );
+        return Err(Failure::because(&args.target, message));
+    }
     let restored = if args.only_changed {
         let changed = OnlyChanged::new(&target);
         let restored = unpack(&changed)?;
@@ -76,15 +85,38 @@ pub(super) fn restore(
     Ok(restored)
 }
 
+/// Refuses to put back what is no image of metadata, or to where nothing is.
+fn check_allocation(args: &UnpackArgs, facts: &Facts) -> Result<(), Failure> {
+    if !args.only_allocated {
+        return Ok(());
+    }
+    if !facts.exact_allocation {
+        let message =
+            "--only-allocated puts back images of pack --content metadata, and this is another";
+        let image = if args.is_from_stdin() {
+            Path::new(STDIN)
+        } else {
+            &args.image
+        };
+        return Err(Failure::because(image, message));
+    }
+    if !args.target.exists() {
+        let message = "there is no such file or block device to put metadata back onto";
+        return Err(Failure::because(&args.target, message));
+    }
+    Ok(())
+}
+
 fn target_options(args: &UnpackArgs, facts: &Facts, sources: Vec<Identity>) -> TargetOptions {
     TargetOptions {
         // Asked for by the option itself: it has no other use.
-        force: args.force || args.only_changed,
-        in_place: args.in_place || args.only_changed,
+        force: args.force || args.only_changed || args.only_allocated,
+        in_place: args.is_in_place(),
         sync: !args.no_sync,
         sources,
-        // A head that is zeroed first is written though it does not differ.
-        head_bytes: if args.only_changed {
+        // A head that is zeroed first is written though it does not differ, or is
+        // not in the image.
+        head_bytes: if args.only_changed || args.only_allocated {
             0
         } else {
             facts.cluster_bytes.min(facts.disk_bytes)
