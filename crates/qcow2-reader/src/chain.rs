@@ -59,8 +59,8 @@ impl<'i, S: ReadAt> Chain<'i, S> {
         }
         let there = guest.start..end;
         match (&layer.content, self.files.get(layer.file)) {
-            (Content::Image(tables), Some(file)) => {
-                let runs = Joined::new(Walk::new(file, tables, there));
+            (Content::Image(image), Some(file)) => {
+                let runs = Joined::new(Walk::new(file, &image.tables, there));
                 self.levels.push(Level::Image(index, runs));
             }
             (Content::Raw, Some(file)) => self.levels.push(Level::Raw(RawRuns {

@@ -33,6 +33,8 @@ pub enum Structure {
     SnapshotTable,
     /// The directory of bitmaps.
     BitmapDirectory,
+    /// A refcount block.
+    RefcountBlock,
 }
 
 impl fmt::Display for Structure {
@@ -47,6 +49,7 @@ impl fmt::Display for Structure {
             Self::Stream => "compressed stream",
             Self::SnapshotTable => "snapshot table",
             Self::BitmapDirectory => "bitmap directory",
+            Self::RefcountBlock => "refcount block",
         })
     }
 }
@@ -263,6 +266,59 @@ pub enum Error {
         /// What is wrong with it.
         source: qcow2_format::Error,
     },
+    /// The image has no refcount table.
+    #[error("header field refcount_table_clusters at offset 0x38: found 0, allowed are at least 1")]
+    NoRefcountTable,
+    /// An entry of the refcount table is not right.
+    #[error("refcount table at host offset {table}")]
+    RefcountTable {
+        /// Where the table is.
+        table: HostOffset,
+        /// What is wrong with it.
+        source: qcow2_format::Error,
+    },
+    /// A host cluster is used more often than its refcount says.
+    #[error(
+        "{structure}{} at host offset {host}: used {references} times, allowed is its refcount, {refcount}",
+        of_guest(*guest)
+    )]
+    Refcount {
+        /// What it is used for.
+        structure: Structure,
+        /// Where the cluster is.
+        host: HostOffset,
+        /// A guest byte that needs it.
+        guest: Option<GuestOffset>,
+        /// How often it is used, at least.
+        references: u64,
+        /// The stored refcount.
+        refcount: u64,
+    },
+    /// A host cluster is used for two things.
+    #[error(
+        "host cluster at {host}{} is used as {first} and as {second}, allowed is one",
+        of_guest(*guest)
+    )]
+    Conflict {
+        /// Where the cluster is.
+        host: HostOffset,
+        /// A guest byte that needs it.
+        guest: Option<GuestOffset>,
+        /// What it is used for.
+        first: Use,
+        /// What else.
+        second: Use,
+    },
+    /// What an image uses lies too far apart for its refcounts to be compared.
+    #[error(
+        "what the image uses lies in more than {max} parts of its file, each of {part_bytes} bytes, allowed are {max}"
+    )]
+    TooScattered {
+        /// Most parts that are looked at.
+        max: u32,
+        /// Bytes of a part.
+        part_bytes: u64,
+    },
     /// An image from a pipe has a part in front of one that is needed first.
     #[error(
         "{structure} of guest offset {guest} lies at host offset {host}, which a pipe has passed when it is needed, at {position:#x}: save the image to a file and unpack that"
@@ -330,6 +386,31 @@ pub enum Error {
         /// What the storage reported.
         source: io::Error,
     },
+}
+
+/// What a host cluster is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// Guest data.
+    Data,
+    /// An L2 table.
+    L2Table,
+    /// Header, L1 table, refcounts, snapshot table, bitmaps or LUKS header.
+    Metadata,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data => "data",
+            Self::L2Table => "L2 table",
+            Self::Metadata => "other metadata",
+        })
+    }
+}
+
+fn of_guest(guest: Option<GuestOffset>) -> String {
+    guest.map_or_else(String::new, |guest| format!(" of guest offset {guest}"))
 }
 
 /// A file that is needed, with its name.

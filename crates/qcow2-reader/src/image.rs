@@ -52,7 +52,7 @@ impl<S: ReadAt> Image<S> {
     ) -> Result<Self, Error> {
         let (header, Opening { files, layers, .. }) = Opening::run(storage, options, gate)?;
         let cluster_bits = layers.iter().filter_map(|layer| match &layer.content {
-            Content::Image(tables) => Some(tables.geometry.cluster_bits),
+            Content::Image(image) => Some(image.tables.geometry.cluster_bits),
             Content::Raw => None,
         });
         let cluster_bits = cluster_bits.max().unwrap_or_default();
@@ -90,6 +90,10 @@ impl<S: ReadAt> Image<S> {
     /// to nobody, is `Unused`.
     pub fn allocated_extents(&self) -> Extents<'_, S> {
         Extents::new(self.own_runs())
+    }
+
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
     }
 
     pub(crate) fn runs(&self, guest: Range<u64>) -> Runs<'_, S> {

@@ -1,6 +1,8 @@
 //! What an L2 entry says of the bytes of its cluster, with and without
 //! subclusters.
 
+use std::ops::Range;
+
 use qcow2_format::subcluster::{ExtendedL2Entry, Subcluster, SubclusterBitmap, subcluster_bytes};
 use qcow2_format::{EntryContext, Error, HostOffset, L2Entry};
 
@@ -68,6 +70,33 @@ impl Words {
                 Ok((entry, u64::from(end).saturating_mul(bytes)))
             }
         }
+    }
+
+    /// The host bytes that entry `index` has a refcount in: those of its cluster,
+    /// though they may not be read, or of the sectors of its stream.
+    pub(crate) fn counted(
+        self,
+        context: &EntryContext,
+        index: u64,
+    ) -> Result<Option<Range<u64>>, Error> {
+        let (host, stream) = match self.bitmap {
+            None => match L2Entry::decode(self.first, context, index)? {
+                L2Entry::Unallocated => (None, None),
+                L2Entry::Zero { host, .. } => (host, None),
+                L2Entry::Data { host, .. } => (Some(host), None),
+                L2Entry::Compressed(stream) => (None, Some(stream)),
+            },
+            Some(bitmap) => match ExtendedL2Entry::decode(self.first, bitmap, context, index)? {
+                ExtendedL2Entry::Standard { host, .. } => (host, None),
+                ExtendedL2Entry::Compressed(stream) => (None, Some(stream)),
+            },
+        };
+        let range = |host: HostOffset, bytes| host.0..host.0.saturating_add(bytes);
+        let host = host.map(|host| range(host, context.cluster_bits.bytes()));
+        // Guest data in another file has no refcounts.
+        let host = host.filter(|_| !context.external_data_file);
+        let stream = stream.map(|stream| range(stream.host, stream.bytes_max()));
+        Ok(host.or(stream))
     }
 
     /// What entry `index` has stored first of its cluster, and where.

@@ -32,8 +32,17 @@ pub(crate) struct Layer {
 /// What a layer is.
 #[derive(Debug)]
 pub(crate) enum Content {
-    Image(Box<Tables>),
+    Image(Box<ImageContent>),
     Raw,
+}
+
+/// An image.
+#[derive(Debug)]
+pub(crate) struct ImageContent {
+    pub(crate) header: Header,
+    /// The disk in it that is read.
+    pub(crate) disk: MappedDisk,
+    pub(crate) tables: Tables,
 }
 
 /// Where the parts of an image are, as indices of files.
@@ -131,7 +140,11 @@ impl<'o, S: ReadAt> Opening<'o, S> {
         self.layers.push(Layer {
             file: image,
             size: disk.size,
-            content: Content::Image(Box::new(tables)),
+            content: Content::Image(Box::new(ImageContent {
+                header: header.clone(),
+                disk,
+                tables,
+            })),
         });
         Ok(backing)
     }

@@ -54,11 +54,12 @@ mod share;
 mod snapshots;
 mod stream;
 mod tables;
+mod trust;
 mod unpack;
 mod walk;
 
 pub use disk_gate::{DiskGate, References, has_protocol};
-pub use error::{Error, ErrorKind, StreamFault, Structure};
+pub use error::{Error, ErrorKind, StreamFault, Structure, Use};
 pub use extents::Extents;
 pub use gate::{BackingFormat, Closed, Gate, Reference, ReferenceFault, ReferenceKind};
 pub use header::read_header;

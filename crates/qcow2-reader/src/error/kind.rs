@@ -29,6 +29,7 @@ impl Error {
             | Self::L1Entry { source, .. }
             | Self::L2Entry { source, .. }
             | Self::SnapshotTable { source, .. }
+            | Self::RefcountTable { source, .. }
             | Self::BitmapDirectory { source, .. } => match source.kind() {
                 qcow2_format::ErrorKind::Corrupt => ErrorKind::Corrupt,
                 qcow2_format::ErrorKind::Unsupported => ErrorKind::Unsupported,
@@ -36,6 +37,9 @@ impl Error {
             },
             Self::MarkedCorrupt
             | Self::DataFileOffset { .. }
+            | Self::NoRefcountTable
+            | Self::Refcount { .. }
+            | Self::Conflict { .. }
             | Self::TableTruncated { .. }
             | Self::Compressed { .. }
             | Self::Overlap { .. }
@@ -59,6 +63,7 @@ impl Error {
             | Self::SnapshotFromPipe
             | Self::Passed { .. } => ErrorKind::Unsupported,
             Self::Scattered { .. }
+            | Self::TooScattered { .. }
             | Self::SnapshotTableTooLarge { .. }
             | Self::SnapshotSize { .. } => ErrorKind::Limit,
             Self::NoSnapshot { .. } => ErrorKind::NotFound,

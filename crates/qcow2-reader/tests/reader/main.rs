@@ -14,4 +14,5 @@ mod reflink;
 mod refusals;
 mod snapshots;
 mod subclusters;
+mod trust;
 mod unpack;
