@@ -89,6 +89,9 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
     if let Some(first) = stamps.first_mut() {
         *first = stamp;
     }
+    image
+        .check_references()
+        .map_err(|error| Failure::about(&args.image, &error))?;
     let facts = Facts::new(image.header(), image.size());
     let unpacked = restore(
         args,

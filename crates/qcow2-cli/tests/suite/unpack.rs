@@ -116,6 +116,27 @@ fn only_what_differs_is_written() {
 }
 
 #[test]
+fn an_image_that_disagrees_with_itself_leaves_no_target() {
+    let made = minimal(Version::V3, 16);
+    let bench = Bench::new();
+    let mut wrong = made.bytes.clone();
+    wrong[2 * 65536 + 5 * 2 + 1] = 0;
+    bench.write("image", &wrong);
+    bench.fails(
+        "unpack image disk",
+        1,
+        "image: data of guest offset 0x20000 at host offset 0x50000: used 1 times, allowed is its refcount, 0",
+    );
+    assert_eq!(bench.names(), ["image"]);
+    // Not closed properly: the refcounts may be stale.
+    wrong[79] = 1;
+    bench.write("image", &wrong);
+    let report = bench.ok("unpack image disk");
+    assert!(report.contains("was not closed properly"), "{report}");
+    assert!(bench.read("disk") == made.disk);
+}
+
+#[test]
 fn a_truncated_image_leaves_no_target() {
     let made = minimal(Version::V3, 12);
     for length in (0..made.bytes.len()).step_by(1000) {
