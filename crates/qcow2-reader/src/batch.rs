@@ -188,7 +188,7 @@ impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
 /// The bytes of `run`, if they are stored.
 fn stored(run: Run) -> Option<Segment> {
     let stored = match run.mapping {
-        Mapping::Unallocated | Mapping::Zero => return None,
+        Mapping::Unallocated | Mapping::Zero | Mapping::Lost => return None,
         Mapping::Data { host } => Stored::Plain { host: host.0 },
         Mapping::Compressed(stream) => Stored::Compressed(stream),
     };

@@ -41,7 +41,7 @@ fn read_start<S: ReadAt + ?Sized>(storage: &S, length: usize) -> Result<Vec<u8>,
 
 /// Refuses, by name, an image whose header says that it needs more than this
 /// crate can do.
-pub(crate) fn check_supported(header: &Header) -> Result<(), Error> {
+pub(crate) fn check_supported(header: &Header, salvage: bool) -> Result<(), Error> {
     // Dirty: refcounts may be stale, and reading does not use them. Compression
     // type: only says what compressed clusters hold, if there are any.
     header.check_features(
@@ -51,7 +51,7 @@ pub(crate) fn check_supported(header: &Header) -> Result<(), Error> {
             | IncompatibleFeatures::EXTENDED_L2
             | IncompatibleFeatures::EXTERNAL_DATA_FILE,
     )?;
-    if header.incompatible.contains(IncompatibleFeatures::CORRUPT) {
+    if header.incompatible.contains(IncompatibleFeatures::CORRUPT) && !salvage {
         return Err(Error::MarkedCorrupt);
     }
     match header.crypt_method {

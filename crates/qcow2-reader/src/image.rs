@@ -23,6 +23,7 @@ pub struct Image<S> {
     layers: Vec<Layer>,
     header: Header,
     clusters: Clusters,
+    salvage: bool,
 }
 
 impl<S: ReadAt> Image<S> {
@@ -58,6 +59,7 @@ impl<S: ReadAt> Image<S> {
         let cluster_bits = cluster_bits.max().unwrap_or_default();
         Ok(Self {
             clusters: Clusters::new(cluster_bits, options),
+            salvage: options.salvage,
             header,
             files,
             layers,
@@ -92,6 +94,10 @@ impl<S: ReadAt> Image<S> {
         Extents::new(self.own_runs())
     }
 
+    pub(crate) fn is_salvaged(&self) -> bool {
+        self.salvage
+    }
+
     pub(crate) fn layers(&self) -> &[Layer] {
         &self.layers
     }
@@ -124,7 +130,7 @@ impl<S: ReadAt> ReadAt for Image<S> {
             let length = usize::try_from(run.bytes()).unwrap_or(usize::MAX);
             let (bytes, behind) = rest.split_at_mut(length);
             match run.mapping {
-                Mapping::Unallocated | Mapping::Zero => bytes.fill(0),
+                Mapping::Unallocated | Mapping::Zero | Mapping::Lost => bytes.fill(0),
                 Mapping::Data { host } => {
                     files.read(Structure::Data, run.file, host.0, bytes)?;
                 }

@@ -113,7 +113,7 @@ impl<'o, S: ReadAt> Opening<'o, S> {
         gate: &mut dyn Gate<S>,
     ) -> Result<Option<(S, BackingFormat)>, Error> {
         let index = self.layers.len();
-        check_supported(header)?;
+        check_supported(header, self.options.salvage)?;
         let disk = self.disk_to_read(&storage, header)?;
         let image = self.files.len();
         let data_file = data_file_of(header, index)
@@ -126,7 +126,7 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             .map(|reference| self.backing_file(&reference, &disk, header, gate))
             .transpose()?;
 
-        let places = Places::new(header, &disk, storage.size());
+        let places = Places::new(header, &disk, storage.size(), self.options.salvage);
         let files = Files {
             image,
             data: image.saturating_add(usize::from(data_file.is_some())),
@@ -179,14 +179,19 @@ impl<'o, S: ReadAt> Opening<'o, S> {
         let wanted = wanted.filter(|_| self.layers.is_empty());
         let (mut by_id, mut by_name) = (None, None);
         for (index, snapshot) in (0..).zip(snapshots(storage, header)) {
-            let snapshot = snapshot?;
+            let snapshot = match snapshot {
+                Err(_) if self.options.salvage => break,
+                snapshot => snapshot?,
+            };
             if wanted == Some(&snapshot.id) {
                 by_id.get_or_insert((index, snapshot));
             } else if wanted == Some(&snapshot.name) {
                 by_name.get_or_insert((index, snapshot));
             }
         }
-        read_bitmaps(storage, header)?;
+        if !self.options.salvage {
+            read_bitmaps(storage, header)?;
+        }
         match (wanted, by_id.or(by_name)) {
             (None, _) => Ok(MappedDisk::active(header)),
             (Some(_), Some((index, snapshot))) => MappedDisk::of_snapshot(header, &snapshot, index),

@@ -13,6 +13,9 @@ use crate::decompress::Decoders;
 use crate::places::Stream;
 use crate::{Error, Structure};
 
+/// What storage loses at once, at least.
+const SECTOR_BYTES: u64 = 512;
+
 /// Where the stored bytes of batches come from.
 pub(crate) trait Source {
     /// Fills `bytes` with the plain bytes at `host` of the file with index `file`,
@@ -107,6 +110,10 @@ pub(crate) struct Loaded<'p> {
     bytes: PooledBuffer<'p>,
     stored: PooledBuffer<'p>,
     streams: Vec<LoadedStream>,
+    /// Whether what cannot be read is lost, and no error.
+    salvage: bool,
+    /// Guest bytes that could not be read, and are zero.
+    lost: Vec<Range<u64>>,
 }
 
 #[derive(Debug)]
@@ -126,6 +133,7 @@ impl<'p> Loaded<'p> {
         source: &mut impl Source,
         batch: &Batch,
         buffers: &'p Buffers,
+        salvage: bool,
     ) -> Result<Self, Error> {
         let stored_bytes = batch.streams().map(|stream| stream.bytes).sum();
         let mut loaded = Self {
@@ -133,6 +141,8 @@ impl<'p> Loaded<'p> {
             bytes: buffers.guest.take(distance(&batch.guest)),
             stored: buffers.streams.take(in_memory(stored_bytes)),
             streams: Vec::new(),
+            salvage,
+            lost: Vec::new(),
         };
         let (mut filled, mut stored) = (0, 0);
         for group in batch.segments.chunk_by(Segment::is_followed_by) {
@@ -160,7 +170,13 @@ impl<'p> Loaded<'p> {
                 Stored::Plain { host } | Stored::Shareable { host } => {
                     let place = self.place(&segment.guest);
                     let bytes = &mut self.bytes[place];
-                    source.plain(&segment.guest, segment.file, host, bytes)?;
+                    match source.plain(&segment.guest, segment.file, host, bytes) {
+                        Err(_) if self.salvage => {
+                            self.lost
+                                .extend(salvage_plain(source, segment, host, bytes));
+                        }
+                        read => read?,
+                    }
                 }
                 Stored::Compressed(stream) => {
                     host = host.min(stream.host.0);
@@ -181,7 +197,13 @@ impl<'p> Loaded<'p> {
         }
         let first = group.first();
         let (guest, file) = first.map_or((self.start, 0), |first| (first.guest.start, first.file));
-        let there = at + source.streams(guest, file, host, bytes)?;
+        let there = match source.streams(guest, file, host, bytes) {
+            Err(_) if self.salvage => {
+                self.salvage_streams(source, group, at);
+                return Ok(at + distance(&(host..end)));
+            }
+            there => at + there?,
+        };
         let loaded = self.streams.len().saturating_sub(group.len());
         for stream in self.streams.iter_mut().skip(loaded) {
             let Range { start, end } = stream.place;
@@ -189,6 +211,27 @@ impl<'p> Loaded<'p> {
             stream.file_bytes = source.file_bytes(file);
         }
         Ok(there)
+    }
+
+    /// Reads the streams of a group, which could not be read at once, one by one.
+    /// Of those that cannot be read there is nothing.
+    fn salvage_streams(&mut self, source: &mut impl Source, group: &[Segment], at: usize) {
+        let hosts = group.iter().filter_map(|segment| match segment.stored {
+            Stored::Compressed(stream) => Some(stream.host.0),
+            Stored::Plain { .. } | Stored::Shareable { .. } => None,
+        });
+        let host = hosts.min().unwrap_or(0);
+        let loaded = self.streams.len().saturating_sub(group.len());
+        for (segment, stream) in group.iter().zip(self.streams.iter_mut().skip(loaded)) {
+            let start = at + distance(&(host..stream.stream.host.0));
+            let place = start..start + in_memory(stream.stream.bytes);
+            let bytes = &mut self.stored[place.clone()];
+            let guest = segment.guest.start;
+            let read = source.streams(guest, segment.file, stream.stream.host.0, bytes);
+            let length = read.unwrap_or(0);
+            stream.place = start..start + length.min(place.len());
+            stream.file_bytes = source.file_bytes(segment.file);
+        }
     }
 
     /// The guest bytes, decoded, of which runs of `zeroes_min` zeros need not
@@ -221,12 +264,20 @@ impl<'p> Loaded<'p> {
                 bytes.copy_from_slice(&cluster[part]);
                 decoded
             };
-            decoded.map_err(|fault| stream.error(fault, guest.clone(), *file_bytes))?;
+            if let Err(fault) = decoded {
+                if !self.salvage {
+                    return Err(stream.error(fault, guest.clone(), *file_bytes));
+                }
+                let place = self.place(guest);
+                self.bytes[place].fill(0);
+                self.lost.push(guest.clone());
+            }
         }
         Ok(Piece {
             start: self.start,
             parts: parts_to_write(&self.bytes, zeroes_min),
             bytes: self.bytes,
+            lost: self.lost,
         })
     }
 
@@ -243,6 +294,8 @@ pub(crate) struct Piece<'p> {
     bytes: PooledBuffer<'p>,
     /// The parts to write; the others are zero.
     parts: Vec<Range<usize>>,
+    /// Guest bytes that could not be read, and are zero.
+    pub(crate) lost: Vec<Range<u64>>,
 }
 
 impl Piece<'_> {
@@ -263,6 +316,33 @@ impl Piece<'_> {
             (start, &self.bytes[part.clone()])
         })
     }
+}
+
+/// Reads the plain bytes of a segment at `host`, which could not be read at once,
+/// sector by sector. Gives the guest bytes that are lost.
+fn salvage_plain(
+    source: &mut impl Source,
+    segment: &Segment,
+    host: u64,
+    bytes: &mut [u8],
+) -> Vec<Range<u64>> {
+    let mut lost = Vec::new();
+    let (mut guest, mut host) = (segment.guest.start, host);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let to_boundary = SECTOR_BYTES.saturating_sub(host % SECTOR_BYTES);
+        let length = rest.len().min(in_memory(to_boundary));
+        let (sector, behind) = rest.split_at_mut(length);
+        let range = guest..guest.saturating_add(len_u64(length));
+        if source.plain(&range, segment.file, host, sector).is_err() {
+            sector.fill(0);
+            lost.push(range.clone());
+        }
+        host = host.saturating_add(len_u64(length));
+        guest = range.end;
+        rest = behind;
+    }
+    lost
 }
 
 /// The parts of `bytes` between runs of at least `zeroes_min` zeros.

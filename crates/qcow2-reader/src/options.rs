@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use blockio::Reflink;
+use blockio::salvage::Lost;
 
 /// How an image is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,11 @@ pub struct OpenOptions {
     /// The ID of an internal snapshot, or else its name: its disk is read, of its
     /// own size, and not the active one.
     pub snapshot: Option<Vec<u8>>,
+    /// Read an image that is damaged: what can be known of its disk is read, and
+    /// the rest is lost. It reads as zeros, is `Unreadable` among the extents, and
+    /// is listed when the disk is unpacked. Metadata that is read as data, and the
+    /// corrupt bit, are no obstacle.
+    pub salvage: bool,
 }
 
 impl Default for OpenOptions {
@@ -26,6 +32,7 @@ impl Default for OpenOptions {
             l2_cache_bytes: 16 << 20,
             cluster_cache_bytes: 8 << 20,
             snapshot: None,
+            salvage: false,
         }
     }
 }
@@ -90,7 +97,7 @@ pub struct Progress {
 }
 
 /// What unpacking did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnpackReport {
     /// Bytes of the disk, holes included.
     pub disk_bytes: u64,
@@ -99,4 +106,6 @@ pub struct UnpackReport {
     pub written_bytes: u64,
     /// Bytes that the disk shares with the file that holds the image.
     pub shared_bytes: u64,
+    /// Bytes that could not be read, and are zero.
+    pub lost: Lost,
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::ops::Range;
 
+use blockio::salvage::Lost;
 use blockio::{WriteAt, len_u64};
 use qcow2_format::HostOffset;
 
@@ -28,6 +29,7 @@ pub(crate) struct Output<'t, T: ?Sized> {
     done: u64,
     written_bytes: u64,
     shared_bytes: u64,
+    lost: Lost,
 }
 
 impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
@@ -43,6 +45,7 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
             done: 0,
             written_bytes: 0,
             shared_bytes: 0,
+            lost: Lost::new(size),
         })
     }
 
@@ -63,7 +66,15 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         self.put_parts(piece)
     }
 
+    /// Remembers that `guest` could not be read.
+    pub(crate) fn lose(&mut self, guest: Range<u64>) {
+        self.lost.insert(guest);
+    }
+
     fn put_parts(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
+        for guest in &piece.lost {
+            self.lost.insert(guest.clone());
+        }
         for (start, bytes) in piece.parts() {
             self.zero_to(start)?;
             self.target
@@ -123,8 +134,8 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         for run in runs {
             let run = run?;
             match run.mapping {
-                Mapping::Unallocated if self.only_allocated => {}
-                Mapping::Zero | Mapping::Unallocated => {
+                Mapping::Unallocated | Mapping::Lost if self.only_allocated => {}
+                Mapping::Zero | Mapping::Unallocated | Mapping::Lost => {
                     self.done = run.guest.start;
                     self.zero_to(run.guest.end)?;
                 }
@@ -161,6 +172,7 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
             disk_bytes: size,
             written_bytes: self.written_bytes,
             shared_bytes: self.shared_bytes,
+            lost: self.lost,
         })
     }
 }

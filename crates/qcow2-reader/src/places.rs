@@ -68,33 +68,43 @@ impl Stream {
 #[derive(Debug)]
 pub(crate) struct Places {
     file_bytes: u64,
-    /// The structures that the header places.
-    taken: [(Structure, Range<u64>); 4],
+    /// The structures that the header places, where nothing else may be.
+    taken: Vec<(Structure, Range<u64>)>,
+    /// Whether what is missing or in the wrong place is lost, and no error.
+    pub(crate) salvage: bool,
 }
 
 impl Places {
-    /// The places of a file of `file_bytes` bytes, of which `disk` is read.
-    pub(crate) fn new(header: &Header, disk: &MappedDisk, file_bytes: u64) -> Self {
+    /// The places of a file of `file_bytes` bytes, of which `disk` is read. To
+    /// salvage it, anything may be anywhere.
+    pub(crate) fn new(header: &Header, disk: &MappedDisk, file_bytes: u64, salvage: bool) -> Self {
         let cluster_bytes = header.cluster_bits.bytes();
         let refcount_table_bytes =
             u64::from(header.refcount_table_clusters).saturating_mul(cluster_bytes);
         let l1_bytes = u64::from(header.l1_entries).saturating_mul(8);
         let range = |host: HostOffset, bytes| host.0..host.0.saturating_add(bytes);
+        let taken = vec![
+            (Structure::Header, 0..cluster_bytes),
+            (
+                Structure::RefcountTable,
+                range(header.refcount_table_offset, refcount_table_bytes),
+            ),
+            (Structure::L1Table, range(header.l1_table_offset, l1_bytes)),
+            (
+                Structure::L1Table,
+                range(disk.l1_host, disk.l1_bytes(header.geometry())),
+            ),
+        ];
         Self {
             file_bytes,
-            taken: [
-                (Structure::Header, 0..cluster_bytes),
-                (
-                    Structure::RefcountTable,
-                    range(header.refcount_table_offset, refcount_table_bytes),
-                ),
-                (Structure::L1Table, range(header.l1_table_offset, l1_bytes)),
-                (
-                    Structure::L1Table,
-                    range(disk.l1_host, disk.l1_bytes(header.geometry())),
-                ),
-            ],
+            taken: if salvage { Vec::new() } else { taken },
+            salvage,
         }
+    }
+
+    /// Bytes of a structure of `bytes` bytes at `host` that are in the file.
+    pub(crate) fn there(&self, host: HostOffset, bytes: u64) -> u64 {
+        self.file_bytes.saturating_sub(host.0).min(bytes)
     }
 
     /// The stream that `descriptor` describes, needed for the bytes `guest`.
@@ -150,14 +160,26 @@ impl Places {
             });
         }
         if end > self.file_bytes {
-            return Err(Error::Truncated {
-                structure,
-                guest,
-                host,
-                end,
-                file_bytes: self.file_bytes,
-            });
+            return Err(self.truncated(structure, guest, host, bytes));
         }
         Ok(())
+    }
+
+    /// The error that a structure of `bytes` bytes at `host` is not in the file as
+    /// a whole.
+    pub(crate) fn truncated(
+        &self,
+        structure: Structure,
+        guest: Range<u64>,
+        host: HostOffset,
+        bytes: u64,
+    ) -> Error {
+        Error::Truncated {
+            structure,
+            guest,
+            host,
+            end: host.0.saturating_add(bytes),
+            file_bytes: self.file_bytes,
+        }
     }
 }

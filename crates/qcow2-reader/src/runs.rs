@@ -18,6 +18,8 @@ pub(crate) enum Mapping {
     Data { host: HostOffset },
     /// In a compressed stream, which gives the cluster that they lie in.
     Compressed(Stream),
+    /// Nowhere that is known: the image is damaged. They read as zeros.
+    Lost,
 }
 
 /// Guest bytes in a row that are mapped alike.
@@ -46,7 +48,9 @@ impl Run {
     /// Appends `next`, which starts where this ends, if it is more of the same.
     fn join(&mut self, next: &Self) -> bool {
         let continues = match (self.mapping, next.mapping) {
-            (Mapping::Unallocated, Mapping::Unallocated) | (Mapping::Zero, Mapping::Zero) => true,
+            (Mapping::Unallocated, Mapping::Unallocated)
+            | (Mapping::Zero, Mapping::Zero)
+            | (Mapping::Lost, Mapping::Lost) => true,
             (Mapping::Data { host }, Mapping::Data { host: next_host }) => {
                 self.file == next.file && host.0.checked_add(self.bytes()) == Some(next_host.0)
             }

@@ -60,7 +60,10 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
     pub fn open(input: R, spool: K, options: &OpenOptions) -> Result<Self, Error> {
         let mut input = Forward::new(input);
         let header = read_header(&mut input)?;
-        check_supported(&header)?;
+        if options.salvage {
+            return Err(Error::SalvageFromPipe);
+        }
+        check_supported(&header, false)?;
         if let Some(needed) = data_file_of(&header, 0).or_else(|| backing_file_of(&header, 0)) {
             return Err(Error::reference_from_pipe(&needed));
         }
@@ -73,7 +76,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
 
         let l1_bytes = disk.l1_bytes(header.geometry());
         let l1_host = disk.l1_host;
-        let places = Places::new(&header, &disk, u64::MAX);
+        let places = Places::new(&header, &disk, u64::MAX, false);
         places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
         let l1 = l1_host.0..l1_host.0.saturating_add(l1_bytes);
         keep(
@@ -304,7 +307,7 @@ impl<R: io::Read + Send> Job<'_, R> {
         let (threads_max, batches) = look_ahead(batches);
         let buffers = Buffers::default();
         let input = &mut *self.input;
-        let loaded = batches.map(|batch| Loaded::read(input, &batch?, &buffers));
+        let loaded = batches.map(|batch| Loaded::read(input, &batch?, &buffers, false));
         let zeroes_min = self.zeroes_min;
         ordered_map_with(
             self.threads.min(threads_max),

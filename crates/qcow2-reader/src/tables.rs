@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use blockio::ReadAt;
+use blockio::{ReadAt, len_u64};
 use lru::LruCache;
 use qcow2_format::snapshot::Snapshot;
 use qcow2_format::{EntryContext, Geometry, GuestOffset, Header, HostOffset, L1Entry};
@@ -46,6 +46,16 @@ impl Table {
         })
     }
 
+    /// As much of a table as can be read.
+    fn salvage<S: ReadAt + ?Sized>(storage: &S, host: HostOffset, bytes: u64) -> Self {
+        Self::read(storage, Structure::L1Table, host, bytes).unwrap_or(Self(Vec::new()))
+    }
+
+    /// Bytes that were read.
+    fn bytes(&self) -> u64 {
+        len_u64(self.0.len())
+    }
+
     /// Word `index`; zero, which maps nothing, behind the last that was read.
     fn word(&self, index: u64) -> u64 {
         let (words, _) = self.0.as_chunks::<8>();
@@ -65,6 +75,13 @@ pub(crate) struct L2Table {
 }
 
 impl L2Table {
+    /// Whether entry `index` was read: a table of a salvaged image may be cut.
+    pub(crate) fn has(&self, index: u64) -> bool {
+        let entry_bytes = if self.extended { 16 } else { 8 };
+        let end = index.saturating_add(1).saturating_mul(entry_bytes);
+        end <= self.entries.bytes()
+    }
+
     /// Entry `index`.
     pub(crate) fn entry(&self, index: u64) -> Words {
         if !self.extended {
@@ -157,6 +174,8 @@ pub(crate) struct Tables {
     /// Bytes of the disk.
     size: u64,
     l1_host: HostOffset,
+    /// Bytes of the L1 table in use, whether they are there or not.
+    l1_bytes: u64,
     l1: Table,
     /// L2 tables by L1 index. Not by host offset: of a table that is shared, the
     /// last L1 entry may need less.
@@ -177,8 +196,12 @@ impl Tables {
         let (l1_host, size) = (disk.l1_host, disk.size);
         let l1_entries = geometry.l1_entries_for(size);
         let l1_bytes = disk.l1_bytes(geometry);
-        places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
-        let l1 = Table::read(storage, Structure::L1Table, l1_host, l1_bytes)?;
+        let l1 = if places.salvage {
+            Table::salvage(storage, l1_host, places.there(l1_host, l1_bytes))
+        } else {
+            places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
+            Table::read(storage, Structure::L1Table, l1_host, l1_bytes)?
+        };
         let cached = cache_bytes / geometry.cluster_bits.bytes();
         let cached = usize::try_from(cached.min(l1_entries)).unwrap_or(usize::MAX);
         Ok(Self {
@@ -190,6 +213,7 @@ impl Tables {
             data_file_bytes: None,
             size,
             l1_host,
+            l1_bytes,
             l1,
             cache: Mutex::new(LruCache::new(
                 NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN),
@@ -202,6 +226,16 @@ impl Tables {
     pub(crate) fn set_files(&mut self, files: Files, data_file_bytes: Option<u64>) {
         self.files = files;
         self.data_file_bytes = data_file_bytes;
+    }
+
+    /// How many of the plain bytes for `guest` at `host` are there.
+    pub(crate) fn data_there(&self, guest: &Range<u64>, host: HostOffset) -> u64 {
+        let bytes = guest.end.saturating_sub(guest.start);
+        match self.data_file_bytes {
+            None => self.places.there(host, bytes),
+            Some(_) if host.0 != guest.start => 0,
+            Some(file_bytes) => file_bytes.saturating_sub(host.0).min(bytes),
+        }
     }
 
     /// Refuses plain bytes for `guest` at `host` that cannot be there.
@@ -247,7 +281,15 @@ impl Tables {
     pub(crate) fn l2_place(&self, l1_index: u64) -> Result<Option<(HostOffset, u64)>, Error> {
         let raw = self.l1.word(l1_index);
         if raw == 0 {
-            return Ok(None);
+            return match self.l1_is_lost(l1_index) {
+                false => Ok(None),
+                true => Err(self.places.truncated(
+                    Structure::L1Table,
+                    self.l1_coverage(l1_index),
+                    self.l1_host,
+                    self.l1_bytes,
+                )),
+            };
         }
         let guest = self.l1_coverage(l1_index);
         let entry =
@@ -267,8 +309,16 @@ impl Tables {
             .saturating_sub(guest.start)
             .div_ceil(self.geometry.cluster_bits.bytes())
             .saturating_mul(self.geometry.l2_entry_bytes());
-        self.places.check(Structure::L2Table, guest, host, bytes)?;
+        if !self.places.salvage || self.places.there(host, bytes) == 0 {
+            self.places.check(Structure::L2Table, guest, host, bytes)?;
+        }
         Ok(Some((host, bytes)))
+    }
+
+    /// Whether an L1 entry in use was not read.
+    fn l1_is_lost(&self, l1_index: u64) -> bool {
+        let end = l1_index.saturating_add(1).saturating_mul(L1_ENTRY_BYTES);
+        end <= self.l1_bytes && end > self.l1.bytes()
     }
 
     /// The L2 table that L1 entry `l1_index` names, or `None` where it names
@@ -286,7 +336,9 @@ impl Tables {
         };
         // Not under the lock: a slow read must not stop the readers that have
         // their table. Two that miss the same one at once both read it.
-        let entries = Arc::new(Table::read(storage, Structure::L2Table, host, bytes)?);
+        // What of it is there, where an image is salvaged.
+        let there = self.places.there(host, bytes);
+        let entries = Arc::new(Table::read(storage, Structure::L2Table, host, there)?);
         let table = L2Table {
             host,
             entries,

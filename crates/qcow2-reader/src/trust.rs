@@ -181,7 +181,7 @@ fn find<S: ReadAt>(
             Mapping::Compressed(stream) => {
                 (cluster_bits.round_down(stream.host.0)..stream.end()).contains(&host.0)
             }
-            Mapping::Unallocated | Mapping::Zero => false,
+            Mapping::Unallocated | Mapping::Zero | Mapping::Lost => false,
         };
         if found {
             return Some(GuestOffset(run.guest.start));

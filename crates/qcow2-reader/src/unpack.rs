@@ -56,6 +56,14 @@ impl<S: ReadAt> Image<S> {
             sharing,
         };
         let mut output = Output::new(target, size, options.only_allocated)?;
+        if self.is_salvaged() {
+            for run in self.runs(0..size) {
+                let run = run?;
+                if run.mapping == Mapping::Lost {
+                    output.lose(run.guest);
+                }
+            }
+        }
         if options.only_allocated {
             output.zero_all(self.own_runs())?;
         }
@@ -115,7 +123,8 @@ impl<S: ReadAt> Job<'_, S> {
         zeroes_min: usize,
     ) -> Result<Piece<'_>, Error> {
         let mut source = Stationary(self.image.files());
-        let loaded = Loaded::read(&mut source, batch, &self.buffers)?;
+        let salvage = self.image.is_salvaged();
+        let loaded = Loaded::read(&mut source, batch, &self.buffers, salvage)?;
         loaded.decode(decoders, zeroes_min)
     }
 

@@ -38,27 +38,50 @@ impl<'i, S: ReadAt> Walk<'i, S> {
     /// The next cluster or part of one, or all that an empty L1 entry leaves
     /// unallocated.
     fn step(&mut self) -> Result<Run, Error> {
+        let run = match self.look_up() {
+            Err(_) if self.tables.places.salvage => self.lost(),
+            run => run?,
+        };
+        self.rest.start = run.guest.end;
+        Ok(run)
+    }
+
+    /// All that cannot be known: the rest of the cluster, or of what the L1 entry
+    /// maps where there is no table.
+    fn lost(&self) -> Run {
         let at = self.rest.start;
-        let run = match &self.table {
-            Some((covered, table)) if covered.contains(&at) => self.cluster(table)?,
+        let end = match &self.table {
+            Some((covered, _)) if covered.contains(&at) => {
+                let bits = self.tables.context.cluster_bits;
+                bits.round_down(at).saturating_add(bits.bytes())
+            }
+            _ => {
+                let l1_index = self.tables.geometry.l1_index(GuestOffset(at));
+                self.tables.l1_coverage(l1_index).end
+            }
+        };
+        Run::empty(at..end.min(self.rest.end), Mapping::Lost)
+    }
+
+    fn look_up(&mut self) -> Result<Run, Error> {
+        let at = self.rest.start;
+        match &self.table {
+            Some((covered, table)) if covered.contains(&at) => self.cluster(table),
             _ => {
                 let l1_index = self.tables.geometry.l1_index(GuestOffset(at));
                 let covered = self.tables.l1_coverage(l1_index);
                 match self.tables.l2(self.storage, l1_index)? {
                     None => {
                         let guest = at..covered.end.min(self.rest.end);
-                        Run::empty(guest, Mapping::Unallocated)
+                        Ok(Run::empty(guest, Mapping::Unallocated))
                     }
                     Some(table) => {
-                        let run = self.cluster(&table)?;
-                        self.table = Some((covered, table));
-                        run
+                        self.table = Some((covered, table.clone()));
+                        self.cluster(&table)
                     }
                 }
             }
-        };
-        self.rest.start = run.guest.end;
-        Ok(run)
+        }
     }
 
     /// The first cluster of the rest, or its first subclusters of one kind,
@@ -71,6 +94,9 @@ impl<'i, S: ReadAt> Walk<'i, S> {
         let cluster_start = bits.round_down(at);
         let index = tables.geometry.l2_index(GuestOffset(at));
 
+        if tables.places.salvage && !table.has(index) {
+            return Ok(self.lost());
+        }
         let offset = bits.offset_in_cluster(at);
         let (entry, end) = table
             .entry(index)
@@ -86,7 +112,13 @@ impl<'i, S: ReadAt> Walk<'i, S> {
             L2Entry::Zero { .. } => Ok(Run::empty(guest, Mapping::Zero)),
             L2Entry::Data { host, .. } => {
                 let host = HostOffset(host.0.saturating_add(offset));
-                tables.check_data(&guest, host)?;
+                let mut guest = guest;
+                let there = tables.data_there(&guest, host);
+                if tables.places.salvage && there > 0 {
+                    guest.end = at.saturating_add(there);
+                } else {
+                    tables.check_data(&guest, host)?;
+                }
                 Ok(Run {
                     guest,
                     file: tables.files.data,

@@ -61,6 +61,7 @@ impl Error {
             Self::ReferenceFromPipe { .. }
             | Self::Encrypted { .. }
             | Self::SnapshotFromPipe
+            | Self::SalvageFromPipe
             | Self::Passed { .. } => ErrorKind::Unsupported,
             Self::Scattered { .. }
             | Self::TooScattered { .. }

@@ -59,7 +59,7 @@ impl Order {
 /// What the data of a run is, and where it starts.
 fn place(run: &Run) -> Option<(Structure, HostOffset)> {
     match run.mapping {
-        Mapping::Unallocated | Mapping::Zero => None,
+        Mapping::Unallocated | Mapping::Zero | Mapping::Lost => None,
         Mapping::Data { host } => Some((Structure::Data, host)),
         Mapping::Compressed(stream) => Some((Structure::Stream, stream.host)),
     }

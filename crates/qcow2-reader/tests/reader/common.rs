@@ -23,6 +23,7 @@ pub(crate) const TINY_CACHES: OpenOptions = OpenOptions {
     l2_cache_bytes: 0,
     cluster_cache_bytes: 0,
     snapshot: None,
+    salvage: false,
 };
 
 /// An image of version 3 with clusters of 512 bytes.

@@ -12,6 +12,7 @@ mod gate;
 mod pipe;
 mod reflink;
 mod refusals;
+mod salvage;
 mod snapshots;
 mod subclusters;
 mod trust;
