@@ -13,7 +13,7 @@ pub(crate) use choice::{
     BackingFormatArg, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat,
     ReferencesArg, ReflinkArg, TailArg,
 };
-use choice::{parse_cluster_size, parse_refcount_bits};
+use choice::{parse_cluster_size, parse_refcount_bits, parse_size};
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
 /// them exactly.
@@ -32,6 +32,7 @@ Exit codes:
   2        wrong usage
   3        done and complete, but the source is damaged or unclean in a way worth
            knowing: more was kept than needed, nothing was lost
+  4        done with --salvage, and what could not be read is zeros
   130/143  ended by SIGINT or SIGTERM";
 
 #[derive(Debug, Subcommand)]
@@ -151,6 +152,20 @@ pub(crate) struct UnpackArgs {
 
     #[command(flatten)]
     pub(crate) references: ReferenceArgs,
+
+    /// Restore what can be read of a damaged or failing image. What is lost is
+    /// zeros, is listed, and lets the run end with 4; with 3 if nothing is lost
+    #[arg(long)]
+    pub(crate) salvage: bool,
+
+    /// Write what was lost to FILE, as a map that GNU ddrescue reads
+    #[arg(long, value_name = "FILE", requires = "salvage")]
+    pub(crate) lost: Option<PathBuf>,
+
+    /// Refuse an image that restores to more data than this, zeros not counted:
+    /// 512M, 20G
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_output: Option<u64>,
 
     /// Replace TARGET where it exists: a file becomes exactly the disk once all
     /// of it is written, a block device is overwritten up to the disk's size

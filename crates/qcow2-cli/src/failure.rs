@@ -18,6 +18,8 @@ pub(crate) enum Outcome {
     /// Exit code 3: complete, but the source is damaged or unclean in a way
     /// worth knowing.
     DoneWithNotes,
+    /// Exit code 4: done, but a part of the source could not be read.
+    DoneWithLosses,
 }
 
 impl Outcome {
@@ -25,6 +27,7 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::DoneWithNotes => 3,
+            Self::DoneWithLosses => 4,
         }
     }
 }

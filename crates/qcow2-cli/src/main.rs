@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod failure;
+mod lost;
 mod output;
 mod progress;
 mod references;

@@ -170,16 +170,24 @@ impl From<BackingFormatArg> for BackingFormat {
 }
 
 pub(super) fn parse_cluster_size(text: &str) -> Result<ClusterBits, String> {
+    ClusterBits::from_bytes(parse_size(text)?).map_err(|error| error.to_string())
+}
+
+/// A number of bytes, with a unit.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match text.get(digits.len()..).unwrap_or_default() {
         "" | "B" => 1,
         "k" | "K" | "KiB" => 1 << 10,
         "m" | "M" | "MiB" => 1 << 20,
-        other => return Err(format!("unknown unit {other:?}: K or M")),
+        "g" | "G" | "GiB" => 1 << 30,
+        "t" | "T" | "TiB" => 1 << 40,
+        "p" | "P" | "PiB" => 1 << 50,
+        other => return Err(format!("unknown unit {other:?}: K, M, G, T or P")),
     };
     let count: u64 = digits.parse().map_err(|error| format!("{error}"))?;
-    let bytes = count.checked_mul(unit).ok_or("the number is too large")?;
-    ClusterBits::from_bytes(bytes).map_err(|error| error.to_string())
+    let bytes = count.checked_mul(unit);
+    Ok(bytes.ok_or("the number is too large")?)
 }
 
 pub(super) fn parse_refcount_bits(text: &str) -> Result<RefcountOrder, String> {

@@ -1,5 +1,6 @@
 //! `qcow2 unpack`: an image back into the exact disk.
 
+mod output_limit;
 mod report;
 mod restore;
 
@@ -8,11 +9,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Disk, Spool, WriteAt, in_use};
+use blockio::{Disk, Spool, Stamp, WriteAt, in_use};
 use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};
 use crate::failure::{Failure, Outcome, STDIN};
+use crate::lost::LostMap;
 use crate::{output, references};
 
 use report::{Facts, Report};
@@ -31,7 +33,7 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
         report.seconds = started.elapsed().as_secs_f64();
         output::print(&report, args.run.output.output, args.to_stdout())?;
     }
-    Ok(Outcome::Done)
+    Ok(report.outcome())
 }
 
 fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
@@ -47,6 +49,14 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
         (
             args.is_from_stdin() && args.references.is_given(),
             "an image from the standard input is read without other files",
+        ),
+        (
+            args.is_from_stdin() && args.salvage,
+            "--salvage makes no sense with the standard input: save the image to a file",
+        ),
+        (
+            args.is_from_stdin() && args.max_output.is_some(),
+            "--max-output makes no sense with the standard input: save the image to a file",
         ),
         (
             args.reflink != ReflinkArg::Never && (args.only_changed || args.only_allocated),
@@ -72,31 +82,31 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
 }
 
 fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
-    let disk = Disk::open(&args.image)?;
-    if let Some(user) = in_use::source_in_use(&disk)? {
-        return Err(Failure::because(&args.image, user));
+    let damage = if args.salvage { damage(args)? } else { None };
+    let (image, stamps) = open(args, args.salvage)?;
+    if !args.salvage {
+        image
+            .check_references()
+            .map_err(|error| Failure::about(&args.image, &error))?;
     }
-    let stamp = disk.stamp()?;
-    let mut gate = references::gate(&args.references, &disk);
-    let image = Image::open_with(disk, &open_options(args), &mut gate)
-        .map_err(|error| references::failure(&args.image, &error))?;
-    references::check_use(&args.references, &args.image, &gate)?;
+    output_limit::check(args, &image)?;
     let files = image.files();
-    let mut stamps = files
-        .iter()
-        .map(Disk::stamp)
-        .collect::<Result<Vec<_>, _>>()?;
-    if let Some(first) = stamps.first_mut() {
-        *first = stamp;
-    }
-    image
-        .check_references()
-        .map_err(|error| Failure::about(&args.image, &error))?;
-    let facts = Facts::new(image.header(), image.size());
-    let unpacked = restore(
+    let identities: Vec<_> = files.iter().map(Disk::identity).collect();
+    let map = args.lost.as_deref().map(|path| {
+        // A target that is there already is to become the disk.
+        let target = Disk::open(&args.target)
+            .ok()
+            .map(|target| target.identity());
+        let others = identities.iter().copied().chain(target).collect();
+        LostMap::begin(path, args.force, !args.no_sync, others)
+    });
+    let map = map.transpose()?;
+    let mut facts = Facts::new(image.header(), image.size());
+    facts.damage = damage;
+    let restored = restore(
         args,
         &facts,
-        files.iter().map(Disk::identity).collect(),
+        identities,
         |target, options| image.unpack(target, options),
         || {
             for (file, stamp) in files.iter().zip(&stamps) {
@@ -108,7 +118,49 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
             Ok(())
         },
     )?;
-    Ok(Report::new(args, &facts, unpacked))
+    if let Some(map) = map {
+        map.write(&restored.lost)?;
+    }
+    Ok(Report::new(args, &facts, &restored))
+}
+
+/// Opens the image, and says in what state its files are.
+fn open(args: &UnpackArgs, salvage: bool) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
+    let disk = Disk::open(&args.image)?;
+    if let Some(user) = in_use::source_in_use(&disk)? {
+        return Err(Failure::because(&args.image, user));
+    }
+    let stamp = disk.stamp()?;
+    let mut gate = references::gate(&args.references, &disk);
+    let options = OpenOptions {
+        salvage,
+        ..open_options(args)
+    };
+    let image = Image::open_with(disk, &options, &mut gate)
+        .map_err(|error| references::failure(&args.image, &error))?;
+    references::check_use(&args.references, &args.image, &gate)?;
+    let stamps = image.files().iter().map(Disk::stamp);
+    let mut stamps = stamps.collect::<Result<Vec<_>, _>>()?;
+    if let Some(first) = stamps.first_mut() {
+        *first = stamp;
+    }
+    Ok((image, stamps))
+}
+
+/// Why an image would not be restored without `--salvage`.
+fn damage(args: &UnpackArgs) -> Result<Option<String>, Failure> {
+    let checked = open(args, false).and_then(|(image, _)| {
+        let wrong = image.extents().find_map(Result::err);
+        let checked = image.check_references();
+        wrong
+            .map_or(checked, Err)
+            .map_err(|error| Failure::about(&args.image, &error))
+    });
+    match checked {
+        Ok(()) => Ok(None),
+        Err(Failure::Failed(message)) => Ok(Some(message)),
+        Err(usage) => Err(usage),
+    }
 }
 
 fn open_options(args: &UnpackArgs) -> OpenOptions {
@@ -128,6 +180,6 @@ fn from_stdin(args: &UnpackArgs) -> Result<Report, Failure> {
         .map_err(|error| Failure::about(Path::new(STDIN), &error))?;
     let facts = Facts::new(image.header(), image.size());
     let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);
-    let unpacked = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;
-    Ok(Report::new(args, &facts, unpacked))
+    let restored = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;
+    Ok(Report::new(args, &facts, &restored))
 }

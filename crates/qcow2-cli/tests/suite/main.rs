@@ -12,4 +12,5 @@ mod pipes;
 mod put_back;
 mod reflink;
 mod roundtrip;
+mod salvage;
 mod unpack;

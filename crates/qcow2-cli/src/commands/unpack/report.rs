@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::restore::Restored;
 use crate::args::UnpackArgs;
+use crate::failure::Outcome;
+use crate::lost::LostReport;
 use crate::output::{self, Bytes, escaped};
 
 /// What the report says of an image, beside what was done.
@@ -18,6 +20,8 @@ pub(super) struct Facts {
     dirty: bool,
     /// The image is about what it allocates, and about nothing else.
     pub(super) exact_allocation: bool,
+    /// Why the image is restored with `--salvage` alone.
+    pub(super) damage: Option<String>,
 }
 
 impl Facts {
@@ -27,6 +31,7 @@ impl Facts {
             disk_bytes,
             dirty: header.incompatible.contains(IncompatibleFeatures::DIRTY),
             exact_allocation: header.exact_allocation_unit_bytes().is_some(),
+            damage: None,
         }
     }
 }
@@ -55,11 +60,17 @@ pub(super) struct Report {
     in_place: bool,
     /// Only what the image holds was written.
     only_allocated: bool,
+    /// Why the image is restored with `--salvage` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<String>,
+    /// What could not be read, with `--salvage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<LostReport>,
     pub(super) seconds: f64,
 }
 
 impl Report {
-    pub(super) fn new(args: &UnpackArgs, facts: &Facts, restored: Restored) -> Self {
+    pub(super) fn new(args: &UnpackArgs, facts: &Facts, restored: &Restored) -> Self {
         Self {
             schema: output::SCHEMA,
             command: "unpack",
@@ -74,7 +85,20 @@ impl Report {
             odd_length: !facts.disk_bytes.is_multiple_of(512),
             in_place: args.is_in_place(),
             only_allocated: args.only_allocated,
+            damage: facts.damage.clone(),
+            lost: args.salvage.then(|| LostReport::new(&restored.lost)),
             seconds: 0.0,
+        }
+    }
+
+    /// What the command ends with.
+    pub(super) fn outcome(&self) -> Outcome {
+        if self.lost.as_ref().is_some_and(|lost| lost.bytes > 0) {
+            Outcome::DoneWithLosses
+        } else if self.damage.is_some() {
+            Outcome::DoneWithNotes
+        } else {
+            Outcome::Done
         }
     }
 }
@@ -99,6 +123,12 @@ impl Display for Report {
         }
         if self.in_place {
             writeln!(f, "note     written in place, which is not atomic")?;
+        }
+        if let Some(damage) = &self.damage {
+            writeln!(f, "damage   {damage}")?;
+        }
+        if let Some(lost) = &self.lost {
+            write!(f, "{lost}")?;
         }
         if self.only_allocated {
             writeln!(f, "note     only what the image holds was written")?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use blockio::salvage::Lost;
 use blockio::{Identity, OnlyChanged, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
 use qcow2_reader::{Error, UnpackOptions, UnpackReport};
 
@@ -11,12 +12,12 @@ use crate::failure::{Failure, STDIN, STDOUT};
 use crate::progress::Progress;
 
 /// What was done to the target.
-#[derive(Clone, Copy)]
 pub(super) struct Restored {
     pub(super) written_bytes: u64,
     /// Known where only what differs is written.
     pub(super) zeroed_bytes: Option<u64>,
     pub(super) shared_bytes: u64,
+    pub(super) lost: Lost,
 }
 
 impl Restored {
@@ -25,6 +26,7 @@ impl Restored {
             written_bytes: unpacked.written_bytes,
             zeroed_bytes: None,
             shared_bytes: unpacked.shared_bytes,
+            lost: unpacked.lost,
         }
     }
 }
