@@ -34,6 +34,7 @@
 
 mod access;
 mod beneath;
+mod cursor;
 mod disk;
 mod error;
 mod extent;
@@ -52,6 +53,7 @@ mod zero;
 
 pub use access::{ReadAt, Reflink, Store, WriteAt, len_u64};
 pub use beneath::open_beneath;
+pub use cursor::Cursor;
 pub use disk::Disk;
 pub use error::{Error, ErrorKind};
 pub use extent::{Extent, ExtentKind, Merge, tiles};

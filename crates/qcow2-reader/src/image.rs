@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 
-use blockio::{ReadAt, len_u64};
+use blockio::{Cursor, ReadAt, len_u64};
 use qcow2_format::Header;
 
 use crate::chain::{Chain, Runs};
@@ -81,6 +81,11 @@ impl<S: ReadAt> Image<S> {
     /// The files: first the one with the image, then those that it depends on.
     pub fn files(&self) -> &[S] {
         &self.files
+    }
+
+    /// The disk as a file that is read from a place.
+    pub fn reader(&self) -> Cursor<&Self> {
+        Cursor::new(self)
     }
 
     /// What is where on the disk, in the image and in what it depends on.

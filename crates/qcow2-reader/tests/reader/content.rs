@@ -261,3 +261,17 @@ fn the_base_is_what_it_is_said_to_be() {
     let header = read_header(&base()).unwrap();
     assert_eq!((header.size, header.l1_entries), (40_000, 2));
 }
+
+#[test]
+fn an_image_is_a_file_to_read_from_a_place() {
+    use std::io::{Read, Seek, SeekFrom};
+    let image = open(base()).unwrap();
+    let mut whole = Vec::new();
+    image.reader().read_to_end(&mut whole).unwrap();
+    assert!(whole == base_disk());
+    let mut reader = image.reader();
+    reader.seek(SeekFrom::End(-70)).unwrap();
+    let mut end = Vec::new();
+    reader.read_to_end(&mut end).unwrap();
+    assert!(end == base_disk()[SIZE - 70..]);
+}

@@ -1,5 +1,10 @@
 //! What can be read of damaged images.
 
+#![expect(
+    clippy::single_range_in_vec_init,
+    reason = "what is lost are ranges, and sometimes it is one"
+)]
+
 use std::io;
 use std::ops::Range;
 
