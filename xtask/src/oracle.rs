@@ -1,4 +1,7 @@
-//! A folder of ext images, most of them damaged, each through the program.
+//! A folder of images, many of them damaged, each through the program: of ext
+//! filesystems, or qcow2 images with a manifest.
+
+mod qcow2;
 
 use std::fs::{self, File};
 use std::io;
@@ -8,6 +11,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use crate::arguments::Arguments;
+use crate::program::Program;
 use crate::roundtrip::{Bench, DONE, DONE_UNCLEAN, Files, Report};
 use crate::{Failure, TaskResult};
 
@@ -66,6 +70,9 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
         }
         println!("SKIPPED: {text}");
         return Ok(());
+    }
+    if corpus.join("manifest.tsv").is_file() {
+        return qcow2::run(&corpus, &Program::at_or_built(program)?);
     }
     let Some(bench) = Bench::require(program)? else {
         return Ok(());

@@ -5,8 +5,10 @@ mod commands;
 mod failure;
 mod filesystem;
 mod kept;
+mod lost;
 mod output;
 mod progress;
+mod references;
 mod signals;
 mod verify;
 
