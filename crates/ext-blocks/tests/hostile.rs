@@ -147,7 +147,7 @@ fn run(subject: &Subject, cases: &[Case<'_>]) -> Vec<String> {
                     let mine = cases.iter().enumerate().skip(number).step_by(threads);
                     let failures: Vec<_> = mine
                         .filter_map(|(index, case)| {
-                            watch.judge(subject, case, index / threads % SCRAMBLED == 0)
+                            watch.judge(subject, case, (index / threads).is_multiple_of(SCRAMBLED))
                         })
                         .collect();
                     *done.lock().unwrap() += 1;
