@@ -6,6 +6,7 @@ mod bench;
 mod chain;
 mod compress;
 mod device;
+mod encrypted;
 mod info;
 mod pack;
 mod pipes;
