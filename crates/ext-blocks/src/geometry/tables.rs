@@ -86,7 +86,7 @@ impl Geometry {
     }
 
     /// Whether `group` holds a superblock.
-    fn has_superblock(&self, group: u64) -> bool {
+    pub(super) fn has_superblock(&self, group: u64) -> bool {
         let power_of = |base: u64| {
             std::iter::successors(Some(base), |power| power.checked_mul(base))
                 .take_while(|power| *power <= group)

@@ -7,6 +7,7 @@ mod chain;
 mod compress;
 mod crash;
 mod device;
+mod encrypted;
 mod info;
 mod mounted;
 mod mounts;
