@@ -183,7 +183,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             None => fields.is_plausible(kind, bytes, self.layout.geometry.block_count()),
         };
         let data = self.contents(mapper, &inode, &fields, kind, bytes)?;
-        self.attributes(&fields, bytes, data)?;
+        self.attributes(&fields, bytes, data, is_believed)?;
         if !is_believed {
             // It may be a block of something else.
             let (head, rest) = bytes.split_at_mut(I_BLOCK.end);
@@ -284,6 +284,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         fields: &Fields,
         bytes: &mut [u8],
         data: Data<'a>,
+        is_believed: bool,
     ) -> Result<(), Error> {
         inode::zero_unknown_fields(bytes);
         let (names, layout) = (self.names, self.layout);
@@ -294,6 +295,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             names,
             checksums: &layout.checksums,
             surroundings: Around { pass: self, data },
+            is_believed,
         };
         let mut cleared = scrambler.inode(area)?;
         scrambler.surroundings.data = Data::Zeroes;
