@@ -1,15 +1,14 @@
 //! Sizes and places that follow from the superblock alone.
 
-mod tables;
+mod base;
 
 use crate::admission::check_sizes;
 use crate::feature::{Compat, Incompat, RoCompat};
 use crate::runs::BlockRun;
 use crate::superblock::Superblock;
 use crate::trust::{Allowed, Distrust};
-use tables::Backups;
 
-pub(crate) use tables::BaseBlock;
+pub(crate) use base::BaseBlock;
 
 /// Most block groups accepted: one byte of memory each. 32 TiB of 1 KiB blocks
 /// or 512 TiB of 4 KiB blocks.
@@ -17,6 +16,17 @@ const GROUPS_MAX: u64 = 1 << 22;
 
 /// Size of a group descriptor without the 64bit feature, in bytes.
 const DESCRIPTOR_BYTES: u32 = 32;
+
+/// Which groups hold a copy of the superblock, besides group 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backups {
+    /// All, as in the first ext2.
+    All,
+    /// `sparse_super`: group 1 and the powers of 3, 5 and 7.
+    Sparse,
+    /// `sparse_super2`: at most two.
+    Two([u32; 2]),
+}
 
 /// The shape of a filesystem, checked: every number is in the range that
 /// e2fsprogs and the kernel accept, and they fit each other.
@@ -214,6 +224,54 @@ impl Geometry {
         (u64::from(inodes) * u64::from(self.inode_bytes)).div_ceil(self.block_bytes())
     }
 
+    /// Descriptors in a block.
+    pub(crate) fn descriptors_per_block(&self) -> u64 {
+        // Both are powers of two, and a descriptor is at most a block.
+        self.block_bytes() >> self.descriptor_bytes.trailing_zeros()
+    }
+
+    /// Blocks of the group descriptor table.
+    pub(crate) fn descriptor_blocks(&self) -> u64 {
+        u64::from(self.group_count).div_ceil(self.descriptors_per_block())
+    }
+
+    /// The same filesystem, with the group descriptors that e2fsck takes where
+    /// the first ones are damaged: those behind the second superblock.
+    pub(crate) fn with_copied_descriptors(&self) -> Option<Self> {
+        let mut groups = 1..self.group_count;
+        let copy_group = groups.find(|group| self.has_superblock(u64::from(*group)))?;
+        let copy = Self {
+            copy_group: Some(copy_group),
+            ..self.clone()
+        };
+        let inside = |index| copy.descriptor_block(index) < self.block_count;
+        (0..self.descriptor_blocks()).all(inside).then_some(copy)
+    }
+
+    /// The block in which block `index` of the group descriptor table lies.
+    pub(crate) fn descriptor_block(&self, index: u64) -> u64 {
+        if index < self.old_descriptor_blocks {
+            let superblock = match self.copy_group {
+                Some(group) => self.first_block(u64::from(group)),
+                None => self.superblock_block(),
+            };
+            return superblock + 1 + index;
+        }
+        let mut group = index * self.descriptors_per_block();
+        // A block of meta_bg is copied to the next group, where there is one.
+        if self.copy_group.is_some() && group + 1 < u64::from(self.group_count) {
+            group += 1;
+        }
+        let start = self.first_block(group).max(self.superblock_block());
+        start + u64::from(self.has_superblock(group))
+    }
+
+    /// The block of the first superblock: block 0 also holds it where blocks
+    /// are larger than 1 KiB.
+    fn superblock_block(&self) -> u64 {
+        u64::from(self.block_bits == 10)
+    }
+
     /// The first block of `group`, for any 32-bit group.
     fn first_block(&self, group: u64) -> u64 {
         self.first_data_block + group * (u64::from(self.clusters_per_group) << self.ratio_bits)
@@ -283,6 +341,45 @@ impl Geometry {
     pub(crate) fn bytes_past_end(&self, group: u32) -> u64 {
         let blocks = self.blocks_of(group).count();
         self.byte_of(blocks.next_multiple_of(1 << self.ratio_bits) - blocks)
+    }
+
+    /// Whether `group` holds a superblock.
+    fn has_superblock(&self, group: u64) -> bool {
+        let power_of = |base: u64| {
+            std::iter::successors(Some(base), |power| power.checked_mul(base))
+                .take_while(|power| *power <= group)
+                .any(|power| power == group)
+        };
+        group == 0
+            || match self.backups {
+                Backups::All => true,
+                Backups::Sparse => group == 1 || [3, 5, 7].into_iter().any(power_of),
+                Backups::Two(groups) => groups.map(u64::from).contains(&group),
+            }
+    }
+
+    /// The blocks at the start of `group` that hold the superblock, the group
+    /// descriptors and the room reserved for more of them: the primary or a
+    /// copy. Empty in most groups; in small ones it may pass their end.
+    pub(crate) fn base_metadata(&self, group: u32) -> BlockRun {
+        let group = u64::from(group);
+        let start = self.first_block(group);
+        let superblock = u64::from(self.has_superblock(group));
+        let per_block = self.descriptors_per_block();
+        let table = if group / per_block < self.old_descriptor_blocks {
+            superblock * (self.old_descriptor_blocks + self.reserved_gdt_blocks)
+        } else {
+            // A block of meta_bg, or one of its two copies.
+            let member = group % per_block;
+            u64::from(member < 2 || member == per_block - 1)
+        };
+        // Block 0 is the boot block where the superblock is in block 1.
+        let boot = self.superblock_block().saturating_sub(start);
+        let end = start + boot + superblock + table;
+        BlockRun {
+            start,
+            end: end.min(self.block_count),
+        }
     }
 }
 
