@@ -122,7 +122,7 @@ fn what_cannot_be_read_is_an_error_unless_it_is_salvaged() {
     assert_eq!(outcome.code, Some(4), "{outcome:?}");
     for text in [
         format!("lost     {BLOCK} bytes at {bad:#x}\n"),
-        format!("lost     {BLOCK} bytes in all, which are zeros in the image\n"),
+        format!("lost     {BLOCK} bytes in all, which are zeros\n"),
     ] {
         assert!(outcome.stdout.contains(&text), "{outcome:?}");
     }
