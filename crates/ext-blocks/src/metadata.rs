@@ -198,6 +198,9 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
             // e2fsck takes this map where the journal's inode is damaged.
             let copy = Inode::with_map(self.roles.journal, i_block, &self.layout.geometry);
             self.map(&copy, MapForm::looks(&copy), true, &mut None)?;
+            // The inode has the same map, which is not to be taken for one
+            // that repeats.
+            self.whole = Mapper::new(self.disk, self.layout);
         }
         let mut tables = InodeTables::new(self.disk, self.layout, groups, scan);
         tables.walk(&mut |met| self.met(&met))?;

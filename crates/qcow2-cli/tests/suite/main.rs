@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+mod blocks;
 mod chain;
 mod compress;
 mod crash;
 mod device;
 mod encrypted;
+mod filesystem;
 mod info;
 mod mounted;
 mod mounts;

@@ -1,6 +1,9 @@
 //! `unpack --only-allocated`: metadata put back onto a filesystem.
 
-use fixtures::{Qemu, SplitMix, number};
+use std::fs;
+use std::ops::Range;
+
+use fixtures::{E2fs, Qemu, SplitMix, number};
 
 use crate::bench::Bench;
 
@@ -112,4 +115,119 @@ fn what_cannot_be_put_back_is_refused_and_nothing_is_written() {
     let itself = bench.run("unpack --only-allocated image image");
     assert_eq!(itself.code, Some(1));
     assert!(itself.stderr.contains("is the source itself"), "{itself:?}");
+}
+
+/// A filesystem with a large folder and a file, over old bytes, in `disk`.
+fn filesystem(bench: &Bench, e2fs: &E2fs, options: &[&str]) {
+    let old = SplitMix::new(3).bytes(16 << 20);
+    bench.write("disk", &old);
+    e2fs.make(&bench.path("disk"), 16 << 20, options).unwrap();
+    bench.write("content", SplitMix::new(4).bytes(300_000));
+    let content = bench.path("content").display().to_string();
+    let mut commands = vec![format!("write {content} gone"), "mkdir folder".into()];
+    let names = (0..150).map(|n| format!("write /dev/null folder/a-long-name-{n}"));
+    commands.extend(names);
+    commands.push(format!("write {content} kept"));
+    e2fs.debugfs(&bench.path("disk"), &commands).unwrap();
+}
+
+/// What happens to a filesystem: a file is deleted, and the folder and the
+/// bitmaps of the first group become zeros.
+fn change(bench: &Bench, e2fs: &E2fs, name: &str) {
+    let image = bench.path(name);
+    let stats = e2fs.ask(&image, "stats").unwrap();
+    let bitmap = |what: &str| {
+        let (_, place) = stats.split_once(what).unwrap();
+        let digits: String = place.chars().take_while(char::is_ascii_digit).collect();
+        format!("zap_block {digits}")
+    };
+    let mut commands = ["rm gone", "zap_block -f /folder 0"]
+        .map(String::from)
+        .to_vec();
+    commands.extend([bitmap("block bitmap at "), bitmap("inode bitmap at ")]);
+    e2fs.debugfs(&image, &commands).unwrap();
+}
+
+/// The bytes that qemu-img says the image holds.
+fn held(bench: &Bench) -> Vec<Range<usize>> {
+    let map = bench.qemu_img("map --output=json image");
+    let entries: Vec<serde_json::Value> = serde_json::from_str(&map).unwrap();
+    let number = |entry: &serde_json::Value, key: &str| {
+        usize::try_from(entry[key].as_u64().unwrap()).unwrap()
+    };
+    entries
+        .iter()
+        .filter(|entry| entry["present"] == true)
+        .map(|entry| {
+            let start = number(entry, "start");
+            start..start + number(entry, "length")
+        })
+        .collect()
+}
+
+#[test]
+fn a_changed_filesystem_is_as_it_was_with_its_metadata_put_back() {
+    let (Some(e2fs), Some(_)) = (E2fs::require(), Qemu::require()) else {
+        return;
+    };
+    for (make, pack) in [
+        ("-t ext4 -b 4096", ""),
+        ("-t ext4 -b 4096", "-c zlib"),
+        ("-t ext4 -b 1024", ""),
+        ("-t ext4 -b 1024", "-c zlib"),
+        ("-t ext3 -b 1024", "-c zstd"),
+    ] {
+        let bench = Bench::new();
+        filesystem(&bench, &e2fs, &make.split(' ').collect::<Vec<_>>());
+        let before = e2fs.fsck(&["-fn"], &bench.path("disk")).unwrap();
+        assert!(before.success(), "{}", before.brief(300));
+        bench.ok(&format!("pack --content metadata {pack} disk image"));
+        bench.ok("unpack image alone");
+        let alone = e2fs.fsck(&["-fn"], &bench.path("alone")).unwrap();
+        assert_eq!(alone, before, "{make} {pack}");
+
+        fs::copy(bench.path("disk"), bench.path("changed")).unwrap();
+        change(&bench, &e2fs, "changed");
+        let damaged = e2fs.fsck(&["-fn"], &bench.path("changed")).unwrap();
+        assert!(!damaged.success(), "{}", damaged.brief(300));
+
+        let (mut want, metadata) = (bench.read("changed"), bench.read("alone"));
+        let held = held(&bench);
+        assert!(held.len() > 1, "{held:?}");
+        for range in held {
+            want[range.clone()].copy_from_slice(&metadata[range]);
+        }
+        let mut written = Vec::new();
+        for more in ["", "--only-changed"] {
+            fs::copy(bench.path("changed"), bench.path("target")).unwrap();
+            let options = format!("--output json --only-allocated {more}");
+            let json = bench.ok(&format!("unpack {options} image target"));
+            written.push(number(&json, "written_bytes").unwrap());
+            assert!(bench.read("target") == want, "{make} {pack} {more}");
+            let after = e2fs.fsck(&["-fn"], &bench.path("target")).unwrap();
+            assert_eq!(after, before, "{make} {pack} {more}");
+            for name in ["gone", "kept"] {
+                let out = bench.path("out");
+                let dump = format!("dump {name} {}", out.display());
+                e2fs.ask(&bench.path("target"), &dump).unwrap();
+                assert!(bench.read("out") == bench.read("content"), "{name}");
+            }
+        }
+        assert!(written[1] < written[0], "{make} {pack}: {written:?}");
+    }
+}
+
+#[test]
+fn an_image_of_all_that_is_used_is_not_put_back() {
+    let Some(e2fs) = E2fs::require() else { return };
+    let bench = Bench::new();
+    filesystem(&bench, &e2fs, &["-t", "ext4"]);
+    bench.ok("pack disk image");
+    let before = bench.read("disk");
+    bench.fails(
+        "unpack --only-allocated image disk",
+        1,
+        "image: --only-allocated puts back images of pack --content metadata, and this is another",
+    );
+    assert!(bench.read("disk") == before);
 }
