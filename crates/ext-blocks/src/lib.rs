@@ -6,21 +6,29 @@
 //! extents that tile it.
 //!
 //! The rule is that **free must be proven**. A block is free only where a
-//! consistent, cleanly unmounted filesystem of known features says so, where
-//! nothing else claims the disk, and where every checksum and count on the way
-//! agrees. Anything less and the group, or the whole disk, is in use.
-//! [`Filesystem::trust`] tells why the whole disk is; [`Filesystem::damage`]
-//! why a group is.
+//! consistent filesystem of known features says so, where nothing else claims the
+//! disk, and where every checksum and count on the way agrees. Anything less and
+//! the group, or the whole disk, is in use. [`Filesystem::trust`] tells why the
+//! whole disk is; [`Filesystem::damage`] why a group is.
+//!
+//! A filesystem that was not left clean is looked at as it will be once its journal
+//! has been replayed, which is done in memory; what is in use before that, or
+//! according to any part of the log, is in use as well. Where bitmaps alone prove
+//! nothing, the inodes are asked, too: see [`Filesystem::unclean`].
 //!
 //! ```text
 //! superblock ── features, geometry, checksum ─┐
 //! other claims: partition tables, LVM, md … ──┼─▶ trust? ── no ──▶ every byte is used
-//! state, journal to replay ───────────────────┘     │ yes
+//! journal ── replayed over the disk ──────────┘     │ yes
 //!                                                   ▼
 //! group descriptors ──▶ claimed blocks ──▶ block bitmaps ──▶ one verdict a group
-//!                                                   │
-//!                       used_extents: boot block, groups, tail ◀┘
+//! stored bitmaps, those in the log, inodes ─────────┤ joined where unclean
+//!                                                   ▼
+//!                           used_extents: boot block, groups, tail
 //! ```
+//!
+//! [`Filesystem::metadata`] tells the metadata apart, and [`scramble`] takes the
+//! names out of it; [`recover`] shows the disk after the replay.
 //!
 //! ```
 //! use ext_blocks::{Detected, Error, Options, detect};
@@ -65,7 +73,7 @@ mod claims;
 mod cut;
 pub mod damage;
 mod detect;
-mod droppable;
+pub mod droppable;
 pub mod error;
 mod feature;
 mod filesystem;
@@ -81,10 +89,10 @@ mod metadata;
 pub mod mmp;
 mod moment;
 mod never_used;
-mod recover;
+pub mod recover;
 mod roles;
 mod runs;
-mod scramble;
+pub mod scramble;
 mod superblock;
 mod survey;
 pub mod trust;
@@ -95,12 +103,9 @@ mod walk;
 pub use backup::SuperblockAt;
 pub use damage::Damage;
 pub use detect::detect;
-pub use droppable::{Droppable, Dropped};
 pub use error::Error;
 pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail};
 pub use metadata::Metadata;
 pub use moment::Moment;
-pub use recover::{CannotRecover, Recovered};
-pub use scramble::{CannotScramble, ScrambleKey, ScrambleReport, Scrambled, Unindexed};
 pub use trust::{Distrust, Trust, Unclean};
 pub use used::UsedExtents;

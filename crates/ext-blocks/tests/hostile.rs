@@ -17,9 +17,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use blockio::{Extent, ExtentKind, ReadAt};
-use ext_blocks::{
-    Content, Detected, Droppable, Error, Filesystem, Options, ScrambleKey, Trust, detect,
-};
+use ext_blocks::droppable::Droppable;
+use ext_blocks::scramble::ScrambleKey;
+use ext_blocks::{Content, Detected, Error, Filesystem, Options, Trust, detect};
 use fixtures::hostile::{self, Field, Patches, Subject};
 use fixtures::{E2fs, SplitMix};
 

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use blockio::{Extent, ExtentKind, ReadAt, random_bytes};
 use ext_blocks::damage::Finding;
+use ext_blocks::droppable::Dropped;
+use ext_blocks::recover::Recovered;
+use ext_blocks::scramble::{ScrambleKey, Scrambled};
 use ext_blocks::{
-    Content, Damage, Detected, Dropped, Filesystem, Metadata, Recovered, ScrambleKey, Scrambled,
-    SuperblockAt, Tail, Trust, Unclean,
+    Content, Damage, Detected, Filesystem, Metadata, SuperblockAt, Tail, Trust, Unclean,
 };
 
 use crate::args::{ContentArg, FilesystemArgs, TailArg};

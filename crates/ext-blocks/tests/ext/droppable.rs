@@ -1,7 +1,8 @@
 //! What may be left out of a clean filesystem.
 
+use ext_blocks::Options;
 use ext_blocks::damage::{InodeDamage, NotDropped, WalkDamage};
-use ext_blocks::{Droppable, Options};
+use ext_blocks::droppable::Droppable;
 
 use crate::image::{Image, SB, base, open};
 use crate::metadata::{DIRECTORY, EXTENTS, FILE, i_block, inode, make, node, root};

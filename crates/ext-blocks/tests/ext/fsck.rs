@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use blockio::ExtentKind;
-use ext_blocks::{Droppable, Options};
+use ext_blocks::Options;
+use ext_blocks::droppable::Droppable;
 use fixtures::{E2fs, SplitMix};
 
 use crate::image::open;

@@ -4,8 +4,9 @@ mod writer;
 
 use blockio::ExtentKind;
 use ext_blocks::damage::{Finding, LogDamage};
+use ext_blocks::recover::CannotRecover;
 use ext_blocks::trust::{JournalFault, LogState};
-use ext_blocks::{CannotRecover, Detected, Distrust, Options, Trust, detect};
+use ext_blocks::{Detected, Distrust, Options, Trust, detect};
 
 use crate::image::{Image, METADATA_CSUM, SB, blocks, damaged, distrusted, open, used};
 use crate::journal::seal;

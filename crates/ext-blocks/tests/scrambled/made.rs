@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use blockio::{Extent, ExtentKind, ReadAt};
-use ext_blocks::{Detected, Filesystem, Options, ScrambleKey, ScrambleReport, detect};
+use ext_blocks::scramble::{ScrambleKey, ScrambleReport};
+use ext_blocks::{Detected, Filesystem, Options, detect};
 use fixtures::E2fs;
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use ext_blocks::Unindexed;
+use ext_blocks::scramble::Unindexed;
 use fixtures::E2fs;
 
 use crate::made::{Made, SECRETS, Shown, holds, metadata_bytes, scramble};

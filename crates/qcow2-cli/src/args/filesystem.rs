@@ -1,7 +1,8 @@
 //! Which filesystem is looked for, and what of it counts.
 
 use clap::Args;
-use ext_blocks::{Droppable, SuperblockAt};
+use ext_blocks::SuperblockAt;
+use ext_blocks::droppable::Droppable;
 
 use super::choice::{ContentArg, DropArg, TailArg, parse_block_size};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use ext_blocks::{ScrambleReport, Unindexed};
+use ext_blocks::scramble::{ScrambleReport, Unindexed};
 use serde::Serialize;
 
 /// What was done to names.
