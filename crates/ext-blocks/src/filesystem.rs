@@ -54,7 +54,7 @@ pub enum Tail {
     Drop,
 }
 
-/// What [`detect`] found.
+/// What [`detect`](crate::detect) found.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,

@@ -1,9 +1,10 @@
 //! A filesystem whose names tell nothing: for metadata that is shown to others.
 //!
-//! [`scramble`] makes a view of a filesystem in which names of files and of
-//! attributes, targets of links, the label and the last mount point are
-//! replaced by others of the same length, in a way that only a key can undo,
-//! and in which no rest of an old one is left in any block of metadata. All
+//! [`Filesystem::scrambled`](crate::Filesystem::scrambled) makes a view of a
+//! filesystem in which names of files and of attributes, targets of links, the
+//! label and the last mount point are replaced by others of the same length, in a
+//! way that only a key can undo, and in which no rest of an old one is left in any
+//! block of metadata. All
 //! else stays: checksums that were right are right, those that were wrong are
 //! wrong in the same bits, and e2fsck finds what it found before.
 //!
