@@ -62,7 +62,7 @@ const TASKS: &[Task] = &[
         run: oracle::run,
         help: [
             "--corpus DIR [--bin PROGRAM] [--fraction 1/6] [--pack-args \"…\"] [--require]",
-            "hold every ext image of a folder against qemu-img and e2fsprogs",
+            "hold every image of a folder against qemu-img and e2fsprogs, or its manifest",
         ],
     },
     Task {

@@ -1,4 +1,8 @@
-//! A folder of ext images, most of them damaged, each through the program.
+//! A folder of images, many of them damaged, each through the program: of ext
+//! filesystems, or qcow2 images with a manifest.
+
+mod metadata;
+mod qcow2;
 
 use std::fs::{self, File};
 use std::io;
@@ -8,6 +12,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use crate::arguments::Arguments;
+use crate::program::Program;
 use crate::roundtrip::{Bench, DONE, DONE_UNCLEAN, Files, Report};
 use crate::{Failure, TaskResult};
 
@@ -15,16 +20,21 @@ use crate::{Failure, TaskResult};
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).expect("two");
 
 /// Ways to pack an image.
-const VARIANTS: [(&str, &[&str]); 9] = [
-    ("default", &[]),
-    ("512", &["--cluster-size", "512"]),
-    ("4K", &["--cluster-size", "4K"]),
-    ("2M", &["--cluster-size", "2M"]),
-    ("v2", &["--compat", "0.10"]),
-    ("zlib", &["--compress", "zlib"]),
-    ("zlib 2M", &["--compress", "zlib:6", "--cluster-size", "2M"]),
+const VARIANTS: [(&str, Proof, &[&str]); 11] = [
+    ("default", Proof::RoundTrip, &[]),
+    ("512", Proof::RoundTrip, &["--cluster-size", "512"]),
+    ("4K", Proof::RoundTrip, &["--cluster-size", "4K"]),
+    ("2M", Proof::RoundTrip, &["--cluster-size", "2M"]),
+    ("v2", Proof::RoundTrip, &["--compat", "0.10"]),
+    ("zlib", Proof::RoundTrip, &["--compress", "zlib"]),
+    (
+        "zlib 2M",
+        Proof::RoundTrip,
+        &["--compress", "zlib:6", "--cluster-size", "2M"],
+    ),
     (
         "zlib 4K",
+        Proof::RoundTrip,
         &[
             "--compress=zlib",
             "--deflate-window=4k",
@@ -32,8 +42,29 @@ const VARIANTS: [(&str, &[&str]); 9] = [
             "--refcount-bits=4",
         ],
     ),
-    ("zstd", &["--compress", "zstd"]),
+    ("zstd", Proof::RoundTrip, &["--compress", "zstd"]),
+    (
+        "metadata",
+        Proof::Metadata,
+        &["--content", "metadata", "-c", "zlib"],
+    ),
+    (
+        "scrambled",
+        Proof::Scrambled,
+        &["--content", "metadata", "--scramble-names"],
+    ),
 ];
+
+/// What an image has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// Every used byte, and no free one.
+    RoundTrip,
+    /// The metadata: e2fsck says the same of it.
+    Metadata,
+    /// The metadata, no worse than it was, and without its names.
+    Scrambled,
+}
 
 /// Images that need an option more to pass, each with the reason.
 const WITH_OPTION: [(&str, &str, &str); 1] = [(
@@ -46,6 +77,7 @@ const WITH_OPTION: [(&str, &str, &str); 1] = [(
 struct Job {
     path: PathBuf,
     variant: &'static str,
+    proof: Proof,
     arguments: Vec<String>,
 }
 
@@ -66,6 +98,9 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
         }
         println!("SKIPPED: {text}");
         return Ok(());
+    }
+    if corpus.join("manifest.tsv").is_file() {
+        return qcow2::run(&corpus, &Program::at_or_built(program)?);
     }
     let Some(bench) = Bench::require(program)? else {
         return Ok(());
@@ -113,14 +148,18 @@ fn images(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// Each image in each variant; of these, one in `part`, in turn for the variants.
 fn jobs(images: &[PathBuf], part: usize, more: &str) -> Vec<Job> {
     let mut jobs = Vec::new();
-    for (shift, (variant, arguments)) in VARIANTS.into_iter().enumerate() {
+    for (shift, (variant, proof, arguments)) in VARIANTS.into_iter().enumerate() {
         let chosen = images.iter().skip(shift % part).step_by(part);
         let arguments = arguments.iter().copied().chain(more.split_whitespace());
         let arguments: Vec<_> = arguments.map(String::from).collect();
         jobs.extend(chosen.map(|path| Job {
             path: path.clone(),
             variant,
-            arguments: with_option(path, arguments.clone()),
+            proof,
+            arguments: match proof {
+                Proof::RoundTrip => with_option(path, arguments.clone()),
+                Proof::Metadata | Proof::Scrambled => arguments.clone(),
+            },
         }));
     }
     jobs
@@ -152,6 +191,12 @@ fn check(bench: &Bench, job: &Job) -> io::Result<Report> {
     let folder = tempfile::tempdir()?;
     let files = Files::new(folder.path());
     decompress(&job.path, &files.source)?;
+    let name = image_name(&job.path);
+    match job.proof {
+        Proof::RoundTrip => {}
+        Proof::Metadata => return metadata::plain(bench, &files, &job.arguments, &name),
+        Proof::Scrambled => return metadata::scrambled(bench, &files, &job.arguments, &name),
+    }
     let report = bench.round_trip(&files, &job.arguments)?;
     // What neither the program nor e2fsck finds fault with has no free byte.
     let lean = report.code == Some(DONE) || report.sound;
@@ -176,10 +221,10 @@ fn print(name: &str, report: io::Result<Report>) -> bool {
         Ok(report) => (report.code, report.problems),
         Err(error) => (None, vec![error.to_string()]),
     };
-    let unclean = if code == Some(DONE_UNCLEAN) {
-        " (unclean)"
-    } else {
-        ""
+    let unclean = match code {
+        Some(DONE_UNCLEAN) => " (unclean)",
+        Some(metadata::REFUSED) => " (refused)",
+        _ => "",
     };
     if problems.is_empty() {
         println!("ok   {name}{unclean}");

@@ -37,7 +37,7 @@ pub(crate) struct Files {
     /// What the program restores.
     pub(crate) restored: PathBuf,
     /// What qemu-img makes of the image.
-    converted: PathBuf,
+    pub(crate) converted: PathBuf,
 }
 
 /// What came of a round trip.
@@ -84,12 +84,13 @@ impl Report {
         self
     }
 
-    fn problem(&mut self, text: impl Into<String>) {
+    /// Adds a problem.
+    pub(crate) fn problem(&mut self, text: impl Into<String>) {
         self.problems.push(text.into());
     }
 
     /// Adds a problem where `outcome` is no success.
-    fn expect(&mut self, what: &str, outcome: &Outcome) -> bool {
+    pub(crate) fn expect(&mut self, what: &str, outcome: &Outcome) -> bool {
         if !outcome.success() {
             let code = outcome.code;
             self.problem(format!(
@@ -135,13 +136,7 @@ impl Bench {
             report.expect("pack", &packed);
             return Ok(report);
         }
-        report.expect("qemu-img check", &self.qemu.check(&files.image)?);
-        if let Err(error) = self.qemu.unpack(&files.image, &files.converted) {
-            report.problem(error.to_string());
-            return Ok(report);
-        }
-        let unpacked = self.program.unpack(&[], &files.image, &files.restored)?;
-        if !report.expect("unpack", &unpacked) {
+        if !self.restore(files, &mut report)? {
             return Ok(report);
         }
         self.compare_bytes(files, &mut report)?;
@@ -158,10 +153,18 @@ impl Bench {
         Ok(report)
     }
 
-    /// The restored disk has the length of the source, agrees with qemu-img,
-    /// has every used byte, and otherwise nothing but the source's bytes and
-    /// zeros.
-    fn compare_bytes(&self, files: &Files, report: &mut Report) -> io::Result<()> {
+    /// Whether the image is sound and can be restored in two ways; the disks have
+    /// the length of the source and agree.
+    pub(crate) fn restore(&self, files: &Files, report: &mut Report) -> io::Result<bool> {
+        report.expect("qemu-img check", &self.qemu.check(&files.image)?);
+        if let Err(error) = self.qemu.unpack(&files.image, &files.converted) {
+            report.problem(error.to_string());
+            return Ok(false);
+        }
+        let unpacked = self.program.unpack(&[], &files.image, &files.restored)?;
+        if !report.expect("unpack", &unpacked) {
+            return Ok(false);
+        }
         let (source, restored) = (length(&files.source)?, length(&files.restored)?);
         if source != restored {
             report.problem(format!("{restored} bytes were restored, {source} packed"));
@@ -175,6 +178,12 @@ impl Bench {
         if let Some(at) = first_difference(&files.restored, &files.converted)? {
             report.problem(format!("unpack differs from qemu-img convert at {at:#x}"));
         }
+        Ok(true)
+    }
+
+    /// The restored disk has every used byte, and otherwise nothing but the
+    /// source's bytes and zeros.
+    fn compare_bytes(&self, files: &Files, report: &mut Report) -> io::Result<()> {
         let usage = self.e2fs.usage(&files.source)?;
         let difference = compare(&files.source, &files.restored, usage.as_ref())?;
         if difference.lost > 0 {
@@ -213,7 +222,7 @@ fn length(path: &Path) -> io::Result<u64> {
 }
 
 /// Whether e2fsck said the same twice; else that is a problem.
-fn same_words(flags: &str, one: &Outcome, other: &Outcome, report: &mut Report) -> bool {
+pub(crate) fn same_words(flags: &str, one: &Outcome, other: &Outcome, report: &mut Report) -> bool {
     if one != other {
         let first = first_other_line(one, other);
         report.problem(format!("e2fsck {flags} differs: {first}"));

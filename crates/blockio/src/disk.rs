@@ -40,6 +40,11 @@ impl Disk {
             path,
         )?;
         let file = File::open(path).map_err(Error::io(path, "opened"))?;
+        Self::of(file, path)
+    }
+
+    /// What is open as `file`, and was found at `path`.
+    pub(crate) fn of(file: File, path: &Path) -> Result<Self, Error> {
         let metadata = file.metadata().map_err(Error::io(path, "examined"))?;
         check_type(&metadata, path)?;
         let is_device = metadata.file_type().is_block_device();

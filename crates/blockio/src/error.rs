@@ -37,6 +37,14 @@ pub enum Error {
         /// The path of the output.
         path: PathBuf,
     },
+    /// Something that must lie beneath a folder does not.
+    #[error("{} does not lie beneath {}", path.display(), folder.display())]
+    Outside {
+        /// The path, the folder in front.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A device ends before what must be stored on it.
     #[error("{} is too small: it holds {device_bytes} bytes, {needed_bytes} are needed", path.display())]
     TooSmall {
@@ -107,7 +115,8 @@ impl Error {
             | Self::InUse { .. }
             | Self::SameFile { .. }
             | Self::Unfreezable { .. }
-            | Self::Thawed { .. } => ErrorKind::Refused,
+            | Self::Thawed { .. }
+            | Self::Outside { .. } => ErrorKind::Refused,
             Self::TooSmall { .. } => ErrorKind::Limit,
             Self::Abandoned { .. } => ErrorKind::Interrupted,
             Self::Io { .. } => ErrorKind::Io,

@@ -5,11 +5,11 @@
 //! [`Extent`]s that tile it. This crate is also the only one of the workspace
 //! that makes system calls.
 //!
-//! - [`Disk`] is a file or block device to read, and [`in_use`] tells who else
-//!   uses it. [`Direct`] reads it past the page cache, [`Salvage`] although it
+//! - [`Disk`] is a file or block device to read, [`open_beneath`] opens one that
+//!   a file names, and [`in_use`] tells who else uses it. [`Direct`] reads it past the page cache, [`Salvage`] although it
 //!   fails, and [`Freeze`] keeps a mounted filesystem as it is meanwhile.
 //! - [`Target`] is an output that appears whole or not at all;
-//!   [`StreamTarget`] writes to a pipe.
+//!   [`StreamTarget`] writes to a pipe, [`OnlyChanged`] writes what differs.
 //! - [`MemoryDisk`] is a disk in memory, [`Spool`] one in a file without a name.
 //!
 //! ```no_run
@@ -34,6 +34,8 @@
 //! ```
 
 mod access;
+mod beneath;
+mod cursor;
 mod direct;
 mod disk;
 mod error;
@@ -42,8 +44,10 @@ pub mod freeze;
 mod identity;
 pub mod in_use;
 mod memory;
+mod only_changed;
 mod random;
 pub mod salvage;
+mod space;
 mod spool;
 mod stream;
 mod sysfs;
@@ -52,6 +56,8 @@ mod uncached;
 mod zero;
 
 pub use access::{ReadAt, Reflink, Store, WriteAt, len_u64};
+pub use beneath::open_beneath;
+pub use cursor::Cursor;
 pub use direct::Direct;
 pub use disk::Disk;
 pub use error::{Error, ErrorKind};
@@ -59,8 +65,10 @@ pub use extent::{Extent, ExtentKind, Merge, tiles};
 pub use freeze::{Freeze, FreezeOptions};
 pub use identity::{Identity, Stamp};
 pub use memory::MemoryDisk;
+pub use only_changed::OnlyChanged;
 pub use random::random_bytes;
 pub use salvage::Salvage;
+pub use space::free_bytes;
 pub use spool::Spool;
 pub use stream::StreamTarget;
 pub use target::{Target, TargetOptions, abandon_all};

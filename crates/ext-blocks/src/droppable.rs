@@ -10,15 +10,11 @@ use crate::group::GroupReader;
 use crate::inode_tables::Scan;
 use crate::journal::Journal;
 use crate::metadata::Ground;
-use crate::runs::{BlockRun, Full, RunCollector, WideCollector, subtract};
+use crate::runs::{BlockRun, Full, RunCollector, WIDE_RUNS_MAX, WideCollector, subtract};
 use crate::walk::{Holds, Reference, Stop, walk};
 
 /// Most separate runs that may be dropped: 16 MiB. Over it, none is.
 const CANDIDATES_MAX: usize = 1 << 20;
-
-/// Most separate runs of other blocks that are known: 32 MiB, twice that while
-/// they grow. Over it, what lies between them is not dropped either.
-const OTHERS_MAX: usize = 1 << 21;
 
 /// What may be left out of the used blocks of a clean filesystem.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +53,7 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
     what: Droppable,
 ) -> Result<Result<Dropped, NotDropped>, Error> {
     let mut candidates = RunCollector::new(CANDIDATES_MAX);
-    let mut others = WideCollector::new(OTHERS_MAX);
+    let mut others = WideCollector::new(WIDE_RUNS_MAX);
     placed(disk, ground, &mut others)?;
     let mut taken: Result<(), Full> = Ok(());
     let journal = ground.roles.journal;

@@ -1,10 +1,14 @@
 //! Sizes and places that follow from the superblock alone.
 
+mod base;
+
 use crate::admission::check_sizes;
 use crate::feature::{Compat, Incompat, RoCompat};
 use crate::runs::BlockRun;
 use crate::superblock::Superblock;
 use crate::trust::{Allowed, Distrust};
+
+pub(crate) use base::BaseBlock;
 
 /// Most block groups accepted: one byte of memory each. 32 TiB of 1 KiB blocks
 /// or 512 TiB of 4 KiB blocks.
@@ -337,13 +341,6 @@ impl Geometry {
     pub(crate) fn bytes_past_end(&self, group: u32) -> u64 {
         let blocks = self.blocks_of(group).count();
         self.byte_of(blocks.next_multiple_of(1 << self.ratio_bits) - blocks)
-    }
-
-    /// The block of the superblock in `group`, the first or a copy.
-    pub(crate) fn superblock_in(&self, group: u32) -> Option<u64> {
-        let group = u64::from(group);
-        let block = self.first_block(group).max(self.superblock_block());
-        (self.has_superblock(group) && block < self.block_count).then_some(block)
     }
 
     /// Whether `group` holds a superblock.

@@ -75,7 +75,7 @@ pub(crate) struct Descriptor {
 
 impl Descriptor {
     /// The descriptor of `group`, stored as `bytes`.
-    fn decode(bytes: &[u8], group: u32, checksums: &Checksums) -> Self {
+    pub(crate) fn decode(bytes: &[u8], group: u32, checksums: &Checksums) -> Self {
         // The upper halves are there with the 64bit feature alone, and zero
         // behind the end of the others.
         let wide = bytes.len() > LOW_BYTES;

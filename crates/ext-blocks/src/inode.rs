@@ -77,9 +77,12 @@ impl Inode {
         }
     }
 
-    /// The same inode with another map.
-    pub(crate) fn with_map(self, i_block: [u8; I_BLOCK_BYTES]) -> Self {
-        Self { i_block, ..self }
+    /// An inode of which nothing but the map is known.
+    pub(crate) fn with_map(number: u32, i_block: [u8; I_BLOCK_BYTES], geometry: &Geometry) -> Self {
+        Self {
+            i_block,
+            ..Self::decode(&[], number, geometry)
+        }
     }
 
     const fn file_type(&self) -> u16 {
@@ -121,9 +124,8 @@ impl Inode {
         }
     }
 
-    /// Whether `i_block` is the target of the link. The kernel goes by the
-    /// size, e2fsprogs by what is stored: a link is fast where either may say
-    /// so of a sane one.
+    /// Whether `i_block` is the target of the link, as e2fsprogs tells it: by
+    /// what is stored, and where that may be either, by the size.
     fn is_fast_symlink(&self) -> bool {
         let fits = self.i_size < 60;
         if self.i_file_acl == 0 {

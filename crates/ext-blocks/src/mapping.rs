@@ -2,6 +2,8 @@
 //! hold its contents, and which the map itself. This is the only walk over
 //! maps there is.
 
+mod extents;
+
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -13,28 +15,18 @@ use crate::geometry::to_index;
 use crate::group::Layout;
 use crate::inode::{I_BLOCK_BYTES, Inode};
 use crate::runs::BlockRun;
-use crate::superblock::{join, u16_at, u32_at};
+use crate::superblock::u32_at;
 
 /// Nodes that are remembered, so that none is read twice: 28 MiB while the set
 /// grows. That is the map of 7 TiB by indirect blocks of 4 KiB. Behind it, as
 /// many nodes are read as the filesystem has blocks.
 const NODES_MAX: usize = 7 << 18;
 
-/// `eh_magic`.
-const EXTENT_MAGIC: u16 = 0xf30a;
-
-/// Size of the header of a node, and of each of its entries, in bytes.
-const EXTENT_BYTES: usize = 12;
-
 /// Deepest extent tree the kernel makes.
 const DEPTH_MAX: u16 = 5;
 
 /// Deepest extent tree that is looked at. e2fsck sets no limit.
 const DEPTH_READ_MAX: u16 = 31;
-
-/// Longest initialised extent, in blocks; a longer one is unwritten and this
-/// much shorter.
-const EXTENT_BLOCKS_MAX: u16 = 0x8000;
 
 /// The logical blocks an extent tree can name.
 const LOGICAL_BLOCKS: Range<u64> = 0..1 << 32;
@@ -86,7 +78,7 @@ impl MapForm {
 
     /// What the bytes of `inode` look like.
     pub(crate) fn looks(inode: &Inode) -> Self {
-        if u16_at(&inode.i_block, 0) == EXTENT_MAGIC {
+        if extents::looks_like_node(&inode.i_block) {
             Self::Extents
         } else {
             Self::Pointers
@@ -176,14 +168,14 @@ where
     E: From<Error>,
 {
     fn extents(&mut self) -> Result<(), E> {
-        let depth = u16_at(&self.inode.i_block, 6);
+        let depth = extents::depth_of(&self.inode.i_block);
         let root = Node {
             block: 0,
             depth,
             logical: LOGICAL_BLOCKS,
         };
         let bytes = self.inode.i_block;
-        let is_root = is_extent_node(&bytes, &root);
+        let is_root = extents::is_node(&bytes, depth);
         if depth > DEPTH_MAX || !is_root {
             self.damage(InodeDamage::ExtentTree { block: 0 })?;
         }
@@ -197,7 +189,7 @@ where
                 continue;
             }
             let damage = InodeDamage::ExtentTree { block: node.block };
-            if !is_extent_node(&bytes, &node) {
+            if !extents::is_node(&bytes, node.depth) {
                 self.damage(damage)?;
                 continue;
             }
@@ -214,13 +206,13 @@ where
         let siblings = self.unread.len();
         let mut in_order = true;
         let mut next = node.logical.start;
-        let mut entries = extent_entries(bytes).peekable();
+        let mut entries = extents::entries(bytes).peekable();
         while let Some(entry) = entries.next() {
-            let logical = u64::from(u32_at(entry, 0));
-            let extent = (node.depth == 0).then(|| extent(entry));
+            let logical = extents::logical(entry);
+            let extent = (node.depth == 0).then(|| extents::extent(entry));
             let end = match (&extent, entries.peek()) {
                 (Some((run, _)), _) => logical.saturating_add(run.count()),
-                (None, Some(following)) => u64::from(u32_at(following, 0)),
+                (None, Some(following)) => extents::logical(following),
                 (None, None) => node.logical.end,
             };
             let fits = next <= logical && logical < end && end <= node.logical.end;
@@ -232,7 +224,7 @@ where
             match extent {
                 Some((run, unwritten)) => self.blocks(logical, run, unwritten)?,
                 None => self.unread.push(Node {
-                    block: join(u32_at(entry, 4), u32::from(u16_at(entry, 8))),
+                    block: extents::child(entry),
                     depth: node.depth.saturating_sub(1),
                     logical: logical..end,
                 }),
@@ -244,17 +236,11 @@ where
 
     /// Whether the checksum of a block of the extent tree is right.
     fn extent_block_verifies(&self, bytes: &[u8]) -> bool {
-        let max = usize::from(u16_at(bytes, 4));
-        let end = max.saturating_add(1).saturating_mul(EXTENT_BYTES);
-        let covered = bytes.get(..end).unwrap_or_default();
-        let Inode {
-            number,
-            i_generation,
-            ..
-        } = *self.inode;
+        let (covered, stored) = extents::covered(bytes);
+        let (number, generation) = (self.inode.number, self.inode.i_generation);
         let checksums = &self.mapper.layout.checksums;
-        let computed = checksums.extent_block(number, i_generation, covered);
-        computed.is_none_or(|computed| computed == u32_at(bytes, end))
+        let computed = checksums.extent_block(number, generation, covered);
+        computed.is_none_or(|computed| computed == stored)
     }
 
     fn pointers(&mut self) -> Result<(), E> {
@@ -403,35 +389,6 @@ where
     fn damage(&mut self, damage: InodeDamage) -> Result<(), E> {
         (self.visit)(Item::Damage(damage))
     }
-}
-
-/// Whether `bytes` are `node` of an extent tree, as far as its header tells.
-fn is_extent_node(bytes: &[u8], node: &Node) -> bool {
-    let entries = u16_at(bytes, 2);
-    let max = u16_at(bytes, 4);
-    // The header takes the room of one entry.
-    let room = (bytes.len() / EXTENT_BYTES).saturating_sub(1);
-    u16_at(bytes, 0) == EXTENT_MAGIC
-        && entries <= max
-        && usize::from(max) <= room
-        && u16_at(bytes, 6) == node.depth
-}
-
-/// The entries of the node of an extent tree in `bytes`.
-fn extent_entries(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let entries = usize::from(u16_at(bytes, 2));
-    bytes.chunks_exact(EXTENT_BYTES).skip(1).take(entries)
-}
-
-/// The blocks of an entry of a leaf, and whether they are unwritten.
-fn extent(entry: &[u8]) -> (BlockRun, bool) {
-    let start = join(u32_at(entry, 8), u32::from(u16_at(entry, 6)));
-    let length = u16_at(entry, 4);
-    let unwritten = length
-        .checked_sub(EXTENT_BLOCKS_MAX)
-        .filter(|length| *length > 0);
-    let count = u64::from(unwritten.unwrap_or(length));
-    (BlockRun::new(start, count), unwritten.is_some())
 }
 
 const _: () = assert!(I_BLOCK_BYTES == 4 * (DIRECT_POINTERS + 3));

@@ -17,12 +17,8 @@ use crate::journal::Overlay;
 use crate::mapping::{Item, MapForm, Mapper};
 use crate::never_used::{Named, NeverUsed};
 use crate::roles::Roles;
-use crate::runs::{BlockRun, WideCollector, subtract};
+use crate::runs::{BlockRun, WIDE_RUNS_MAX, WideCollector, subtract};
 use crate::superblock::{Superblock, read_superblock};
-
-/// Most separate runs of metadata that are kept: 32 MiB, twice that while they
-/// grow. Over it, what lies between them is kept, too.
-const RUNS_MAX: usize = 1 << 21;
 
 /// The blocks of a filesystem that hold metadata.
 #[derive(Debug)]
@@ -109,7 +105,7 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
     overlay: &Overlay<'_, R>,
     ground: &Ground,
 ) -> Result<Metadata, Error> {
-    let mut selected = WideCollector::new(RUNS_MAX);
+    let mut selected = WideCollector::new(WIDE_RUNS_MAX);
     let mut damage = Damage::default();
     select(overlay.disk(), ground, &mut selected, &mut damage)?;
     if overlay.log().is_some()
@@ -127,7 +123,7 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
 }
 
 /// Adds to `selected` the metadata of the filesystem on `disk`.
-pub(crate) fn select<R: ReadAt + ?Sized>(
+fn select<R: ReadAt + ?Sized>(
     disk: &R,
     ground: &Ground,
     selected: &mut WideCollector,
@@ -142,7 +138,7 @@ pub(crate) fn select<R: ReadAt + ?Sized>(
         damage.push(Finding::Descriptor { group });
     }
     Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Whole)?;
-    // What is damaged by these is nothing, or it was found already.
+    // e2fsck may take the copies, and finds what is wrong there by itself.
     if let Some(geometry) = layout.geometry.with_copied_descriptors() {
         let layout = Layout {
             geometry,
@@ -197,6 +193,14 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
         }
         for inode in self.roles.named_inodes() {
             self.never_used.name(inode);
+        }
+        if let Some(i_block) = self.roles.journal_map {
+            // e2fsck takes this map where the journal's inode is damaged.
+            let copy = Inode::with_map(self.roles.journal, i_block, &self.layout.geometry);
+            self.map(&copy, MapForm::looks(&copy), true, &mut None)?;
+            // The inode has the same map, which is not to be taken for one
+            // that repeats.
+            self.whole = Mapper::new(self.disk, self.layout);
         }
         let mut tables = InodeTables::new(self.disk, self.layout, groups, scan);
         tables.walk(&mut |met| self.met(&met))?;
@@ -256,13 +260,6 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
         let mut first = damage;
         self.attributes(inode, &mut first);
         self.contents(inode, &mut first)?;
-        if inode.number == self.roles.journal
-            && let Some(i_block) = self.roles.journal_map
-        {
-            // e2fsck takes the copy where the inode is damaged.
-            let copy = inode.clone().with_map(i_block);
-            self.map(&copy, MapForm::looks(&copy), true, &mut None)?;
-        }
         // What was never used may be anything.
         if let Some(damage) = first.filter(|_| held) {
             let inode = inode.number;

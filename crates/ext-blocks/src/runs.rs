@@ -47,6 +47,10 @@ const BATCH: usize = 1 << 16;
 /// filesystems have none.
 const OVERLAPS_MAX: usize = 1 << 12;
 
+/// Most separate runs in a [`WideCollector`], so that they and a batch are
+/// 32 MiB, and half as much again while they grow.
+pub(crate) const WIDE_RUNS_MAX: usize = 30 << 16;
+
 /// A set holds more separate runs than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;

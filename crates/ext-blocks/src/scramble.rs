@@ -28,6 +28,7 @@ mod names;
 mod pass;
 mod patches;
 mod report;
+mod text;
 
 use std::io;
 use std::ops::Range;
@@ -37,7 +38,7 @@ use blockio::{Extent, ExtentKind, Merge, ReadAt};
 use crate::damage::Damage;
 use crate::error::Error;
 use crate::metadata::{Ground, Metadata};
-use crate::runs::{BlockRun, RunSet};
+use crate::runs::BlockRun;
 use crate::trust::Distrust;
 use names::Names;
 pub(crate) use pass::Halt;
@@ -56,8 +57,6 @@ pub struct Scrambled<'d, R: ?Sized> {
     disk: &'d R,
     metadata: Metadata,
     patches: Patches,
-    /// Blocks that hold no names, and are as they were.
-    plain: RunSet,
     report: ScrambleReport,
 }
 
@@ -83,13 +82,12 @@ pub(crate) fn scramble<'d, R: ReadAt + ?Sized>(
     metadata: Metadata,
     key: &ScrambleKey,
 ) -> Result<Scrambled<'d, R>, Halt> {
-    let passed = pass::run(disk, ground, &metadata.runs, &Names::new(key))?;
+    let (patches, report) = pass::run(disk, ground, &metadata.runs, &Names::new(key))?;
     Ok(Scrambled {
         disk,
         metadata,
-        patches: passed.patches,
-        plain: passed.plain,
-        report: passed.report,
+        patches,
+        report,
     })
 }
 
@@ -111,7 +109,7 @@ impl<R: ReadAt + ?Sized> Scrambled<'_, R> {
     /// They tile the disk.
     pub fn extents(&self) -> impl Iterator<Item = Result<Extent, Error>> {
         let runs = self.metadata.runs.iter().flat_map(|run| Shown {
-            scrambled: self,
+            patches: &self.patches,
             within: *run,
         });
         let ranges = runs.map(|run| Ok(self.metadata.bytes_of(run?)));
@@ -130,29 +128,19 @@ impl<R: ReadAt + ?Sized> Scrambled<'_, R> {
         );
         Merge::new(extents)
     }
-
-    /// The first blocks of `within` that hold no names.
-    fn next_shown(&self, within: BlockRun) -> Result<Option<BlockRun>, Error> {
-        let scrambled = self.patches.next_run(within).map_err(Error::Spool)?;
-        let runs = self.plain.runs();
-        let first = runs.partition_point(|run| run.end <= within.start);
-        let plain = runs.get(first).map(|run| run.intersection(within));
-        let plain = plain.filter(|run| !run.is_empty());
-        Ok(scrambled.into_iter().chain(plain).min())
-    }
 }
 
 /// The blocks of a run that hold no names.
-struct Shown<'s, 'd, R: ?Sized> {
-    scrambled: &'s Scrambled<'d, R>,
+struct Shown<'s> {
+    patches: &'s Patches,
     within: BlockRun,
 }
 
-impl<R: ReadAt + ?Sized> Iterator for Shown<'_, '_, R> {
+impl Iterator for Shown<'_> {
     type Item = Result<BlockRun, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.scrambled.next_shown(self.within).transpose()?;
+        let next = self.patches.next_shown(self.within).transpose()?;
         self.within.start = next.as_ref().map_or(self.within.end, |run| run.end);
         Some(next)
     }

@@ -10,11 +10,7 @@ use crate::inode::Inode;
 use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan, first_unusable};
 use crate::mapping::{Item, MapForm, Mapper};
 use crate::roles::Roles;
-use crate::runs::{BlockRun, WideCollector};
-
-/// Most separate runs of blocks that are kept: 32 MiB, twice that while they
-/// grow. Over it, what lies between them counts as referred to.
-const RUNS_MAX: usize = 1 << 21;
+use crate::runs::{BlockRun, WIDE_RUNS_MAX, WideCollector};
 
 /// Why a walk ended early.
 #[derive(Debug)]
@@ -54,7 +50,7 @@ pub(crate) fn used_by_inodes<R: ReadAt + ?Sized>(
     roles: &Roles,
     scan: Scan,
 ) -> Result<Result<Vec<BlockRun>, WalkDamage>, Error> {
-    let mut used = WideCollector::new(RUNS_MAX);
+    let mut used = WideCollector::new(WIDE_RUNS_MAX);
     let walked = walk(disk, layout, roles, scan, &mut |reference| {
         used.insert(reference.run);
         Ok(())
@@ -172,3 +168,6 @@ fn stop(inode: &Inode, damage: InodeDamage) -> Stop {
     let inode = inode.number;
     Stop::Damage(WalkDamage::Inode { inode, damage })
 }
+
+#[cfg(test)]
+mod tests;

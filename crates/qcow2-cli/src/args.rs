@@ -3,7 +3,7 @@
 mod choice;
 mod filesystem;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
-    BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat,
-    ReflinkArg, TailArg,
+    BackingFormatArg, BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg,
+    OutputFormat, ReferencesArg, ReflinkArg, TailArg,
 };
-use choice::{parse_cluster_size, parse_refcount_bits};
+use choice::{parse_cluster_size, parse_refcount_bits, parse_size};
 pub(crate) use filesystem::FilesystemArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
@@ -30,11 +30,11 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0        done
   1        failed: nothing was left under the target's name
-           (a device, a pipe or --in-place may hold a part)
+           (a device, a pipe, --in-place and --only-... may hold a part)
   2        wrong usage
   3        done and complete, but the source is damaged or unclean in a way worth
            knowing: more was kept than needed, nothing was lost
-  4        done with --salvage, and what could not be read is zeros in the image
+  4        done with --salvage, and what could not be read is zeros
   130/143  ended by SIGINT or SIGTERM";
 
 #[derive(Debug, Subcommand)]
@@ -170,6 +170,33 @@ pub(crate) struct UnpackArgs {
     /// device, or - for the standard output
     pub(crate) target: PathBuf,
 
+    /// Restore an internal snapshot, by its ID or else its name, with its own
+    /// size, and not the disk as it is now
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) snapshot: Option<OsString>,
+
+    #[command(flatten)]
+    pub(crate) references: ReferenceArgs,
+
+    /// Take the passphrase of an encrypted image from FILE, without the line break
+    /// at its end; asked for on the terminal where not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// Restore what can be read of a damaged or failing image. What is lost is
+    /// zeros, is listed, and lets the run end with 4; with 3 if nothing is lost
+    #[arg(long)]
+    pub(crate) salvage: bool,
+
+    /// Write what was lost to FILE, as a map that GNU ddrescue reads
+    #[arg(long, value_name = "FILE", requires = "salvage")]
+    pub(crate) lost: Option<PathBuf>,
+
+    /// Refuse an image that restores to more data than this, zeros not counted:
+    /// 512M, 20G
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_output: Option<u64>,
+
     /// Replace TARGET where it exists: a file becomes exactly the disk once all
     /// of it is written, a block device is overwritten up to the disk's size
     #[arg(long)]
@@ -179,6 +206,20 @@ pub(crate) struct UnpackArgs {
     /// Not atomic: an interrupted run leaves a part of each
     #[arg(long, conflicts_with = "force")]
     pub(crate) in_place: bool,
+
+    /// Read TARGET first and write only what differs, in blocks of 4 KiB, as is
+    /// good for flash memory. An existing file or block device is written in
+    /// place, without --force; a file becomes as long as the disk. Not atomic: an
+    /// interrupted run leaves a part of each, and another run completes it
+    #[arg(long)]
+    pub(crate) only_changed: bool,
+
+    /// Put back the metadata of a filesystem: write what an image of metadata holds,
+    /// zeros included, into the existing file or block device TARGET, and leave
+    /// every other byte of it alone. Not atomic: an interrupted run leaves a part,
+    /// and another run completes it. TARGET must hold the disk and keeps its length
+    #[arg(long)]
+    pub(crate) only_allocated: bool,
 
     /// Let the disk share blocks with the image instead of copying them, on btrfs
     /// and XFS: it takes no time and no space until one of them changes, and a
@@ -200,6 +241,13 @@ pub(crate) struct UnpackArgs {
 pub(crate) struct InfoArgs {
     /// qcow2 image to read
     pub(crate) image: PathBuf,
+
+    /// Say it of the backing files too; --references says whether they are opened
+    #[arg(long)]
+    pub(crate) backing_chain: bool,
+
+    #[command(flatten)]
+    pub(crate) references: ReferenceArgs,
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -224,6 +272,37 @@ pub(crate) struct BlocksArgs {
     /// Form of the list
     #[arg(long, default_value = "human")]
     pub(crate) output: BlocksOutput,
+}
+
+/// Which other files an image may bring in.
+#[derive(Args, Debug)]
+pub(crate) struct ReferenceArgs {
+    /// Which of the files that an image names may be opened: backing files and
+    /// external data files. Never protocols or json:
+    #[arg(long, value_name = "WHICH", default_value = "refuse")]
+    pub(crate) references: ReferencesArg,
+
+    /// Backing file of IMAGE, whatever it names; given again, that of the backing
+    /// file, and so on
+    #[arg(long = "backing", value_name = "FILE")]
+    pub(crate) backing_files: Vec<PathBuf>,
+
+    /// Format of backing files where the image that has them does not say
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) backing_format: Option<BackingFormatArg>,
+
+    /// External data file of IMAGE, whatever it names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data_file: Option<PathBuf>,
+}
+
+impl ReferenceArgs {
+    /// Whether other files are asked for.
+    pub(crate) fn is_given(&self) -> bool {
+        self.references != ReferencesArg::Refuse
+            || !self.backing_files.is_empty()
+            || self.data_file.is_some()
+    }
 }
 
 /// How a long job runs and reports.
@@ -276,6 +355,11 @@ impl UnpackArgs {
     /// Whether the image comes from the standard input.
     pub(crate) fn is_from_stdin(&self) -> bool {
         is_stream(&self.image)
+    }
+
+    /// Whether an existing target is written where it is.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.in_place || self.only_changed || self.only_allocated
     }
 
     /// Whether the disk goes to the standard output.

@@ -52,6 +52,14 @@ impl Failure {
         Self::Failed(format!("{}: {message}", path.display()))
     }
 
+    /// The same, with what can be done about it.
+    pub(crate) fn with(self, remedy: &str) -> Self {
+        match self {
+            Self::Failed(message) => Self::Failed(format!("{message}; {remedy}")),
+            Self::Usage(message) => Self::Usage(format!("{message}; {remedy}")),
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) => 1,

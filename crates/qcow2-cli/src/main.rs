@@ -5,8 +5,11 @@ mod commands;
 mod failure;
 mod filesystem;
 mod kept;
+mod lost;
 mod output;
 mod progress;
+mod references;
+mod secret;
 mod signals;
 mod verify;
 

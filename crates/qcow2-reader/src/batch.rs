@@ -30,7 +30,7 @@ pub(crate) enum Stored {
     Plain { host: u64 },
     /// As plain bytes, in whole blocks that the output may share.
     Shareable { host: u64 },
-    /// At the start of the cluster that this stream gives.
+    /// At their place in the cluster that this stream gives.
     Compressed(Stream),
 }
 
@@ -38,6 +38,8 @@ pub(crate) enum Stored {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) guest: Range<u64>,
+    /// Index of the file that has them.
+    pub(crate) file: usize,
     pub(crate) stored: Stored,
 }
 
@@ -54,6 +56,7 @@ impl Segment {
         }
         let behind = Self {
             guest: at..self.guest.end,
+            file: self.file,
             stored: Stored::Plain {
                 host: host.saturating_add(kept_bytes),
             },
@@ -79,8 +82,9 @@ impl Segment {
     /// behind it, as streams that share a sector do.
     pub(crate) fn is_followed_by(&self, next: &Self) -> bool {
         match (self.stored, next.stored) {
-            (Stored::Compressed(stream), Stored::Compressed(next)) => {
-                (stream.host.0..=stream.end()).contains(&next.host.0)
+            (Stored::Compressed(stream), Stored::Compressed(next_stream)) => {
+                self.file == next.file
+                    && (stream.host.0..=stream.end()).contains(&next_stream.host.0)
             }
             _ => false,
         }
@@ -109,9 +113,11 @@ impl Batch {
     /// The blocks to share, if that is what this is: such a batch has one
     /// segment, of any length.
     pub(crate) fn shareable(&self) -> Option<Run> {
-        match self.segments.first()?.stored {
+        let segment = self.segments.first()?;
+        match segment.stored {
             Stored::Shareable { host } => Some(Run {
                 guest: self.guest.clone(),
+                file: segment.file,
                 mapping: Mapping::Data {
                     host: HostOffset(host),
                 },
@@ -147,14 +153,6 @@ impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
         }
     }
 
-    /// The same, with a batch of its own for blocks that can be shared.
-    pub(crate) fn with_shareable(runs: I, sharing: Option<&'s Sharing>) -> Self {
-        Self {
-            sharing,
-            ..Self::new(runs)
-        }
-    }
-
     /// Batches of runs in any order; what is in none of them may be anything.
     pub(crate) fn scattered(runs: I) -> Self {
         Self {
@@ -164,6 +162,11 @@ impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
             gap_bytes_end: 1,
             ahead: Vec::new(),
         }
+    }
+
+    /// The same, with a batch of its own for blocks that can be shared.
+    pub(crate) fn with_shareable(self, sharing: Option<&'s Sharing>) -> Self {
+        Self { sharing, ..self }
     }
 
     fn next_segment(&mut self) -> Option<Result<Segment, Error>> {
@@ -185,12 +188,13 @@ impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
 /// The bytes of `run`, if they are stored.
 fn stored(run: Run) -> Option<Segment> {
     let stored = match run.mapping {
-        Mapping::Unallocated | Mapping::Zero => return None,
+        Mapping::Unallocated | Mapping::Zero | Mapping::Lost => return None,
         Mapping::Data { host } => Stored::Plain { host: host.0 },
         Mapping::Compressed(stream) => Stored::Compressed(stream),
     };
     Some(Segment {
         guest: run.guest,
+        file: run.file,
         stored,
     })
 }

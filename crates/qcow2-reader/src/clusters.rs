@@ -7,71 +7,73 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blockio::{ReadAt, len_u64};
 use lru::LruCache;
-use qcow2_format::header::CompressionType;
-use qcow2_format::{ClusterBits, Header};
+use qcow2_format::ClusterBits;
 
-use crate::decompress::Decoder;
-use crate::places::{Places, Stream};
+use crate::decompress::Decoders;
+use crate::load::Source;
+use crate::places::Stream;
+use crate::stationary::Stationary;
 use crate::{Error, OpenOptions, Structure};
 
-/// The compressed clusters of an image.
+/// A stream, and the index of the file that has it.
+type Place = (usize, Stream);
+
+/// The compressed clusters of all layers.
 #[derive(Debug)]
 pub(crate) struct Clusters {
-    cluster_bits: ClusterBits,
-    compression: CompressionType,
-    /// By stream and not by guest offset: several clusters may share one.
-    cache: Mutex<LruCache<Stream, Arc<Vec<u8>>>>,
+    /// By file and stream and not by guest offset: several clusters may share one.
+    cache: Mutex<LruCache<Place, Arc<Vec<u8>>>>,
     /// What readers work with, when they are not at work.
     idle: Mutex<Vec<Bench>>,
 }
 
 /// What a reader needs to decode a stream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Bench {
-    decoder: Decoder,
+    decoders: Decoders,
     stored: Vec<u8>,
 }
 
 impl Clusters {
-    pub(crate) fn new(header: &Header, options: &OpenOptions) -> Self {
-        let cached = options.cluster_cache_bytes / header.cluster_bits.bytes();
+    /// None yet, of at most `cluster_bits`.
+    pub(crate) fn new(cluster_bits: ClusterBits, options: &OpenOptions) -> Self {
+        let cached = options.cluster_cache_bytes / cluster_bits.bytes();
         let cached = usize::try_from(cached).unwrap_or(usize::MAX);
         let mut cache = LruCache::unbounded();
         cache.resize(NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN));
         Self {
-            cluster_bits: header.cluster_bits,
-            compression: header.compression_type,
             cache: Mutex::new(cache),
             idle: Mutex::default(),
         }
     }
 
     /// Fills `bytes` with the bytes `guest`, which are in the one cluster that
-    /// `stream` gives.
-    pub(crate) fn read<S: ReadAt + ?Sized>(
+    /// `stream` of the file with index `file` gives.
+    pub(crate) fn read<S: ReadAt>(
         &self,
-        storage: &S,
-        places: &Places,
+        files: &Stationary<'_, S>,
+        file: usize,
         guest: &Range<u64>,
         stream: &Stream,
         bytes: &mut [u8],
     ) -> Result<(), Error> {
-        let decode = |cluster: &mut [u8]| self.decode(storage, places, guest, stream, cluster);
-        let cached = lock(&self.cache).get(stream).cloned();
+        let cluster_bits = stream.codec.cluster_bits;
+        let decode = |cluster: &mut [u8]| self.decode(files, file, guest, stream, cluster);
+        let cached = lock(&self.cache).get(&(file, *stream)).cloned();
         let cluster = match cached {
             Some(cluster) => cluster,
-            None if len_u64(bytes.len()) == self.cluster_bits.bytes() => return decode(bytes),
+            None if len_u64(bytes.len()) == cluster_bits.bytes() => return decode(bytes),
             None => {
-                let length = usize::try_from(self.cluster_bits.bytes()).unwrap_or(usize::MAX);
+                let length = usize::try_from(cluster_bits.bytes()).unwrap_or(usize::MAX);
                 let mut cluster = vec![0; length];
                 // Not under the lock: others go on reading what is there.
                 decode(&mut cluster)?;
                 let cluster = Arc::new(cluster);
-                lock(&self.cache).put(*stream, Arc::clone(&cluster));
+                lock(&self.cache).put((file, *stream), Arc::clone(&cluster));
                 cluster
             }
         };
-        let start = self.cluster_bits.offset_in_cluster(guest.start);
+        let start = cluster_bits.offset_in_cluster(guest.start);
         cluster.read_at(start, bytes).map_err(|source| Error::Read {
             structure: Structure::Stream,
             host: stream.host,
@@ -79,34 +81,23 @@ impl Clusters {
         })
     }
 
-    fn decode<S: ReadAt + ?Sized>(
+    fn decode<S: ReadAt>(
         &self,
-        storage: &S,
-        places: &Places,
+        files: &Stationary<'_, S>,
+        file: usize,
         guest: &Range<u64>,
         stream: &Stream,
         cluster: &mut [u8],
     ) -> Result<(), Error> {
-        let idle = lock(&self.idle).pop();
-        let mut bench = idle.unwrap_or_else(|| Bench {
-            decoder: Decoder::new(self.compression),
-            stored: Vec::new(),
-        });
+        let mut bench = lock(&self.idle).pop().unwrap_or_default();
         // At most two clusters.
         let length = usize::try_from(stream.bytes).unwrap_or(usize::MAX);
         bench.stored.resize(length, 0);
-        storage
-            .read_at(stream.host.0, &mut bench.stored)
-            .map_err(|source| Error::Read {
-                structure: Structure::Stream,
-                host: stream.host,
-                source,
-            })?;
-        let decoded = bench.decoder.decode(&bench.stored, cluster);
+        files.read(Structure::Stream, file, stream.host.0, &mut bench.stored)?;
+        let decoder = bench.decoders.of(stream.codec.compression);
+        let decoded = decoder.decode(&bench.stored, cluster);
         lock(&self.idle).push(bench);
-        decoded.map_err(|fault| {
-            stream.error(fault, guest.clone(), self.cluster_bits, places.file_bytes())
-        })
+        decoded.map_err(|fault| stream.error(fault, guest.clone(), files.file_bytes(file)))
     }
 }
 

@@ -10,7 +10,24 @@ use zstd::zstd_safe::{DCtx, find_frame_compressed_size, is_error_kind as is_kind
 
 use crate::StreamFault;
 
-/// Decodes streams of one image. Its contexts are made once and used again.
+/// The decoders of one thread, made when they are needed.
+#[derive(Debug, Default)]
+pub(crate) struct Decoders {
+    deflate: Option<Decoder>,
+    zstd: Option<Decoder>,
+}
+
+impl Decoders {
+    pub(crate) fn of(&mut self, compression: CompressionType) -> &mut Decoder {
+        let decoder = match compression {
+            CompressionType::Deflate => &mut self.deflate,
+            CompressionType::Zstd => &mut self.zstd,
+        };
+        decoder.get_or_insert_with(|| Decoder::new(compression))
+    }
+}
+
+/// Decodes streams of one kind. Its contexts are made once and used again.
 pub(crate) enum Decoder {
     Deflate(Inflater),
     Zstd(DCtx<'static>),

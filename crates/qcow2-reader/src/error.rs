@@ -1,79 +1,18 @@
 //! What can be wrong with an image, or go wrong on the way.
 
-use std::fmt;
+mod kind;
+mod parts;
+
 use std::io;
 use std::ops::Range;
 
 use qcow2_format::{GuestOffset, HostOffset};
 
-/// What sort of trouble an [`Error`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorKind {
-    /// The image breaks the format's rules, or a part of it is missing.
-    Corrupt,
-    /// The image is right, and needs something this crate cannot do.
-    Unsupported,
-    /// The image is right, and larger than this crate accepts.
-    Limit,
-    /// The storage below failed.
-    Io,
-}
+use crate::crypt::LuksFault;
+use crate::gate::{Reference, ReferenceFault, ReferenceKind};
 
-/// A part of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Structure {
-    /// The first cluster: header, extensions, backing file name.
-    Header,
-    /// The refcount table.
-    RefcountTable,
-    /// The L1 table of the active disk.
-    L1Table,
-    /// An L2 table.
-    L2Table,
-    /// A cluster of guest data.
-    Data,
-    /// A compressed cluster of guest data.
-    Stream,
-}
-
-impl fmt::Display for Structure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Header => "header",
-            Self::RefcountTable => "refcount table",
-            Self::L1Table => "L1 table",
-            Self::L2Table => "L2 table",
-            Self::Data => "data",
-            Self::Stream => "compressed stream",
-        })
-    }
-}
-
-/// What is wrong with a compressed stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum StreamFault {
-    /// The bytes are not what the image's compression makes.
-    #[error("it is damaged after the first {after_bytes} bytes of the cluster")]
-    Garbage {
-        /// Bytes of the cluster that were decoded before.
-        after_bytes: u64,
-    },
-    /// The stream does not fill its cluster.
-    #[error("it ends after {after_bytes} of {cluster_bytes} bytes")]
-    Ends {
-        /// Bytes of the cluster that were decoded.
-        after_bytes: u64,
-        /// Bytes of a cluster.
-        cluster_bytes: u64,
-    },
-    /// The last Zstandard frame of the stream is not at its end when the
-    /// cluster is full.
-    #[error("it gives more than the {cluster_bytes} bytes of a cluster")]
-    TooLong {
-        /// Bytes of a cluster.
-        cluster_bytes: u64,
-    },
-}
+pub use kind::ErrorKind;
+pub use parts::{StreamFault, Structure, Use};
 
 /// Why an image could not be opened or read, or its disk not be written.
 ///
@@ -87,15 +26,62 @@ pub enum Error {
     /// The corrupt bit is set: a writer has seen damage in this image.
     #[error("the image is marked as corrupt (incompatible feature bit 1)")]
     MarkedCorrupt,
-    /// The disk is not complete without another file.
-    #[error("the image has the backing file {name:?}, and backing files are not supported")]
-    BackingFile {
-        /// The name, as stored; bytes that are not UTF-8 are replaced.
-        name: String,
+    /// The disk is not complete without another file, which is not opened.
+    #[error("the image needs {}", needed(*kind, name.as_deref()))]
+    Reference {
+        /// What for.
+        kind: ReferenceKind,
+        /// Its name, as stored; bytes that are not UTF-8 are replaced.
+        name: Option<String>,
+        /// Why.
+        source: ReferenceFault,
     },
-    /// The guest data is encrypted.
-    #[error("the image is encrypted with {method}, and encryption is not supported")]
-    Encrypted {
+    /// The LUKS header is not right, or the passphrase is not.
+    #[error("LUKS header at host offset {host}")]
+    Luks {
+        /// Where the header is.
+        host: HostOffset,
+        /// What is wrong.
+        source: LuksFault,
+    },
+    /// A compressed cluster in an encrypted image: nobody has said what that means.
+    #[error(
+        "compressed cluster of guest offset {guest}: the image is encrypted, and only plain clusters are allowed"
+    )]
+    CompressedEncrypted {
+        /// The first guest byte of the cluster.
+        guest: GuestOffset,
+    },
+    /// An image from a pipe needs another file.
+    #[error("the image needs {}: save it to a file and unpack that", needed(*kind, name.as_deref()))]
+    ReferenceFromPipe {
+        /// What for.
+        kind: ReferenceKind,
+        /// Its name, as stored; bytes that are not UTF-8 are replaced.
+        name: Option<String>,
+    },
+    /// A backing file is not right.
+    #[error("backing file {layer}")]
+    InLayer {
+        /// Which: 1 is that of the image that was opened, 2 that of the backing
+        /// file, and so on.
+        layer: usize,
+        /// What is wrong with it.
+        source: Box<Self>,
+    },
+    /// Guest data in an external data file is not at its guest offset.
+    #[error(
+        "data of guest offset {guest} lies at offset {host} of the external data file, allowed is the guest offset"
+    )]
+    DataFileOffset {
+        /// The first guest byte that it is for.
+        guest: GuestOffset,
+        /// Where the entry says that it is.
+        host: HostOffset,
+    },
+    /// The guest data is encrypted, and nobody said how to decrypt it.
+    #[error("the image is encrypted with {method}, and there is no passphrase for it")]
+    NoSecret {
         /// The method by its name in the specification.
         method: &'static str,
     },
@@ -162,6 +148,132 @@ pub enum Error {
         end: u64,
         /// The length of the file.
         file_bytes: u64,
+    },
+    /// A table beside the disk is missing, in whole or in part. No guest byte is.
+    #[error(
+        "{structure} at host offset {host} reaches to {end:#x}, and the file ends at {file_bytes:#x}: the image is truncated"
+    )]
+    TableTruncated {
+        /// What is missing, or missing its end.
+        structure: Structure,
+        /// Where it starts, or its entry.
+        host: HostOffset,
+        /// The host offset behind its last byte.
+        end: u64,
+        /// The length of the file.
+        file_bytes: u64,
+    },
+    /// An entry of the snapshot table is not right.
+    #[error("snapshot table at host offset {table}")]
+    SnapshotTable {
+        /// Where the table is.
+        table: HostOffset,
+        /// What is wrong with it.
+        source: qcow2_format::Error,
+    },
+    /// The snapshot table is larger than anybody accepts.
+    #[error(
+        "snapshot table at host offset {table}: found {found} bytes up to entry {index}, allowed are at most {max}"
+    )]
+    SnapshotTableTooLarge {
+        /// Where the table is.
+        table: HostOffset,
+        /// The entry that is too much.
+        index: u64,
+        /// Bytes of the table up to its end.
+        found: u64,
+        /// The limit, in bytes.
+        max: u64,
+    },
+    /// The disk of a snapshot is larger than an image can have.
+    #[error(
+        "snapshot table entry {index}: found a disk of {found} bytes, allowed are at most {max}"
+    )]
+    SnapshotSize {
+        /// The entry.
+        index: u64,
+        /// The stored size.
+        found: u64,
+        /// The limit, in bytes.
+        max: u64,
+    },
+    /// No snapshot has this ID or name.
+    #[error("the image has no snapshot {name:?}")]
+    NoSnapshot {
+        /// What was asked for; bytes that are not UTF-8 are replaced.
+        name: String,
+    },
+    /// A snapshot is not read from a pipe.
+    #[error(
+        "a snapshot's tables and data lie anywhere in the file: save the image to a file and unpack that"
+    )]
+    SnapshotFromPipe,
+    /// An encrypted image is not read from a pipe.
+    #[error("an encrypted image is not read from a pipe: save it to a file and unpack that")]
+    EncryptedFromPipe,
+    /// A damaged image is not read from a pipe.
+    #[error("a damaged image is not read from a pipe: save it to a file and unpack that")]
+    SalvageFromPipe,
+    /// The bitmap directory is not right.
+    #[error("bitmap directory at host offset {directory}")]
+    BitmapDirectory {
+        /// Where the directory is.
+        directory: HostOffset,
+        /// What is wrong with it.
+        source: qcow2_format::Error,
+    },
+    /// The image has no refcount table.
+    #[error("header field refcount_table_clusters at offset 0x38: found 0, allowed are at least 1")]
+    NoRefcountTable,
+    /// An entry of the refcount table is not right.
+    #[error("refcount table at host offset {table}")]
+    RefcountTable {
+        /// Where the table is.
+        table: HostOffset,
+        /// What is wrong with it.
+        source: qcow2_format::Error,
+    },
+    /// A host cluster is used more often than its refcount says.
+    #[error(
+        "{structure}{} at host offset {host}: used {references} times, allowed is its refcount, {refcount}",
+        of_guest(*guest)
+    )]
+    Refcount {
+        /// What it is used for.
+        structure: Structure,
+        /// Where the cluster is.
+        host: HostOffset,
+        /// A guest byte that needs it.
+        guest: Option<GuestOffset>,
+        /// How often it is used, at least.
+        references: u64,
+        /// The stored refcount.
+        refcount: u64,
+    },
+    /// A host cluster is used for two things.
+    #[error(
+        "host cluster at {host}{} is used as {first} and as {second}, allowed is one",
+        of_guest(*guest)
+    )]
+    Conflict {
+        /// Where the cluster is.
+        host: HostOffset,
+        /// A guest byte that needs it.
+        guest: Option<GuestOffset>,
+        /// What it is used for.
+        first: Use,
+        /// What else.
+        second: Use,
+    },
+    /// What an image uses lies too far apart for its refcounts to be compared.
+    #[error(
+        "what the image uses lies in more than {max} parts of its file, each of {part_bytes} bytes, allowed are {max}"
+    )]
+    TooScattered {
+        /// Most parts that are looked at.
+        max: u32,
+        /// Bytes of a part.
+        part_bytes: u64,
     },
     /// An image from a pipe has a part in front of one that is needed first.
     #[error(
@@ -232,48 +344,49 @@ pub enum Error {
     },
 }
 
+fn of_guest(guest: Option<GuestOffset>) -> String {
+    guest.map_or_else(String::new, |guest| format!(" of guest offset {guest}"))
+}
+
+/// A file that is needed, with its name.
+fn needed(kind: ReferenceKind, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("the {kind} {name:?}"),
+        None => format!("a {kind}"),
+    }
+}
+
 impl Error {
-    /// What sort of trouble this is.
+    /// The error that a file which an image needs is not opened.
     #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Header(source) | Self::L1Entry { source, .. } | Self::L2Entry { source, .. } => {
-                match source.kind() {
-                    qcow2_format::ErrorKind::Corrupt => ErrorKind::Corrupt,
-                    qcow2_format::ErrorKind::Unsupported => ErrorKind::Unsupported,
-                    qcow2_format::ErrorKind::Limit => ErrorKind::Limit,
-                }
-            }
-            Self::MarkedCorrupt
-            | Self::Compressed { .. }
-            | Self::Overlap { .. }
-            | Self::Truncated { .. } => ErrorKind::Corrupt,
-            Self::BackingFile { .. } | Self::Encrypted { .. } | Self::Passed { .. } => {
-                ErrorKind::Unsupported
-            }
-            Self::Scattered { .. } => ErrorKind::Limit,
-            Self::Spool { .. }
-            | Self::Read { .. }
-            | Self::Write { .. }
-            | Self::Share { .. }
-            | Self::Resize { .. } => ErrorKind::Io,
+    pub fn reference(reference: &Reference<'_>, source: ReferenceFault) -> Self {
+        Self::Reference {
+            kind: reference.kind,
+            name: reference.name.map(lossy),
+            source,
+        }
+    }
+
+    pub(crate) fn reference_from_pipe(reference: &Reference<'_>) -> Self {
+        Self::ReferenceFromPipe {
+            kind: reference.kind,
+            name: reference.name.map(lossy),
+        }
+    }
+
+    /// The same, of the layer with this index.
+    pub(crate) fn in_layer(self, layer: usize) -> Self {
+        if layer == 0 {
+            return self;
+        }
+        Self::InLayer {
+            layer,
+            source: Box::new(self),
         }
     }
 }
 
-impl From<Error> for io::Error {
-    fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::Spool { source }
-            | Error::Read { source, .. }
-            | Error::Write { source, .. }
-            | Error::Share { source, .. }
-            | Error::Resize { source, .. } => source.kind(),
-            other => match other.kind() {
-                ErrorKind::Unsupported => io::ErrorKind::Unsupported,
-                ErrorKind::Corrupt | ErrorKind::Limit | ErrorKind::Io => io::ErrorKind::InvalidData,
-            },
-        };
-        Self::new(kind, error)
-    }
+/// Text of an image, as far as it is UTF-8.
+fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }

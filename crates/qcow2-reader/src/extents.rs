@@ -5,14 +5,18 @@ use std::iter::Map;
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
 
 use crate::Error;
-use crate::runs::{Mapping, Run, Runs};
+use crate::chain::Runs;
+use crate::runs::{Mapping, Run};
 
 type ToExtent = fn(Result<Run, Error>) -> Result<Extent, Error>;
 
-/// An iterator over the disk of an image; made by [`Image::extents`](crate::Image::extents).
+/// An iterator over the disk of an image; made by
+/// [`Image::extents`](crate::Image::extents) and
+/// [`Image::allocated_extents`](crate::Image::allocated_extents).
 ///
-/// What is stored is `Data`, a zero cluster is `Zero`, what is unallocated is
-/// `Unused`. The extents are maximal and tile the disk; an error ends them.
+/// What is stored is `Data`, a zero cluster or subcluster is `Zero`, what is
+/// unallocated is `Unused`, what is lost in a salvaged image is `Unreadable`. The
+/// extents are maximal and tile the disk; an error ends them.
 #[derive(Debug)]
 pub struct Extents<'i, S>(Merge<Map<Runs<'i, S>, ToExtent>>);
 
@@ -28,6 +32,7 @@ fn to_extent(run: Result<Run, Error>) -> Result<Extent, Error> {
             Mapping::Unallocated => ExtentKind::Unused,
             Mapping::Zero => ExtentKind::Zero,
             Mapping::Data { .. } | Mapping::Compressed(_) => ExtentKind::Data,
+            Mapping::Lost => ExtentKind::Unreadable,
         };
         Extent::new(run.guest, kind)
     })

@@ -173,11 +173,23 @@ impl<R: io::Read> Forward<R> {
 }
 
 impl<R: io::Read> Source for Forward<R> {
-    fn plain(&mut self, guest: &Range<u64>, host: u64, bytes: &mut [u8]) -> Result<(), Error> {
+    fn plain(
+        &mut self,
+        guest: &Range<u64>,
+        _file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
         self.read_exact(Structure::Data, guest, host, bytes)
     }
 
-    fn streams(&mut self, guest: u64, host: u64, bytes: &mut [u8]) -> Result<usize, Error> {
+    fn streams(
+        &mut self,
+        guest: u64,
+        _file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<usize, Error> {
         let there = self.read(Structure::Stream, guest, host, bytes)?;
         if host.saturating_add(len_u64(there)) == self.position {
             self.kept.clear();
@@ -187,7 +199,7 @@ impl<R: io::Read> Source for Forward<R> {
         Ok(there)
     }
 
-    fn file_bytes(&self) -> u64 {
+    fn file_bytes(&self, _file: usize) -> u64 {
         if self.ended { self.position } else { u64::MAX }
     }
 }
@@ -213,17 +225,17 @@ mod tests {
     fn streams_may_start_within_those_before_and_plain_bytes_too() {
         let mut forward = Forward::new(Dribble(0..100));
         let mut bytes = [0; 10];
-        assert_eq!(forward.streams(0, 20, &mut bytes).unwrap(), 10);
+        assert_eq!(forward.streams(0, 0, 20, &mut bytes).unwrap(), 10);
         assert_eq!((bytes[0], bytes[9]), (20, 29));
-        assert_eq!(forward.streams(0, 25, &mut bytes).unwrap(), 10);
+        assert_eq!(forward.streams(0, 0, 25, &mut bytes).unwrap(), 10);
         assert_eq!((bytes[0], bytes[9]), (25, 34));
-        assert_eq!(forward.streams(0, 27, &mut bytes[..2]).unwrap(), 2);
+        assert_eq!(forward.streams(0, 0, 27, &mut bytes[..2]).unwrap(), 2);
         assert_eq!(bytes[..2], [27, 28]);
-        forward.plain(&(0..3), 29, &mut bytes[..3]).unwrap();
+        forward.plain(&(0..3), 0, 29, &mut bytes[..3]).unwrap();
         assert_eq!(bytes[..3], [29, 30, 31]);
-        forward.plain(&(0..6), 32, &mut bytes[..6]).unwrap();
+        forward.plain(&(0..6), 0, 32, &mut bytes[..6]).unwrap();
         assert_eq!(bytes[..6], [32, 33, 34, 35, 36, 37]);
-        let error = forward.plain(&(0x200..0x201), 36, &mut bytes[..1]);
+        let error = forward.plain(&(0x200..0x201), 0, 36, &mut bytes[..1]);
         assert_eq!(
             error.unwrap_err().to_string(),
             "data of guest offset 0x200 lies at host offset 0x24, which a pipe has passed when it is needed, at 0x26: save the image to a file and unpack that"
@@ -236,20 +248,20 @@ mod tests {
         let mut forward = Forward::new(Dribble(0..100));
         forward.set_cluster_bytes(16);
         let mut bytes = [0; 5];
-        assert_eq!(forward.streams(0, 18, &mut bytes).unwrap(), 5);
-        forward.plain(&(0..5), 32, &mut bytes).unwrap();
+        assert_eq!(forward.streams(0, 0, 18, &mut bytes).unwrap(), 5);
+        forward.plain(&(0..5), 0, 32, &mut bytes).unwrap();
         assert_eq!(bytes, [32, 33, 34, 35, 36]);
-        assert_eq!(forward.streams(0, 25, &mut bytes).unwrap(), 5);
+        assert_eq!(forward.streams(0, 0, 25, &mut bytes).unwrap(), 5);
         assert_eq!(bytes, [25, 26, 27, 28, 29]);
-        forward.plain(&(0..5), 48, &mut bytes).unwrap();
-        assert_eq!(forward.streams(0, 27, &mut bytes).unwrap(), 5);
+        forward.plain(&(0..5), 0, 48, &mut bytes).unwrap();
+        assert_eq!(forward.streams(0, 0, 27, &mut bytes).unwrap(), 5);
         assert_eq!(bytes, [27, 28, 29, 30, 31]);
         // It does not reach into what was not kept.
-        let error = forward.streams(0, 28, &mut bytes).unwrap_err();
+        let error = forward.streams(0, 0, 28, &mut bytes).unwrap_err();
         assert!(matches!(error, Error::Passed { position: 53, .. }));
         // A stream that is read from the input takes its place.
-        assert_eq!(forward.streams(0, 60, &mut bytes).unwrap(), 5);
-        let error = forward.streams(0, 27, &mut bytes).unwrap_err();
+        assert_eq!(forward.streams(0, 0, 60, &mut bytes).unwrap(), 5);
+        let error = forward.streams(0, 0, 27, &mut bytes).unwrap_err();
         assert!(matches!(error, Error::Passed { position: 65, .. }));
     }
 
@@ -257,13 +269,13 @@ mod tests {
     fn the_end_shows_when_it_is_reached() {
         let mut forward = Forward::new(Dribble(0..100));
         let mut bytes = [0; 10];
-        assert_eq!(forward.streams(0, 80, &mut bytes).unwrap(), 10);
-        assert_eq!(forward.file_bytes(), u64::MAX);
-        assert_eq!(forward.streams(0, 95, &mut bytes).unwrap(), 5);
-        assert_eq!(forward.file_bytes(), 100);
-        assert_eq!(forward.streams(0, 98, &mut bytes).unwrap(), 2);
+        assert_eq!(forward.streams(0, 0, 80, &mut bytes).unwrap(), 10);
+        assert_eq!(forward.file_bytes(0), u64::MAX);
+        assert_eq!(forward.streams(0, 0, 95, &mut bytes).unwrap(), 5);
+        assert_eq!(forward.file_bytes(0), 100);
+        assert_eq!(forward.streams(0, 0, 98, &mut bytes).unwrap(), 2);
         assert_eq!(bytes[..2], [98, 99]);
-        let error = forward.plain(&(0x200..0x20a), 100, &mut bytes);
+        let error = forward.plain(&(0x200..0x20a), 0, 100, &mut bytes);
         assert_eq!(
             error.unwrap_err().to_string(),
             "data at host offset 0x64, for guest bytes 0x200..0x20a, reaches to 0x6e, and the file ends at 0x64: the image is truncated"

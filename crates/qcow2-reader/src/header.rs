@@ -2,7 +2,6 @@
 
 use blockio::ReadAt;
 use qcow2_format::feature::IncompatibleFeatures;
-use qcow2_format::header::CryptMethod;
 use qcow2_format::{Header, HostOffset};
 
 use crate::{Error, Structure};
@@ -41,26 +40,18 @@ fn read_start<S: ReadAt + ?Sized>(storage: &S, length: usize) -> Result<Vec<u8>,
 
 /// Refuses, by name, an image whose header says that it needs more than this
 /// crate can do.
-pub(crate) fn check_supported(header: &Header) -> Result<(), Error> {
+pub(crate) fn check_supported(header: &Header, salvage: bool) -> Result<(), Error> {
     // Dirty: refcounts may be stale, and reading does not use them. Compression
     // type: only says what compressed clusters hold, if there are any.
     header.check_features(
         IncompatibleFeatures::DIRTY
             | IncompatibleFeatures::CORRUPT
-            | IncompatibleFeatures::COMPRESSION_TYPE,
+            | IncompatibleFeatures::COMPRESSION_TYPE
+            | IncompatibleFeatures::EXTENDED_L2
+            | IncompatibleFeatures::EXTERNAL_DATA_FILE,
     )?;
-    if header.incompatible.contains(IncompatibleFeatures::CORRUPT) {
+    if header.incompatible.contains(IncompatibleFeatures::CORRUPT) && !salvage {
         return Err(Error::MarkedCorrupt);
-    }
-    match header.crypt_method {
-        CryptMethod::None => {}
-        CryptMethod::Aes => return Err(Error::Encrypted { method: "AES" }),
-        CryptMethod::Luks => return Err(Error::Encrypted { method: "LUKS" }),
-    }
-    if let Some(name) = &header.backing_name {
-        return Err(Error::BackingFile {
-            name: String::from_utf8_lossy(name).into_owned(),
-        });
     }
     Ok(())
 }

@@ -1,53 +1,85 @@
 //! An opened image.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use blockio::{ReadAt, len_u64};
+use blockio::{Cursor, ReadAt, len_u64};
 use qcow2_format::Header;
 
+use crate::chain::{Chain, Runs};
 use crate::clusters::Clusters;
-use crate::header::{check_supported, read_header};
-use crate::places::Places;
-use crate::runs::{Mapping, Runs};
-use crate::tables::Tables;
-use crate::{Error, Extents, OpenOptions, Structure};
+use crate::crypt::Cipher;
+use crate::gate::{Closed, Gate};
+use crate::layer::{Content, Layer, Opening};
+use crate::load::Source;
+use crate::runs::Mapping;
+use crate::stationary::Stationary;
+use crate::{Error, Extents, OpenOptions};
 
 /// An opened image: the disk in it can be read anywhere, by many threads.
 pub struct Image<S> {
-    storage: S,
+    /// The image, the files that it depends on, and those that they do.
+    files: Vec<S>,
+    ciphers: Vec<Option<Cipher>>,
+    /// Top first.
+    layers: Vec<Layer>,
     header: Header,
-    size: u64,
-    tables: Tables,
     clusters: Clusters,
+    salvage: bool,
 }
 
 impl<S: ReadAt> Image<S> {
-    /// Opens the image that `storage` holds and reads its L1 table.
+    /// Opens the image that `storage` holds and reads its L1 table, or that of a
+    /// snapshot. One that depends on other files is refused.
     ///
     /// # Errors
     ///
-    /// Where the header or the L1 table is damaged or missing, and where the
+    /// Where the header, the L1 table, the snapshot table or the bitmap directory
+    /// is damaged or missing, where there is no such snapshot, and where the
     /// header says that the image needs something this crate cannot do.
     pub fn open(storage: S, options: &OpenOptions) -> Result<Self, Error> {
-        let header = read_header(&storage)?;
-        check_supported(&header)?;
-        let size = header.exact_size().unwrap_or(header.size);
-        let places = Places::new(&header, storage.size());
-        let tables = Tables::open(&storage, places, &header, size, options)?;
+        Self::open_with(storage, options, &mut Closed)
+    }
+
+    /// The same, with a `gate` that opens the files that the image depends on:
+    /// its backing file, that one's, and so on, and their external data files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], for all of them; [`Error::Reference`] where one is not
+    /// opened.
+    pub fn open_with(
+        storage: S,
+        options: &OpenOptions,
+        gate: &mut dyn Gate<S>,
+    ) -> Result<Self, Error> {
+        let (header, opening) = Opening::run(storage, options, gate)?;
+        let Opening {
+            files,
+            ciphers,
+            layers,
+            ..
+        } = opening;
+        let cluster_bits = layers.iter().filter_map(|layer| match &layer.content {
+            Content::Image(image) => Some(image.tables.geometry.cluster_bits),
+            Content::Raw => None,
+        });
+        let cluster_bits = cluster_bits.max().unwrap_or_default();
         Ok(Self {
-            storage,
-            clusters: Clusters::new(&header, options),
+            clusters: Clusters::new(cluster_bits, options),
+            salvage: options.salvage,
             header,
-            size,
-            tables,
+            files,
+            ciphers,
+            layers,
         })
     }
 
     /// Exact length of the disk, in bytes. It need not be a multiple of 512.
     pub fn size(&self) -> u64 {
-        self.size
+        self.layers.first().map_or(0, |layer| layer.size)
     }
 
     /// The header. [`IncompatibleFeatures::DIRTY`](qcow2_format::feature::IncompatibleFeatures::DIRTY)
@@ -57,55 +89,86 @@ impl<S: ReadAt> Image<S> {
         &self.header
     }
 
-    /// The storage that holds the image.
-    pub fn storage(&self) -> &S {
-        &self.storage
+    /// The files: first the one with the image, then those that it depends on.
+    pub fn files(&self) -> &[S] {
+        &self.files
     }
 
-    /// What is where on the disk.
+    /// The disk as a file that is read from a place.
+    pub fn reader(&self) -> Cursor<&Self> {
+        Cursor::new(self)
+    }
+
+    /// What is where on the disk, in the image and in what it depends on.
     pub fn extents(&self) -> Extents<'_, S> {
-        Extents::new(self.runs(0..self.size))
+        Extents::new(self.runs(0..self.size()))
+    }
+
+    /// What the image itself allocates. What it leaves to its backing file, or
+    /// to nobody, is `Unused`.
+    pub fn allocated_extents(&self) -> Extents<'_, S> {
+        Extents::new(self.own_runs())
+    }
+
+    /// The files, to be read.
+    pub(crate) fn stationary(&self) -> Stationary<'_, S> {
+        Stationary {
+            files: &self.files,
+            ciphers: &self.ciphers,
+        }
+    }
+
+    /// The files whose blocks may become those of a disk, at their indices.
+    pub(crate) fn shareable_files(&self) -> Vec<Option<&File>> {
+        let files = self.files.iter().zip(&self.ciphers);
+        files
+            .map(|(file, cipher)| file.as_file().filter(|_| cipher.is_none()))
+            .collect()
+    }
+
+    pub(crate) fn is_salvaged(&self) -> bool {
+        self.salvage
+    }
+
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
     }
 
     pub(crate) fn runs(&self, guest: Range<u64>) -> Runs<'_, S> {
-        Runs::new(&self.storage, &self.tables, guest)
+        Runs::new(Chain::new(&self.files, &self.layers, guest))
+    }
+
+    /// The runs of the disk in the image itself.
+    pub(crate) fn own_runs(&self) -> Runs<'_, S> {
+        let top = self.layers.get(..1).unwrap_or_default();
+        Runs::new(Chain::new(&self.files, top, 0..self.size()))
     }
 }
 
 impl<S: ReadAt> ReadAt for Image<S> {
     fn size(&self) -> u64 {
-        self.size
+        self.size()
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let end = offset
             .checked_add(len_u64(buf.len()))
-            .filter(|end| *end <= self.size)
+            .filter(|end| *end <= self.size())
             .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut files = self.stationary();
         let mut rest = buf;
         for run in self.runs(offset..end) {
             let run = run?;
             let length = usize::try_from(run.bytes()).unwrap_or(usize::MAX);
             let (bytes, behind) = rest.split_at_mut(length);
             match run.mapping {
-                Mapping::Unallocated | Mapping::Zero => bytes.fill(0),
+                Mapping::Unallocated | Mapping::Zero | Mapping::Lost => bytes.fill(0),
                 Mapping::Data { host } => {
-                    self.storage
-                        .read_at(host.0, bytes)
-                        .map_err(|source| Error::Read {
-                            structure: Structure::Data,
-                            host,
-                            source,
-                        })?;
+                    files.plain(&run.guest, run.file, host.0, bytes)?;
                 }
                 Mapping::Compressed(stream) => {
-                    self.clusters.read(
-                        &self.storage,
-                        &self.tables.places,
-                        &run.guest,
-                        &stream,
-                        bytes,
-                    )?;
+                    let (clusters, guest) = (&self.clusters, &run.guest);
+                    clusters.read(&files, run.file, guest, &stream, bytes)?;
                 }
             }
             rest = behind;
@@ -114,7 +177,7 @@ impl<S: ReadAt> ReadAt for Image<S> {
     }
 
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        for run in self.runs(from..self.size) {
+        for run in self.runs(from..self.size()) {
             let run = run?;
             if matches!(run.mapping, Mapping::Data { .. } | Mapping::Compressed(_)) {
                 return Ok(Some(run.guest));
@@ -127,7 +190,7 @@ impl<S: ReadAt> ReadAt for Image<S> {
 impl<S> fmt::Debug for Image<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Image")
-            .field("size", &self.size)
+            .field("layers", &self.layers.len())
             .field("header", &self.header)
             .finish_non_exhaustive()
     }

@@ -1,16 +1,17 @@
 //! Reads qcow2 images: an image in, extents and exact bytes out.
 //!
 //! ```text
-//! storage ──▶ header ──▶ L1 table ──▶ L2 tables ──▶ runs ─┬▶ read_at
-//!                                                         ├▶ extents
-//!                                                         └▶ unpack
+//! files ──▶ layers: header, L1 table ──▶ L2 tables ──▶ runs ─┬▶ read_at
+//!   ▲                                                        ├▶ extents
+//!  gate                                                      └▶ unpack
 //! ```
 //!
-//! Plain, compressed, zero and unallocated clusters of version 2 and 3 images
-//! are read. Everything else is refused by name, and bytes that are missing,
+//! Plain, compressed, zero and unallocated clusters and subclusters of version 2
+//! and 3 images are read. Everything else is refused by name, and bytes that are missing,
 //! damaged or disputed are an error that says where; they never become zeros.
 //! The storage is any [`blockio::ReadAt`], and an opened [`Image`] is one
-//! itself. An [`ImageStream`] is an image that arrives on a pipe.
+//! itself. Nothing that an image names is opened but by a [`Gate`] that the
+//! caller passes in, such as a [`DiskGate`]. An [`ImageStream`] is an image that arrives on a pipe.
 //!
 //! ```no_run
 //! use blockio::{Disk, ReadAt, Target, TargetOptions};
@@ -32,26 +33,41 @@
 //! `libdeflate` by zlib-rs, which is not.
 
 mod batch;
+mod chain;
 mod clusters;
+mod crypt;
 mod decompress;
+mod disk_gate;
 mod error;
 mod extents;
 mod forward;
+mod gate;
 mod header;
 mod image;
+mod l2;
+mod layer;
 mod load;
 mod options;
 mod output;
 mod places;
 mod runs;
 mod share;
+mod snapshots;
+mod stationary;
 mod stream;
 mod tables;
+mod trust;
 mod unpack;
+mod walk;
 
-pub use error::{Error, ErrorKind, StreamFault, Structure};
+pub use crypt::{LuksFault, Secret};
+pub use disk_gate::{DiskGate, References, has_protocol};
+pub use error::{Error, ErrorKind, StreamFault, Structure, Use};
 pub use extents::Extents;
+pub use gate::{BackingFormat, Closed, Gate, Reference, ReferenceFault, ReferenceKind};
 pub use header::read_header;
 pub use image::Image;
+pub use layer::backing_file_of;
 pub use options::{OpenOptions, Progress, UnpackOptions, UnpackReport};
+pub use snapshots::{read_bitmaps, read_snapshots};
 pub use stream::ImageStream;

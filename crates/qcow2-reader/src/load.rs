@@ -3,55 +3,40 @@
 
 use std::ops::Range;
 
-use blockio::{ReadAt, len_u64, nonzero_runs};
+use blockio::{len_u64, nonzero_runs};
 use pipeline::{BufferPool, PooledBuffer};
-use qcow2_format::{ClusterBits, HostOffset};
 
+use crate::Error;
 use crate::batch::{BLOCK_BYTES, Batch, Segment, Stored};
-use crate::decompress::Decoder;
+use crate::crypt::SECTOR_BYTES;
+use crate::decompress::Decoders;
 use crate::places::Stream;
-use crate::{Error, Structure};
 
 /// Where the stored bytes of batches come from.
 pub(crate) trait Source {
-    /// Fills `bytes` with the plain bytes at `host`, which are those of `guest`.
-    fn plain(&mut self, guest: &Range<u64>, host: u64, bytes: &mut [u8]) -> Result<(), Error>;
+    /// Fills `bytes` with the plain bytes at `host` of the file with index `file`,
+    /// which are those of `guest`.
+    fn plain(
+        &mut self,
+        guest: &Range<u64>,
+        file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Error>;
 
     /// Fills `bytes` with the streams at `host`, the first of which is for the
     /// guest offset `guest`, and says how many bytes there are: fewer only where
     /// the file ends.
-    fn streams(&mut self, guest: u64, host: u64, bytes: &mut [u8]) -> Result<usize, Error>;
+    fn streams(
+        &mut self,
+        guest: u64,
+        file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<usize, Error>;
 
-    /// Length of the file, or the largest number while that is not known.
-    fn file_bytes(&self) -> u64;
-}
-
-/// Storage that is read at any place.
-pub(crate) struct Stationary<'s, S: ?Sized>(pub(crate) &'s S);
-
-impl<S: ReadAt + ?Sized> Stationary<'_, S> {
-    fn read(&self, structure: Structure, host: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        self.0.read_at(host, bytes).map_err(|source| Error::Read {
-            structure,
-            host: HostOffset(host),
-            source,
-        })
-    }
-}
-
-impl<S: ReadAt + ?Sized> Source for Stationary<'_, S> {
-    fn plain(&mut self, _guest: &Range<u64>, host: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        self.read(Structure::Data, host, bytes)
-    }
-
-    fn streams(&mut self, _guest: u64, host: u64, bytes: &mut [u8]) -> Result<usize, Error> {
-        self.read(Structure::Stream, host, bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn file_bytes(&self) -> u64 {
-        self.0.size()
-    }
+    /// Length of a file, or the largest number while that is not known.
+    fn file_bytes(&self, file: usize) -> u64;
 }
 
 /// The buffers of loaded batches.
@@ -70,7 +55,10 @@ pub(crate) struct Loaded<'p> {
     bytes: PooledBuffer<'p>,
     stored: PooledBuffer<'p>,
     streams: Vec<LoadedStream>,
-    file_bytes: u64,
+    /// Whether what cannot be read is lost, and no error.
+    salvage: bool,
+    /// Guest bytes that could not be read, and are zero.
+    lost: Vec<Range<u64>>,
 }
 
 #[derive(Debug)]
@@ -79,6 +67,8 @@ struct LoadedStream {
     stream: Stream,
     /// Its place among the stored bytes.
     place: Range<usize>,
+    /// Length of the file that has it, as far as that was known.
+    file_bytes: u64,
 }
 
 impl<'p> Loaded<'p> {
@@ -88,6 +78,7 @@ impl<'p> Loaded<'p> {
         source: &mut impl Source,
         batch: &Batch,
         buffers: &'p Buffers,
+        salvage: bool,
     ) -> Result<Self, Error> {
         let stored_bytes = batch.streams().map(|stream| stream.bytes).sum();
         let mut loaded = Self {
@@ -95,7 +86,8 @@ impl<'p> Loaded<'p> {
             bytes: buffers.guest.take(distance(&batch.guest)),
             stored: buffers.streams.take(in_memory(stored_bytes)),
             streams: Vec::new(),
-            file_bytes: 0,
+            salvage,
+            lost: Vec::new(),
         };
         let (mut filled, mut stored) = (0, 0);
         for group in batch.segments.chunk_by(Segment::is_followed_by) {
@@ -106,7 +98,6 @@ impl<'p> Loaded<'p> {
             }
             stored = loaded.read_group(source, group, stored)?;
         }
-        loaded.file_bytes = source.file_bytes();
         Ok(loaded)
     }
 
@@ -123,7 +114,14 @@ impl<'p> Loaded<'p> {
             match segment.stored {
                 Stored::Plain { host } | Stored::Shareable { host } => {
                     let place = self.place(&segment.guest);
-                    source.plain(&segment.guest, host, &mut self.bytes[place])?;
+                    let bytes = &mut self.bytes[place];
+                    match source.plain(&segment.guest, segment.file, host, bytes) {
+                        Err(_) if self.salvage => {
+                            self.lost
+                                .extend(salvage_plain(source, segment, host, bytes));
+                        }
+                        read => read?,
+                    }
                 }
                 Stored::Compressed(stream) => {
                     host = host.min(stream.host.0);
@@ -133,6 +131,7 @@ impl<'p> Loaded<'p> {
                         guest: segment.guest.clone(),
                         stream,
                         place: start..start + in_memory(stream.bytes),
+                        file_bytes: 0,
                     });
                 }
             }
@@ -141,51 +140,89 @@ impl<'p> Loaded<'p> {
         if bytes.is_empty() {
             return Ok(at);
         }
-        let guest = group.first().map_or(self.start, |first| first.guest.start);
-        let there = at + source.streams(guest, host, bytes)?;
+        let first = group.first();
+        let (guest, file) = first.map_or((self.start, 0), |first| (first.guest.start, first.file));
+        let there = match source.streams(guest, file, host, bytes) {
+            Err(_) if self.salvage => {
+                self.salvage_streams(source, group, at);
+                return Ok(at + distance(&(host..end)));
+            }
+            there => at + there?,
+        };
         let loaded = self.streams.len().saturating_sub(group.len());
         for stream in self.streams.iter_mut().skip(loaded) {
             let Range { start, end } = stream.place;
             stream.place = start.min(there)..end.min(there);
+            stream.file_bytes = source.file_bytes(file);
         }
         Ok(there)
+    }
+
+    /// Reads the streams of a group, which could not be read at once, one by one.
+    /// Of those that cannot be read there is nothing.
+    fn salvage_streams(&mut self, source: &mut impl Source, group: &[Segment], at: usize) {
+        let hosts = group.iter().filter_map(|segment| match segment.stored {
+            Stored::Compressed(stream) => Some(stream.host.0),
+            Stored::Plain { .. } | Stored::Shareable { .. } => None,
+        });
+        let host = hosts.min().unwrap_or(0);
+        let loaded = self.streams.len().saturating_sub(group.len());
+        for (segment, stream) in group.iter().zip(self.streams.iter_mut().skip(loaded)) {
+            let start = at + distance(&(host..stream.stream.host.0));
+            let place = start..start + in_memory(stream.stream.bytes);
+            let bytes = &mut self.stored[place.clone()];
+            let guest = segment.guest.start;
+            let read = source.streams(guest, segment.file, stream.stream.host.0, bytes);
+            let length = read.unwrap_or(0);
+            stream.place = start..start + length.min(place.len());
+            stream.file_bytes = source.file_bytes(segment.file);
+        }
     }
 
     /// The guest bytes, decoded, of which runs of `zeroes_min` zeros need not
     /// be written.
     pub(crate) fn decode(
         mut self,
-        decoder: &mut Decoder,
-        cluster_bits: ClusterBits,
+        decoders: &mut Decoders,
         zeroes_min: usize,
     ) -> Result<Piece<'p>, Error> {
-        let cluster_bytes = in_memory(cluster_bits.bytes());
         for LoadedStream {
             guest,
             stream,
             place,
+            file_bytes,
         } in &self.streams
         {
+            let decoder = decoders.of(stream.codec.compression);
+            let cluster_bytes = in_memory(stream.codec.cluster_bits.bytes());
             let stored = &self.stored[place.clone()];
             let guest_place = self.place(guest);
             let bytes = &mut self.bytes[guest_place];
             let decoded = if bytes.len() == cluster_bytes {
                 decoder.decode(stored, bytes)
             } else {
-                // The disk ends within this cluster.
+                // The disk ends within this cluster, or a layer above has parts of it.
                 let mut cluster = vec![0; cluster_bytes];
                 let decoded = decoder.decode(stored, &mut cluster);
-                bytes.copy_from_slice(&cluster[..bytes.len()]);
+                let skipped = stream.codec.cluster_bits.offset_in_cluster(guest.start);
+                let part = in_memory(skipped)..in_memory(skipped) + bytes.len();
+                bytes.copy_from_slice(&cluster[part]);
                 decoded
             };
-            decoded.map_err(|fault| {
-                stream.error(fault, guest.clone(), cluster_bits, self.file_bytes)
-            })?;
+            if let Err(fault) = decoded {
+                if !self.salvage {
+                    return Err(stream.error(fault, guest.clone(), *file_bytes));
+                }
+                let place = self.place(guest);
+                self.bytes[place].fill(0);
+                self.lost.push(guest.clone());
+            }
         }
         Ok(Piece {
             start: self.start,
             parts: parts_to_write(&self.bytes, zeroes_min),
             bytes: self.bytes,
+            lost: self.lost,
         })
     }
 
@@ -202,6 +239,8 @@ pub(crate) struct Piece<'p> {
     bytes: PooledBuffer<'p>,
     /// The parts to write; the others are zero.
     parts: Vec<Range<usize>>,
+    /// Guest bytes that could not be read, and are zero.
+    pub(crate) lost: Vec<Range<u64>>,
 }
 
 impl Piece<'_> {
@@ -224,6 +263,33 @@ impl Piece<'_> {
     }
 }
 
+/// Reads the plain bytes of a segment at `host`, which could not be read at once,
+/// sector by sector. Gives the guest bytes that are lost.
+fn salvage_plain(
+    source: &mut impl Source,
+    segment: &Segment,
+    host: u64,
+    bytes: &mut [u8],
+) -> Vec<Range<u64>> {
+    let mut lost = Vec::new();
+    let (mut guest, mut host) = (segment.guest.start, host);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let to_boundary = SECTOR_BYTES.saturating_sub(host % SECTOR_BYTES);
+        let length = rest.len().min(in_memory(to_boundary));
+        let (sector, behind) = rest.split_at_mut(length);
+        let range = guest..guest.saturating_add(len_u64(length));
+        if source.plain(&range, segment.file, host, sector).is_err() {
+            sector.fill(0);
+            lost.push(range.clone());
+        }
+        host = host.saturating_add(len_u64(length));
+        guest = range.end;
+        rest = behind;
+    }
+    lost
+}
+
 /// The parts of `bytes` between runs of at least `zeroes_min` zeros.
 fn parts_to_write(bytes: &[u8], zeroes_min: usize) -> Vec<Range<usize>> {
     let mut parts: Vec<Range<usize>> = Vec::new();
@@ -242,7 +308,7 @@ fn distance(range: &Range<u64>) -> usize {
 }
 
 /// A length within a batch, which is far below any `usize`.
-fn in_memory(bytes: u64) -> usize {
+pub(crate) fn in_memory(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 

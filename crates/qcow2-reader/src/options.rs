@@ -4,9 +4,12 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use blockio::Reflink;
+use blockio::salvage::Lost;
+
+use crate::Secret;
 
 /// How an image is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
     /// Bytes of L2 tables kept for the reads to come; one table is kept however
     /// small this is. 16 MiB by default, which maps 128 GiB of a disk with
@@ -15,6 +18,17 @@ pub struct OpenOptions {
     /// Bytes of decompressed clusters kept for small reads in a row; one
     /// cluster is kept however small this is. 8 MiB by default.
     pub cluster_cache_bytes: u64,
+    /// The ID of an internal snapshot, or else its name: its disk is read, of its
+    /// own size, and not the active one.
+    pub snapshot: Option<Vec<u8>>,
+    /// Read an image that is damaged: what can be known of its disk is read, and
+    /// the rest is lost. It reads as zeros, is `Unreadable` among the extents, and
+    /// is listed when the disk is unpacked. Metadata that is read as data, and the
+    /// corrupt bit, are no obstacle.
+    pub salvage: bool,
+    /// The passphrase of encrypted images: of the one that is opened, and of its
+    /// backing files.
+    pub secret: Option<Secret>,
 }
 
 impl Default for OpenOptions {
@@ -22,6 +36,9 @@ impl Default for OpenOptions {
         Self {
             l2_cache_bytes: 16 << 20,
             cluster_cache_bytes: 8 << 20,
+            snapshot: None,
+            salvage: false,
+            secret: None,
         }
     }
 }
@@ -37,6 +54,10 @@ pub struct UnpackOptions<'p> {
     /// Whether the disk may share blocks with the file that holds the image.
     /// Blocks that are shared are not read, so zeros in them are not left out.
     pub reflink: Reflink,
+    /// Write only what the image allocates, zeros included, at subcluster
+    /// granularity. Nothing else of the target is touched, and its length is
+    /// kept: it must hold the disk.
+    pub only_allocated: bool,
 }
 
 impl UnpackOptions<'_> {
@@ -56,6 +77,7 @@ impl Default for UnpackOptions<'_> {
             threads: pipeline::available_threads(),
             progress: None,
             reflink: Reflink::Never,
+            only_allocated: false,
         }
     }
 }
@@ -66,6 +88,7 @@ impl fmt::Debug for UnpackOptions<'_> {
             .field("threads", &self.threads)
             .field("progress", &self.progress.is_some())
             .field("reflink", &self.reflink)
+            .field("only_allocated", &self.only_allocated)
             .finish()
     }
 }
@@ -80,7 +103,7 @@ pub struct Progress {
 }
 
 /// What unpacking did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnpackReport {
     /// Bytes of the disk, holes included.
     pub disk_bytes: u64,
@@ -89,4 +112,6 @@ pub struct UnpackReport {
     pub written_bytes: u64,
     /// Bytes that the disk shares with the file that holds the image.
     pub shared_bytes: u64,
+    /// Bytes that could not be read, and are zero.
+    pub lost: Lost,
 }

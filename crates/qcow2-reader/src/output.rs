@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::ops::Range;
 
+use blockio::salvage::Lost;
 use blockio::{WriteAt, len_u64};
 use qcow2_format::HostOffset;
 
 use crate::load::Piece;
+use crate::runs::{Mapping, Run};
 use crate::{Error, UnpackReport};
 
 /// Shortest run of zeros left out of a target that starts zeroed. To write more
@@ -21,24 +23,29 @@ pub(crate) const ZEROES_BYTES_MIN: usize = 64 << 10;
 pub(crate) struct Output<'t, T: ?Sized> {
     target: &'t T,
     zeroed: bool,
+    /// What is not put here stays what it is.
+    only_allocated: bool,
     /// The disk is complete up to here.
     done: u64,
     written_bytes: u64,
     shared_bytes: u64,
+    lost: Lost,
 }
 
 impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
     /// An output of `size` bytes. Nothing is written yet.
-    pub(crate) fn new(target: &'t T, size: u64) -> Result<Self, Error> {
+    pub(crate) fn new(target: &'t T, size: u64, only_allocated: bool) -> Result<Self, Error> {
         target
             .reserve(size)
             .map_err(|source| Error::Resize { size, source })?;
         Ok(Self {
             target,
             zeroed: target.starts_zeroed(),
+            only_allocated,
             done: 0,
             written_bytes: 0,
             shared_bytes: 0,
+            lost: Lost::new(size),
         })
     }
 
@@ -51,7 +58,23 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         }
     }
 
+    /// Writes a piece that lies behind all that is complete.
     pub(crate) fn put(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
+        if self.only_allocated {
+            return self.put_anywhere(piece);
+        }
+        self.put_parts(piece)
+    }
+
+    /// Remembers that `guest` could not be read.
+    pub(crate) fn lose(&mut self, guest: Range<u64>) {
+        self.lost.insert(guest);
+    }
+
+    fn put_parts(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
+        for guest in &piece.lost {
+            self.lost.insert(guest.clone());
+        }
         for (start, bytes) in piece.parts() {
             self.zero_to(start)?;
             self.target
@@ -74,6 +97,9 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         file: &File,
         host: HostOffset,
     ) -> Result<(), Error> {
+        if self.only_allocated {
+            self.done = guest.start;
+        }
         self.zero_to(guest.start)?;
         let bytes = guest.end.saturating_sub(guest.start);
         self.target
@@ -93,14 +119,31 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
     /// then.
     pub(crate) fn put_anywhere(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
         self.done = piece.start;
-        self.put(piece)?;
+        self.put_parts(piece)?;
         self.zero_to(piece.end())
     }
 
-    /// Makes bytes anywhere on the disk zero.
-    pub(crate) fn zero(&mut self, guest: &Range<u64>) -> Result<(), Error> {
-        self.done = guest.start;
-        self.zero_to(guest.end)
+    /// Makes zero what is not stored: zero clusters, and what is unallocated
+    /// unless that is to be left alone. Says how many bytes of the disk are
+    /// done with that.
+    pub(crate) fn zero_all(
+        &mut self,
+        runs: impl Iterator<Item = Result<Run, Error>>,
+    ) -> Result<u64, Error> {
+        let mut done: u64 = 0;
+        for run in runs {
+            let run = run?;
+            match run.mapping {
+                Mapping::Unallocated | Mapping::Lost if self.only_allocated => {}
+                Mapping::Zero | Mapping::Unallocated | Mapping::Lost => {
+                    self.done = run.guest.start;
+                    self.zero_to(run.guest.end)?;
+                }
+                Mapping::Data { .. } | Mapping::Compressed(_) => continue,
+            }
+            done = done.saturating_add(run.bytes());
+        }
+        Ok(done)
     }
 
     /// Completes the disk up to `end` with zeros.
@@ -120,13 +163,16 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
 
     /// Makes the disk, which is complete, `size` bytes long.
     pub(crate) fn finish(self, size: u64) -> Result<UnpackReport, Error> {
-        self.target
-            .set_size(size)
-            .map_err(|source| Error::Resize { size, source })?;
+        if !self.only_allocated {
+            self.target
+                .set_size(size)
+                .map_err(|source| Error::Resize { size, source })?;
+        }
         Ok(UnpackReport {
             disk_bytes: size,
             written_bytes: self.written_bytes,
             shared_bytes: self.shared_bytes,
+            lost: self.lost,
         })
     }
 }

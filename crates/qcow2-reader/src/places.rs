@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use qcow2_format::entry::CompressedDescriptor;
+use qcow2_format::header::CompressionType;
 use qcow2_format::{ClusterBits, GuestOffset, Header, HostOffset};
 
+use crate::tables::MappedDisk;
 use crate::{Error, StreamFault, Structure};
 
 /// A compressed stream in the file.
@@ -16,6 +18,23 @@ pub(crate) struct Stream {
     /// Bytes up to the end of its last sector, which can lie behind the end of
     /// the file: entries count whole sectors, and too many of them do no harm.
     pub(crate) bytes_max: u64,
+    pub(crate) codec: Codec,
+}
+
+/// What the streams of an image give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Codec {
+    pub(crate) compression: CompressionType,
+    pub(crate) cluster_bits: ClusterBits,
+}
+
+impl Codec {
+    pub(crate) fn of(header: &Header) -> Self {
+        Self {
+            compression: header.compression_type,
+            cluster_bits: header.cluster_bits,
+        }
+    }
 }
 
 impl Stream {
@@ -26,13 +45,7 @@ impl Stream {
 
     /// The error that `fault` is in this stream of a file of `file_bytes`
     /// bytes, needed for the bytes `guest`, which are in one cluster.
-    pub(crate) fn error(
-        &self,
-        fault: StreamFault,
-        guest: Range<u64>,
-        cluster_bits: ClusterBits,
-        file_bytes: u64,
-    ) -> Error {
+    pub(crate) fn error(&self, fault: StreamFault, guest: Range<u64>, file_bytes: u64) -> Error {
         let end = self.host.0.saturating_add(self.bytes_max);
         if end > file_bytes && matches!(fault, StreamFault::Ends { .. }) {
             return Error::Truncated {
@@ -45,7 +58,7 @@ impl Stream {
         }
         Error::Compressed {
             host: self.host,
-            guest: GuestOffset(cluster_bits.round_down(guest.start)),
+            guest: GuestOffset(self.codec.cluster_bits.round_down(guest.start)),
             source: fault,
         }
     }
@@ -55,34 +68,43 @@ impl Stream {
 #[derive(Debug)]
 pub(crate) struct Places {
     file_bytes: u64,
-    /// The structures that the header places.
-    taken: [(Structure, Range<u64>); 3],
+    /// The structures that the header places, where nothing else may be.
+    taken: Vec<(Structure, Range<u64>)>,
+    /// Whether what is missing or in the wrong place is lost, and no error.
+    pub(crate) salvage: bool,
 }
 
 impl Places {
-    /// The places of a file of `file_bytes` bytes.
-    pub(crate) fn new(header: &Header, file_bytes: u64) -> Self {
+    /// The places of a file of `file_bytes` bytes, of which `disk` is read. To
+    /// salvage it, anything may be anywhere.
+    pub(crate) fn new(header: &Header, disk: &MappedDisk, file_bytes: u64, salvage: bool) -> Self {
         let cluster_bytes = header.cluster_bits.bytes();
         let refcount_table_bytes =
             u64::from(header.refcount_table_clusters).saturating_mul(cluster_bytes);
         let l1_bytes = u64::from(header.l1_entries).saturating_mul(8);
         let range = |host: HostOffset, bytes| host.0..host.0.saturating_add(bytes);
+        let taken = vec![
+            (Structure::Header, 0..cluster_bytes),
+            (
+                Structure::RefcountTable,
+                range(header.refcount_table_offset, refcount_table_bytes),
+            ),
+            (Structure::L1Table, range(header.l1_table_offset, l1_bytes)),
+            (
+                Structure::L1Table,
+                range(disk.l1_host, disk.l1_bytes(header.geometry())),
+            ),
+        ];
         Self {
             file_bytes,
-            taken: [
-                (Structure::Header, 0..cluster_bytes),
-                (
-                    Structure::RefcountTable,
-                    range(header.refcount_table_offset, refcount_table_bytes),
-                ),
-                (Structure::L1Table, range(header.l1_table_offset, l1_bytes)),
-            ],
+            taken: if salvage { Vec::new() } else { taken },
+            salvage,
         }
     }
 
-    /// Length of the file, or the largest number where that is not known.
-    pub(crate) fn file_bytes(&self) -> u64 {
-        self.file_bytes
+    /// Bytes of a structure of `bytes` bytes at `host` that are in the file.
+    pub(crate) fn there(&self, host: HostOffset, bytes: u64) -> u64 {
+        self.file_bytes.saturating_sub(host.0).min(bytes)
     }
 
     /// The stream that `descriptor` describes, needed for the bytes `guest`.
@@ -91,6 +113,7 @@ impl Places {
         &self,
         guest: &Range<u64>,
         descriptor: &CompressedDescriptor,
+        codec: Codec,
     ) -> Result<Stream, Error> {
         let host = descriptor.host;
         self.check(Structure::Stream, guest.clone(), host, 1)?;
@@ -106,6 +129,7 @@ impl Places {
             host,
             bytes: end.saturating_sub(host.0),
             bytes_max,
+            codec,
         })
     }
 
@@ -136,14 +160,26 @@ impl Places {
             });
         }
         if end > self.file_bytes {
-            return Err(Error::Truncated {
-                structure,
-                guest,
-                host,
-                end,
-                file_bytes: self.file_bytes,
-            });
+            return Err(self.truncated(structure, guest, host, bytes));
         }
         Ok(())
+    }
+
+    /// The error that a structure of `bytes` bytes at `host` is not in the file as
+    /// a whole.
+    pub(crate) fn truncated(
+        &self,
+        structure: Structure,
+        guest: Range<u64>,
+        host: HostOffset,
+        bytes: u64,
+    ) -> Error {
+        Error::Truncated {
+            structure,
+            guest,
+            host,
+            end: host.0.saturating_add(bytes),
+            file_bytes: self.file_bytes,
+        }
     }
 }

@@ -1,13 +1,11 @@
-//! The walk over the tables: where guest bytes are, run by run.
+//! Runs: guest bytes in a row, and where they are.
 
 use std::ops::Range;
 
-use blockio::ReadAt;
-use qcow2_format::{GuestOffset, HostOffset, L2Entry};
+use qcow2_format::HostOffset;
 
+use crate::Error;
 use crate::places::Stream;
-use crate::tables::{L2Table, Tables};
-use crate::{Error, Structure};
 
 /// Where the bytes of a run are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +18,29 @@ pub(crate) enum Mapping {
     Data { host: HostOffset },
     /// In a compressed stream, which gives the cluster that they lie in.
     Compressed(Stream),
+    /// Nowhere that is known: the image is damaged. They read as zeros.
+    Lost,
 }
 
 /// Guest bytes in a row that are mapped alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) guest: Range<u64>,
+    /// Index of the file that they are in; 0 where they are in none.
+    pub(crate) file: usize,
     pub(crate) mapping: Mapping,
 }
 
 impl Run {
+    /// Bytes that are in no file.
+    pub(crate) fn empty(guest: Range<u64>, mapping: Mapping) -> Self {
+        Self {
+            guest,
+            file: 0,
+            mapping,
+        }
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.guest.end.saturating_sub(self.guest.start)
     }
@@ -37,9 +48,11 @@ impl Run {
     /// Appends `next`, which starts where this ends, if it is more of the same.
     fn join(&mut self, next: &Self) -> bool {
         let continues = match (self.mapping, next.mapping) {
-            (Mapping::Unallocated, Mapping::Unallocated) | (Mapping::Zero, Mapping::Zero) => true,
-            (Mapping::Data { host }, Mapping::Data { host: next }) => {
-                host.0.checked_add(self.bytes()) == Some(next.0)
+            (Mapping::Unallocated, Mapping::Unallocated)
+            | (Mapping::Zero, Mapping::Zero)
+            | (Mapping::Lost, Mapping::Lost) => true,
+            (Mapping::Data { host }, Mapping::Data { host: next_host }) => {
+                self.file == next.file && host.0.checked_add(self.bytes()) == Some(next_host.0)
             }
             _ => false,
         };
@@ -50,107 +63,34 @@ impl Run {
     }
 }
 
-/// An iterator over the maximal runs of a range of guest bytes, ascending and
-/// without gaps. An error ends it, behind the runs in front of it.
+/// An iterator that joins runs, so that they are maximal. The runs ascend
+/// without gaps; an error ends them, behind those in front of it.
 #[derive(Debug)]
-pub(crate) struct Runs<'i, S> {
-    storage: &'i S,
-    tables: &'i Tables,
-    /// What is left to look up.
-    rest: Range<u64>,
-    /// The L2 table in use, and the guest bytes it maps.
-    table: Option<(Range<u64>, L2Table)>,
-    /// The run that the next cluster may belong to.
+pub(crate) struct Joined<I> {
+    /// `None` behind its end.
+    runs: Option<I>,
+    /// The run that the next one may belong to.
     held: Option<Run>,
     failure: Option<Error>,
 }
 
-impl<'i, S: ReadAt> Runs<'i, S> {
-    /// The runs of `guest`, which must lie on the disk.
-    pub(crate) fn new(storage: &'i S, tables: &'i Tables, guest: Range<u64>) -> Self {
+impl<I> Joined<I> {
+    pub(crate) fn new(runs: I) -> Self {
         Self {
-            storage,
-            tables,
-            rest: guest,
-            table: None,
+            runs: Some(runs),
             held: None,
             failure: None,
         }
     }
-
-    /// The next cluster, or all that an empty L1 entry leaves unallocated.
-    fn step(&mut self) -> Result<Option<Run>, Error> {
-        if self.rest.is_empty() {
-            return Ok(None);
-        }
-        let at = self.rest.start;
-        let run = match &self.table {
-            Some((covered, table)) if covered.contains(&at) => self.cluster(table)?,
-            _ => {
-                let l1_index = self.tables.geometry.l1_index(GuestOffset(at));
-                let covered = self.tables.l1_coverage(l1_index);
-                match self.tables.l2(self.storage, l1_index)? {
-                    None => Run {
-                        guest: at..covered.end.min(self.rest.end),
-                        mapping: Mapping::Unallocated,
-                    },
-                    Some(table) => {
-                        let run = self.cluster(&table)?;
-                        self.table = Some((covered, table));
-                        run
-                    }
-                }
-            }
-        };
-        self.rest.start = run.guest.end;
-        Ok(Some(run))
-    }
-
-    /// The first cluster of the rest, looked up in `table`.
-    fn cluster(&self, table: &L2Table) -> Result<Run, Error> {
-        let context = &self.tables.context;
-        let bits = context.cluster_bits;
-        let at = self.rest.start;
-        let cluster_start = bits.round_down(at);
-        let cluster_end = cluster_start.saturating_add(bits.bytes());
-        let guest = at..cluster_end.min(self.rest.end);
-        let index = self.tables.geometry.l2_index(GuestOffset(at));
-
-        let entry =
-            L2Entry::decode(table.entries.entry(index), context, index).map_err(|source| {
-                Error::L2Entry {
-                    table: table.host,
-                    guest: GuestOffset(cluster_start),
-                    source,
-                }
-            })?;
-        let mapping = match entry {
-            L2Entry::Unallocated => Mapping::Unallocated,
-            L2Entry::Zero { .. } => Mapping::Zero,
-            L2Entry::Data { host, .. } => {
-                let host = HostOffset(host.0.saturating_add(bits.offset_in_cluster(at)));
-                let bytes = guest.end.saturating_sub(guest.start);
-                self.tables
-                    .places
-                    .check(Structure::Data, guest.clone(), host, bytes)?;
-                Mapping::Data { host }
-            }
-            L2Entry::Compressed(descriptor) => {
-                let stream = self.tables.places.stream(&guest, &descriptor)?;
-                Mapping::Compressed(stream)
-            }
-        };
-        Ok(Run { guest, mapping })
-    }
 }
 
-impl<S: ReadAt> Iterator for Runs<'_, S> {
+impl<I: Iterator<Item = Result<Run, Error>>> Iterator for Joined<I> {
     type Item = Result<Run, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.failure.is_none() {
-            match self.step() {
-                Ok(Some(run)) => {
+        while let Some(runs) = &mut self.runs {
+            match runs.next() {
+                Some(Ok(run)) => {
                     if self.held.as_mut().is_some_and(|held| held.join(&run)) {
                         continue;
                     }
@@ -158,11 +98,11 @@ impl<S: ReadAt> Iterator for Runs<'_, S> {
                         return Some(Ok(whole));
                     }
                 }
-                Ok(None) => break,
-                Err(error) => {
-                    self.rest.start = self.rest.end;
+                Some(Err(error)) => {
+                    self.runs = None;
                     self.failure = Some(error);
                 }
+                None => self.runs = None,
             }
         }
         match self.held.take() {

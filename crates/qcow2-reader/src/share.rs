@@ -16,25 +16,29 @@ pub(crate) struct Sharing {
     /// Shared are whole units, that begin at a multiple of this in both files:
     /// clusters, or blocks where those are larger.
     unit_bytes: u64,
+    /// Which of the files can be shared.
+    files: Vec<bool>,
     /// The target has refused.
     refused: AtomicBool,
 }
 
 impl Sharing {
-    /// What is to be shared of an image in `file`, if anything.
+    /// What is to be shared of the `files` of an image, if anything; `None` has
+    /// nothing to share.
     pub(crate) fn new(
         reflink: Reflink,
-        file: Option<&File>,
+        files: &[Option<&File>],
         cluster_bits: ClusterBits,
-    ) -> Result<Option<(Self, &File)>, Error> {
-        let sharing = Self {
-            unit_bytes: cluster_bits.bytes().max(BLOCK_BYTES),
-            refused: AtomicBool::new(false),
-        };
-        match (reflink, file) {
-            (Reflink::Never, _) | (Reflink::Auto, None) => Ok(None),
-            (Reflink::Auto | Reflink::Always, Some(file)) => Ok(Some((sharing, file))),
-            (Reflink::Always, None) => Err(Error::Share {
+    ) -> Result<Option<Self>, Error> {
+        let files: Vec<_> = files.iter().map(Option::is_some).collect();
+        match (reflink, files.first()) {
+            (Reflink::Never, _) | (Reflink::Auto, None | Some(false)) => Ok(None),
+            (Reflink::Auto | Reflink::Always, Some(true)) => Ok(Some(Self {
+                unit_bytes: cluster_bits.bytes().max(BLOCK_BYTES),
+                files,
+                refused: AtomicBool::new(false),
+            })),
+            (Reflink::Always, None | Some(false)) => Err(Error::Share {
                 offset: 0,
                 host: HostOffset(0),
                 bytes: 0,
@@ -51,6 +55,10 @@ impl Sharing {
         self.refused.store(true, Ordering::Relaxed);
     }
 
+    fn can(&self, segment: &Segment) -> bool {
+        self.files.get(segment.file) == Some(&true) && !self.is_refused()
+    }
+
     pub(crate) fn is_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
     }
@@ -63,7 +71,7 @@ impl Sharing {
             .guest
             .start
             .checked_next_multiple_of(unit)
-            .filter(|start| *start < end && segment.is_plain_in_step(unit) && !self.is_refused());
+            .filter(|start| *start < end && segment.is_plain_in_step(unit) && self.can(&segment));
         let Some(mut middle) = start.and_then(|start| segment.split_off(start)) else {
             return vec![segment];
         };

@@ -16,19 +16,22 @@ use std::ops::Range;
 
 use blockio::{Store, WriteAt, len_u64, nonzero_runs};
 use pipeline::ordered_map_with;
-use qcow2_format::{GuestOffset, Header, L2Entry};
+use qcow2_format::header::CryptMethod;
+use qcow2_format::{GuestOffset, Header};
 
 use crate::batch::{BLOCK_BYTES, Batch, Batches};
-use crate::decompress::Decoder;
+use crate::decompress::Decoders;
 use crate::forward::Forward;
 use crate::header::{CLUSTER_BITS_END, check_supported};
+use crate::l2::Words;
+use crate::layer::{backing_file_of, data_file_of};
 use crate::load::{Buffers, Loaded, Piece};
 use crate::output::Output;
 use crate::places::Places;
-use crate::runs::{Mapping, Run, Runs};
 use crate::share::Sharing;
-use crate::tables::Tables;
+use crate::tables::{MappedDisk, Tables};
 use crate::unpack::look_ahead;
+use crate::walk::{ImageRuns, Walk};
 use crate::{Error, OpenOptions, Structure, UnpackOptions, UnpackReport};
 
 use order::Order;
@@ -58,13 +61,26 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
     pub fn open(input: R, spool: K, options: &OpenOptions) -> Result<Self, Error> {
         let mut input = Forward::new(input);
         let header = read_header(&mut input)?;
-        check_supported(&header)?;
+        if options.salvage {
+            return Err(Error::SalvageFromPipe);
+        }
+        check_supported(&header, false)?;
+        if header.crypt_method != CryptMethod::None {
+            return Err(Error::EncryptedFromPipe);
+        }
+        if let Some(needed) = data_file_of(&header, 0).or_else(|| backing_file_of(&header, 0)) {
+            return Err(Error::reference_from_pipe(&needed));
+        }
         input.set_cluster_bytes(header.cluster_bits.bytes());
-        let size = header.exact_size().unwrap_or(header.size);
+        if options.snapshot.is_some() {
+            return Err(Error::SnapshotFromPipe);
+        }
+        let disk = MappedDisk::active(&header);
+        let size = disk.size;
 
-        let l1_bytes = Tables::l1_bytes(&header, size);
-        let l1_host = header.l1_table_offset;
-        let places = Places::new(&header, u64::MAX);
+        let l1_bytes = disk.l1_bytes(header.geometry());
+        let l1_host = disk.l1_host;
+        let places = Places::new(&header, &disk, u64::MAX, false);
         places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
         let l1 = l1_host.0..l1_host.0.saturating_add(l1_bytes);
         keep(
@@ -74,7 +90,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             l1.clone(),
             |_, _| Ok(()),
         )?;
-        let tables = Tables::open(&spool, places, &header, size, options)?;
+        let tables = Tables::open(&spool, places, &header, &disk, options.l2_cache_bytes)?;
         let tables_end = keep_l2_tables(&mut input, &spool, &tables)?.max(l1.end);
         Ok(Self {
             input,
@@ -104,8 +120,8 @@ fn read_header<R: io::Read>(input: &mut Forward<R>) -> Result<Header, Error> {
 }
 
 /// Puts the table at `host`, of the structure and for the guest bytes `what`,
-/// into the spool. Each part of it is shown to `look` first, with the index of
-/// its first entry.
+/// into the spool. Each part of it is shown to `look` first, with its offset in
+/// the table.
 fn keep<R: io::Read, K: Store>(
     input: &mut Forward<R>,
     spool: &K,
@@ -124,7 +140,7 @@ fn keep<R: io::Read, K: Store>(
         let part_bytes = host.end.saturating_sub(at).min(TABLE_PART_BYTES);
         part.resize(usize::try_from(part_bytes).unwrap_or(usize::MAX), 0);
         input.read_exact(what.0, &what.1, at, &mut part)?;
-        look(at.saturating_sub(host.start) / 8, &part)?;
+        look(at.saturating_sub(host.start), &part)?;
         for run in nonzero_runs(&part, block_bytes) {
             let run_at = at.saturating_add(len_u64(run.start));
             spool.write_at(run_at, &part[run]).map_err(failed)?;
@@ -167,35 +183,33 @@ fn keep_l2_tables<R: io::Read, K: Store>(
             spool,
             &(Structure::L2Table, guest.clone()),
             host.0..host.0.saturating_add(bytes),
-            |first, entries| data_is_behind(end, tables, guest.start, first, entries),
+            |at, entries| data_is_behind(end, tables, guest.start, at, entries),
         )?;
     }
     Ok(end)
 }
 
 /// Refuses the first of `entries` that names data in front of `tables_end`. The
-/// entries are those from `first` on of the table that maps the disk from
+/// entries are those from byte `at` on of the table that maps the disk from
 /// `guest` on. Wrong entries are for others to find.
 fn data_is_behind(
     tables_end: u64,
     tables: &Tables,
     guest: u64,
-    first: u64,
+    at: u64,
     entries: &[u8],
 ) -> Result<(), Error> {
-    let (entries, _) = entries.as_chunks::<8>();
-    for (index, entry) in (first..).zip(entries) {
-        let raw = u64::from_be_bytes(*entry);
-        if raw == 0 {
+    let (context, geometry) = (&tables.context, tables.geometry);
+    let first = at / geometry.l2_entry_bytes();
+    for (index, entry) in (first..).zip(Words::all(entries, geometry.extended_l2)) {
+        if entry.is_zero() {
             continue;
         }
-        let (structure, host) = match L2Entry::decode(raw, &tables.context, index) {
-            Ok(L2Entry::Data { host, .. }) => (Structure::Data, host),
-            Ok(L2Entry::Compressed(descriptor)) => (Structure::Stream, descriptor.host),
-            Ok(L2Entry::Unallocated | L2Entry::Zero { .. }) | Err(_) => continue,
+        let Ok(Some((structure, host))) = entry.first_stored(context, index) else {
+            continue;
         };
         if host.0 < tables_end {
-            let before = index.saturating_mul(tables.context.cluster_bits.bytes());
+            let before = index.saturating_mul(context.cluster_bits.bytes());
             return Err(Error::Passed {
                 structure,
                 guest: GuestOffset(guest.saturating_add(before)),
@@ -243,41 +257,34 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             tables,
             tables_end,
         } = self;
-        Sharing::new(options.reflink, None, header.cluster_bits)?;
-        let runs = || Runs::new(&spool, &tables, 0..size);
+        Sharing::new(options.reflink, &[], header.cluster_bits)?;
+        let runs = || ImageRuns::new(Walk::new(&spool, &tables, 0..size));
         let order = Order::of(runs, header.cluster_bits, tables_end)?;
-        let mut output = Output::new(target, size)?;
+        let mut output = Output::new(target, size, options.only_allocated)?;
         let mut job = Job {
             input: &mut input,
-            header: &header,
             threads: options.threads,
             zeroes_min: output.zeroes_min(),
         };
-        match order {
-            Order::Disk => {
-                job.run(Batches::new(runs()), |piece| {
-                    output.put(piece)?;
-                    options.report(piece.end(), size);
-                    Ok(())
-                })?;
-                output.zero_to(size)?;
-            }
-            Order::File(sorted) => {
-                for run in runs() {
-                    let run = run?;
-                    if matches!(run.mapping, Mapping::Unallocated | Mapping::Zero) {
-                        output.zero(&run.guest)?;
-                    }
-                }
-                let mut done: u64 = sorted.iter().map(Run::bytes).sum();
-                done = size.saturating_sub(done);
-                job.run(Batches::scattered(sorted.into_iter().map(Ok)), |piece| {
-                    output.put_anywhere(piece)?;
-                    done = done.saturating_add(piece.bytes());
-                    options.report(done, size);
-                    Ok(())
-                })?;
-            }
+        if matches!(order, Order::Disk) && !options.only_allocated {
+            job.run(Batches::new(runs()), |piece| {
+                output.put(piece)?;
+                options.report(piece.end(), size);
+                Ok(())
+            })?;
+            output.zero_to(size)?;
+        } else {
+            let mut done = output.zero_all(runs())?;
+            let put = |piece: &Piece<'_>| {
+                output.put_anywhere(piece)?;
+                done = done.saturating_add(piece.bytes());
+                options.report(done, size);
+                Ok(())
+            };
+            match order {
+                Order::Disk => job.run(Batches::scattered(runs()), put),
+                Order::File(sorted) => job.run(Batches::scattered(sorted.into_iter().map(Ok)), put),
+            }?;
         }
         input.finish()?;
         let report = output.finish(size)?;
@@ -289,7 +296,6 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
 /// Data on its way from the pipe.
 struct Job<'s, R> {
     input: &'s mut Forward<R>,
-    header: &'s Header,
     threads: NonZeroUsize,
     zeroes_min: usize,
 }
@@ -305,13 +311,13 @@ impl<R: io::Read + Send> Job<'_, R> {
         let (threads_max, batches) = look_ahead(batches);
         let buffers = Buffers::default();
         let input = &mut *self.input;
-        let loaded = batches.map(|batch| Loaded::read(input, &batch?, &buffers));
-        let (cluster_bits, zeroes_min) = (self.header.cluster_bits, self.zeroes_min);
+        let loaded = batches.map(|batch| Loaded::read(input, &batch?, &buffers, false));
+        let zeroes_min = self.zeroes_min;
         ordered_map_with(
             self.threads.min(threads_max),
             loaded,
-            || Decoder::new(self.header.compression_type),
-            |decoder, loaded| loaded.decode(decoder, cluster_bits, zeroes_min),
+            Decoders::default,
+            |decoders, loaded| loaded.decode(decoders, zeroes_min),
             |piece| emit(&piece),
         )
     }

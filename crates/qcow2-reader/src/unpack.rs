@@ -1,6 +1,5 @@
 //! Back to raw: the whole disk of an image, written somewhere else.
 
-use std::fs::File;
 use std::io;
 use std::iter;
 use std::num::NonZeroUsize;
@@ -9,8 +8,8 @@ use blockio::{ReadAt, Reflink, WriteAt};
 use pipeline::ordered_map_with;
 
 use crate::batch::{Batch, Batches};
-use crate::decompress::Decoder;
-use crate::load::{Buffers, Loaded, Piece, Stationary};
+use crate::decompress::Decoders;
+use crate::load::{Buffers, Loaded, Piece};
 use crate::output::Output;
 use crate::runs::{Mapping, Run};
 use crate::share::Sharing;
@@ -30,7 +29,8 @@ const LOOKED_AT: usize = 16;
 
 impl<S: ReadAt> Image<S> {
     /// Writes the whole disk to `target`, in ascending order, and makes the
-    /// target exactly as long as the disk.
+    /// target exactly as long as the disk; or only what is allocated, zeros
+    /// first, where `options` say so.
     ///
     /// Bytes that are zero are left out where the target starts zeroed, and
     /// made zero elsewhere. Nothing is synced.
@@ -47,17 +47,33 @@ impl<S: ReadAt> Image<S> {
         options: &UnpackOptions<'_>,
     ) -> Result<UnpackReport, Error> {
         let size = self.size();
-        let file = self.storage().as_file();
-        let sharing = Sharing::new(options.reflink, file, self.header().cluster_bits)?;
+        let sharing = Sharing::new(
+            options.reflink,
+            &self.shareable_files(),
+            self.header().cluster_bits,
+        )?;
         let job = Job {
             image: self,
             options,
             buffers: Buffers::default(),
             sharing,
         };
-        let mut output = Output::new(target, size)?;
+        let mut output = Output::new(target, size, options.only_allocated)?;
+        if self.is_salvaged() {
+            for run in self.runs(0..size) {
+                let run = run?;
+                if run.mapping == Mapping::Lost {
+                    output.lose(run.guest);
+                }
+            }
+        }
+        if options.only_allocated {
+            output.zero_all(self.own_runs())?;
+        }
         job.run(&mut output)?;
-        output.zero_to(size)?;
+        if !options.only_allocated {
+            output.zero_to(size)?;
+        }
         let report = output.finish(size)?;
         options.report(size, size);
         Ok(report)
@@ -69,8 +85,7 @@ struct Job<'j, S> {
     image: &'j Image<S>,
     options: &'j UnpackOptions<'j>,
     buffers: Buffers,
-    /// What is shared, and the file that has it.
-    sharing: Option<(Sharing, &'j File)>,
+    sharing: Option<Sharing>,
 }
 
 /// What becomes of a batch.
@@ -82,17 +97,20 @@ enum Product<'p> {
 
 impl<S: ReadAt> Job<'_, S> {
     fn run<T: WriteAt + ?Sized>(&self, output: &mut Output<'_, T>) -> Result<(), Error> {
-        let runs = self.image.runs(0..self.image.size());
-        let sharing = self.sharing.as_ref().map(|(sharing, _)| sharing);
-        let (threads_max, batches) = look_ahead(Batches::with_shareable(runs, sharing));
+        let batches = if self.options.only_allocated {
+            Batches::scattered(self.image.own_runs())
+        } else {
+            Batches::new(self.image.runs(0..self.image.size()))
+        };
+        let (threads_max, batches) = look_ahead(batches.with_shareable(self.sharing.as_ref()));
         let zeroes_min = output.zeroes_min();
         ordered_map_with(
             self.options.threads.min(threads_max),
             batches,
-            || self.decoder(),
-            |decoder, batch| match batch.shareable() {
+            Decoders::default,
+            |decoders, batch| match batch.shareable() {
                 Some(run) => Ok(Product::Share(run)),
-                None => self.piece(decoder, &batch, zeroes_min).map(Product::Piece),
+                None => self.piece(decoders, &batch, zeroes_min).map(Product::Piece),
             },
             |product| match product {
                 Product::Piece(piece) => self.put(&piece, output),
@@ -101,19 +119,16 @@ impl<S: ReadAt> Job<'_, S> {
         )
     }
 
-    fn decoder(&self) -> Decoder {
-        Decoder::new(self.image.header().compression_type)
-    }
-
     fn piece(
         &self,
-        decoder: &mut Decoder,
+        decoders: &mut Decoders,
         batch: &Batch,
         zeroes_min: usize,
     ) -> Result<Piece<'_>, Error> {
-        let mut source = Stationary(self.image.storage());
-        let loaded = Loaded::read(&mut source, batch, &self.buffers)?;
-        loaded.decode(decoder, self.image.header().cluster_bits, zeroes_min)
+        let mut source = self.image.stationary();
+        let salvage = self.image.is_salvaged();
+        let loaded = Loaded::read(&mut source, batch, &self.buffers, salvage)?;
+        loaded.decode(decoders, zeroes_min)
     }
 
     fn put<T: WriteAt + ?Sized>(
@@ -133,7 +148,10 @@ impl<S: ReadAt> Job<'_, S> {
         run: Run,
         output: &mut Output<'_, T>,
     ) -> Result<(), Error> {
-        let (Some((sharing, file)), Mapping::Data { host }) = (&self.sharing, run.mapping) else {
+        let file = self.image.files().get(run.file).and_then(ReadAt::as_file);
+        let (Some(sharing), Some(file), Mapping::Data { host }) =
+            (&self.sharing, file, run.mapping)
+        else {
             return self.copy(run, output);
         };
         if !sharing.is_refused() {
@@ -160,8 +178,8 @@ impl<S: ReadAt> Job<'_, S> {
         ordered_map_with(
             self.options.threads.min(COPIERS_MAX),
             Batches::new(iter::once(Ok(run))),
-            || self.decoder(),
-            |decoder, batch| self.piece(decoder, &batch, zeroes_min),
+            Decoders::default,
+            |decoders, batch| self.piece(decoders, &batch, zeroes_min),
             |piece| self.put(&piece, output),
         )
     }

@@ -263,6 +263,58 @@ fn zero_clusters_snapshots_preallocation_and_other_sizes() {
 }
 
 #[test]
+fn subclusters() {
+    let Some(folder) = folder(&["qemu-img", "qemu-io"]).map(Folder) else {
+        return;
+    };
+    let (raw, image) = (folder.path("source.raw"), folder.path("image.qcow2"));
+    source(Path::new(&raw));
+    for options in [
+        "cluster_size=16k",
+        "cluster_size=64k",
+        "cluster_size=128k,compression_type=zstd",
+        "cluster_size=2M",
+        "preallocation=metadata",
+    ] {
+        let options = format!("extended_l2=on,{options}");
+        let create = ["create", "-f", "qcow2", "-o", &options, &image, "9000k"];
+        run("qemu-img", &create);
+        assert!(agrees(&image));
+        change(
+            &image,
+            &[
+                "write -P 1 3k 1k",
+                "write -P 2 61k 70k",
+                "write -z 66k 4k",
+                "write -z -u 128k 5M",
+                "write -P 3 2M 512",
+                "write -P 4 8999k 1k",
+                "discard 62k 6k",
+            ],
+        );
+        agrees(&image);
+        // What is allocated takes no compressed cluster.
+        if !options.contains("preallocation") {
+            change(&image, &["write -c -P 5 6M 2M"]);
+            agrees(&image);
+        }
+        run("qemu-img", &["snapshot", "-c", "first", &image]);
+        change(&image, &["write -P 6 62k 3k", "write -z 2M 4M"]);
+        agrees(&image);
+        fs::remove_file(&image).unwrap();
+
+        if !options.contains("preallocation") {
+            let convert = ["convert", "-f", "raw", "-O", "qcow2", "-o", &options];
+            run("qemu-img", &[&convert[..], &[&raw, &image]].concat());
+            agrees(&image);
+            run("qemu-img", &[&convert[..], &["-c", &raw, &image]].concat());
+            agrees(&image);
+            fs::remove_file(&image).unwrap();
+        }
+    }
+}
+
+#[test]
 fn fresh_images_end_within_their_last_table() {
     let Some(folder) = folder(&["qemu-img", "qemu-io"]).map(Folder) else {
         return;

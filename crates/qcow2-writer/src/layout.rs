@@ -104,6 +104,9 @@ impl Layout {
     /// The units that the bytes `guest` of one cluster lie in, bit by bit from the
     /// first of the cluster on.
     pub(crate) fn units(&self, guest: &Range<u64>) -> u32 {
+        if !self.extended_l2 {
+            return 1;
+        }
         let cluster = self.cluster_bits.round_down(guest.start);
         let below = |units| 1u32.checked_shl(units).map_or(u32::MAX, |bit| bit - 1);
         let start = to_u32((guest.start - cluster) >> self.unit_bits.bits());

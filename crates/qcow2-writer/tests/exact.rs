@@ -67,7 +67,7 @@ fn compressions() -> impl Strategy<Value = Option<Compression>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn says_what_is_in_use(
         runs in runs(),

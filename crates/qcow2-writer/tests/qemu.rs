@@ -11,10 +11,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
-use blockio::{Extent, ExtentKind, MemoryDisk};
+use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Target, TargetOptions};
 use common::Unit;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
-use qcow2_writer::{Allocation, ImageWriter, PackOptions, WriteOptions, pack};
+use qcow2_writer::{Allocation, ImageWriter, PackOptions, WriteOptions, exact_geometry, pack};
 
 use ExtentKind::{Data, Unused, Zero};
 
@@ -235,6 +235,78 @@ fn exactly_what_is_in_use() {
                 maps_the_same(&map, &image, unit_bytes.try_into().unwrap());
             }
         }
+    }
+}
+
+/// Ends of runs, and what they are, with equal neighbours joined.
+fn joined(runs: impl Iterator<Item = (u64, Unit)>) -> Vec<(u64, Unit)> {
+    let mut joined: Vec<(u64, Unit)> = Vec::new();
+    for (end, unit) in runs {
+        joined.pop_if(|last| last.1 == unit);
+        joined.push((end, unit));
+    }
+    joined
+}
+
+/// A disk of ones, as long as it claims.
+struct Ones(u64);
+
+impl ReadAt for Ones {
+    fn size(&self) -> u64 {
+        self.0
+    }
+    fn read_at(&self, _: u64, bytes: &mut [u8]) -> std::io::Result<()> {
+        bytes.fill(1);
+        Ok(())
+    }
+}
+
+/// Disks that clusters of one block cannot hold, with a run in use every 64 GiB.
+#[test]
+fn exactly_what_is_in_use_of_large_disks() {
+    if !have_qemu_img() {
+        return;
+    }
+    for (size, block_bytes, cluster_bytes) in [
+        ((9 << 40) + 1536, 4096, 128 << 10),
+        ((600 << 30) + 1536, 1024, 32 << 10),
+    ] {
+        let geometry = exact_geometry(size, block_bytes, RefcountOrder::DEFAULT).unwrap();
+        assert_eq!(geometry.cluster_bits.bytes(), cluster_bytes);
+        let mut extents = Vec::new();
+        for start in (0..size).step_by(64 << 30) {
+            let ends = [3, 5, 8, 64].map(|blocks| (start + blocks * block_bytes).min(size));
+            let end = size.min(start + (64 << 30));
+            let starts = [start].into_iter().chain(ends);
+            let kinds = [Unused, Zero, Data, Zero, Unused];
+            for ((start, end), kind) in starts.zip(ends.into_iter().chain([end])).zip(kinds) {
+                if start < end {
+                    extents.push(Extent::new(start..end, kind));
+                }
+            }
+        }
+        let options = PackOptions {
+            cluster_bits: geometry.cluster_bits,
+            extended_l2: geometry.extended_l2,
+            allocation: Allocation::Exact,
+            ..PackOptions::default()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        let target = Target::create(&path, &TargetOptions::default()).unwrap();
+        let given = || extents.iter().copied().map(Ok::<_, Infallible>);
+        pack(&Ones(size), given, &target, &options).unwrap();
+        target.commit().unwrap();
+        qemu_img(&["check", "-f", "qcow2"], &[&path]);
+        let map = qemu_img(&["map", "-f", "qcow2", "--output=json"], &[&path]);
+        let unit = |extent: &Extent| match extent.kind {
+            Data => Unit::Data,
+            Zero => Unit::Zeros,
+            _ => Unit::Unallocated,
+        };
+        let want = joined(extents.iter().map(|extent| (extent.end(), unit(extent))));
+        let got = map.lines().map(Mapped::of);
+        assert_eq!(joined(got.map(|run| (run.guest.end, run.unit))), want);
     }
 }
 

@@ -23,7 +23,8 @@ pub struct Lost {
 
 impl Lost {
     /// Nothing, of a disk of `disk_bytes`.
-    pub(super) fn new(disk_bytes: u64) -> Self {
+    #[must_use]
+    pub fn new(disk_bytes: u64) -> Self {
         Self {
             ranges: BTreeMap::new(),
             disk_bytes,
@@ -82,7 +83,7 @@ impl Lost {
     }
 
     /// Adds `range`, as far as the disk goes.
-    pub(super) fn insert(&mut self, range: Range<u64>) {
+    pub fn insert(&mut self, range: Range<u64>) {
         self.join(range);
         while self.ranges.len() > RANGES_MAX {
             self.coarsen();

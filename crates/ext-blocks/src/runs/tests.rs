@@ -1,5 +1,8 @@
-use super::*;
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
+
+use super::*;
 
 fn set(runs: &[(u64, u64)]) -> RunSet {
     let mut collector = RunCollector::new(1000);
@@ -60,5 +63,32 @@ proptest! {
             prop_assert_eq!(set.overlaps().meet(BlockRun::new(block, 1)), times > 1);
         }
         prop_assert!(set.runs().windows(2).all(|pair| pair[0].end < pair[1].start));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_wide_collector_loses_nothing_and_keeps_to_its_limit(
+        runs in prop::collection::vec((0u64..5000, 1u64..20), 0..300),
+        limit in 2usize..50,
+    ) {
+        let mut collector = WideCollector::new(limit);
+        let mut expected = BTreeSet::new();
+        for (start, count) in runs {
+            collector.insert(BlockRun::new(start, count));
+            // As if a batch were full.
+            if expected.len() % 7 == 0 && collector.0.settle() == Err(Full) {
+                collector.widen();
+            }
+            expected.extend(start..start + count);
+        }
+        let found = collector.finish();
+        prop_assert!(found.len() <= limit);
+        prop_assert!(found.windows(2).all(|pair| pair[0].end < pair[1].start));
+        let found: BTreeSet<_> = found.iter().flat_map(|run| run.start..run.end).collect();
+        prop_assert!(found.is_superset(&expected));
+        // Nothing is taken in but what lies between.
+        prop_assert_eq!(found.first(), expected.first());
+        prop_assert_eq!(found.last(), expected.last());
     }
 }

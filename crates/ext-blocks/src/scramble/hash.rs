@@ -56,10 +56,6 @@ pub(super) struct Hash {
     pub(super) minor: u32,
 }
 
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "rotations by constants; everything else wraps"
-)]
 impl Hasher {
     /// The hasher of a filesystem with these fields of its superblock.
     pub(super) fn new(s_hash_seed: &[u8; 16], unsigned: bool) -> Self {

@@ -31,7 +31,7 @@ pub(super) const VALUE_HASH_AT: usize = 0x08;
 
 /// End of the part every inode has, and of all fields there are, in bytes.
 const GOOD_OLD_BYTES: usize = 128;
-const FIELDS_BYTES: usize = 0xa0;
+pub(super) const FIELDS_BYTES: usize = 0xa0;
 
 /// `eh_magic`.
 const EXTENT_MAGIC: u16 = 0xf30a;
@@ -111,6 +111,26 @@ impl Fields {
         }
     }
 
+    /// Whether the inode, which is of `kind`, may be one: there is no checksum
+    /// to tell, but what it leads to fits.
+    pub(super) fn is_plausible(&self, kind: Kind, inode: &[u8], block_count: u64) -> bool {
+        let map = inode.get(I_BLOCK).unwrap_or_default();
+        let text = map.iter().position(|byte| *byte == 0);
+        let text_bytes = len_u64(text.unwrap_or(map.len()));
+        match kind {
+            Kind::Directory | Kind::SlowLink | Kind::File | Kind::Value if self.has_extents() => {
+                u16_at(map, 0) == EXTENT_MAGIC
+            }
+            Kind::Directory | Kind::SlowLink | Kind::File | Kind::Value => map
+                .chunks_exact(4)
+                .all(|pointer| u64::from(u32_at(pointer, 0)) < block_count),
+            Kind::FastLink => text_bytes == self.size || self.is_encrypted(),
+            Kind::Device => true,
+            Kind::InlineDirectory | Kind::InlineLink | Kind::InlineData => self.size < 1 << 16,
+            Kind::Doubtful => text_bytes == 0,
+        }
+    }
+
     pub(super) const fn has_extents(&self) -> bool {
         self.flags & EXTENTS_FL != 0
     }
@@ -178,9 +198,9 @@ fn is_number(inode: &[u8]) -> bool {
 /// Zeros what `i_block` of a device does not need: its number is in the first
 /// word that is not zero, of two.
 pub(super) fn clean_device(map: &mut [u8]) {
-    let number_at = if u32_at(map, 0) == 0 { 4 } else { 0 };
+    let number = if u32_at(map, 0) == 0 { 4..8 } else { 0..4 };
     for (at, byte) in map.iter_mut().enumerate() {
-        if !(number_at..number_at + 4).contains(&at) {
+        if !number.contains(&at) {
             *byte = 0;
         }
     }

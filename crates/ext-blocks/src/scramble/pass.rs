@@ -1,7 +1,9 @@
 //! One pass over all inodes that are shown, which scrambles what belongs to
 //! each.
 
+mod around;
 mod contents;
+mod groups;
 mod inodes;
 mod own;
 
@@ -64,15 +66,6 @@ impl From<Full> for Halt {
     }
 }
 
-/// What a pass leaves.
-#[derive(Debug)]
-pub(super) struct Passed {
-    pub(super) patches: Patches,
-    /// Blocks that hold no names, whatever else claims them.
-    pub(super) plain: RunSet,
-    pub(super) report: ScrambleReport,
-}
-
 pub(super) struct Pass<'a, R: ?Sized> {
     disk: &'a R,
     ground: &'a Ground,
@@ -103,7 +96,7 @@ pub(super) fn run<R: ReadAt + ?Sized>(
     ground: &Ground,
     shown: &[BlockRun],
     names: &Names,
-) -> Result<Passed, Halt> {
+) -> Result<(Patches, ScrambleReport), Halt> {
     let layout = &ground.layout;
     // e2fsck may take the copy of damaged descriptors, and what they lead to.
     let copied = layout.geometry.with_copied_descriptors();
@@ -112,52 +105,47 @@ pub(super) fn run<R: ReadAt + ?Sized>(
         ..*layout
     });
     let layouts = [Some(layout), copied.as_ref()];
-    let (mut fixed, mut plain) = (
-        RunCollector::new(FIXED_RUNS_MAX),
-        RunCollector::new(FIXED_RUNS_MAX),
-    );
+    let mut fixed = RunCollector::new(FIXED_RUNS_MAX);
     for layout in layouts.into_iter().flatten() {
-        collect_fixed(disk, layout, &mut fixed, &mut plain)?;
+        collect_fixed(disk, layout, &mut fixed)?;
     }
     let mut pass = Pass::new(disk, ground, names, fixed.finish()?)?;
     for layout in layouts.into_iter().flatten() {
+        pass.base(layout, shown)?;
         pass.inodes(layout, shown)?;
+        pass.bitmaps(layout, shown)?;
     }
     pass.mmp()?;
     pass.superblocks()?;
     pass.patches.flush()?;
-    Ok(Passed {
-        patches: pass.patches,
-        plain: plain.finish()?,
-        report: pass.report,
-    })
+    Ok((pass.patches, pass.report))
 }
 
-/// Collects where superblocks, descriptors, bitmaps and inode tables are; all
-/// but the tables are plain.
+/// Collects where superblocks, descriptors, bitmaps and inode tables are.
 fn collect_fixed<R: ReadAt + ?Sized>(
     disk: &R,
     layout: &Layout,
     fixed: &mut RunCollector,
-    plain: &mut RunCollector,
 ) -> Result<(), Halt> {
     let geometry = &layout.geometry;
     let mut groups = GroupReader::new(disk, layout);
     for group in 0..geometry.group_count() {
-        let base = geometry.base_metadata(group);
-        fixed.insert(base)?;
-        plain.insert(base)?;
-        let [block_bitmap, inode_bitmap, table] = groups.descriptor(group)?.metadata(geometry);
-        for (run, is_plain) in [(block_bitmap, true), (inode_bitmap, true), (table, false)] {
+        fixed.insert(geometry.base_metadata(group))?;
+        for run in groups.descriptor(group)?.metadata(geometry) {
             if geometry.holds_all(run) {
                 fixed.insert(run)?;
-                if is_plain {
-                    plain.insert(run)?;
-                }
             }
         }
     }
     Ok(())
+}
+
+/// The parts of ascending runs that are in `within`.
+fn parts(runs: &[BlockRun], within: BlockRun) -> impl Iterator<Item = BlockRun> {
+    let first = runs.partition_point(|run| run.end <= within.start);
+    let runs = runs.iter().skip(first);
+    let inside = runs.take_while(move |run| run.start < within.end);
+    inside.map(move |run| run.intersection(within))
 }
 
 impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
@@ -260,6 +248,15 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
     fn read(&self, structure: Structure, block: u64, bytes: &mut [u8]) -> Result<(), Error> {
         let at = self.layout.geometry.byte_of(block);
         read(self.disk, structure, at, bytes)
+    }
+
+    /// Shows `block` as `bytes` are, which were `read` from it.
+    fn show(&mut self, block: u64, read: &[u8], bytes: &[u8]) -> Result<(), Error> {
+        if read == bytes {
+            self.patches.keep(block)
+        } else {
+            self.patches.store(block, bytes)
+        }
     }
 
     /// A block of zeros.

@@ -15,17 +15,95 @@ const WINDOW_BYTES: usize = 4096;
 /// Blocks whose bits are looked at together when runs are looked for.
 const LOOK_BLOCKS: u64 = 1 << 15;
 
-/// Blocks by their numbers, and what they hold now. Both are in files without
-/// names, so that memory does not depend on how many there are.
+/// A set of blocks, a bit for each, in a file without a name, so that memory
+/// does not depend on how many there are.
+#[derive(Debug)]
+struct Marks {
+    bits: Spool,
+    window: Vec<u8>,
+    window_at: u64,
+}
+
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "blocks of a filesystem, whose bytes 64 bits count"
+)]
+impl Marks {
+    fn new(blocks: u64) -> io::Result<Self> {
+        let bits = Spool::new()?;
+        bits.set_size((blocks / 8 + 1).next_multiple_of(len_u64(WINDOW_BYTES)))?;
+        Ok(Self {
+            bits,
+            window: vec![0; WINDOW_BYTES],
+            window_at: 0,
+        })
+    }
+
+    /// The byte with the bit of `block`.
+    fn byte(&mut self, block: u64) -> io::Result<Option<&mut u8>> {
+        let window_bytes = len_u64(WINDOW_BYTES);
+        let at = block / 8 / window_bytes * window_bytes;
+        if at != self.window_at {
+            self.flush()?;
+            self.bits.read_at(at, &mut self.window)?;
+            self.window_at = at;
+        }
+        Ok(self.window.get_mut(to_index(block / 8 - at)))
+    }
+
+    fn insert(&mut self, block: u64) -> io::Result<()> {
+        if let Some(byte) = self.byte(block)? {
+            *byte |= 1 << (block % 8);
+        }
+        Ok(())
+    }
+
+    fn contains(&mut self, block: u64) -> io::Result<bool> {
+        let byte = self.byte(block)?;
+        Ok(byte.is_some_and(|byte| *byte >> (block % 8) & 1 == 1))
+    }
+
+    /// Writes what is in memory alone: runs can be read then.
+    fn flush(&mut self) -> io::Result<()> {
+        self.bits.write_at(self.window_at, &self.window)
+    }
+
+    /// The first blocks of `within` that are in the set and lie side by side.
+    fn next_run(&self, within: BlockRun) -> io::Result<Option<BlockRun>> {
+        let mut found: Option<BlockRun> = None;
+        let mut at = within.start;
+        let mut bits = Vec::new();
+        while at < within.end {
+            let end = (at / LOOK_BLOCKS * LOOK_BLOCKS + LOOK_BLOCKS).min(within.end);
+            let first = at / 8;
+            bits.resize(to_index(end.div_ceil(8) - first), 0);
+            self.bits.read_at(first, &mut bits)?;
+            let is_marked = |block: u64| {
+                let byte = bits.get(to_index(block / 8 - first));
+                byte.is_some_and(|byte| byte >> (block % 8) & 1 == 1)
+            };
+            for block in at..end {
+                match &mut found {
+                    Some(run) if is_marked(block) => run.end = block + 1,
+                    Some(_) => return Ok(found),
+                    None if is_marked(block) => found = Some(BlockRun::new(block, 1)),
+                    None => {}
+                }
+            }
+            at = end;
+        }
+        Ok(found)
+    }
+}
+
+/// The blocks that may be shown, and what those hold that were changed.
 #[derive(Debug)]
 pub(super) struct Patches {
     block_bits: u32,
-    /// The blocks, each at its own place.
+    /// Changed blocks, each at its own place.
     contents: Spool,
-    /// A bit for each block.
-    marks: Spool,
-    window: Vec<u8>,
-    window_at: u64,
+    changed: Marks,
+    shown: Marks,
 }
 
 #[expect(
@@ -35,54 +113,52 @@ pub(super) struct Patches {
 impl Patches {
     /// No patches for a disk of `disk_bytes`.
     pub(super) fn new(disk_bytes: u64, block_bits: u32) -> Result<Self, Error> {
+        let blocks = (disk_bytes >> block_bits) + 1;
         let new = || {
-            let (contents, marks) = (Spool::new()?, Spool::new()?);
-            let blocks = (disk_bytes >> block_bits) + 1;
+            let contents = Spool::new()?;
             contents.set_size(blocks << block_bits)?;
-            marks.set_size((blocks / 8 + 1).next_multiple_of(len_u64(WINDOW_BYTES)))?;
-            Ok((contents, marks))
+            Ok(Self {
+                block_bits,
+                contents,
+                changed: Marks::new(blocks)?,
+                shown: Marks::new(blocks)?,
+            })
         };
-        let (contents, marks) = new().map_err(Error::Spool)?;
-        Ok(Self {
-            block_bits,
-            contents,
-            marks,
-            window: vec![0; WINDOW_BYTES],
-            window_at: 0,
-        })
+        new().map_err(Error::Spool)
     }
 
-    /// Lets `block` be `bytes` from now on.
+    /// Lets `block` be `bytes` from now on, and be shown.
     pub(super) fn store(&mut self, block: u64, bytes: &[u8]) -> Result<(), Error> {
-        let was_there = self.contains(block)?;
-        if was_there || !is_zero(bytes) {
-            let at = block << self.block_bits;
-            self.contents.write_at(at, bytes).map_err(Error::Spool)?;
-        }
-        if let Some(byte) = self.window.get_mut(to_index(block / 8 - self.window_at)) {
-            *byte |= 1 << (block % 8);
-        }
-        Ok(())
+        let mut store = || {
+            // The file holds zeros where nothing was written.
+            if self.changed.contains(block)? || !is_zero(bytes) {
+                self.contents.write_at(block << self.block_bits, bytes)?;
+            }
+            self.changed.insert(block)?;
+            self.shown.insert(block)
+        };
+        store().map_err(Error::Spool)
     }
 
-    /// Whether `block` was stored.
+    /// Lets `block` be shown as it is.
+    pub(super) fn keep(&mut self, block: u64) -> Result<(), Error> {
+        self.shown.insert(block).map_err(Error::Spool)
+    }
+
+    /// Whether `block` is shown.
     pub(super) fn contains(&mut self, block: u64) -> Result<bool, Error> {
-        let at = block / 8 / len_u64(WINDOW_BYTES) * len_u64(WINDOW_BYTES);
-        if at != self.window_at {
-            self.flush()?;
-            self.marks
-                .read_at(at, &mut self.window)
-                .map_err(Error::Spool)?;
-            self.window_at = at;
-        }
-        let byte = self.window.get(to_index(block / 8 - at));
-        Ok(byte.is_some_and(|byte| byte >> (block % 8) & 1 == 1))
+        self.shown.contains(block).map_err(Error::Spool)
     }
 
-    /// Writes what is in memory alone. What was stored can be read then.
+    /// Writes what is in memory alone: what was stored can be read then.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
-        let written = self.marks.write_at(self.window_at, &self.window);
-        written.map_err(Error::Spool)
+        let flushed = self.changed.flush().and_then(|()| self.shown.flush());
+        flushed.map_err(Error::Spool)
+    }
+
+    /// The first blocks of `within` that are shown and lie side by side.
+    pub(super) fn next_shown(&self, within: BlockRun) -> Result<Option<BlockRun>, Error> {
+        self.shown.next_run(within).map_err(Error::Spool)
     }
 
     /// Writes the stored blocks over `buf`, which holds the bytes at `offset`.
@@ -90,7 +166,7 @@ impl Patches {
         let end = offset + len_u64(buf.len());
         let block_end = end.div_ceil(1 << self.block_bits);
         let mut next = offset >> self.block_bits;
-        while let Some(run) = self.next_run(BlockRun {
+        while let Some(run) = self.changed.next_run(BlockRun {
             start: next,
             end: block_end,
         })? {
@@ -103,33 +179,6 @@ impl Patches {
             next = run.end;
         }
         Ok(())
-    }
-
-    /// The first stored blocks of `within` that lie side by side.
-    pub(super) fn next_run(&self, within: BlockRun) -> io::Result<Option<BlockRun>> {
-        let mut found: Option<BlockRun> = None;
-        let mut at = within.start;
-        let mut bits = Vec::new();
-        while at < within.end {
-            let end = (at / LOOK_BLOCKS * LOOK_BLOCKS + LOOK_BLOCKS).min(within.end);
-            let first = at / 8;
-            bits.resize(to_index(end.div_ceil(8) - first), 0);
-            self.marks.read_at(first, &mut bits)?;
-            let is_stored = |block: u64| {
-                let byte = bits.get(to_index(block / 8 - first));
-                byte.is_some_and(|byte| byte >> (block % 8) & 1 == 1)
-            };
-            for block in at..end {
-                match &mut found {
-                    Some(run) if is_stored(block) => run.end = block + 1,
-                    Some(_) => return Ok(found),
-                    None if is_stored(block) => found = Some(BlockRun::new(block, 1)),
-                    None => {}
-                }
-            }
-            at = end;
-        }
-        Ok(found)
     }
 }
 
@@ -148,7 +197,7 @@ mod tests {
             assert!(patches.contains(block).unwrap());
         }
         patches.flush().unwrap();
-        let runs = |within| patches.next_run(within).unwrap();
+        let runs = |within| patches.next_shown(within).unwrap();
         let all = BlockRun {
             start: 0,
             end: 1 << 30,
@@ -171,13 +220,17 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_stored_again() {
+    fn a_block_is_stored_again_and_one_is_kept() {
         let mut patches = Patches::new(1 << 20, 10).unwrap();
         patches.store(3, &[1; 1024]).unwrap();
         patches.store(3, &[0; 1024]).unwrap();
+        patches.keep(4).unwrap();
         patches.flush().unwrap();
-        let mut buf = [9; 1024];
+        let mut buf = [9; 2048];
         patches.apply(3 * 1024, &mut buf).unwrap();
-        assert_eq!(buf, [0; 1024]);
+        assert_eq!(buf[..1024], [0; 1024]);
+        assert_eq!(buf[1024..], [9; 1024]);
+        let shown = patches.next_shown(BlockRun::new(0, 100)).unwrap();
+        assert_eq!(shown, Some(BlockRun::new(3, 2)));
     }
 }

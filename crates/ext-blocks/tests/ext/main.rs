@@ -8,6 +8,8 @@
 )]
 
 mod claims;
+mod droppable;
+mod fsck;
 mod groups;
 mod hostile;
 mod image;

@@ -1,10 +1,10 @@
-//! Which blocks hold metadata, and what may be left out.
+//! Which blocks hold metadata.
 
 use std::ops::Range;
 
 use blockio::{ExtentKind, ReadAt};
-use ext_blocks::damage::{Consequence, Finding, InodeDamage, NotDropped, WalkDamage};
-use ext_blocks::{Distrust, Droppable, Error, Metadata, Options};
+use ext_blocks::damage::{Consequence, Finding, InodeDamage};
+use ext_blocks::{Distrust, Error, Metadata, Options};
 use proptest::prelude::*;
 
 use crate::image::{Image, METADATA_CSUM, SB, base, base_with, crc32c, open};
@@ -12,24 +12,24 @@ use crate::image::{Image, METADATA_CSUM, SB, base, base_with, crc32c, open};
 /// Everything that the superblock and the descriptors of the base place.
 const PLACED: [Range<u64>; 4] = [0..7, 65..71, 129..133, 169..169];
 
-const DIRECTORY: u16 = 0x4000;
-const FILE: u16 = 0x8000;
+pub(crate) const DIRECTORY: u16 = 0x4000;
+pub(crate) const FILE: u16 = 0x8000;
 const SYMLINK: u16 = 0xa000;
 const DEVICE: u16 = 0x2000;
-const EXTENTS: u32 = 0x8_0000;
+pub(crate) const EXTENTS: u32 = 0x8_0000;
 
 /// Offset of inode `number` of group 0.
-fn inode(number: usize) -> usize {
+pub(crate) fn inode(number: usize) -> usize {
     5 * 1024 + (number - 1) * 128
 }
 
 /// Offset of `i_block` of inode `number` of group 0.
-fn i_block(number: usize) -> usize {
+pub(crate) fn i_block(number: usize) -> usize {
     inode(number) + 0x28
 }
 
 /// Makes inode `number` one of `i_mode` with a link.
-fn make(image: &mut Image, number: usize, i_mode: u16, i_flags: u32) {
+pub(crate) fn make(image: &mut Image, number: usize, i_mode: u16, i_flags: u32) {
     let at = inode(number);
     image
         .u16(at, i_mode)
@@ -38,11 +38,11 @@ fn make(image: &mut Image, number: usize, i_mode: u16, i_flags: u32) {
 }
 
 /// A root of an extent tree for inode `number`, with one entry.
-fn root(image: &mut Image, number: usize, depth: u16, entry: [u32; 3]) {
+pub(crate) fn root(image: &mut Image, number: usize, depth: u16, entry: [u32; 3]) {
     node(image, i_block(number), 4, depth, &[entry]);
 }
 
-fn node(image: &mut Image, at: usize, max: u16, depth: u16, entries: &[[u32; 3]]) {
+pub(crate) fn node(image: &mut Image, at: usize, max: u16, depth: u16, entries: &[[u32; 3]]) {
     let count = u16::try_from(entries.len()).unwrap();
     image.u16(at, 0xf30a).u16(at + 2, count).u16(at + 4, max);
     image.u16(at + 6, depth);
@@ -151,6 +151,13 @@ fn inodes_of_the_filesystem_are_metadata() {
     image.put(SB + 0xfd, &[1]).u32(SB + 0x10c, 40);
     image.u32(SB + 0x54, 3);
     selects(&image, &[20..24, 30..36, 37..38, 40..41], &[]);
+    // That also without an inode of the journal.
+    let mut image = base();
+    image
+        .u32(SB + 0xe0, 8)
+        .put(SB + 0xfd, &[1])
+        .u32(SB + 0x10c, 40);
+    selects(&image, &[40..41], &[]);
     let mut image = tree();
     image.u32(SB + 0x280, 12);
     selects(&image, &[20..24, 30..36, 37..38], &[]);
@@ -321,140 +328,6 @@ fn without_a_superblock_that_is_believed_there_is_none() {
     selects(&image, &[20..24, 31..32, 33..36, 37..38], &[]);
 }
 
-/// The blocks that may be left out of `image`.
-fn dropped(image: &Image, what: Droppable) -> Result<Vec<u64>, NotDropped> {
-    let filesystem = open(image, &Options::default());
-    let dropped = filesystem.droppable(what).unwrap()?;
-    let bytes = dropped.ranges();
-    Ok(bytes
-        .flat_map(|run| run.start / 1024..run.end / 1024)
-        .collect())
-}
-
-/// A file in inode 12 with unwritten blocks 40 to 49 and written 50 to 54, and
-/// an empty journal in blocks 30 to 35 by 36.
-fn idle() -> Image {
-    let mut image = base();
-    image.u32(SB + 0x5c, 4).u32(SB + 0xe0, 8);
-    make(&mut image, 8, FILE, EXTENTS);
-    root(&mut image, 8, 1, [0, 36, 0]);
-    node(&mut image, 36 * 1024, 84, 0, &[[0, 6, 30]]);
-    for (word, value) in [(0, 0xc03b_3998), (1, 3), (3, 1024), (4, 6), (5, 1), (6, 1)] {
-        image.put(30 * 1024 + 4 * word, &u32::to_be_bytes(value));
-    }
-    make(&mut image, 12, FILE, EXTENTS);
-    node(
-        &mut image,
-        i_block(12),
-        4,
-        0,
-        &[[0, 0x800a, 40], [10, 5, 50]],
-    );
-    for bit in (29..36).chain(39..54) {
-        image.bit(3, bit, true);
-    }
-    image.free(0, 57 - 22);
-    image
-}
-
-const ALL: Droppable = Droppable {
-    unwritten: true,
-    journal: true,
-};
-
-#[test]
-fn unwritten_extents_and_the_body_of_an_empty_journal_may_go() {
-    let (unwritten, journal): (Vec<_>, Vec<_>) = ((40..50).collect(), (31..36).collect());
-    assert_eq!(
-        dropped(&idle(), ALL),
-        Ok([journal.clone(), unwritten.clone()].concat())
-    );
-    let what = Droppable {
-        journal: false,
-        ..ALL
-    };
-    assert_eq!(dropped(&idle(), what), Ok(unwritten));
-    let what = Droppable {
-        unwritten: false,
-        ..ALL
-    };
-    assert_eq!(dropped(&idle(), what), Ok(journal));
-    assert_eq!(dropped(&idle(), Droppable::default()), Ok(vec![]));
-}
-
-/// Asserts that of what may go, `patch` leaves `want`.
-#[track_caller]
-fn drops(patch: impl FnOnce(&mut Image), want: impl IntoIterator<Item = u64>) {
-    let mut image = idle();
-    patch(&mut image);
-    assert_eq!(dropped(&image, ALL), Ok(want.into_iter().collect()));
-}
-
-#[test]
-fn a_block_that_something_else_needs_stays() {
-    let second = |first: [u32; 3]| {
-        move |image: &mut Image| {
-            make(image, 13, FILE, EXTENTS);
-            root(image, 13, 0, first);
-        }
-    };
-    drops(second([0, 2, 48]), (31..36).chain(40..48));
-    drops(second([0, 2, 31]), (33..36).chain(40..50));
-    // Unwritten in both: a whole run goes with it.
-    drops(second([0, 0x8002, 49]), 31..36);
-    // Unwritten, and the superblock of the journal, a map, attributes, a table.
-    drops(second([0, 0x8001, 30]), (31..36).chain(40..50));
-    drops(second([0, 0x8001, 36]), (31..36).chain(40..50));
-    drops(
-        |image| _ = image.u32(inode(12) + 0x68, 45),
-        (31..36).chain(40..45).chain(46..50),
-    );
-    drops(second([0, 0x8001, 6]), (31..36).chain(40..50));
-    // A directory has no holes.
-    drops(|image| _ = image.u16(inode(12), DIRECTORY), 31..36);
-}
-
-#[test]
-fn a_journal_in_use_stays() {
-    let word = |word: usize, value: u32| {
-        move |image: &mut Image| _ = image.put(30 * 1024 + 4 * word, &value.to_be_bytes())
-    };
-    drops(word(0, 0), 40..50);
-    drops(word(3, 4096), 40..50);
-    // Something is to be replayed, and something went wrong.
-    let mut image = idle();
-    word(7, 1)(&mut image);
-    assert_eq!(dropped(&image, ALL), Err(NotDropped::NotClean));
-    let mut image = idle();
-    image.u16(SB + 0x3a, 2);
-    assert_eq!(dropped(&image, ALL), Err(NotDropped::NotClean));
-}
-
-#[test]
-fn after_damage_nothing_goes() {
-    let refuses = |patch: &dyn Fn(&mut Image), damage| {
-        let mut image = idle();
-        patch(&mut image);
-        assert_eq!(dropped(&image, ALL), Err(NotDropped::Walk(damage)));
-    };
-    let outside = |block| InodeDamage::OutOfRange { block, count: 1 };
-    let inode = |inode, damage| WalkDamage::Inode { inode, damage };
-    let patch = |image: &mut Image| {
-        make(image, 13, FILE, 0);
-        image.u32(i_block(13), 169);
-    };
-    refuses(&patch, inode(13, outside(169)));
-    let block = 169;
-    let patch = |image: &mut Image| {
-        _ = image
-            .u32(crate::metadata::inode(13) + 0x68, 169)
-            .u16(crate::metadata::inode(13) + 0x1a, 1)
-    };
-    refuses(&patch, inode(13, InodeDamage::AttributeBlock { block }));
-    let patch = |image: &mut Image| _ = image.u32(image.descriptor(2) + 8, 168);
-    refuses(&patch, WalkDamage::Descriptor { group: 2 });
-}
-
 proptest! {
     #[test]
     fn metadata_of_anything_tiles_the_disk(
@@ -475,6 +348,6 @@ proptest! {
         if let Ok(metadata) = filesystem.metadata().unwrap() {
             blocks(&image, &metadata);
         }
-        drop(filesystem.droppable(ALL).unwrap());
+        drop(filesystem.droppable(crate::droppable::ALL).unwrap());
     }
 }

@@ -63,20 +63,54 @@ fn value() -> impl Strategy<Value = u32> {
     ]
 }
 
+/// Something that happens to a filesystem.
+#[derive(Clone, Debug)]
+enum Damage {
+    /// A few bytes change.
+    Value(prop::sample::Index, u32, usize),
+    /// A block is written over another one.
+    Misplaced(prop::sample::Index, prop::sample::Index),
+}
+
+impl Damage {
+    fn happen(&self, disk: &mut [u8], places: &[usize]) {
+        let place = |index: &prop::sample::Index| places[index.index(places.len())];
+        match self {
+            Self::Value(at, value, length) => {
+                let at = place(at);
+                disk[at..at + length].copy_from_slice(&value.to_le_bytes()[..*length]);
+            }
+            Self::Misplaced(from, to) => {
+                let [from, to] = [from, to].map(|at| place(at) / 1024 * 1024);
+                disk.copy_within(from..from + 1024, to);
+            }
+        }
+    }
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let place = any::<prop::sample::Index>;
+    prop_oneof![
+        6 => (place(), value(), 1usize..=4).prop_map(|(at, value, length)| {
+            Damage::Value(at, value, length)
+        }),
+        1 => (place(), place()).prop_map(|(from, to)| Damage::Misplaced(from, to)),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn no_name_is_shown_whatever_is_damaged(
         victim in 0usize..3,
-        damage in vec((any::<prop::sample::Index>(), value(), 1usize..=4), 1..24),
+        damage in vec(damage(), 1..24),
     ) {
         let Some(victims) = victims() else { return Ok(()) };
         let (disk, places) = &victims[victim];
         let mut disk = disk.clone();
-        for (place, value, length) in damage {
-            let at = places[place.index(places.len())];
-            disk[at..at + length].copy_from_slice(&value.to_le_bytes()[..length]);
+        for damage in damage {
+            damage.happen(&mut disk, places);
         }
         let start = Instant::now();
         if let Some(shown) = scramble(&disk, 1) {

@@ -22,7 +22,11 @@ impl Made {
     pub(crate) fn new(e2fs: &E2fs, size_bytes: u64, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("image");
-        let named = ["-L", "secretlabel", "-M", "/secret/mount"];
+        // What was on the disk before stays where mke2fs writes nothing.
+        let stale =
+            b"a secret of somebody before\n".repeat(usize::try_from(size_bytes).unwrap() / 28);
+        fs::write(&image, stale).unwrap();
+        let named = ["-K", "-L", "secretlabel", "-M", "/secret/mount"];
         e2fs.make(&image, size_bytes, &[options, &named].concat())
             .unwrap();
         Self { folder, image }

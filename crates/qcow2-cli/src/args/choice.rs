@@ -5,6 +5,7 @@ use std::str::FromStr;
 use blockio::Reflink;
 use clap::ValueEnum;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
+use qcow2_reader::{BackingFormat, References};
 use qcow2_writer::DeflateWindow;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -151,6 +152,44 @@ impl From<ReflinkArg> for Reflink {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReferencesArg {
+    /// None
+    Refuse,
+    /// Those in the folder of the image and beneath: no absolute path, no .., no
+    /// symbolic link out
+    Beside,
+    /// Any local path
+    Any,
+}
+
+impl From<ReferencesArg> for References {
+    fn from(references: ReferencesArg) -> Self {
+        match references {
+            ReferencesArg::Refuse => Self::Refuse,
+            ReferencesArg::Beside => Self::Beside,
+            ReferencesArg::Any => Self::Any,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackingFormatArg {
+    /// The disk as it is
+    Raw,
+    /// A qcow2 image
+    Qcow2,
+}
+
+impl From<BackingFormatArg> for BackingFormat {
+    fn from(format: BackingFormatArg) -> Self {
+        match format {
+            BackingFormatArg::Raw => Self::Raw,
+            BackingFormatArg::Qcow2 => Self::Qcow2,
+        }
+    }
+}
+
 pub(super) fn parse_cluster_size(text: &str) -> Result<ClusterBits, String> {
     ClusterBits::from_bytes(parse_size(text)?).map_err(|error| error.to_string())
 }
@@ -164,19 +203,21 @@ pub(super) fn parse_block_size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A number of bytes, with or without a unit.
-fn parse_size(text: &str) -> Result<u64, String> {
+/// A number of bytes, with a unit.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match text.get(digits.len()..).unwrap_or_default() {
         "" | "B" => 1,
         "k" | "K" | "KiB" => 1 << 10,
         "m" | "M" | "MiB" => 1 << 20,
-        other => return Err(format!("unknown unit {other:?}: K or M")),
+        "g" | "G" | "GiB" => 1 << 30,
+        "t" | "T" | "TiB" => 1 << 40,
+        "p" | "P" | "PiB" => 1 << 50,
+        other => return Err(format!("unknown unit {other:?}: K, M, G, T or P")),
     };
     let count: u64 = digits.parse().map_err(|error| format!("{error}"))?;
-    count
-        .checked_mul(unit)
-        .ok_or_else(|| "the number is too large".into())
+    let bytes = count.checked_mul(unit);
+    Ok(bytes.ok_or("the number is too large")?)
 }
 
 pub(super) fn parse_refcount_bits(text: &str) -> Result<RefcountOrder, String> {

@@ -1,9 +1,16 @@
 //! `qcow2 info`: what an image is, in qemu-img's shape.
 
-use std::fmt::{self, Display};
+mod chain;
+mod human;
+mod tables;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use blockio::{Disk, ReadAt};
+use qcow2_format::bitmap::BitmapDirectoryEntry;
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::{AutoclearFeatures, CompatibleFeatures, IncompatibleFeatures};
 use qcow2_format::header::{CompressionType, CryptMethod};
@@ -12,15 +19,25 @@ use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Bytes, escaped};
+use crate::output::{self, escaped};
 
-/// Reads the header of an image and prints what it says. Opens nothing else.
+use tables::{BitmapFacts, SnapshotFacts};
+
+/// Reads the header of an image and the tables beside its disk, and prints what
+/// they say. Opens nothing else.
 pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
+    if args.references.data_file.is_some() {
+        let message = "info opens no external data file";
+        return Err(Failure::Usage(message.into()));
+    }
     let disk = Disk::open(&args.image)?;
-    let header =
-        qcow2_reader::read_header(&disk).map_err(|error| Failure::about(&args.image, &error))?;
-    let report = Info::new(&args.image.display().to_string(), &disk, &header);
-    output::print(&report, args.output.output, false)?;
+    if args.backing_chain {
+        let chain = chain::read(args, disk)?;
+        output::print(&chain, args.output.output, false)?;
+    } else {
+        let report = Info::new(&disk).map_err(|error| Failure::about(&args.image, &error))?;
+        output::print(&report, args.output.output, false)?;
+    }
     Ok(Outcome::Done)
 }
 
@@ -33,12 +50,18 @@ struct Info {
     backing_filename_format: Option<String>,
     virtual_size: u64,
     filename: String,
-    cluster_size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_size: Option<u64>,
     format: &'static str,
     actual_size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     encrypted: Option<bool>,
-    format_specific: FormatSpecific<ImageFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format_specific: Option<FormatSpecific<ImageFacts>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<SnapshotFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    full_backing_filename: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backing_filename: Option<String>,
     dirty_flag: bool,
@@ -99,6 +122,8 @@ struct ImageFacts {
     data_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data_file_raw: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bitmaps: Vec<BitmapFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encrypt: Option<Encryption>,
 }
@@ -109,22 +134,56 @@ struct Encryption {
 }
 
 impl Info {
-    fn new(filename: &str, disk: &Disk, header: &Header) -> Self {
-        let metadata = disk.as_file().and_then(|file| file.metadata().ok());
-        let actual_size = metadata.map_or(0, |metadata| metadata.blocks().saturating_mul(512));
+    /// What the image on `disk` is.
+    fn new(disk: &Disk) -> Result<Self, qcow2_reader::Error> {
+        let header = qcow2_reader::read_header(disk)?;
+        let snapshots = qcow2_reader::read_snapshots(disk, &header)?;
+        let bitmaps = qcow2_reader::read_bitmaps(disk, &header)?;
         let encrypt = match header.crypt_method {
             CryptMethod::None => None,
             CryptMethod::Aes => Some(Encryption { format: "aes" }),
             CryptMethod::Luks => Some(Encryption { format: "luks" }),
         };
+        let backing = qcow2_reader::backing_file_of(&header, 0);
+        let full_name = |name| full_name(disk.path(), name);
+        Ok(Self {
+            virtual_size: header.exact_size().unwrap_or(header.size),
+            cluster_size: Some(header.cluster_bits.bytes()),
+            format: "qcow2",
+            encrypted: encrypt.is_some().then_some(true),
+            format_specific: Some(FormatSpecific {
+                r#type: "qcow2",
+                data: ImageFacts::new(&header, &bitmaps, encrypt),
+            }),
+            snapshots: snapshots.iter().map(SnapshotFacts::new).collect(),
+            backing_filename_format: backing.and_then(|backing| backing.format).map(escaped),
+            full_backing_filename: backing.and_then(|backing| backing.name).map(full_name),
+            backing_filename: backing.and_then(|backing| backing.name).map(escaped),
+            dirty_flag: header.incompatible.contains(IncompatibleFeatures::DIRTY),
+            content: header
+                .exact_allocation_unit_bytes()
+                .map(|block_size| Content {
+                    kind: "metadata-only",
+                    block_size,
+                }),
+            ..Self::raw(disk)
+        })
+    }
+
+    /// What `disk` is where it is nothing but a disk.
+    fn raw(disk: &Disk) -> Self {
+        let metadata = disk.as_file().and_then(|file| file.metadata().ok());
+        let actual_size = metadata.map_or(0, |metadata| metadata.blocks().saturating_mul(512));
+        let filename = disk.path().display().to_string();
+        // As qemu-img: in whole sectors.
+        let virtual_size = disk.size().next_multiple_of(512);
         Self {
             children: [Child {
                 name: "file",
                 info: FileInfo {
                     children: [],
-                    // As qemu-img: in whole sectors.
-                    virtual_size: disk.size().next_multiple_of(512),
-                    filename: filename.to_owned(),
+                    virtual_size,
+                    filename: filename.clone(),
                     format: "file",
                     actual_size,
                     format_specific: FormatSpecific {
@@ -134,36 +193,35 @@ impl Info {
                     dirty_flag: false,
                 },
             }],
-            backing_filename_format: header.extensions.iter().find_map(
-                |extension| match extension {
-                    Extension::BackingFormat(name) => Some(escaped(name)),
-                    _ => None,
-                },
-            ),
-            virtual_size: header.exact_size().unwrap_or(header.size),
-            filename: filename.to_owned(),
-            cluster_size: header.cluster_bits.bytes(),
-            format: "qcow2",
+            backing_filename_format: None,
+            virtual_size,
+            filename,
+            cluster_size: None,
+            format: "raw",
             actual_size,
-            encrypted: encrypt.is_some().then_some(true),
-            format_specific: FormatSpecific {
-                r#type: "qcow2",
-                data: ImageFacts::new(header, encrypt),
-            },
-            backing_filename: header.backing_name.as_deref().map(escaped),
-            dirty_flag: header.incompatible.contains(IncompatibleFeatures::DIRTY),
-            content: header
-                .exact_allocation_unit_bytes()
-                .map(|block_size| Content {
-                    kind: "metadata-only",
-                    block_size,
-                }),
+            encrypted: None,
+            format_specific: None,
+            snapshots: Vec::new(),
+            full_backing_filename: None,
+            backing_filename: None,
+            dirty_flag: false,
+            content: None,
         }
     }
 }
 
+/// The path that the image at `image` means by `name`: relative to its folder.
+fn full_name(image: &Path, name: &[u8]) -> String {
+    let folder = image.parent().unwrap_or(Path::new(""));
+    if qcow2_reader::has_protocol(name) {
+        return escaped(name);
+    }
+    let path = folder.join(OsStr::from_bytes(name));
+    escaped(path.as_os_str().as_bytes())
+}
+
 impl ImageFacts {
-    fn new(header: &Header, encrypt: Option<Encryption>) -> Self {
+    fn new(header: &Header, bitmaps: &[BitmapDirectoryEntry], encrypt: Option<Encryption>) -> Self {
         let v3 = header.version == Version::V3;
         let has = |feature| header.incompatible.contains(feature);
         let data_file = header
@@ -193,6 +251,7 @@ impl ImageFacts {
                     .autoclear
                     .contains(AutoclearFeatures::RAW_EXTERNAL_DATA)
             }),
+            bitmaps: bitmaps.iter().map(BitmapFacts::new).collect(),
             encrypt,
         }
     }
@@ -203,67 +262,5 @@ pub(crate) fn compat_name(version: Version) -> &'static str {
     match version {
         Version::V2 => "0.10",
         Version::V3 => "1.1",
-    }
-}
-
-impl Display for Info {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let facts = &self.format_specific.data;
-        writeln!(f, "image: {}", self.filename)?;
-        writeln!(f, "file format: {}", self.format)?;
-        writeln!(
-            f,
-            "virtual size: {} ({} bytes)",
-            Bytes(self.virtual_size),
-            self.virtual_size
-        )?;
-        writeln!(f, "disk size: {}", Bytes(self.actual_size))?;
-        if self.encrypted == Some(true) {
-            writeln!(f, "encrypted: yes")?;
-        }
-        writeln!(f, "cluster_size: {}", self.cluster_size)?;
-        if let Some(content) = &self.content {
-            let block_size = Bytes(content.block_size.into());
-            writeln!(f, "content: {}, blocks of {block_size}", content.kind)?;
-        }
-        if let Some(name) = &self.backing_filename {
-            writeln!(f, "backing file: {name}")?;
-        }
-        if let Some(name) = &self.backing_filename_format {
-            writeln!(f, "backing file format: {name}")?;
-        }
-        writeln!(f, "Format specific information:")?;
-        writeln!(f, "    compat: {}", facts.compat)?;
-        writeln!(f, "    compression type: {}", facts.compression_type)?;
-        if let Some(lazy) = facts.lazy_refcounts {
-            writeln!(f, "    lazy refcounts: {lazy}")?;
-        }
-        writeln!(f, "    refcount bits: {}", facts.refcount_bits)?;
-        if let Some(name) = &facts.data_file {
-            writeln!(f, "    data file: {name}")?;
-        }
-        if let Some(raw) = facts.data_file_raw {
-            writeln!(f, "    data file raw: {raw}")?;
-        }
-        if let Some(encryption) = &facts.encrypt {
-            writeln!(f, "    encrypt format: {}", encryption.format)?;
-        }
-        if let Some(corrupt) = facts.corrupt {
-            writeln!(f, "    corrupt: {corrupt}")?;
-        }
-        if let Some(extended) = facts.extended_l2 {
-            writeln!(f, "    extended l2: {extended}")?;
-        }
-        let [Child { info, .. }] = &self.children;
-        writeln!(f, "Child node '/file':")?;
-        writeln!(f, "    filename: {}", info.filename)?;
-        writeln!(f, "    protocol type: file")?;
-        writeln!(
-            f,
-            "    file length: {} ({} bytes)",
-            Bytes(info.virtual_size),
-            info.virtual_size
-        )?;
-        writeln!(f, "    disk size: {}", Bytes(info.actual_size))
     }
 }

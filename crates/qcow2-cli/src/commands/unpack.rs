@@ -1,20 +1,24 @@
 //! `qcow2 unpack`: an image back into the exact disk.
 
-use std::fmt::{self, Display};
+mod output_limit;
+mod report;
+mod restore;
+
 use std::io::{self, IsTerminal};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Disk, Identity, Spool, StreamTarget, Target, TargetOptions, WriteAt, in_use};
-use qcow2_format::Header;
-use qcow2_format::feature::IncompatibleFeatures;
-use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions, UnpackReport};
-use serde::Serialize;
+use blockio::{Disk, Spool, Stamp, WriteAt, in_use};
+use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};
-use crate::failure::{Failure, Outcome, STDIN, STDOUT};
-use crate::output::{self, Bytes};
-use crate::progress::Progress;
+use crate::failure::{Failure, Outcome, STDIN};
+use crate::lost::LostMap;
+use crate::{output, references, secret};
+
+use report::{Facts, Report};
+use restore::restore;
 
 /// Restores an image and reports.
 pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
@@ -29,7 +33,7 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
         report.seconds = started.elapsed().as_secs_f64();
         output::print(&report, args.run.output.output, args.to_stdout())?;
     }
-    Ok(Outcome::Done)
+    Ok(report.outcome())
 }
 
 fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
@@ -37,6 +41,30 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
         (
             args.to_stdout() && (args.force || args.in_place),
             "--force and --in-place make no sense with the standard output",
+        ),
+        (
+            args.to_stdout() && (args.only_changed || args.only_allocated),
+            "--only-changed and --only-allocated make no sense with the standard output",
+        ),
+        (
+            args.is_from_stdin() && args.references.is_given(),
+            "an image from the standard input is read without other files",
+        ),
+        (
+            args.is_from_stdin() && args.salvage,
+            "--salvage makes no sense with the standard input: save the image to a file",
+        ),
+        (
+            args.is_from_stdin() && args.secret_file.is_some(),
+            "--secret-file makes no sense with the standard input: save the image to a file",
+        ),
+        (
+            args.is_from_stdin() && args.max_output.is_some(),
+            "--max-output makes no sense with the standard input: save the image to a file",
+        ),
+        (
+            args.reflink != ReflinkArg::Never && (args.only_changed || args.only_allocated),
+            "--reflink excludes --only-changed and --only-allocated",
         ),
         (
             args.reflink != ReflinkArg::Never && (args.to_stdout() || args.is_from_stdin()),
@@ -58,29 +86,109 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
 }
 
 fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
+    let options = options_for(args)?;
+    let damage = match args.salvage {
+        true => damage(args, &options)?,
+        false => None,
+    };
+    let (image, stamps) = open(args, &options)?;
+    if !args.salvage {
+        image
+            .check_references()
+            .map_err(|error| Failure::about(&args.image, &error))?;
+    }
+    output_limit::check(args, &image)?;
+    let files = image.files();
+    let identities: Vec<_> = files.iter().map(Disk::identity).collect();
+    let map = args.lost.as_deref().map(|path| {
+        // A target that is there already is to become the disk.
+        let target = Disk::open(&args.target)
+            .ok()
+            .map(|target| target.identity());
+        let others = identities.iter().copied().chain(target).collect();
+        LostMap::begin(path, args.force, !args.no_sync, others)
+    });
+    let map = map.transpose()?;
+    let mut facts = Facts::new(image.header(), image.size());
+    facts.damage = damage;
+    let restored = restore(
+        args,
+        &facts,
+        identities,
+        |target, options| image.unpack(target, options),
+        || {
+            for (file, stamp) in files.iter().zip(&stamps) {
+                if file.stamp()? != *stamp {
+                    let message = "the image changed while it was read";
+                    return Err(Failure::because(file.path(), message));
+                }
+            }
+            Ok(())
+        },
+    )?;
+    if let Some(map) = map {
+        map.write(&restored.lost)?;
+    }
+    Ok(Report::new(args, &facts, &restored))
+}
+
+/// How the image is opened: where it is encrypted, with a passphrase.
+fn options_for(args: &UnpackArgs) -> Result<OpenOptions, Failure> {
+    let disk = Disk::open(&args.image)?;
+    let header =
+        qcow2_reader::read_header(&disk).map_err(|error| Failure::about(&args.image, &error))?;
+    Ok(OpenOptions {
+        secret: secret::secret(args.secret_file.as_deref(), &args.image, &header)?,
+        salvage: args.salvage,
+        ..open_options(args)
+    })
+}
+
+/// Opens the image, and says in what state its files are.
+fn open(args: &UnpackArgs, options: &OpenOptions) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
     let disk = Disk::open(&args.image)?;
     if let Some(user) = in_use::source_in_use(&disk)? {
         return Err(Failure::because(&args.image, user));
     }
     let stamp = disk.stamp()?;
-    let source = disk.identity();
-    let image = Image::open(disk, &OpenOptions::default())
-        .map_err(|error| Failure::about(&args.image, &error))?;
-    let facts = Facts::new(image.header(), image.size());
-    let unpacked = restore(
-        args,
-        &facts,
-        vec![source],
-        |target, options| image.unpack(target, options),
-        || {
-            if image.storage().stamp()? == stamp {
-                return Ok(());
-            }
-            let message = "the image changed while it was read";
-            Err(Failure::because(&args.image, message))
-        },
-    )?;
-    Ok(Report::new(args, &facts, unpacked))
+    let mut gate = references::gate(&args.references, &disk);
+    let image = Image::open_with(disk, options, &mut gate)
+        .map_err(|error| references::failure(&args.image, &error))?;
+    references::check_use(&args.references, &args.image, &gate)?;
+    let stamps = image.files().iter().map(Disk::stamp);
+    let mut stamps = stamps.collect::<Result<Vec<_>, _>>()?;
+    if let Some(first) = stamps.first_mut() {
+        *first = stamp;
+    }
+    Ok((image, stamps))
+}
+
+/// Why an image would not be restored without `--salvage`.
+fn damage(args: &UnpackArgs, options: &OpenOptions) -> Result<Option<String>, Failure> {
+    let strict = OpenOptions {
+        salvage: false,
+        ..options.clone()
+    };
+    let checked = open(args, &strict).and_then(|(image, _)| {
+        let wrong = image.extents().find_map(Result::err);
+        let checked = image.check_references();
+        wrong
+            .map_or(checked, Err)
+            .map_err(|error| Failure::about(&args.image, &error))
+    });
+    match checked {
+        Ok(()) => Ok(None),
+        Err(Failure::Failed(message)) => Ok(Some(message)),
+        Err(usage) => Err(usage),
+    }
+}
+
+fn open_options(args: &UnpackArgs) -> OpenOptions {
+    let snapshot = args.snapshot.as_ref();
+    OpenOptions {
+        snapshot: snapshot.map(|name| name.as_bytes().to_vec()),
+        ..OpenOptions::default()
+    }
 }
 
 /// Restores the image that the standard input brings; its tables go to a
@@ -88,147 +196,10 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
 fn from_stdin(args: &UnpackArgs) -> Result<Report, Failure> {
     let spool =
         Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
-    let image = ImageStream::open(io::stdin(), spool, &OpenOptions::default())
+    let image = ImageStream::open(io::stdin(), spool, &open_options(args))
         .map_err(|error| Failure::about(Path::new(STDIN), &error))?;
     let facts = Facts::new(image.header(), image.size());
     let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);
-    let unpacked = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;
-    Ok(Report::new(args, &facts, unpacked))
-}
-
-/// Restores with `unpack` to the target, which is there when `check` has
-/// nothing against it.
-fn restore(
-    args: &UnpackArgs,
-    facts: &Facts,
-    sources: Vec<Identity>,
-    unpack: impl FnOnce(&dyn WriteAt, &UnpackOptions<'_>) -> Result<UnpackReport, qcow2_reader::Error>,
-    check: impl FnOnce() -> Result<(), Failure>,
-) -> Result<UnpackReport, Failure> {
-    let bar = Progress::new(&args.run, "unpacking");
-    let show =
-        |progress: qcow2_reader::Progress| bar.update(progress.done_bytes, progress.total_bytes);
-    let options = UnpackOptions {
-        threads: args.run.threads(),
-        progress: Some(&show),
-        reflink: args.reflink.into(),
-    };
-    let blame = |error: qcow2_reader::Error| {
-        use qcow2_reader::Error;
-        let of_target = matches!(error, Error::Write { .. } | Error::Resize { .. });
-        let blamed = match (of_target, args.to_stdout(), args.is_from_stdin()) {
-            (true, true, _) => Path::new(STDOUT),
-            (true, false, _) => &args.target,
-            (false, _, true) => Path::new(STDIN),
-            (false, _, false) => &args.image,
-        };
-        Failure::about(blamed, &error)
-    };
-    if args.to_stdout() {
-        let target =
-            StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
-        let unpacked = unpack(&target, &options).map_err(blame)?;
-        check()?;
-        return Ok(unpacked);
-    }
-    let target_options = TargetOptions {
-        force: args.force,
-        in_place: args.in_place,
-        sync: !args.no_sync,
-        sources,
-        head_bytes: facts.cluster_bytes.min(facts.disk_bytes),
-    };
-    let target = Target::create(&args.target, &target_options)?;
-    let unpacked = unpack(&target, &options).map_err(blame)?;
-    check()?;
-    target.commit()?;
-    Ok(unpacked)
-}
-
-/// What the report says of an image, beside what was done.
-struct Facts {
-    cluster_bytes: u64,
-    disk_bytes: u64,
-    dirty: bool,
-}
-
-impl Facts {
-    fn new(header: &Header, disk_bytes: u64) -> Self {
-        Self {
-            cluster_bytes: header.cluster_bits.bytes(),
-            disk_bytes,
-            dirty: header.incompatible.contains(IncompatibleFeatures::DIRTY),
-        }
-    }
-}
-
-/// The report of a finished `unpack`.
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: u32,
-    command: &'static str,
-    image: String,
-    target: String,
-    disk_bytes: u64,
-    written_bytes: u64,
-    /// Bytes whose blocks the disk shares with the image.
-    shared_bytes: u64,
-    /// The image was not closed properly; its data is good.
-    dirty: bool,
-    /// The disk's length is no multiple of 512, which not every program reads.
-    odd_length: bool,
-    in_place: bool,
-    seconds: f64,
-}
-
-impl Report {
-    fn new(args: &UnpackArgs, facts: &Facts, unpacked: UnpackReport) -> Self {
-        Self {
-            schema: output::SCHEMA,
-            command: "unpack",
-            image: args.image.display().to_string(),
-            target: args.target.display().to_string(),
-            disk_bytes: unpacked.disk_bytes,
-            written_bytes: unpacked.written_bytes,
-            shared_bytes: unpacked.shared_bytes,
-            dirty: facts.dirty,
-            odd_length: !facts.disk_bytes.is_multiple_of(512),
-            in_place: args.in_place,
-            seconds: 0.0,
-        }
-    }
-}
-
-impl Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "image    {}", self.image)?;
-        if self.dirty {
-            writeln!(
-                f,
-                "note     the image was not closed properly; its data is complete"
-            )?;
-        }
-        if self.odd_length {
-            writeln!(
-                f,
-                "note     the disk is no multiple of 512 bytes; it is restored to its last byte"
-            )?;
-        }
-        if self.in_place {
-            writeln!(f, "note     written in place, which is not atomic")?;
-        }
-        writeln!(
-            f,
-            "disk     {}: {} ({} bytes), {} of it written",
-            self.target,
-            Bytes(self.disk_bytes),
-            self.disk_bytes,
-            Bytes(self.written_bytes),
-        )?;
-        if self.shared_bytes > 0 {
-            let shared = Bytes(self.shared_bytes);
-            writeln!(f, "shared   {shared} with the image, which are not copied")?;
-        }
-        writeln!(f, "time     {:.2} s", self.seconds)
-    }
+    let restored = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;
+    Ok(Report::new(args, &facts, &restored))
 }

@@ -72,6 +72,28 @@ impl Bench {
         assert_eq!(outcome.code, Some(code), "{arguments}");
     }
 
+    /// Runs a program of QEMU in the folder, and gives what it printed.
+    #[track_caller]
+    pub(crate) fn qemu(&self, program: &str, arguments: &[&str]) -> String {
+        Tool::find(program)
+            .unwrap()
+            .ok(|command| command.args(arguments).current_dir(self.folder.path()))
+            .unwrap()
+    }
+
+    /// Runs qemu-img with the words of `arguments`.
+    #[track_caller]
+    pub(crate) fn qemu_img(&self, arguments: &str) -> String {
+        let words: Vec<_> = arguments.split_whitespace().collect();
+        self.qemu("qemu-img", &words)
+    }
+
+    /// Runs a command of qemu-io on the image `name`.
+    #[track_caller]
+    pub(crate) fn qemu_io(&self, command: &str, name: &str) {
+        self.qemu("qemu-io", &["-f", "qcow2", "-c", command, name]);
+    }
+
     /// The program, to be started and watched.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_qcow2"));

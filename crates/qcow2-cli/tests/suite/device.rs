@@ -3,7 +3,7 @@
 use std::fs;
 
 use fixtures::ext::{DISK_BYTES, Filesystem, Kind};
-use fixtures::{Qemu, SplitMix};
+use fixtures::{Qemu, SplitMix, number};
 
 use crate::bench::Bench;
 use crate::mounts::Loop;
@@ -60,6 +60,60 @@ fn a_disk_goes_back_onto_a_device_and_no_further() {
     );
     drop(target);
     assert!(bench.read("storage") == vec![0xff; 1 << 20]);
+}
+
+#[test]
+fn only_what_differs_is_written_to_a_device() {
+    let bench = Bench::new();
+    let mut disk = [SplitMix::new(7).bytes(1 << 20), vec![0; 1 << 20]].concat();
+    bench.write("disk", &disk);
+    bench.ok("pack disk image");
+    let mut old = disk.clone();
+    old[5000] ^= 1;
+    old[(1 << 20) + 70_000] = 1;
+    bench.write("storage", [&old[..], &[0xff; 4096]].concat());
+    let Some(target) = Loop::over(&bench.path("storage")) else {
+        return;
+    };
+    let unpack = format!(
+        "unpack --only-changed --output json image {}",
+        target.device
+    );
+    let json = bench.ok(&unpack);
+    assert_eq!(number(&json, "written_bytes"), Some(4096));
+    assert_eq!(number(&json, "zeroed_bytes"), Some(4096));
+    let json = bench.ok(&unpack);
+    assert_eq!(number(&json, "written_bytes"), Some(0));
+    assert_eq!(number(&json, "zeroed_bytes"), Some(0));
+    drop(target);
+    disk.extend([0xff; 4096]);
+    assert!(bench.read("storage") == disk);
+}
+
+#[test]
+fn metadata_goes_back_onto_a_device() {
+    if Qemu::require().is_none() {
+        return;
+    }
+    let bench = Bench::new();
+    bench.qemu_img("create -q -f qcow2 -o cluster_size=4k image 1M");
+    bench.qemu_io("write -P 1 400k 8k", "image");
+    bench.qemu_io("write -z 404k 4k", "image");
+    let mut image = bench.read("image");
+    let marker = [0x5132_414c_0000_0008, 0x0000_0001_0000_1000, 0u64];
+    let marker: Vec<u8> = marker.iter().flat_map(|word| word.to_be_bytes()).collect();
+    image[112..136].copy_from_slice(&marker);
+    bench.write("image", image);
+    let mut want = SplitMix::new(3).bytes((1 << 20) + 4096);
+    bench.write("storage", &want);
+    let Some(target) = Loop::over(&bench.path("storage")) else {
+        return;
+    };
+    bench.ok(&format!("unpack --only-allocated image {}", target.device));
+    drop(target);
+    want[400 << 10..404 << 10].fill(1);
+    want[404 << 10..408 << 10].fill(0);
+    assert!(bench.read("storage") == want);
 }
 
 #[test]

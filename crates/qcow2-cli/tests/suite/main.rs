@@ -3,14 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+mod blocks;
+mod chain;
 mod compress;
 mod crash;
 mod device;
+mod encrypted;
+mod filesystem;
+mod info;
 mod mounted;
 mod mounts;
 mod pack;
 mod pipes;
+mod put_back;
 mod reflink;
 mod roundtrip;
 mod salvage;
+mod salvage_unpack;
 mod unpack;

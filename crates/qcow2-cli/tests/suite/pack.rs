@@ -46,7 +46,7 @@ fn only_used_blocks_are_stored() {
 }
 
 #[test]
-fn an_unclean_filesystem_is_kept_whole_and_says_so() {
+fn an_unclean_filesystem_says_so_and_a_damaged_one_is_kept_whole() {
     let bench = Bench::new();
     let mut made = Filesystem::new(Kind::Ext4);
     // s_state without VALID_FS.
@@ -55,11 +55,17 @@ fn an_unclean_filesystem_is_kept_whole_and_says_so() {
     bench.write("disk", &made.bytes);
     let outcome = bench.run("pack disk image");
     assert_eq!(outcome.code, Some(3), "{outcome:?}");
-    assert!(
-        outcome.stdout.contains("everything is stored"),
-        "{outcome:?}"
-    );
-    bench.ok("unpack image again");
+    let note = "not cleanly unmounted (s_state 0x0 lacks 0x1); kept is also";
+    assert!(outcome.stdout.contains(note), "{outcome:?}");
+
+    // A superblock that nobody can believe.
+    made.put(1024 + 0x3fc, &[0; 4]);
+    bench.write("damaged", &made.bytes);
+    let outcome = bench.run("pack damaged whole");
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    let note = "everything is stored: the superblock's checksum";
+    assert!(outcome.stdout.contains(note), "{outcome:?}");
+    bench.ok("unpack whole again");
     assert!(bench.read("again") == made.bytes);
 }
 

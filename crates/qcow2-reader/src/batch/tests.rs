@@ -2,10 +2,14 @@ use super::*;
 use blockio::Reflink;
 use proptest::prelude::*;
 use qcow2_format::ClusterBits;
+use qcow2_format::header::CompressionType;
+
+use crate::places::Codec;
 
 fn data(guest: Range<u64>, host: u64) -> Result<Run, Error> {
     Ok(Run {
         guest,
+        file: 0,
         mapping: Mapping::Data {
             host: HostOffset(host),
         },
@@ -14,7 +18,7 @@ fn data(guest: Range<u64>, host: u64) -> Result<Run, Error> {
 
 fn hole(guest: Range<u64>) -> Result<Run, Error> {
     let mapping = Mapping::Unallocated;
-    Ok(Run { guest, mapping })
+    Ok(Run::empty(guest, mapping))
 }
 
 fn batches(runs: Vec<Result<Run, Error>>) -> Vec<Batch> {
@@ -24,6 +28,7 @@ fn batches(runs: Vec<Result<Run, Error>>) -> Vec<Batch> {
 fn segment(guest: Range<u64>, host: u64) -> Segment {
     Segment {
         guest,
+        file: 0,
         stored: Stored::Plain { host },
     }
 }
@@ -93,11 +98,15 @@ fn an_error_comes_behind_the_batch_before_it_and_ends_all() {
 /// A compressed cluster with a stream of 100 bytes.
 fn compressed(guest: Range<u64>, host: u64) -> Result<Run, Error> {
     let mapping = Mapping::Compressed(stream(host));
-    Ok(Run { guest, mapping })
+    Ok(Run::empty(guest, mapping))
 }
 
 fn stream(host: u64) -> Stream {
     Stream {
+        codec: Codec {
+            compression: CompressionType::Deflate,
+            cluster_bits: ClusterBits::MIN,
+        },
         host: HostOffset(host),
         bytes: 100,
         bytes_max: 100,
@@ -129,6 +138,7 @@ fn a_compressed_cluster_is_not_cut() {
 #[test]
 fn streams_follow_each_other_where_they_share_bytes_or_touch() {
     let segments = [0, 90, 190, 291, 280].map(|host| Segment {
+        file: 0,
         guest: 0..512,
         stored: Stored::Compressed(stream(host)),
     });
@@ -156,12 +166,13 @@ fn scattered_runs_are_not_bridged_nor_rounded() {
 #[test]
 fn whole_units_in_step_are_shareable_until_that_is_refused() {
     let cluster_bits = ClusterBits::from_bytes(8192).unwrap();
-    let file = std::fs::File::open("/dev/null").unwrap();
-    let (sharing, _) = Sharing::new(Reflink::Auto, Some(&file), cluster_bits)
+    let file = tempfile::tempfile().unwrap();
+    let sharing = Sharing::new(Reflink::Auto, &[Some(&file)], cluster_bits)
         .unwrap()
         .unwrap();
     let shareable = |runs: Vec<Result<Run, Error>>| -> Vec<_> {
-        Batches::with_shareable(runs.into_iter(), Some(&sharing))
+        Batches::new(runs.into_iter())
+            .with_shareable(Some(&sharing))
             .map(|batch| batch.unwrap())
             .map(|batch| (batch.guest.clone(), batch.shareable().is_some()))
             .collect()

@@ -59,7 +59,7 @@ impl Order {
 /// What the data of a run is, and where it starts.
 fn place(run: &Run) -> Option<(Structure, HostOffset)> {
     match run.mapping {
-        Mapping::Unallocated | Mapping::Zero => None,
+        Mapping::Unallocated | Mapping::Zero | Mapping::Lost => None,
         Mapping::Data { host } => Some((Structure::Data, host)),
         Mapping::Compressed(stream) => Some((Structure::Stream, stream.host)),
     }
@@ -124,11 +124,13 @@ impl Floor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::places::Stream;
+    use crate::places::{Codec, Stream};
+    use qcow2_format::header::CompressionType;
 
     fn data(index: u64, host: u64) -> Run {
         Run {
             guest: index * 512..(index + 1) * 512,
+            file: 0,
             mapping: Mapping::Data {
                 host: HostOffset(host),
             },
@@ -138,10 +140,15 @@ mod tests {
     fn stream(index: u64, host: u64, bytes: u64) -> Run {
         Run {
             guest: index * 512..(index + 1) * 512,
+            file: 0,
             mapping: Mapping::Compressed(Stream {
                 host: HostOffset(host),
                 bytes,
                 bytes_max: bytes,
+                codec: Codec {
+                    compression: CompressionType::Deflate,
+                    cluster_bits: ClusterBits::MIN,
+                },
             }),
         }
     }

@@ -20,17 +20,17 @@ fn examine(bytes: Vec<u8>, offsets: &[(u16, u16)]) -> Result<(), TestCaseError> 
         return Ok(());
     }
     let disk = unpacked(&image);
-    let piped = from_pipe(image.storage());
+    let piped = from_pipe(&image.files()[0]);
     let (Ok(extents), Ok(disk)) = (extents, disk) else {
         prop_assert!(piped.is_err());
         let walked = image.extents().any(|extent| extent.is_err());
-        prop_assert!(walked || naive(image.storage()).is_none());
+        prop_assert!(walked || naive(&image.files()[0]).is_none());
         return Ok(());
     };
     prop_assert!(piped.is_err() || piped.is_ok_and(|piped| piped == disk));
     prop_assert!(tiles(extents.iter().copied(), image.size()));
     prop_assert!(extents.windows(2).all(|pair| pair[0].kind != pair[1].kind));
-    prop_assert_eq!(naive(image.storage()), Some(disk.clone()));
+    prop_assert_eq!(naive(&image.files()[0]), Some(disk.clone()));
     for extent in extents {
         if extent.kind != ExtentKind::Data {
             let start = usize::try_from(extent.start).unwrap();

@@ -22,6 +22,9 @@ pub(crate) const FILE: usize = LAST_DATA + 64;
 pub(crate) const TINY_CACHES: OpenOptions = OpenOptions {
     l2_cache_bytes: 0,
     cluster_cache_bytes: 0,
+    snapshot: None,
+    salvage: false,
+    secret: None,
 };
 
 /// An image of version 3 with clusters of 512 bytes.

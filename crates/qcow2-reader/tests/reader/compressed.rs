@@ -100,7 +100,7 @@ fn small_reads_in_a_row_decode_a_cluster_once() {
         image.read_at(len_u64(start), &mut part).unwrap();
         assert!(part == disk[start..start + 4096]);
     }
-    assert_eq!(image.storage().2.load(SeqCst), 1);
+    assert_eq!(image.files()[0].2.load(SeqCst), 1);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn clusters_that_share_a_stream_are_decoded_once() {
         image.read_at(start, &mut part).unwrap();
         assert_eq!(part, bytes[100..150]);
     }
-    assert_eq!(image.storage().2.load(SeqCst), 1);
+    assert_eq!(image.files()[0].2.load(SeqCst), 1);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn neighbouring_streams_are_read_at_once() {
     )
     .unwrap();
     assert!(unpacked(&image).unwrap() == disk);
-    assert_eq!(image.storage().2.load(SeqCst), 1, "one batch of 512 KiB");
+    assert_eq!(image.files()[0].2.load(SeqCst), 1, "one batch of 512 KiB");
 }
 
 #[test]

@@ -4,10 +4,16 @@
 
 mod arbitrary;
 mod builder;
+mod chain;
 mod common;
 mod compressed;
 mod content;
+mod gate;
 mod pipe;
 mod reflink;
 mod refusals;
+mod salvage;
+mod snapshots;
+mod subclusters;
+mod trust;
 mod unpack;

@@ -1,5 +1,9 @@
 //! L2 entries, by literal masks.
 
+use std::ops::Range;
+
+use super::streams;
+
 /// What is said of a unit: a subcluster with extended L2 entries, else a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -7,6 +11,17 @@ pub enum Unit {
     Zeros,
     Data,
     Compressed,
+}
+
+/// What an L2 entry says of a guest cluster.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) units: Vec<Unit>,
+    /// The bytes of the cluster, if it is stored.
+    pub(super) content: Option<Vec<u8>>,
+    /// Where they are in the image.
+    pub(super) host: Range<usize>,
+    pub(super) is_stream: bool,
 }
 
 /// How L2 entries look.
@@ -32,12 +47,46 @@ impl Shape {
         if self.extended { 16 } else { 8 }
     }
 
+    pub(super) fn l2_entries(self) -> usize {
+        self.cluster / self.entry_bytes()
+    }
+
     pub(super) fn units(self) -> usize {
         if self.extended { 32 } else { 1 }
     }
 
+    /// The entry at `at`. Subclusters without data hold zeros.
+    pub(super) fn entry(self, image: &[u8], at: usize, zstd: bool) -> Entry {
+        if let Some(sectors) = streams::sectors(super::u64_at(image, at), self.cluster) {
+            assert!(!self.extended || super::u64_at(image, at + 8) == 0);
+            let (content, host) = streams::decode(image, sectors, self.cluster, zstd);
+            return Entry {
+                units: vec![Unit::Compressed; self.units()],
+                content: Some(content),
+                host,
+                is_stream: true,
+            };
+        }
+        let (host, units) = self.cluster_at(image, at);
+        let host = host.map(|host| host..host + self.cluster);
+        let content = host.clone().map(|host| image[host].to_vec());
+        if let Some(content) = &content {
+            for (bytes, unit) in content.chunks(self.cluster / self.units()).zip(&units) {
+                assert!(*unit == Unit::Data || bytes.iter().all(|byte| *byte == 0));
+            }
+        }
+        let host = host.unwrap_or_default();
+        assert_eq!(host.start % self.cluster, 0);
+        Entry {
+            units,
+            content,
+            host,
+            is_stream: false,
+        }
+    }
+
     /// Host cluster and units of the entry at `at`, which is not of a stream.
-    pub(super) fn cluster_at(self, image: &[u8], at: usize) -> (Option<usize>, Vec<Unit>) {
+    fn cluster_at(self, image: &[u8], at: usize) -> (Option<usize>, Vec<Unit>) {
         let raw = super::u64_at(image, at);
         if !self.extended {
             return match raw {

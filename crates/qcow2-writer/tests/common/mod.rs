@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use blockio::{MemoryDisk, ReadAt, WriteAt};
 use qcow2_writer::{Compression, DeflateWindow};
 
-use entries::Shape;
 pub use entries::Unit;
+use entries::{Entry, Shape};
 
 pub const MAGIC: [u8; 4] = [0x51, 0x46, 0x49, 0xfb];
 
@@ -72,7 +72,6 @@ pub fn expand(image: &[u8]) -> Naive {
         (0, 0, 0)
     );
 
-    let zstd = streams::is_zstd(image);
     let mut used = vec![0u64; image.len() / cluster];
     let mut claim = |offset: usize| {
         assert_eq!(offset % cluster, 0);
@@ -86,59 +85,32 @@ pub fn expand(image: &[u8]) -> Naive {
 
     let mut disk = vec![0; header_size as usize];
     let mut stored_clusters = 0;
-    let l2_entries = cluster / shape.entry_bytes();
-    let disk_units = disk.len().div_ceil(cluster / shape.units());
-    let mut units = vec![Unit::Unallocated; l1_entries * l2_entries * shape.units()];
-    for l1_index in 0..l1_entries {
-        let Some(l2) = host(u64_at(image, l1 + l1_index * 8)) else {
+    let mut units = vec![Unit::Unallocated; l1_entries * shape.l2_entries() * shape.units()];
+    for (index, entry) in entries_in_use(image, shape, &mut claim) {
+        units[index * shape.units()..][..shape.units()].copy_from_slice(&entry.units);
+        let Some(content) = entry.content else {
             continue;
         };
-        claim(l2);
-        for l2_index in 0..l2_entries {
-            let at = l2 + l2_index * shape.entry_bytes();
-            let entry = u64_at(image, at);
-            let index = l1_index * l2_entries + l2_index;
-            let units = &mut units[index * shape.units()..][..shape.units()];
-            let content = if let Some(sectors) = streams::sectors(entry, cluster) {
-                let (content, stream) = streams::decode(image, sectors, cluster, zstd);
-                for index in stream.start / cluster..=(stream.end - 1) / cluster {
-                    claim(index * cluster);
-                }
-                found.push(stream);
-                assert!(!shape.extended || u64_at(image, at + 8) == 0);
-                units.fill(Unit::Compressed);
-                content
-            } else {
-                let (host, states) = shape.cluster_at(image, at);
-                units.copy_from_slice(&states);
-                let Some(data) = host else {
-                    continue;
-                };
-                claim(data);
-                let content = image[data..data + cluster].to_vec();
-                for (bytes, unit) in content.chunks(cluster / shape.units()).zip(states) {
-                    assert!(unit == Unit::Data || bytes.iter().all(|byte| *byte == 0));
-                }
-                content
-            };
-            stored_clusters += 1;
-            let guest = index * cluster;
-            let length = cluster.min(disk.len() - guest);
-            disk[guest..guest + length].copy_from_slice(&content[..length]);
-            assert!(content[length..].iter().all(|byte| *byte == 0));
+        for index in entry.host.start / cluster..=(entry.host.end - 1) / cluster {
+            claim(index * cluster);
         }
+        if entry.is_stream {
+            found.push(entry.host);
+        }
+        stored_clusters += 1;
+        let guest = index * cluster;
+        let length = cluster.min(disk.len() - guest);
+        disk[guest..guest + length].copy_from_slice(&content[..length]);
+        assert!(content[length..].iter().all(|byte| *byte == 0));
     }
 
     let counts = stored_counts(image, order, &mut claim);
     assert_eq!(used, counts);
     assert_eq!(used.last(), Some(&1));
     streams::check_surroundings(image, &found, cluster, &used);
-    let behind = units.split_off(disk_units);
-    assert!(
-        behind
-            .iter()
-            .all(|unit| matches!(unit, Unit::Unallocated | Unit::Compressed))
-    );
+    let behind = units.split_off(disk.len().div_ceil(cluster / shape.units()));
+    let is_nothing = |unit: &Unit| matches!(unit, Unit::Unallocated | Unit::Compressed);
+    assert!(behind.iter().all(is_nothing));
     Naive {
         units,
         exact_unit: extension(image, version, 0x5132_414c).map(|at| {
@@ -151,6 +123,30 @@ pub fn expand(image: &[u8]) -> Naive {
         stored_clusters,
         compressed_clusters: found.len() as u64,
     }
+}
+
+/// The entries of the L2 tables of `image`, with the numbers of their clusters.
+/// Each table is handed to `claim`.
+fn entries_in_use(
+    image: &[u8],
+    shape: Shape,
+    claim: &mut impl FnMut(usize),
+) -> Vec<(usize, Entry)> {
+    let zstd = streams::is_zstd(image);
+    let l1 = u64_at(image, 40) as usize;
+    let mut entries = Vec::new();
+    for l1_index in 0..u32_at(image, 36) as usize {
+        let Some(l2) = host(u64_at(image, l1 + l1_index * 8)) else {
+            continue;
+        };
+        claim(l2);
+        entries.extend((0..shape.l2_entries()).map(|l2_index| {
+            let at = l2 + l2_index * shape.entry_bytes();
+            let index = l1_index * shape.l2_entries() + l2_index;
+            (index, shape.entry(image, at, zstd))
+        }));
+    }
+    entries
 }
 
 /// The refcount of every host cluster of `image`, as its refcount blocks say.

@@ -13,6 +13,7 @@ use crate::scramble::inode::{Fields, VALUE_HASH_AT};
 use crate::scramble::link;
 use crate::scramble::map::{EXTENT_BYTES, clean_extents, clean_pointers};
 use crate::scramble::pass::{Pass, VALUES_MAX};
+use crate::scramble::text::clear_text;
 use crate::superblock::{u16_at, u32_at};
 
 /// Largest directory that is held in memory to be sorted, in bytes: 1,000,000
@@ -25,6 +26,10 @@ const VALUE_BYTES_MAX: u64 = 1 << 16;
 
 /// Most blocks of a map for such a value: one for each of its blocks.
 const VALUE_NODES_MAX: u32 = 1 << 6;
+
+/// Bytes of text that a node of an extent tree with a wrong checksum may not
+/// hold; entries have zeros between them.
+const NODE_TEXT_MIN: usize = 8;
 
 /// The blocks of a directory, as long as they follow each other and are not
 /// too many.
@@ -91,10 +96,13 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
         match form {
             MapForm::Extents => {
                 let before = self.extent_checksum(inode, &bytes);
+                let wrong = before.map(|(at, was)| was ^ u32_at(&bytes, at));
                 clean_extents(&mut bytes);
+                if wrong.is_some_and(|wrong| wrong != 0) {
+                    clear_text(&mut bytes, NODE_TEXT_MIN);
+                }
                 let after = self.extent_checksum(inode, &bytes);
-                if let (Some((at, was)), Some((_, right))) = (before, after) {
-                    let wrong = u32_at(&bytes, at) ^ was;
+                if let (Some(wrong), Some((at, right))) = (wrong, after) {
                     put_u32(&mut bytes, at, right ^ wrong);
                 }
             }

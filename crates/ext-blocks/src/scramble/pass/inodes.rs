@@ -8,32 +8,46 @@ use crate::group::{Descriptor, GroupReader, Layout};
 use crate::inode::Inode;
 use crate::mapping::Mapper;
 use crate::runs::BlockRun;
-use crate::scramble::attributes::{self, Surroundings, ValueHashes};
+use crate::scramble::attributes;
 use crate::scramble::directory::{Directory, Outcome, Scrambler, put_u32};
 use crate::scramble::inode::{
-    self, Fields, I_BLOCK, I_FLAGS_AT, Kind, VALUE_HASH_AT, clean_device,
+    self, FIELDS_BYTES, Fields, I_BLOCK, I_FLAGS_AT, Kind, VALUE_HASH_AT, clean_device,
 };
 use crate::scramble::link;
 use crate::scramble::map::{clean_extents, clean_pointers};
 use crate::scramble::names::Case;
-use crate::scramble::pass::Pass;
+use crate::scramble::pass::around::{Around, Data};
+use crate::scramble::pass::{Pass, parts};
+use crate::scramble::text::clear_text;
 use crate::superblock::{u16_at, u32_at};
+
+/// Bytes of text that an inode which is not believed may not hold.
+const TEXT_MIN: usize = 4;
 
 /// Bytes of `i_block` before the entries of a directory: the parent.
 const INLINE_ENTRIES_AT: usize = 4;
 
-/// The bits that say which inodes of a group are in use.
-struct Bits(Option<Vec<u8>>);
+/// What a group says of its inodes.
+struct Group {
+    number: u32,
+    /// How many at the start of the table were ever used.
+    held: u32,
+    /// The bits of those in use, where they can be read.
+    bits: Option<Vec<u8>>,
+}
 
-impl Bits {
+impl Group {
     /// Whether inode `index` of the group is in use; all are where nobody can
     /// tell.
-    fn contains(&self, index: u32) -> bool {
-        let Self(Some(bits)) = self else {
-            return true;
-        };
-        let byte = bits.get(to_index(u64::from(index / 8)));
-        byte.is_none_or(|byte| byte >> (index % 8) & 1 == 1)
+    fn has_in_use(&self, index: u32) -> bool {
+        self.bits.is_none() || self.has_marked(index)
+    }
+
+    /// Whether the bitmap is there, and has inode `index`.
+    fn has_marked(&self, index: u32) -> bool {
+        let byte = |bits: &Vec<u8>| bits.get(to_index(u64::from(index / 8))).copied();
+        let byte = self.bits.as_ref().and_then(byte);
+        byte.is_some_and(|byte| byte >> (index % 8) & 1 == 1)
     }
 }
 
@@ -50,43 +64,45 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             if !geometry.holds_all(table) {
                 continue;
             }
-            let first = shown.partition_point(|run| run.end <= table.start);
-            let shown = shown.iter().skip(first);
-            let mut bits = None;
-            for run in shown.take_while(|run| run.start < table.end) {
-                let run = run.intersection(table);
-                let bits = match &mut bits {
-                    Some(bits) => bits,
-                    bits => bits.insert(self.bits(&descriptor)?),
+            let mut state = None;
+            for run in parts(shown, table) {
+                let state = match &mut state {
+                    Some(state) => state,
+                    state => state.insert(self.group(group, &descriptor)?),
                 };
                 for block in run.start..run.end {
                     let before = geometry.byte_of(block.saturating_sub(table.start));
-                    self.table_block(&mut mapper, group, before, block, bits)?;
+                    self.table_block(&mut mapper, state, before, block)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn bits(&self, descriptor: &Descriptor) -> Result<Bits, Error> {
+    fn group(&self, number: u32, descriptor: &Descriptor) -> Result<Group, Error> {
+        let per_group = self.layout.geometry.inodes_per_group();
         let block = descriptor.inode_bitmap;
-        if !self.layout.geometry.holds(block) {
-            return Ok(Bits(None));
+        let mut bits = None;
+        if self.layout.geometry.holds(block) {
+            let mut bytes = self.zeroes();
+            self.read(Structure::InodeBitmap, block, &mut bytes)?;
+            bits = Some(bytes);
         }
-        let mut bytes = self.zeroes();
-        self.read(Structure::InodeBitmap, block, &mut bytes)?;
-        Ok(Bits(Some(bytes)))
+        Ok(Group {
+            number,
+            held: descriptor.inodes_held(per_group).unwrap_or(per_group),
+            bits,
+        })
     }
 
-    /// Scrambles the inodes in `block` of the table of `group`, where `before`
-    /// bytes of it are in earlier ones.
+    /// Scrambles the inodes in `block` of the table of `group`, of which `before`
+    /// bytes are in earlier ones.
     fn table_block(
         &mut self,
         mapper: &mut Mapper<'_, R>,
-        group: u32,
+        group: &Group,
         before: u64,
         block: u64,
-        bits: &Bits,
     ) -> Result<(), Error> {
         if self.patches.contains(block)? {
             return Ok(());
@@ -99,12 +115,14 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             let inode_bytes = u64::from(geometry.inode_bytes());
             let first = before.checked_div(inode_bytes).unwrap_or_default();
             let first = u32::try_from(first).unwrap_or(u32::MAX);
-            let numbers = group.saturating_mul(per_group).saturating_add(1);
+            let numbers = group.number.saturating_mul(per_group).saturating_add(1);
             for (inode, index) in bytes.chunks_mut(to_index(inode_bytes)).zip(first..) {
-                if index < per_group {
-                    let number = numbers.saturating_add(index);
-                    self.inode(mapper, number, inode, bits.contains(index))?;
+                let number = numbers.saturating_add(index);
+                let is_known = index < group.held || group.has_marked(index);
+                if is_known || self.verifies(number, inode) {
+                    self.inode(mapper, number, inode, group.has_in_use(index))?;
                 } else {
+                    // It was never used: whatever is there is older.
                     inode.fill(0);
                 }
             }
@@ -164,8 +182,21 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         let computed = self.checksum(number, bytes);
         let wrong = computed.map(|right| right ^ stored_checksum(bytes));
         let kind = fields.kind(bytes, is_reserved);
+        let is_believed = match wrong {
+            Some(wrong) => wrong == 0,
+            None => fields.is_plausible(kind, bytes, self.layout.geometry.block_count()),
+        };
         let data = self.contents(mapper, &inode, &fields, kind, bytes)?;
-        self.attributes(&fields, bytes, data)?;
+        self.attributes(&fields, bytes, data, is_believed)?;
+        if !is_believed {
+            // It may be a block of something else.
+            let (head, rest) = bytes.split_at_mut(I_BLOCK.end);
+            let (head, _) = head.split_at_mut(I_BLOCK.start);
+            let tail = rest.len().min(FIELDS_BYTES.saturating_sub(I_BLOCK.end));
+            let (tail, _) = rest.split_at_mut(tail);
+            let cleared = clear_text(head, TEXT_MIN) | clear_text(tail, TEXT_MIN);
+            self.report.cleared = self.report.cleared.saturating_add(u64::from(cleared));
+        }
         if let (Some(wrong), Some(right)) = (wrong, self.checksum(number, bytes)) {
             set_checksum(bytes, right ^ wrong);
         }
@@ -257,6 +288,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         fields: &Fields,
         bytes: &mut [u8],
         data: Data<'a>,
+        is_believed: bool,
     ) -> Result<(), Error> {
         inode::zero_unknown_fields(bytes);
         let (names, layout) = (self.names, self.layout);
@@ -267,6 +299,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             names,
             checksums: &layout.checksums,
             surroundings: Around { pass: self, data },
+            is_believed,
         };
         let mut cleared = scrambler.inode(area)?;
         scrambler.surroundings.data = Data::Zeroes;
@@ -314,48 +347,15 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         self.report.add_directory(number, is_indexed, outcome);
     }
 
+    /// Whether there is a checksum that says that this is inode `number`.
+    fn verifies(&self, number: u32, bytes: &[u8]) -> bool {
+        self.checksum(number, bytes) == Some(stored_checksum(bytes))
+    }
+
     /// The checksum of an inode, as it should be.
     fn checksum(&self, number: u32, bytes: &[u8]) -> Option<u32> {
         let checksums = &self.layout.checksums;
         checksums.inode(number, bytes, has_high_checksum(bytes))
-    }
-}
-
-/// What becomes of the value of `system.data`.
-enum Data<'a> {
-    /// It is file data, or nobody knows.
-    Zeroes,
-    /// It is the rest of a directory.
-    Directory(Scrambler<'a>),
-    /// It is the rest of a target, which is this now.
-    Target(Vec<u8>),
-}
-
-/// What the attributes of an inode need.
-struct Around<'p, 'a, R: ?Sized> {
-    pass: &'p mut Pass<'a, R>,
-    data: Data<'a>,
-}
-
-impl<R: ReadAt + ?Sized> Surroundings for Around<'_, '_, R> {
-    fn scramble_data(&mut self, value: &mut [u8]) {
-        match &self.data {
-            Data::Directory(scrambler) => {
-                let rewritten = scrambler.inline(value);
-                let report = &mut self.pass.report;
-                report.names = report.names.saturating_add(rewritten.names);
-                let cleared = u64::from(rewritten.cleared);
-                report.cleared = report.cleared.saturating_add(cleared);
-                let is_folded = scrambler.directory.case == Case::Folded;
-                self.pass.is_not_utf8 |= is_folded && rewritten.has_other_than_ascii;
-            }
-            Data::Target(rest) if rest.len() == value.len() => value.copy_from_slice(rest),
-            Data::Target(_) | Data::Zeroes => value.fill(0),
-        }
-    }
-
-    fn value_hashes(&mut self, number: u32) -> Result<Option<ValueHashes>, Error> {
-        self.pass.value_hashes(number)
     }
 }
 

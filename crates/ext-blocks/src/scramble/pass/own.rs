@@ -51,7 +51,8 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
         if let Some(i_block) =
             copy.filter(|i_block| own == Own::Journal && *i_block != inode.i_block)
         {
-            self.own(mapper, &inode.clone().with_map(i_block), own)?;
+            let copy = Inode::with_map(inode.number, i_block, &self.ground.layout.geometry);
+            self.own(mapper, &copy, own)?;
         }
         Ok(())
     }

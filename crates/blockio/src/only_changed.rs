@@ -1,0 +1,174 @@
+//! Writing only what differs.
+
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{Store, WriteAt, len_u64, nonzero_runs};
+
+/// Bytes that are compared at once; none but the first and the last part of a
+/// range crosses a multiple of it.
+const PART_BYTES: u64 = 1 << 18;
+
+/// What differs is written in blocks of this size: a page of memory, and of
+/// most flash memory.
+const BLOCK_BYTES: u64 = 4096;
+
+/// A target that is read before it is written to, and written to only where it
+/// differs. Bytes behind its end differ.
+#[derive(Debug)]
+pub struct OnlyChanged<'t, T: ?Sized> {
+    target: &'t T,
+    written_bytes: AtomicU64,
+    zeroed_bytes: AtomicU64,
+}
+
+impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
+    /// Writes to `target`.
+    pub fn new(target: &'t T) -> Self {
+        Self {
+            target,
+            written_bytes: 0.into(),
+            zeroed_bytes: 0.into(),
+        }
+    }
+
+    /// Bytes that were written, up to now.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that were made zero, up to now.
+    pub fn zeroed_bytes(&self) -> u64 {
+        self.zeroed_bytes.load(Ordering::Relaxed)
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.target.write_at(offset, bytes)?;
+        let written = len_u64(bytes.len());
+        self.written_bytes.fetch_add(written, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn zero(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.target.write_zeroes(offset, length)?;
+        self.zeroed_bytes.fetch_add(length, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes the bytes of `range`, which the target has, zero where they are
+    /// not.
+    fn zero_nonzero(&self, range: Range<u64>) -> io::Result<()> {
+        let mut stored = Vec::new();
+        for part in parts(range) {
+            stored.resize(in_memory(part.end - part.start), 0);
+            self.target.read_at(part.start, &mut stored)?;
+            for run in nonzero_runs(&stored, in_memory(BLOCK_BYTES)) {
+                self.zero(part.start + len_u64(run.start), len_u64(run.len()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of `range` in parts that end at multiples of [`PART_BYTES`].
+fn parts(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    blocks(range, PART_BYTES)
+}
+
+/// The bytes of `range` in blocks that end at multiples of `block_bytes`.
+fn blocks(range: Range<u64>, block_bytes: u64) -> impl Iterator<Item = Range<u64>> {
+    let Range { mut start, end } = range;
+    std::iter::from_fn(move || {
+        let next = (start / block_bytes + 1)
+            .saturating_mul(block_bytes)
+            .min(end);
+        let block = start..next;
+        start = next;
+        (!block.is_empty()).then_some(block)
+    })
+}
+
+/// The runs of blocks in which `new` differs from `old`, both at `offset`.
+fn differences(offset: u64, old: &[u8], new: &[u8]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for block in blocks(offset..offset + len_u64(new.len()), BLOCK_BYTES) {
+        let block = in_memory(block.start - offset)..in_memory(block.end - offset);
+        if old.get(block.clone()) == new.get(block.clone()) {
+            continue;
+        }
+        match runs.last_mut() {
+            Some(run) if run.end == block.start => run.end = block.end,
+            _ => runs.push(block),
+        }
+    }
+    runs
+}
+
+/// A length of what is already in memory, or of a part.
+fn in_memory(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+impl<T: Store + ?Sized> WriteAt for OnlyChanged<'_, T> {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let end = offset
+            .checked_add(len_u64(bytes.len()))
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let there = end.min(self.target.size()).max(offset);
+        let mut stored = Vec::new();
+        for part in parts(offset..there) {
+            let place = in_memory(part.start - offset)..in_memory(part.end - offset);
+            let bytes = bytes.get(place).unwrap_or_default();
+            stored.resize(bytes.len(), 0);
+            self.target.read_at(part.start, &mut stored)?;
+            for run in differences(part.start, &stored, bytes) {
+                let start = part.start + len_u64(run.start);
+                self.write(start, bytes.get(run).unwrap_or_default())?;
+            }
+        }
+        match bytes.get(in_memory(there - offset)..) {
+            Some(behind) if !behind.is_empty() => self.write(there, behind),
+            _ => Ok(()),
+        }
+    }
+
+    fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
+        let end = offset
+            .checked_add(length)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let there = end.min(self.target.size()).max(offset);
+        let mut at = offset;
+        while at < there
+            && let Some(data) = self.target.next_data(at)?
+            && data.start < there
+        {
+            at = data.end.min(there);
+            self.zero_nonzero(data.start..at)?;
+        }
+        if there < end {
+            // A file grows, and what it grows by reads as zeros.
+            self.target.write_zeroes(there, end - there)?;
+        }
+        Ok(())
+    }
+
+    fn reserve(&self, size: u64) -> io::Result<()> {
+        self.target.reserve(size)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.target.set_size(size)
+    }
+
+    fn starts_zeroed(&self) -> bool {
+        false
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.target.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests;

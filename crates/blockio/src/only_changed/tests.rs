@@ -1,0 +1,138 @@
+use super::*;
+use crate::{MemoryDisk, ReadAt};
+use proptest::prelude::*;
+use std::sync::Mutex;
+
+/// A disk that remembers where it was changed.
+#[derive(Debug, Default)]
+struct Watched {
+    disk: MemoryDisk,
+    changes: Mutex<Vec<(&'static str, Range<u64>)>>,
+}
+
+impl Watched {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self {
+            disk: MemoryDisk::new(bytes),
+            changes: Mutex::default(),
+        }
+    }
+
+    fn note(&self, what: &'static str, offset: u64, length: u64) {
+        let mut changes = self.changes.lock().unwrap();
+        changes.push((what, offset..offset + length));
+    }
+
+    fn changes(&self) -> Vec<(&'static str, Range<u64>)> {
+        std::mem::take(&mut *self.changes.lock().unwrap())
+    }
+}
+
+impl ReadAt for Watched {
+    fn size(&self) -> u64 {
+        self.disk.size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.disk.read_at(offset, buf)
+    }
+}
+
+impl WriteAt for Watched {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.note("write", offset, len_u64(bytes.len()));
+        self.disk.write_at(offset, bytes)
+    }
+    fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.note("zero", offset, length);
+        self.disk.write_zeroes(offset, length)
+    }
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.disk.set_size(size)
+    }
+    fn starts_zeroed(&self) -> bool {
+        true
+    }
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_the_same_is_not_written() {
+    let mut bytes = vec![7; 5 * 4096 + 100];
+    let watched = Watched::new(bytes.clone());
+    let target = OnlyChanged::new(&watched);
+    assert!(!target.starts_zeroed(), "it is not to be trusted");
+    target.write_at(0, &bytes).unwrap();
+    assert_eq!(watched.changes(), []);
+
+    // Whole blocks, wherever the bytes start; neighbours at once.
+    bytes[4096] = 8;
+    bytes[2 * 4096] = 8;
+    bytes[5 * 4096 + 99] = 8;
+    target.write_at(100, &bytes[100..]).unwrap();
+    assert_eq!(
+        watched.changes(),
+        [
+            ("write", 4096..3 * 4096),
+            ("write", 5 * 4096..5 * 4096 + 100)
+        ]
+    );
+    assert_eq!((target.written_bytes(), target.zeroed_bytes()), (8292, 0));
+    assert!(watched.disk.into_bytes() == bytes);
+}
+
+#[test]
+fn zeros_are_made_where_there_are_none() {
+    let mut bytes = vec![0; 10 * 4096];
+    bytes[3 * 4096 + 5] = 1;
+    bytes[9 * 4096] = 1;
+    let watched = Watched::new(bytes);
+    let target = OnlyChanged::new(&watched);
+    target.write_zeroes(0, 9 * 4096).unwrap();
+    assert_eq!(watched.changes(), [("zero", 3 * 4096..4 * 4096)]);
+    assert_eq!(target.zeroed_bytes(), 4096);
+    target.write_zeroes(9 * 4096 - 2, 4).unwrap();
+    target.write_zeroes(9 * 4096 - 2, 4).unwrap();
+    assert_eq!(watched.changes(), [("zero", 9 * 4096 - 2..9 * 4096 + 2)]);
+}
+
+#[test]
+fn what_lies_behind_the_end_is_written() {
+    let watched = Watched::new(vec![7; 5000]);
+    let target = OnlyChanged::new(&watched);
+    target.write_at(4000, &[7; 2000]).unwrap();
+    assert_eq!(watched.changes(), [("write", 5000..6000)]);
+    target.write_zeroes(5999, 10).unwrap();
+    assert_eq!(
+        watched.changes(),
+        [("zero", 5999..6000), ("zero", 6000..6009)]
+    );
+    target.write_at(7000, &[1]).unwrap();
+    target.set_size(7002).unwrap();
+    let want = [&[7; 5999][..], &[0; 1001], &[1, 0]].concat();
+    assert!(target.write_at(u64::MAX, &[1, 2]).is_err());
+    assert!(target.write_zeroes(u64::MAX, 2).is_err());
+    assert!(watched.disk.into_bytes() == want);
+}
+
+proptest! {
+    #[test]
+    fn it_becomes_what_it_would_be(
+        old in proptest::collection::vec(0u8..2, 0..20_000),
+        steps in proptest::collection::vec((0u64..30_000, 0usize..20_000, 0u8..2), 0..6),
+    ) {
+        let (plain, watched) = (MemoryDisk::new(old.clone()), Watched::new(old));
+        let target = OnlyChanged::new(&watched);
+        for (offset, length, byte) in steps {
+            if byte == 0 {
+                plain.write_zeroes(offset, len_u64(length)).unwrap();
+                target.write_zeroes(offset, len_u64(length)).unwrap();
+            } else {
+                plain.write_at(offset, &vec![byte; length]).unwrap();
+                target.write_at(offset, &vec![byte; length]).unwrap();
+            }
+        }
+        prop_assert!(plain.into_bytes() == watched.disk.into_bytes());
+    }
+}

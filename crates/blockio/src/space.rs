@@ -1,0 +1,30 @@
+//! How much more a filesystem holds.
+
+use std::path::Path;
+
+use crate::Error;
+
+/// Bytes that the filesystem at `path` has free for this process. What
+/// compresses or allocates late may hold more, and quotas less.
+///
+/// # Errors
+///
+/// [`Error::Io`] where the system refuses.
+pub fn free_bytes(path: impl AsRef<Path>) -> Result<u64, Error> {
+    let path = path.as_ref();
+    let found =
+        rustix::fs::statvfs(path).map_err(|errno| Error::io(path, "examined")(errno.into()))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_some_and_what_is_missing_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(free_bytes(folder.path()).unwrap() > 0);
+        assert!(free_bytes(folder.path().join("missing")).is_err());
+    }
+}

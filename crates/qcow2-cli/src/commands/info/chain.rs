@@ -1,0 +1,61 @@
+//! An image and its backing files.
+
+use std::fmt::{self, Display};
+
+use blockio::Disk;
+use qcow2_reader::{BackingFormat, Error, Gate, backing_file_of, read_header};
+use serde::Serialize;
+
+use super::Info;
+use crate::args::InfoArgs;
+use crate::failure::Failure;
+use crate::references;
+
+/// Most layers that are followed.
+const LAYERS_MAX: usize = 64;
+
+/// The layers, top first.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Chain(Vec<Info>);
+
+/// Reads the image on `top`, and the backing files that are allowed.
+pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
+    let mut gate = references::gate(&args.references, &top);
+    let mut layers = Vec::new();
+    let mut next = Some((top, BackingFormat::Qcow2));
+    while let Some((disk, format)) = next {
+        let failed = |error: Error| references::failure(disk.path(), &error);
+        if format == BackingFormat::Raw {
+            layers.push(Info::raw(&disk));
+            break;
+        }
+        let header = read_header(&disk).map_err(failed)?;
+        let backing = backing_file_of(&header, layers.len());
+        layers.push(Info::new(&disk).map_err(failed)?);
+        if layers.len() > LAYERS_MAX {
+            let message = format!("there are more than {LAYERS_MAX} layers");
+            return Err(Failure::because(&args.image, message));
+        }
+        next = backing
+            .map(|reference| {
+                let opened = gate.backing_file(&reference);
+                opened.map_err(|fault| failed(Error::reference(&reference, fault)))
+            })
+            .transpose()?;
+    }
+    references::check_layers(&args.references, &args.image, &gate)?;
+    Ok(Chain(layers))
+}
+
+impl Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, layer) in self.0.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{layer}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! How much an image restores to, before anything is written.
+
+use std::path::Path;
+
+use blockio::{Disk, ExtentKind, ReadAt, free_bytes};
+use qcow2_reader::Image;
+
+use crate::args::UnpackArgs;
+use crate::failure::Failure;
+use crate::output::Bytes;
+
+/// An image that restores to so much more than it is, and to so much, is worth a
+/// word: a table or a cluster may stand for a whole disk.
+const GROWTH: u64 = 100;
+const GROWTH_BYTES_MIN: u64 = 1 << 30;
+
+/// Refuses more data than `--max-output` allows, and warns where the target's
+/// filesystem has less room than that, or where it is out of all proportion.
+pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failure> {
+    if args.max_output.is_none() && args.run.quiet {
+        return Ok(());
+    }
+    let mut data_bytes: u64 = 0;
+    for extent in image.extents() {
+        let extent = extent.map_err(|error| Failure::about(&args.image, &error))?;
+        if extent.kind == ExtentKind::Data {
+            data_bytes = data_bytes.saturating_add(extent.length);
+        }
+    }
+    if let Some(max) = args.max_output
+        && data_bytes > max
+    {
+        let message =
+            format!("it restores to {data_bytes} bytes of data, --max-output allows {max}");
+        return Err(Failure::because(&args.image, message));
+    }
+    if args.run.quiet {
+        return Ok(());
+    }
+    let sizes = image.files().iter().map(ReadAt::size);
+    let stored_bytes = sizes.fold(0, u64::saturating_add);
+    if data_bytes >= GROWTH_BYTES_MIN && data_bytes / GROWTH > stored_bytes {
+        eprintln!(
+            "qcow2: warning: {} of image restore to {} of data; --max-output bounds that",
+            Bytes(stored_bytes),
+            Bytes(data_bytes)
+        );
+    }
+    if let Some(room) = room(args)
+        && data_bytes > room
+    {
+        eprintln!(
+            "qcow2: warning: the disk has up to {} of data, and {} has {} free",
+            Bytes(data_bytes),
+            args.target.display(),
+            Bytes(room)
+        );
+    }
+    Ok(())
+}
+
+/// Bytes free where a new file is to be, if that is what is written.
+fn room(args: &UnpackArgs) -> Option<u64> {
+    if args.to_stdout() || args.is_in_place() {
+        return None;
+    }
+    if let Ok(existing) = std::fs::metadata(&args.target)
+        && !existing.is_file()
+    {
+        return None;
+    }
+    let folder = match args.target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    free_bytes(folder).ok()
+}

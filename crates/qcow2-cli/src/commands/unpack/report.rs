@@ -1,0 +1,153 @@
+//! What `qcow2 unpack` reports.
+
+use std::fmt::{self, Display};
+use std::os::unix::ffi::OsStrExt;
+
+use qcow2_format::Header;
+use qcow2_format::feature::IncompatibleFeatures;
+use serde::Serialize;
+
+use super::restore::Restored;
+use crate::args::UnpackArgs;
+use crate::failure::Outcome;
+use crate::lost::LostReport;
+use crate::output::{self, Bytes, escaped};
+
+/// What the report says of an image, beside what was done.
+pub(super) struct Facts {
+    pub(super) cluster_bytes: u64,
+    pub(super) disk_bytes: u64,
+    dirty: bool,
+    /// The image is about what it allocates, and about nothing else.
+    pub(super) exact_allocation: bool,
+    /// Why the image is restored with `--salvage` alone.
+    pub(super) damage: Option<String>,
+}
+
+impl Facts {
+    pub(super) fn new(header: &Header, disk_bytes: u64) -> Self {
+        Self {
+            cluster_bytes: header.cluster_bits.bytes(),
+            disk_bytes,
+            dirty: header.incompatible.contains(IncompatibleFeatures::DIRTY),
+            exact_allocation: header.exact_allocation_unit_bytes().is_some(),
+            damage: None,
+        }
+    }
+}
+
+/// The report of a finished `unpack`.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    schema: u32,
+    command: &'static str,
+    image: String,
+    target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<String>,
+    disk_bytes: u64,
+    written_bytes: u64,
+    /// Bytes that were not zero and were made so, where only what differs is
+    /// written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zeroed_bytes: Option<u64>,
+    /// Bytes whose blocks the disk shares with the image.
+    shared_bytes: u64,
+    /// The image was not closed properly; its data is good.
+    dirty: bool,
+    /// The disk's length is no multiple of 512, which not every program reads.
+    odd_length: bool,
+    in_place: bool,
+    /// Only what the image holds was written.
+    only_allocated: bool,
+    /// Why the image is restored with `--salvage` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<String>,
+    /// What could not be read, with `--salvage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<LostReport>,
+    pub(super) seconds: f64,
+}
+
+impl Report {
+    pub(super) fn new(args: &UnpackArgs, facts: &Facts, restored: &Restored) -> Self {
+        Self {
+            schema: output::SCHEMA,
+            command: "unpack",
+            image: args.image.display().to_string(),
+            target: args.target.display().to_string(),
+            snapshot: args.snapshot.as_ref().map(|name| escaped(name.as_bytes())),
+            disk_bytes: facts.disk_bytes,
+            written_bytes: restored.written_bytes,
+            zeroed_bytes: restored.zeroed_bytes,
+            shared_bytes: restored.shared_bytes,
+            dirty: facts.dirty,
+            odd_length: !facts.disk_bytes.is_multiple_of(512),
+            in_place: args.is_in_place(),
+            only_allocated: args.only_allocated,
+            damage: facts.damage.clone(),
+            lost: args.salvage.then(|| LostReport::new(&restored.lost)),
+            seconds: 0.0,
+        }
+    }
+
+    /// What the command ends with.
+    pub(super) fn outcome(&self) -> Outcome {
+        if self.lost.as_ref().is_some_and(|lost| lost.bytes > 0) {
+            Outcome::DoneWithLosses
+        } else if self.damage.is_some() {
+            Outcome::DoneWithNotes
+        } else {
+            Outcome::Done
+        }
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "image    {}", self.image)?;
+        if let Some(name) = &self.snapshot {
+            writeln!(f, "snapshot {name}")?;
+        }
+        if self.dirty {
+            writeln!(
+                f,
+                "note     the image was not closed properly; its data is complete"
+            )?;
+        }
+        if self.odd_length {
+            writeln!(
+                f,
+                "note     the disk is no multiple of 512 bytes; it is restored to its last byte"
+            )?;
+        }
+        if self.in_place {
+            writeln!(f, "note     written in place, which is not atomic")?;
+        }
+        if let Some(damage) = &self.damage {
+            writeln!(f, "damage   {damage}")?;
+        }
+        if let Some(lost) = &self.lost {
+            write!(f, "{lost}")?;
+        }
+        if self.only_allocated {
+            writeln!(f, "note     only what the image holds was written")?;
+        }
+        writeln!(
+            f,
+            "disk     {}: {} ({} bytes), {} of it written",
+            self.target,
+            Bytes(self.disk_bytes),
+            self.disk_bytes,
+            Bytes(self.written_bytes),
+        )?;
+        if let Some(zeroed) = self.zeroed_bytes {
+            writeln!(f, "zeroed   {}; the rest was there already", Bytes(zeroed))?;
+        }
+        if self.shared_bytes > 0 {
+            let shared = Bytes(self.shared_bytes);
+            writeln!(f, "shared   {shared} with the image, which are not copied")?;
+        }
+        writeln!(f, "time     {:.2} s", self.seconds)
+    }
+}

@@ -1,0 +1,139 @@
+//! Where `qcow2 unpack` restores to.
+
+use std::path::Path;
+
+use blockio::salvage::Lost;
+use blockio::{Identity, OnlyChanged, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
+use qcow2_reader::{Error, UnpackOptions, UnpackReport};
+
+use super::report::Facts;
+use crate::args::UnpackArgs;
+use crate::failure::{Failure, STDIN, STDOUT};
+use crate::progress::Progress;
+
+/// What was done to the target.
+pub(super) struct Restored {
+    pub(super) written_bytes: u64,
+    /// Known where only what differs is written.
+    pub(super) zeroed_bytes: Option<u64>,
+    pub(super) shared_bytes: u64,
+    pub(super) lost: Lost,
+}
+
+impl Restored {
+    fn of(unpacked: UnpackReport) -> Self {
+        Self {
+            written_bytes: unpacked.written_bytes,
+            zeroed_bytes: None,
+            shared_bytes: unpacked.shared_bytes,
+            lost: unpacked.lost,
+        }
+    }
+}
+
+/// Restores with `unpack` to the target, which is there when `check` has
+/// nothing against it.
+pub(super) fn restore(
+    args: &UnpackArgs,
+    facts: &Facts,
+    sources: Vec<Identity>,
+    unpack: impl FnOnce(&dyn WriteAt, &UnpackOptions<'_>) -> Result<UnpackReport, Error>,
+    check: impl FnOnce() -> Result<(), Failure>,
+) -> Result<Restored, Failure> {
+    let bar = Progress::new(&args.run, "unpacking");
+    let show =
+        |progress: qcow2_reader::Progress| bar.update(progress.done_bytes, progress.total_bytes);
+    let options = UnpackOptions {
+        threads: args.run.threads(),
+        progress: Some(&show),
+        reflink: args.reflink.into(),
+        only_allocated: args.only_allocated,
+    };
+    let unpack = |target: &dyn WriteAt| {
+        unpack(target, &options)
+            .map(Restored::of)
+            .map_err(|error| blame(args, &error))
+    };
+    if args.to_stdout() {
+        let target =
+            StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
+        let restored = unpack(&target)?;
+        check()?;
+        return Ok(restored);
+    }
+    check_allocation(args, facts)?;
+    let target = Target::create(&args.target, &target_options(args, facts, sources))?;
+    if args.only_allocated && target.size() < facts.disk_bytes {
+        let message = format!(
+            "it is too short: it holds {} bytes, the disk has {}",
+            target.size(),
+            facts.disk_bytes
+        );
+        return Err(Failure::because(&args.target, message));
+    }
+    let restored = if args.only_changed {
+        let changed = OnlyChanged::new(&target);
+        let restored = unpack(&changed)?;
+        Restored {
+            written_bytes: changed.written_bytes(),
+            zeroed_bytes: Some(changed.zeroed_bytes()),
+            ..restored
+        }
+    } else {
+        unpack(&target)?
+    };
+    check()?;
+    target.commit()?;
+    Ok(restored)
+}
+
+/// Refuses to put back what is no image of metadata, or to where nothing is.
+fn check_allocation(args: &UnpackArgs, facts: &Facts) -> Result<(), Failure> {
+    if !args.only_allocated {
+        return Ok(());
+    }
+    if !facts.exact_allocation {
+        let message =
+            "--only-allocated puts back images of pack --content metadata, and this is another";
+        let image = if args.is_from_stdin() {
+            Path::new(STDIN)
+        } else {
+            &args.image
+        };
+        return Err(Failure::because(image, message));
+    }
+    if !args.target.exists() {
+        let message = "there is no such file or block device to put metadata back onto";
+        return Err(Failure::because(&args.target, message));
+    }
+    Ok(())
+}
+
+fn target_options(args: &UnpackArgs, facts: &Facts, sources: Vec<Identity>) -> TargetOptions {
+    TargetOptions {
+        // Asked for by the option itself: it has no other use.
+        force: args.force || args.only_changed || args.only_allocated,
+        in_place: args.is_in_place(),
+        sync: !args.no_sync,
+        sources,
+        // A head that is zeroed first is written though it does not differ, or is
+        // not in the image.
+        head_bytes: if args.only_changed || args.only_allocated {
+            0
+        } else {
+            facts.cluster_bytes.min(facts.disk_bytes)
+        },
+    }
+}
+
+/// The failure that `error` is, of the image or of the target.
+fn blame(args: &UnpackArgs, error: &Error) -> Failure {
+    let of_target = matches!(error, Error::Write { .. } | Error::Resize { .. });
+    let blamed = match (of_target, args.to_stdout(), args.is_from_stdin()) {
+        (true, true, _) => Path::new(STDOUT),
+        (true, false, _) => &args.target,
+        (false, _, true) => Path::new(STDIN),
+        (false, _, false) => &args.image,
+    };
+    Failure::about(blamed, error)
+}

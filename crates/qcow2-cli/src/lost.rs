@@ -1,0 +1,102 @@
+//! What could not be read, for the report and for `--lost`.
+
+use std::fmt::{self, Display};
+use std::path::Path;
+
+use blockio::salvage::Lost;
+use blockio::{Identity, Target, TargetOptions, WriteAt};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Ranges that the report lists.
+const LISTED_MAX: usize = 16;
+
+/// What could not be read.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct LostReport {
+    /// How many bytes that is, all of them zeros in the output.
+    pub(crate) bytes: u64,
+    /// In how many ranges.
+    range_count: usize,
+    /// The first of them.
+    ranges: Vec<LostRange>,
+    /// Whether all of the ranges was lost; where there are too many of them, what
+    /// lies between was read and is counted all the same.
+    exact: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct LostRange {
+    start: u64,
+    length: u64,
+}
+
+impl LostReport {
+    pub(crate) fn new(lost: &Lost) -> Self {
+        let ranges = lost.ranges().take(LISTED_MAX);
+        Self {
+            bytes: lost.bytes(),
+            range_count: lost.count(),
+            ranges: ranges
+                .map(|range| LostRange {
+                    start: range.start,
+                    length: range.end - range.start,
+                })
+                .collect(),
+            exact: lost.is_exact(),
+        }
+    }
+}
+
+impl Display for LostReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for LostRange { start, length } in &self.ranges {
+            writeln!(f, "lost     {length} bytes at {start:#x}")?;
+        }
+        if self.range_count > self.ranges.len() {
+            let more = self.range_count - self.ranges.len();
+            writeln!(f, "lost     and {more} more ranges")?;
+        }
+        if self.range_count > 0 {
+            let at_most = if self.exact { "" } else { "at most " };
+            writeln!(
+                f,
+                "lost     {at_most}{} bytes in all, which are zeros",
+                self.bytes
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The file that `--lost` names, which appears when it is written.
+pub(crate) struct LostMap(Target);
+
+impl LostMap {
+    /// Begins the file at `path`, which is none of `others`.
+    pub(crate) fn begin(
+        path: &Path,
+        force: bool,
+        sync: bool,
+        others: Vec<Identity>,
+    ) -> Result<Self, Failure> {
+        let options = TargetOptions {
+            force,
+            sync,
+            sources: others,
+            ..TargetOptions::default()
+        };
+        Ok(Self(Target::create(path, &options)?))
+    }
+
+    /// Writes what was `lost`.
+    pub(crate) fn write(self, lost: &Lost) -> Result<(), Failure> {
+        let Self(target) = self;
+        let mut map = Vec::new();
+        lost.write_map(&mut map)
+            .and_then(|()| target.write_at(0, &map))
+            .map_err(|error| Failure::about(target.path(), &error))?;
+        Ok(target.commit()?)
+    }
+}

@@ -1,0 +1,122 @@
+//! `qcow2 info`, and what it lists.
+
+use fixtures::Qemu;
+
+use crate::bench::Bench;
+
+/// What qemu-img and ours say of `i`.
+fn both(bench: &Bench) -> (serde_json::Value, serde_json::Value) {
+    let theirs = bench.qemu_img("info --output=json i");
+    let ours = bench.ok("info --output json i");
+    (
+        serde_json::from_str(&ours).unwrap(),
+        serde_json::from_str(&theirs).unwrap(),
+    )
+}
+
+#[test]
+fn info_says_what_qemu_img_says() {
+    if Qemu::require().is_none() {
+        return;
+    }
+    let bench = Bench::new();
+    for options in [
+        "-o compat=1.1 i 64M",
+        "-o compat=0.10 i 64M",
+        "-o cluster_size=2M,refcount_bits=64,lazy_refcounts=on i 1G",
+        "-o cluster_size=512 i 1000000",
+        "-o extended_l2=on,compression_type=zstd i 5G",
+    ] {
+        let arguments = format!("create -q -f qcow2 {options}");
+        let run = |arguments: &str| bench.qemu_img(arguments);
+        run(&arguments);
+        let theirs: serde_json::Value = serde_json::from_str(&run("info --output=json i")).unwrap();
+        let ours: serde_json::Value =
+            serde_json::from_str(&bench.ok("info --output json i")).unwrap();
+        assert_eq!(ours, theirs, "{options}");
+        let line = |text: &str, key: &str| {
+            text.lines()
+                .find(|line| line.trim_start().starts_with(key))
+                .map(str::to_owned)
+        };
+        let (theirs, ours) = (run("info i"), bench.ok("info i"));
+        for key in [
+            "virtual size:",
+            "cluster_size:",
+            "compat:",
+            "refcount bits:",
+            "corrupt:",
+        ] {
+            assert_eq!(line(&ours, key), line(&theirs, key), "{options}");
+        }
+    }
+}
+
+#[test]
+fn snapshots_and_bitmaps_are_listed_as_by_qemu_img() {
+    if Qemu::require().is_none() {
+        return;
+    }
+    for compat in ["0.10", "1.1"] {
+        let bench = Bench::new();
+        bench.qemu_img(&format!("create -q -f qcow2 -o compat={compat} i 2M"));
+        for name in ["one", "two words", "grün"] {
+            bench.qemu("qemu-img", &["snapshot", "-c", name, "i"]);
+        }
+        if compat == "1.1" {
+            bench.qemu_img("bitmap --add i daily");
+            bench.qemu_img("bitmap --add --disable -g 512 i weekly");
+        }
+        let (ours, theirs) = both(&bench);
+        assert_eq!(ours, theirs);
+        let human = bench.ok("info i");
+        assert!(human.contains("2 \"two words\", 20"), "{human}");
+        assert_eq!(
+            human.contains("bitmap: \"weekly\", granularity 512\n"),
+            compat == "1.1"
+        );
+    }
+}
+
+#[test]
+fn snapshots_are_restored_by_id_and_by_name() {
+    if Qemu::require().is_none() {
+        return;
+    }
+    let bench = Bench::new();
+    bench.qemu_img("create -q -f qcow2 i 2M");
+    let write = |what: &str| bench.qemu_io(what, "i");
+    write("write -P 1 0 100k");
+    bench.qemu_img("snapshot -c 2 i");
+    write("write -P 2 50k 100k");
+    bench.qemu_img("resize -q -f qcow2 i 3M");
+    write("write -P 3 2500k 10k");
+    bench.qemu_img("snapshot -c second i");
+    write("write -P 4 0 3M");
+
+    let disk = |length: usize, parts: &[(usize, usize, u8)]| {
+        let mut disk = vec![0; length << 10];
+        for &(start, end, byte) in parts {
+            disk[start << 10..end << 10].fill(byte);
+        }
+        disk
+    };
+    let first = disk(2048, &[(0, 100, 1)]);
+    let second = disk(3072, &[(0, 50, 1), (50, 150, 2), (2500, 2510, 3)]);
+    // The first is named like the ID of the second: IDs come first.
+    for (name, want) in [("1", &first), ("2", &second), ("second", &second)] {
+        let report = bench.ok(&format!("unpack --snapshot {name} i out"));
+        assert!(report.contains(&format!("snapshot {name}\n")), "{report}");
+        assert!(bench.read("out") == *want, "{name}");
+        std::fs::remove_file(bench.path("out")).unwrap();
+    }
+    bench.ok("unpack i out");
+    assert!(bench.read("out") == disk(3072, &[(0, 3072, 4)]));
+    std::fs::remove_file(bench.path("out")).unwrap();
+    bench.fails(
+        "unpack --snapshot third i out",
+        1,
+        "i: the image has no snapshot \"third\"",
+    );
+    assert_eq!(bench.names(), ["i"]);
+}

@@ -1,0 +1,95 @@
+//! What errors speak of.
+
+use std::fmt;
+
+/// A part of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Structure {
+    /// The first cluster: header, extensions, backing file name.
+    Header,
+    /// The refcount table.
+    RefcountTable,
+    /// The L1 table of the disk that is read.
+    L1Table,
+    /// An L2 table.
+    L2Table,
+    /// A cluster of guest data.
+    Data,
+    /// Guest data in an external data file.
+    DataFile,
+    /// A compressed cluster of guest data.
+    Stream,
+    /// The table of internal snapshots.
+    SnapshotTable,
+    /// The directory of bitmaps.
+    BitmapDirectory,
+    /// A refcount block.
+    RefcountBlock,
+    /// The LUKS header, with its keys.
+    LuksHeader,
+}
+
+impl fmt::Display for Structure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::RefcountTable => "refcount table",
+            Self::L1Table => "L1 table",
+            Self::L2Table => "L2 table",
+            Self::Data => "data",
+            Self::DataFile => "data in the external data file",
+            Self::Stream => "compressed stream",
+            Self::SnapshotTable => "snapshot table",
+            Self::BitmapDirectory => "bitmap directory",
+            Self::RefcountBlock => "refcount block",
+            Self::LuksHeader => "LUKS header",
+        })
+    }
+}
+
+/// What is wrong with a compressed stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum StreamFault {
+    /// The bytes are not what the image's compression makes.
+    #[error("it is damaged after the first {after_bytes} bytes of the cluster")]
+    Garbage {
+        /// Bytes of the cluster that were decoded before.
+        after_bytes: u64,
+    },
+    /// The stream does not fill its cluster.
+    #[error("it ends after {after_bytes} of {cluster_bytes} bytes")]
+    Ends {
+        /// Bytes of the cluster that were decoded.
+        after_bytes: u64,
+        /// Bytes of a cluster.
+        cluster_bytes: u64,
+    },
+    /// The last Zstandard frame of the stream is not at its end when the
+    /// cluster is full.
+    #[error("it gives more than the {cluster_bytes} bytes of a cluster")]
+    TooLong {
+        /// Bytes of a cluster.
+        cluster_bytes: u64,
+    },
+}
+
+/// What a host cluster is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// Guest data.
+    Data,
+    /// An L2 table.
+    L2Table,
+    /// Header, L1 table, refcounts, snapshot table, bitmaps or LUKS header.
+    Metadata,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data => "data",
+            Self::L2Table => "L2 table",
+            Self::Metadata => "other metadata",
+        })
+    }
+}

@@ -1,0 +1,251 @@
+//! The layers of a disk: an image and its backing files.
+
+use blockio::ReadAt;
+use qcow2_format::Header;
+use qcow2_format::extension::Extension;
+use qcow2_format::feature::IncompatibleFeatures;
+
+use crate::crypt::{self, Cipher};
+use crate::gate::{BackingFormat, Gate, Reference, ReferenceFault, ReferenceKind};
+use crate::header::{check_supported, read_header};
+use crate::places::Places;
+use crate::snapshots::{read_bitmaps, snapshots};
+use crate::tables::{MappedDisk, Tables};
+use crate::{Error, OpenOptions};
+
+/// Most layers of one disk. QEMU has no limit; people have a few.
+const LAYERS_MAX: usize = 64;
+
+/// Most bytes of the L1 tables of all layers, which are kept in memory: twice
+/// the largest one.
+const L1_BYTES_MAX: u64 = 64 << 20;
+
+/// A layer of a disk.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    /// Index of the file with the image, or the raw disk.
+    pub(crate) file: usize,
+    /// Bytes of its disk. What lies behind reads as zeros.
+    pub(crate) size: u64,
+    pub(crate) content: Content,
+}
+
+/// What a layer is.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Image(Box<ImageContent>),
+    Raw,
+}
+
+/// An image.
+#[derive(Debug)]
+pub(crate) struct ImageContent {
+    pub(crate) header: Header,
+    /// The disk in it that is read.
+    pub(crate) disk: MappedDisk,
+    pub(crate) tables: Tables,
+}
+
+/// Where the parts of an image are, as indices of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Files {
+    /// The image itself: tables and compressed clusters.
+    pub(crate) image: usize,
+    /// Its plain clusters.
+    pub(crate) data: usize,
+}
+
+/// The layers of a disk, and the files that they are in, while they are opened.
+pub(crate) struct Opening<'o, S> {
+    pub(crate) files: Vec<S>,
+    /// How the plain clusters in each of the files are encrypted.
+    pub(crate) ciphers: Vec<Option<Cipher>>,
+    /// Top first.
+    pub(crate) layers: Vec<Layer>,
+    l1_bytes: u64,
+    options: &'o OpenOptions,
+}
+
+impl<'o, S: ReadAt> Opening<'o, S> {
+    /// Opens the image in `storage`, and what it depends on. Gives its header,
+    /// too.
+    pub(crate) fn run(
+        storage: S,
+        options: &'o OpenOptions,
+        gate: &mut dyn Gate<S>,
+    ) -> Result<(Header, Self), Error> {
+        let mut opening = Self {
+            files: Vec::new(),
+            ciphers: Vec::new(),
+            layers: Vec::new(),
+            l1_bytes: 0,
+            options,
+        };
+        let header = read_header(&storage)?;
+        let mut next = opening.image(storage, &header, gate)?;
+        while let Some((storage, format)) = next {
+            next = match format {
+                BackingFormat::Qcow2 => {
+                    let in_layer = |error: Error| error.in_layer(opening.layers.len());
+                    let header = read_header(&storage).map_err(in_layer)?;
+                    let opened = opening.image(storage, &header, gate);
+                    opened.map_err(|error| error.in_layer(opening.layers.len()))?
+                }
+                BackingFormat::Raw => {
+                    opening.raw(storage);
+                    None
+                }
+            };
+        }
+        Ok((header, opening))
+    }
+
+    fn raw(&mut self, storage: S) {
+        self.layers.push(Layer {
+            file: self.files.len(),
+            size: storage.size(),
+            content: Content::Raw,
+        });
+        self.files.push(storage);
+        self.ciphers.push(None);
+    }
+
+    /// Adds an image, and opens its backing file.
+    fn image(
+        &mut self,
+        storage: S,
+        header: &Header,
+        gate: &mut dyn Gate<S>,
+    ) -> Result<Option<(S, BackingFormat)>, Error> {
+        let index = self.layers.len();
+        check_supported(header, self.options.salvage)?;
+        let disk = self.disk_to_read(&storage, header)?;
+        let image = self.files.len();
+        let data_file = data_file_of(header, index)
+            .map(|reference| {
+                let opened = gate.data_file(&reference);
+                opened.map_err(|fault| Error::reference(&reference, fault))
+            })
+            .transpose()?;
+        let backing = backing_file_of(header, index)
+            .map(|reference| self.backing_file(&reference, &disk, header, gate))
+            .transpose()?;
+
+        let places = Places::new(header, &disk, storage.size(), self.options.salvage);
+        let files = Files {
+            image,
+            data: image.saturating_add(usize::from(data_file.is_some())),
+        };
+        let cipher = crypt::open(&storage, header, self.options.secret.as_ref())?;
+        let data_file_bytes = data_file.as_ref().map(ReadAt::size);
+        let cache_bytes = self.options.l2_cache_bytes >> index.min(63);
+        let mut tables = Tables::open(&storage, places, header, &disk, cache_bytes)?;
+        tables.set_files(files, data_file_bytes);
+        tables.encrypted = cipher.is_some();
+        if data_file.is_some() {
+            self.ciphers.push(None);
+        }
+        self.ciphers.push(cipher);
+        self.files.push(storage);
+        self.files.extend(data_file);
+        self.layers.push(Layer {
+            file: image,
+            size: disk.size,
+            content: Content::Image(Box::new(ImageContent {
+                header: header.clone(),
+                disk,
+                tables,
+            })),
+        });
+        Ok(backing)
+    }
+
+    fn backing_file(
+        &mut self,
+        reference: &Reference<'_>,
+        disk: &MappedDisk,
+        header: &Header,
+        gate: &mut dyn Gate<S>,
+    ) -> Result<(S, BackingFormat), Error> {
+        let refuse = |fault| Error::reference(reference, fault);
+        if reference.layer.saturating_add(1) >= LAYERS_MAX {
+            return Err(refuse(ReferenceFault::TooDeep { max: LAYERS_MAX }));
+        }
+        self.l1_bytes = self
+            .l1_bytes
+            .saturating_add(disk.l1_bytes(header.geometry()));
+        if self.l1_bytes > L1_BYTES_MAX {
+            return Err(refuse(ReferenceFault::TooLarge {
+                found: self.l1_bytes,
+                max: L1_BYTES_MAX,
+            }));
+        }
+        gate.backing_file(reference).map_err(refuse)
+    }
+
+    /// The disk that is asked for. Looks through the tables beside it, which
+    /// must be right.
+    fn disk_to_read(&self, storage: &S, header: &Header) -> Result<MappedDisk, Error> {
+        let wanted = self.options.snapshot.as_ref();
+        let wanted = wanted.filter(|_| self.layers.is_empty());
+        let (mut by_id, mut by_name) = (None, None);
+        for (index, snapshot) in (0..).zip(snapshots(storage, header)) {
+            let snapshot = match snapshot {
+                Err(_) if self.options.salvage => break,
+                snapshot => snapshot?,
+            };
+            if wanted == Some(&snapshot.id) {
+                by_id.get_or_insert((index, snapshot));
+            } else if wanted == Some(&snapshot.name) {
+                by_name.get_or_insert((index, snapshot));
+            }
+        }
+        if !self.options.salvage {
+            read_bitmaps(storage, header)?;
+        }
+        match (wanted, by_id.or(by_name)) {
+            (None, _) => Ok(MappedDisk::active(header)),
+            (Some(_), Some((index, snapshot))) => MappedDisk::of_snapshot(header, &snapshot, index),
+            (Some(name), None) => Err(Error::NoSnapshot {
+                name: String::from_utf8_lossy(name).into_owned(),
+            }),
+        }
+    }
+}
+
+/// What an image names as its backing file, if it has one; it is that in `layer`.
+#[must_use]
+pub fn backing_file_of(header: &Header, layer: usize) -> Option<Reference<'_>> {
+    let name = header.backing_name.as_deref()?;
+    let format = header
+        .extensions
+        .iter()
+        .find_map(|extension| match extension {
+            Extension::BackingFormat(name) => Some(name.as_slice()),
+            _ => None,
+        });
+    Some(Reference {
+        kind: ReferenceKind::BackingFile,
+        name: Some(name),
+        format,
+        layer,
+    })
+}
+
+/// The data file of the image in `layer`, if it has one.
+pub(crate) fn data_file_of(header: &Header, layer: usize) -> Option<Reference<'_>> {
+    let external = IncompatibleFeatures::EXTERNAL_DATA_FILE;
+    let name = header
+        .extensions
+        .iter()
+        .find_map(|extension| match extension {
+            Extension::DataFile(name) => Some(name.as_slice()),
+            _ => None,
+        });
+    header.incompatible.contains(external).then_some(Reference {
+        kind: ReferenceKind::DataFile,
+        name,
+        format: None,
+        layer,
+    })
+}

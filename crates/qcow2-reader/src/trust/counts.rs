@@ -1,0 +1,203 @@
+//! How often each host cluster of a part of the file is used, and for what.
+
+use std::ops::Range;
+
+use crate::Use;
+
+/// Most clusters that are counted at once: 32 MiB of counts.
+pub(super) const CLUSTERS_MAX: u64 = 8 << 20;
+
+/// Clusters that are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reference {
+    /// Numbers of host clusters.
+    pub(super) clusters: Range<u64>,
+    pub(super) used_as: Use,
+    /// How often.
+    pub(super) times: u32,
+    /// Whether the disk that is read needs them.
+    pub(super) needed: bool,
+}
+
+/// How often a cluster is used, in the lower bits, and for what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count(u32);
+
+impl Count {
+    const DATA: u32 = 1 << 31;
+    const L2_TABLE: u32 = 1 << 30;
+    const METADATA: u32 = 1 << 29;
+    const NEEDED: u32 = 1 << 28;
+    const TIMES_MAX: u32 = (1 << 28) - 1;
+
+    fn add(&mut self, reference: &Reference) {
+        let times = self.0 & Self::TIMES_MAX;
+        let times = times.saturating_add(reference.times).min(Self::TIMES_MAX);
+        let used_as = match reference.used_as {
+            Use::Data => Self::DATA,
+            Use::L2Table => Self::L2_TABLE,
+            Use::Metadata => Self::METADATA,
+        };
+        let needed = if reference.needed { Self::NEEDED } else { 0 };
+        self.0 = self.0 & !Self::TIMES_MAX | times | used_as | needed;
+    }
+
+    pub(super) fn is_needed(self) -> bool {
+        self.0 & Self::NEEDED != 0
+    }
+
+    /// How often it is used; more often where this is the most that is counted.
+    pub(super) fn references(self) -> u64 {
+        (self.0 & Self::TIMES_MAX).into()
+    }
+
+    fn uses(self) -> impl Iterator<Item = Use> {
+        [
+            (Self::DATA, Use::Data),
+            (Self::L2_TABLE, Use::L2Table),
+            (Self::METADATA, Use::Metadata),
+        ]
+        .into_iter()
+        .filter(move |(bit, _)| self.0 & bit != 0)
+        .map(|(_, used_as)| used_as)
+    }
+
+    /// The use of a cluster that is used for one thing.
+    pub(super) fn only_use(self) -> Use {
+        self.uses().next().unwrap_or(Use::Metadata)
+    }
+
+    /// Two uses that exclude each other. Data and L2 tables may be shared, other
+    /// metadata may not.
+    pub(super) fn conflict(self) -> Option<(Use, Use)> {
+        let mut uses = self.uses();
+        match (uses.next(), uses.next()) {
+            (Some(first), Some(second)) => Some((first, second)),
+            (Some(Use::Metadata), None) if self.references() > 1 => {
+                Some((Use::Metadata, Use::Metadata))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The counts of a part of the file.
+#[derive(Debug)]
+pub(super) struct Counts {
+    /// Number of the first cluster.
+    start: u64,
+    counts: Vec<Count>,
+    /// Clusters of the file. References behind are not counted.
+    file_clusters: u64,
+    /// The first cluster behind this part that is used.
+    next: Option<u64>,
+}
+
+impl Counts {
+    /// Of the clusters of the file from `start` on, as many as are counted at
+    /// once.
+    pub(super) fn new(start: u64, file_clusters: u64) -> Self {
+        let length = file_clusters.saturating_sub(start).min(CLUSTERS_MAX);
+        Self {
+            start,
+            counts: vec![Count::default(); usize::try_from(length).unwrap_or(0)],
+            file_clusters,
+            next: None,
+        }
+    }
+
+    pub(super) fn add(&mut self, reference: &Reference) {
+        let Range { start, end } = reference.clusters;
+        let end = end.min(self.file_clusters);
+        let part_end = self
+            .start
+            .saturating_add(blockio::len_u64(self.counts.len()));
+        if end > part_end && start < end {
+            let first = start.max(part_end);
+            self.next = Some(self.next.map_or(first, |next| next.min(first)));
+        }
+        let index = |at: u64| usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        let inside = index(start)..index(end.min(part_end));
+        for count in self.counts.get_mut(inside).unwrap_or_default() {
+            count.add(reference);
+        }
+    }
+
+    /// The clusters that are used, and how often.
+    pub(super) fn used(&self) -> impl Iterator<Item = (u64, Count)> {
+        (self.start..)
+            .zip(self.counts.iter().copied())
+            .filter(|(_, count)| *count != Count::default())
+    }
+
+    pub(super) fn next(&self) -> Option<u64> {
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(clusters: Range<u64>, used_as: Use, times: u32, needed: bool) -> Reference {
+        Reference {
+            clusters,
+            used_as,
+            times,
+            needed,
+        }
+    }
+
+    #[test]
+    fn uses_are_counted_within_the_part_and_the_file() {
+        let mut counts = Counts::new(10, 20);
+        counts.add(&reference(0..11, Use::Data, 1, false));
+        counts.add(&reference(10..12, Use::Data, 3, true));
+        counts.add(&reference(19..100, Use::L2Table, u32::MAX, true));
+        counts.add(&reference(25..30, Use::Data, 1, true));
+        counts.add(&reference(5..8, Use::Data, 1, true));
+        let used: Vec<_> = counts.used().collect();
+        let facts: Vec<_> = used
+            .iter()
+            .map(|(at, count)| (*at, count.references(), count.only_use(), count.is_needed()))
+            .collect();
+        assert_eq!(
+            facts,
+            [
+                (10, 4, Use::Data, true),
+                (11, 3, Use::Data, true),
+                (19, (1 << 28) - 1, Use::L2Table, true)
+            ]
+        );
+        assert_eq!(counts.next(), None);
+    }
+
+    #[test]
+    fn what_is_used_behind_the_part_starts_the_next() {
+        let mut counts = Counts::new(0, 3 * CLUSTERS_MAX);
+        let end = CLUSTERS_MAX;
+        counts.add(&reference(2 * end..2 * end + 1, Use::Data, 1, true));
+        assert_eq!(counts.next(), Some(2 * end));
+        counts.add(&reference(end - 1..end + 2, Use::Data, 1, true));
+        assert_eq!(counts.next(), Some(end));
+        assert_eq!(counts.used().count(), 1);
+    }
+
+    #[test]
+    fn two_uses_are_a_conflict_and_so_is_metadata_twice() {
+        let conflict = |uses: &[Use]| {
+            let mut count = Count::default();
+            for used_as in uses {
+                count.add(&reference(0..1, *used_as, 1, true));
+            }
+            count.conflict()
+        };
+        use Use::{Data, L2Table, Metadata};
+        assert_eq!(conflict(&[Data, Data]), None);
+        assert_eq!(conflict(&[L2Table, L2Table]), None);
+        assert_eq!(conflict(&[Metadata]), None);
+        assert_eq!(conflict(&[Metadata, Metadata]), Some((Metadata, Metadata)));
+        assert_eq!(conflict(&[L2Table, Data]), Some((Data, L2Table)));
+        assert_eq!(conflict(&[Metadata, Data]), Some((Data, Metadata)));
+    }
+}

@@ -1,0 +1,103 @@
+//! The stored refcounts.
+
+use blockio::ReadAt;
+use qcow2_format::refcount::RefcountTableEntry;
+use qcow2_format::{ClusterBits, Header, HostOffset, RefcountOrder};
+
+use crate::{Error, Structure};
+
+/// The refcounts of an image: its table, and one block.
+pub(super) struct Refcounts<'s, S> {
+    storage: &'s S,
+    cluster_bits: ClusterBits,
+    order: RefcountOrder,
+    /// Where the blocks are, if there are any.
+    blocks: Vec<Option<HostOffset>>,
+    /// A block and its index.
+    current: Option<(u64, Vec<u8>)>,
+}
+
+impl<'s, S: ReadAt> Refcounts<'s, S> {
+    /// Reads the refcount table of an image.
+    pub(super) fn open(storage: &'s S, header: &Header) -> Result<Self, Error> {
+        if header.refcount_table_clusters == 0 {
+            return Err(Error::NoRefcountTable);
+        }
+        let cluster_bits = header.cluster_bits;
+        let table = header.refcount_table_offset;
+        let clusters = u64::from(header.refcount_table_clusters);
+        // Decoding the header has held this against the limit of 8 MiB.
+        let table_bytes = clusters.saturating_mul(cluster_bits.bytes());
+        let bytes = read_there(storage, Structure::RefcountTable, table, table_bytes)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        let blocks = (0..).zip(words).map(|(index, word)| {
+            RefcountTableEntry::decode(u64::from_be_bytes(*word), cluster_bits, index)
+                .map(|RefcountTableEntry(block)| block)
+                .map_err(|source| Error::RefcountTable { table, source })
+        });
+        Ok(Self {
+            storage,
+            cluster_bits,
+            order: header.refcount_order,
+            blocks: blocks.collect::<Result<_, _>>()?,
+            current: None,
+        })
+    }
+
+    /// Where the refcount blocks are.
+    pub(super) fn block_places(&self) -> Vec<HostOffset> {
+        self.blocks.iter().copied().flatten().collect()
+    }
+
+    /// The refcount of a host cluster.
+    pub(super) fn get(&mut self, cluster: u64) -> Result<u64, Error> {
+        let entries = self.order.entries_per_block(self.cluster_bits);
+        let (block, entry) = (cluster / entries, cluster % entries);
+        let place = usize::try_from(block)
+            .ok()
+            .and_then(|block| self.blocks.get(block).copied().flatten());
+        let Some(place) = place else {
+            return Ok(0);
+        };
+        if self.current.as_ref().map(|(index, _)| *index) != Some(block) {
+            let bytes = self.cluster_bits.bytes();
+            let bytes = read_there(self.storage, Structure::RefcountBlock, place, bytes)?;
+            self.current = Some((block, bytes));
+        }
+        let current = self.current.as_ref();
+        Ok(current
+            .and_then(|(_, bytes)| self.order.get(bytes, entry))
+            .unwrap_or(0))
+    }
+}
+
+/// Reads a structure that starts in the file. What lies behind the file's end is
+/// zero, as the rest of the last cluster may.
+fn read_there<S: ReadAt>(
+    storage: &S,
+    structure: Structure,
+    host: HostOffset,
+    length: u64,
+) -> Result<Vec<u8>, Error> {
+    let file_bytes = storage.size();
+    if host.0 >= file_bytes {
+        return Err(Error::TableTruncated {
+            structure,
+            host,
+            end: host.0.saturating_add(length),
+            file_bytes,
+        });
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let there = file_bytes.saturating_sub(host.0).min(length);
+    let there = usize::try_from(there).unwrap_or(usize::MAX);
+    let part = bytes.get_mut(..there).unwrap_or_default();
+    storage
+        .read_at(host.0, part)
+        .map_err(|source| Error::Read {
+            structure,
+            host,
+            source,
+        })?;
+    Ok(bytes)
+}

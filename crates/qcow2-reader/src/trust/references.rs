@@ -1,0 +1,238 @@
+//! All that uses host clusters of an image.
+
+use std::ops::Range;
+
+use blockio::ReadAt;
+use qcow2_format::extension::Extension;
+use qcow2_format::snapshot::Snapshot;
+use qcow2_format::{Header, HostOffset, L1Entry};
+
+use super::counts::Reference;
+use crate::l2::Words;
+use crate::layer::ImageContent;
+use crate::snapshots::{read_bitmaps, snapshots};
+use crate::{Error, Structure, Use};
+
+/// L1 entries that are looked at once: of tables that several of them share,
+/// one is read.
+const L1_ENTRIES: usize = 1 << 20;
+
+/// The references of an image, to be visited as often as needed.
+pub(super) struct References<'r, S> {
+    storage: &'r S,
+    image: &'r ImageContent,
+    /// Bytes of the file that are metadata other than L2 tables, and whether the
+    /// disk needs them.
+    metadata: Vec<(Range<u64>, bool)>,
+    /// The L1 tables, and whether the disk needs them.
+    l1_tables: Vec<(Range<u64>, bool)>,
+}
+
+/// An L2 table: where it is, how often it is used, and whether the disk needs it.
+type L2Use = (u64, u32, bool);
+
+impl<'r, S: ReadAt> References<'r, S> {
+    pub(super) fn new(
+        storage: &'r S,
+        image: &'r ImageContent,
+        refcount_blocks: Vec<HostOffset>,
+    ) -> Self {
+        let header = &image.header;
+        let cluster_bytes = header.cluster_bits.bytes();
+        let range = |host: HostOffset, bytes: u64| host.0..host.0.saturating_add(bytes);
+        let table_clusters = u64::from(header.refcount_table_clusters);
+        let table_bytes = table_clusters.saturating_mul(cluster_bytes);
+        let l1_tables = l1_tables(storage, image);
+
+        let mut metadata = vec![
+            (0..cluster_bytes, true),
+            (range(header.refcount_table_offset, table_bytes), true),
+        ];
+        let blocks = refcount_blocks.into_iter();
+        metadata.extend(blocks.map(|block| (range(block, cluster_bytes), true)));
+        metadata.extend(l1_tables.iter().cloned());
+        metadata.extend(snapshot_table(storage, header).map(|table| (table, false)));
+        metadata.extend(bitmaps(storage, header).map(|place| (place, false)));
+        metadata.extend(luks_header(header).map(|place| (place, true)));
+        Self {
+            storage,
+            image,
+            metadata,
+            l1_tables,
+        }
+    }
+
+    /// Shows every reference to `visit`. Tables that are wrong or missing are
+    /// passed over.
+    pub(super) fn visit(&self, mut visit: impl FnMut(&Reference)) -> Result<(), Error> {
+        for (bytes, needed) in &self.metadata {
+            if !bytes.is_empty() {
+                visit(&Reference {
+                    clusters: self.clusters(bytes),
+                    used_as: Use::Metadata,
+                    times: 1,
+                    needed: *needed,
+                });
+            }
+        }
+        let mut tables = Vec::new();
+        for (l1_table, needed) in &self.l1_tables {
+            let entries = self.read(Structure::L1Table, l1_table)?;
+            let (entries, _) = entries.as_chunks::<8>();
+            for (index, entry) in (0..).zip(entries) {
+                let raw = u64::from_be_bytes(*entry);
+                let entry = L1Entry::decode(raw, self.image.header.cluster_bits, index);
+                if let Ok(Some(entry)) = entry {
+                    tables.push((entry.l2_table.0, 1, *needed));
+                }
+                if tables.len() == L1_ENTRIES {
+                    self.visit_tables(&mut tables, &mut visit)?;
+                }
+            }
+        }
+        self.visit_tables(&mut tables, &mut visit)
+    }
+
+    /// Visits L2 tables and what they use, and forgets them.
+    fn visit_tables(
+        &self,
+        tables: &mut Vec<L2Use>,
+        visit: &mut impl FnMut(&Reference),
+    ) -> Result<(), Error> {
+        tables.sort_unstable();
+        tables.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = kept.1.saturating_add(next.1);
+                kept.2 |= next.2;
+            }
+            same
+        });
+        for (host, times, needed) in tables.drain(..) {
+            let cluster_bytes = self.image.header.cluster_bits.bytes();
+            let bytes = host..host.saturating_add(cluster_bytes);
+            let mut reference = Reference {
+                clusters: self.clusters(&bytes),
+                used_as: Use::L2Table,
+                times,
+                needed,
+            };
+            visit(&reference);
+            let entries = self.read(Structure::L2Table, &bytes)?;
+            let (context, geometry) = (&self.image.tables.context, self.image.tables.geometry);
+            reference.used_as = Use::Data;
+            for (index, entry) in (0..).zip(Words::all(&entries, geometry.extended_l2)) {
+                if entry.is_zero() {
+                    continue;
+                }
+                if let Ok(Some(bytes)) = entry.counted(context, index) {
+                    reference.clusters = self.clusters(&bytes);
+                    visit(&reference);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The host clusters that `bytes` touch.
+    fn clusters(&self, bytes: &Range<u64>) -> Range<u64> {
+        let cluster_bytes = self.image.header.cluster_bits.bytes();
+        bytes.start / cluster_bytes..bytes.end.div_ceil(cluster_bytes)
+    }
+
+    /// The bytes of a table that are in the file.
+    fn read(&self, structure: Structure, bytes: &Range<u64>) -> Result<Vec<u8>, Error> {
+        let end = bytes.end.min(self.storage.size());
+        let length = end.saturating_sub(bytes.start);
+        let mut table = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        if !table.is_empty() {
+            self.storage
+                .read_at(bytes.start, &mut table)
+                .map_err(|source| Error::Read {
+                    structure,
+                    host: HostOffset(bytes.start),
+                    source,
+                })?;
+        }
+        Ok(table)
+    }
+}
+
+/// The L1 tables: of the disk that is read, the active disk, and snapshots. All
+/// of them are in the file, each somewhere else; more of them are not looked at.
+fn l1_tables<S: ReadAt>(storage: &S, image: &ImageContent) -> Vec<(Range<u64>, bool)> {
+    let header = &image.header;
+    let table = |host: HostOffset, entries: u32| {
+        let bytes = u64::from(entries).saturating_mul(8);
+        host.0..host.0.saturating_add(bytes)
+    };
+    let read = image.disk.l1_host;
+    let active = table(header.l1_table_offset, header.l1_entries);
+    let needed = active.start == read.0;
+    let mut room = storage.size().saturating_sub(active.end - active.start);
+    let mut tables = vec![(active, needed)];
+    for (index, snapshot) in (0..).zip(snapshots(storage, header)) {
+        let Ok(snapshot) = snapshot else { break };
+        let bytes = table(snapshot.l1_table_offset, snapshot.l1_entries);
+        let length = bytes.end.saturating_sub(bytes.start);
+        let usable = is_usable(&snapshot, header, index) && bytes.end <= storage.size();
+        if usable && length <= room {
+            room = room.saturating_sub(length);
+            let needed = bytes.start == read.0;
+            tables.push((bytes, needed));
+        }
+    }
+    tables
+}
+
+fn is_usable(snapshot: &Snapshot, header: &Header, index: u64) -> bool {
+    snapshot.check_l1(header.cluster_bits, index).is_ok()
+}
+
+/// The bytes of the snapshot table, as far as it is right.
+fn snapshot_table<S: ReadAt>(storage: &S, header: &Header) -> Option<Range<u64>> {
+    let start = header.snapshots_offset.0;
+    let mut end = start;
+    for snapshot in snapshots(storage, header) {
+        let Ok(snapshot) = snapshot else { break };
+        let mut bytes = Vec::new();
+        snapshot.encode(&mut bytes, 0).ok()?;
+        end = end.saturating_add(blockio::len_u64(bytes.len()));
+    }
+    (end > start).then_some(start..end)
+}
+
+/// The bytes of the bitmap directory and of the tables that it names.
+fn bitmaps<S: ReadAt>(storage: &S, header: &Header) -> impl Iterator<Item = Range<u64>> {
+    let directory = header
+        .extensions
+        .iter()
+        .find_map(|extension| match extension {
+            Extension::Bitmaps(place) => Some(place),
+            _ => None,
+        });
+    let entries = read_bitmaps(storage, header).unwrap_or_default();
+    // Where the image does not vouch for its bitmaps, they may have been given up.
+    let directory = directory.filter(|_| !entries.is_empty()).map(|place| {
+        let start = place.directory_offset.0;
+        start..start.saturating_add(place.directory_bytes)
+    });
+    let tables = entries.into_iter().map(|entry| {
+        let bytes = u64::from(entry.table_entries).saturating_mul(8);
+        entry.table_offset.0..entry.table_offset.0.saturating_add(bytes)
+    });
+    directory.into_iter().chain(tables)
+}
+
+fn luks_header(header: &Header) -> Option<Range<u64>> {
+    header
+        .extensions
+        .iter()
+        .find_map(|extension| match extension {
+            Extension::Luks(place) => {
+                let start = place.offset.0;
+                Some(start..start.saturating_add(place.length))
+            }
+            _ => None,
+        })
+}

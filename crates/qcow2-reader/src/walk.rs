@@ -1,0 +1,156 @@
+//! The walk over the tables of one image, cluster by cluster.
+
+use std::ops::Range;
+
+use blockio::ReadAt;
+use qcow2_format::{GuestOffset, HostOffset, L2Entry};
+
+use crate::Error;
+use crate::runs::{Joined, Mapping, Run};
+use crate::tables::{L2Table, Tables};
+
+/// An iterator over the maximal runs of a range of guest bytes of one image,
+/// ascending and without gaps. An error ends it, behind the runs in front of it.
+pub(crate) type ImageRuns<'i, S> = Joined<Walk<'i, S>>;
+
+/// An iterator over the runs of a range of guest bytes, none of which is longer
+/// than what one L1 entry maps.
+#[derive(Debug)]
+pub(crate) struct Walk<'i, S> {
+    storage: &'i S,
+    tables: &'i Tables,
+    rest: Range<u64>,
+    /// The L2 table in use, and the guest bytes it maps.
+    table: Option<(Range<u64>, L2Table)>,
+}
+
+impl<'i, S: ReadAt> Walk<'i, S> {
+    /// The runs of `guest`, which must lie on the disk.
+    pub(crate) fn new(storage: &'i S, tables: &'i Tables, guest: Range<u64>) -> Self {
+        Self {
+            storage,
+            tables,
+            rest: guest,
+            table: None,
+        }
+    }
+
+    /// The next cluster or part of one, or all that an empty L1 entry leaves
+    /// unallocated.
+    fn step(&mut self) -> Result<Run, Error> {
+        let run = match self.look_up() {
+            Err(_) if self.tables.places.salvage => self.lost(),
+            run => run?,
+        };
+        self.rest.start = run.guest.end;
+        Ok(run)
+    }
+
+    /// All that cannot be known: the rest of the cluster, or of what the L1 entry
+    /// maps where there is no table.
+    fn lost(&self) -> Run {
+        let at = self.rest.start;
+        let end = match &self.table {
+            Some((covered, _)) if covered.contains(&at) => {
+                let bits = self.tables.context.cluster_bits;
+                bits.round_down(at).saturating_add(bits.bytes())
+            }
+            _ => {
+                let l1_index = self.tables.geometry.l1_index(GuestOffset(at));
+                self.tables.l1_coverage(l1_index).end
+            }
+        };
+        Run::empty(at..end.min(self.rest.end), Mapping::Lost)
+    }
+
+    fn look_up(&mut self) -> Result<Run, Error> {
+        let at = self.rest.start;
+        match &self.table {
+            Some((covered, table)) if covered.contains(&at) => self.cluster(table),
+            _ => {
+                let l1_index = self.tables.geometry.l1_index(GuestOffset(at));
+                let covered = self.tables.l1_coverage(l1_index);
+                match self.tables.l2(self.storage, l1_index)? {
+                    None => {
+                        let guest = at..covered.end.min(self.rest.end);
+                        Ok(Run::empty(guest, Mapping::Unallocated))
+                    }
+                    Some(table) => {
+                        self.table = Some((covered, table.clone()));
+                        self.cluster(&table)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first cluster of the rest, or its first subclusters of one kind,
+    /// looked up in `table`.
+    fn cluster(&self, table: &L2Table) -> Result<Run, Error> {
+        let tables = self.tables;
+        let context = &tables.context;
+        let bits = context.cluster_bits;
+        let at = self.rest.start;
+        let cluster_start = bits.round_down(at);
+        let index = tables.geometry.l2_index(GuestOffset(at));
+
+        if tables.places.salvage && !table.has(index) {
+            return Ok(self.lost());
+        }
+        let offset = bits.offset_in_cluster(at);
+        let (entry, end) = table
+            .entry(index)
+            .at(offset, context, index)
+            .map_err(|source| Error::L2Entry {
+                table: table.host,
+                guest: GuestOffset(cluster_start),
+                source,
+            })?;
+        let guest = at..cluster_start.saturating_add(end).min(self.rest.end);
+        match entry {
+            L2Entry::Unallocated => Ok(Run::empty(guest, Mapping::Unallocated)),
+            L2Entry::Zero { .. } => Ok(Run::empty(guest, Mapping::Zero)),
+            L2Entry::Data { host, .. } => {
+                let host = HostOffset(host.0.saturating_add(offset));
+                let mut guest = guest;
+                let there = tables.data_there(&guest, host);
+                if tables.places.salvage && there > 0 {
+                    guest.end = at.saturating_add(there);
+                } else {
+                    tables.check_data(&guest, host)?;
+                }
+                Ok(Run {
+                    guest,
+                    file: tables.files.data,
+                    mapping: Mapping::Data { host },
+                })
+            }
+            L2Entry::Compressed(_) if tables.encrypted => Err(Error::CompressedEncrypted {
+                guest: GuestOffset(cluster_start),
+            }),
+            L2Entry::Compressed(descriptor) => {
+                let stream = tables.places.stream(&guest, &descriptor, tables.codec)?;
+                Ok(Run {
+                    guest,
+                    file: tables.files.image,
+                    mapping: Mapping::Compressed(stream),
+                })
+            }
+        }
+    }
+}
+
+impl<S: ReadAt> Iterator for Walk<'_, S> {
+    type Item = Result<Run, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let run = self.step();
+        if run.is_err() {
+            self.rest.start = self.rest.end;
+        }
+        Some(run)
+    }
+}

@@ -1,0 +1,388 @@
+//! A folder of qcow2 images with a manifest of what QEMU makes of them, each
+//! through `qcow2 unpack`.
+//!
+//! The manifest has a line for each disk: NAME or NAME@SNAPSHOT, the virtual size,
+//! the SHA-256 of the raw disk, features, whether QEMU reads it (`ok` or `refuse`),
+//! notes, a digest of the blocks that are not zero, and more; separated by tabs.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use fixtures::Outcome;
+use sha2::{Digest, Sha256};
+
+use crate::program::Program;
+use crate::{Failure, TaskResult};
+
+/// Images that QEMU reads although they are damaged, and how `--salvage` ends:
+/// with 4 where something is lost, else with 3. What it restores is what QEMU
+/// makes of them.
+const DAMAGED: &[(&str, i32)] = &[
+    ("corrupt-bit", 3),
+    ("dm-ref0", 3),
+    ("dm-refall0", 3),
+    ("dm-reft-unaligned", 3),
+    ("dm-reft-eof", 3),
+    ("dm-crosslink", 3),
+    ("dm-l2-is-l1", 3),
+    ("dm-l2-is-hdr", 3),
+    ("dm-l1-self", 3),
+    ("dm-l1-hdr", 3),
+    ("bad-reft-eof", 3),
+    ("bad-snap-eof", 3),
+    ("bad-snap-zero", 3),
+    ("dm-l2-eof", 4),
+    ("dm-l1-eof", 4),
+    ("dm-trunc-data", 4),
+    ("dm-trunc-more", 4),
+    ("dm-trunc-l1", 4),
+    ("dm-trunc-reft", 4),
+    ("dm-trunc-111", 4),
+    ("bad-l1-eof", 4),
+];
+
+/// Images whose other files are not opened though those beside them may be: they
+/// lie elsewhere, have no format, or are named as protocols and JSON.
+const CLOSED: &[&str] = &["bk-nofmt", "bk-json", "bk-file-proto", "bk-abs", "df-etc"];
+
+/// What no image restores to here without a limit.
+const BOMBS: &[&str] = &["bomb"];
+const BOMB_LIMIT: &str = "1G";
+
+/// Largest disk that is read back.
+const READ_BACK_BYTES_MAX: u64 = 64 << 30;
+
+/// The passphrase of the encrypted images.
+const SECRET: &str = "corpus-pass";
+
+/// Options for all runs.
+const BESIDE: &[&str] = &["--quiet", "--references", "beside"];
+
+/// A line of the manifest.
+#[derive(Debug)]
+struct Row {
+    name: String,
+    image: String,
+    snapshot: Option<String>,
+    size: Option<u64>,
+    sha256: String,
+    features: String,
+    is_read: bool,
+    notes: String,
+    sparse_sha256: String,
+    is_encrypted: bool,
+}
+
+impl Row {
+    fn parse(line: &str) -> Option<Self> {
+        let fields: Vec<_> = line.split('\t').collect();
+        let [
+            name,
+            size,
+            sha256,
+            features,
+            expected,
+            notes,
+            sparse_sha256,
+            _,
+            _,
+            options,
+        ] = fields.as_slice()
+        else {
+            return None;
+        };
+        let (image, snapshot) = match name.split_once('@') {
+            Some((image, snapshot)) => (image, Some(snapshot.to_owned())),
+            None => (*name, None),
+        };
+        Some(Self {
+            name: (*name).into(),
+            image: format!("{image}.qcow2"),
+            snapshot,
+            size: size.parse().ok(),
+            sha256: (*sha256).into(),
+            features: (*features).into(),
+            is_read: *expected == "ok",
+            notes: (*notes).into(),
+            sparse_sha256: (*sparse_sha256).into(),
+            is_encrypted: *options != "-",
+        })
+    }
+
+    fn needs_other_files(&self) -> bool {
+        let mut features = self.features.split(',');
+        features.any(|feature| matches!(feature, "backing" | "data-file" | "external-ref"))
+    }
+}
+
+/// What came of a line.
+enum Verdict {
+    Good,
+    Skipped(&'static str),
+    Wrong(String),
+}
+
+/// Runs every line of the manifest in `corpus`.
+pub(super) fn run(corpus: &Path, program: &Program) -> TaskResult {
+    let manifest = fs::read_to_string(corpus.join("manifest.tsv"))?;
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for line in manifest.lines().filter(|line| !line.starts_with('#')) {
+        let row = Row::parse(line).ok_or(Failure::new(format!("manifest: {line}")))?;
+        match judge(program, corpus, &row)? {
+            Verdict::Good => {
+                passed += 1;
+                println!("ok   {}", row.name);
+            }
+            Verdict::Skipped(why) => {
+                skipped += 1;
+                println!("SKIPPED {}: {why}", row.name);
+            }
+            Verdict::Wrong(why) => {
+                failed += 1;
+                println!("FAIL {}: {why}", row.name);
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    if failed > 0 || passed == 0 {
+        return Err(Failure::new("not every image gave what it should"));
+    }
+    Ok(())
+}
+
+/// One image in a folder of its own for what it restores to.
+struct Trial<'t> {
+    program: &'t Program,
+    corpus: &'t Path,
+    row: &'t Row,
+    folder: tempfile::TempDir,
+}
+
+fn judge(program: &Program, corpus: &Path, row: &Row) -> io::Result<Verdict> {
+    let trial = Trial {
+        program,
+        corpus,
+        row,
+        folder: tempfile::tempdir()?,
+    };
+    let name = row.name.as_str();
+    if row.size.is_some_and(|size| size > READ_BACK_BYTES_MAX) {
+        return Ok(Verdict::Skipped("the disk is too large to be read back"));
+    }
+    if BOMBS.contains(&name) {
+        return trial.refused(&["--quiet", "--max-output", BOMB_LIMIT]);
+    }
+    if row.needs_other_files() {
+        let verdict = trial.refused(&["--quiet"])?;
+        if !matches!(verdict, Verdict::Good) {
+            return Ok(verdict);
+        }
+    }
+    if let Some((_, code)) = DAMAGED.iter().find(|(damaged, _)| *damaged == name) {
+        let verdict = trial.refused(BESIDE)?;
+        if !matches!(verdict, Verdict::Good) {
+            return Ok(verdict);
+        }
+        return trial.restored(&["--quiet", "--salvage"], *code);
+    }
+    if !row.is_read || CLOSED.contains(&name) {
+        return trial.refused(BESIDE);
+    }
+    for more in [&[][..], &["--threads", "1"]] {
+        let verdict = trial.restored(&[BESIDE, more].concat(), 0)?;
+        if !matches!(verdict, Verdict::Good) {
+            return Ok(verdict);
+        }
+    }
+    Ok(Verdict::Good)
+}
+
+impl Trial<'_> {
+    fn unpack(&self, options: &[&str]) -> io::Result<Outcome> {
+        let mut options = options.to_vec();
+        if let Some(snapshot) = &self.row.snapshot {
+            options.extend(["--snapshot", snapshot]);
+        }
+        let secret = self.folder.path().join("secret");
+        let secret_file = secret.to_string_lossy();
+        if self.row.is_encrypted {
+            fs::write(&secret, SECRET)?;
+            options.extend(["--secret-file", &*secret_file]);
+        }
+        let image = self.corpus.join(&self.row.image);
+        self.program.unpack(&options, &image, &self.target())
+    }
+
+    fn target(&self) -> std::path::PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    /// Whether the image is refused: with 1, a place and a reason, and no target.
+    fn refused(&self, options: &[&str]) -> io::Result<Verdict> {
+        let outcome = self.unpack(options)?;
+        let left = fs::read_dir(self.folder.path())?.count();
+        Ok(if outcome.code != Some(1) {
+            let code = outcome.code;
+            Verdict::Wrong(format!("{options:?} ended with {code:?}, not with 1"))
+        } else if left > 0 {
+            Verdict::Wrong("a target was left".into())
+        } else if !outcome.stderr.contains(&self.row.image) {
+            Verdict::Wrong(format!("the error names no image: {}", outcome.brief(200)))
+        } else {
+            Verdict::Good
+        })
+    }
+
+    /// Whether the image is restored, ending with `code`.
+    fn restored(&self, options: &[&str], code: i32) -> io::Result<Verdict> {
+        let outcome = self.unpack(options)?;
+        if outcome.code != Some(code) {
+            let text = outcome.brief(200);
+            return Ok(Verdict::Wrong(format!(
+                "{options:?} ended with {:?}: {text}",
+                outcome.code
+            )));
+        }
+        let target = self.target();
+        let verdict = self.compare(&target)?;
+        fs::remove_file(target)?;
+        Ok(verdict)
+    }
+
+    /// Holds the restored disk against the manifest. Where the disk is longer than
+    /// QEMU says, as one that is no multiple of 512 and a snapshot of a disk that
+    /// was cut later, QEMU has its first bytes; where it is shorter, the notes have
+    /// the digest.
+    fn compare(&self, target: &Path) -> io::Result<Verdict> {
+        let row = self.row;
+        let length = fs::metadata(target)?.len();
+        let qemus = row.size.unwrap_or(length);
+        let want = match independent_digest(&row.notes, length) {
+            Some(digest) => digest,
+            None if length < qemus => {
+                return Ok(Verdict::Wrong(format!("{length} bytes, not {qemus}")));
+            }
+            None => &row.sha256,
+        };
+        let (want, found) = if want == "-" {
+            (row.sparse_sha256.as_str(), sparse_digest(target)?)
+        } else {
+            (want, digest(target, qemus)?)
+        };
+        Ok(match want {
+            "-" => Verdict::Skipped("the manifest has no digest"),
+            want if want == found => Verdict::Good,
+            want => Verdict::Wrong(format!("the disk has {found}, not {want}")),
+        })
+    }
+}
+
+/// The digest that notes have of a disk of this length: "own size N: sha256 of
+/// that much is DIGEST".
+fn independent_digest(notes: &str, length: u64) -> Option<&str> {
+    let (_, behind) = notes
+        .split_once(&format!("own size is {length}: "))
+        .or_else(|| notes.split_once(&format!("own size {length}: ")))?;
+    let (_, digest) = behind.split_once("sha256 of that much is ")?;
+    digest.get(..64)
+}
+
+/// The SHA-256 of the first `length` bytes of a file.
+fn digest(path: &Path, length: u64) -> io::Result<String> {
+    let mut hasher = Hasher(Sha256::new());
+    io::copy(&mut File::open(path)?.take(length), &mut hasher)?;
+    Ok(hasher.finish())
+}
+
+/// The SHA-256 of the blocks of 4096 bytes that are not zero, each after its offset,
+/// and of the length.
+fn sparse_digest(path: &Path) -> io::Result<String> {
+    const BLOCK: usize = 4096;
+    let mut hasher = Hasher(Sha256::new());
+    let mut file = File::open(path)?;
+    let mut offset: u64 = 0;
+    let mut part = vec![0; BLOCK << 8];
+    loop {
+        let mut length = 0;
+        while length < part.len() {
+            match file.read(&mut part[length..])? {
+                0 => break,
+                read => length += read,
+            }
+        }
+        if length == 0 {
+            break;
+        }
+        for block in part[..length].chunks(BLOCK) {
+            if block.iter().any(|byte| *byte != 0) {
+                hasher.write_all(&offset.to_be_bytes())?;
+                hasher.write_all(block)?;
+            }
+            offset += u64::try_from(block.len()).unwrap_or(u64::MAX);
+        }
+    }
+    hasher.write_all(&offset.to_be_bytes())?;
+    Ok(hasher.finish())
+}
+
+struct Hasher(Sha256);
+
+impl Hasher {
+    fn finish(self) -> String {
+        let bytes = self.0.finalize();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_with_its_snapshot() {
+        let line = "sn@two words\t4096\tabc\tv3,backing\tok\tits own size is 2048: \
+                    sha256 of that much is 1\tdef\t0\t-\t-";
+        let row = Row::parse(line).unwrap();
+        assert_eq!((row.image.as_str(), row.size), ("sn.qcow2", Some(4096)));
+        assert_eq!(row.snapshot.as_deref(), Some("two words"));
+        assert!(row.needs_other_files() && row.is_read && !row.is_encrypted);
+        assert!(Row::parse("a\tb").is_none());
+    }
+
+    #[test]
+    fn notes_may_have_a_digest_of_the_disks_own_length() {
+        let digest = "ab".repeat(32);
+        let notes = format!("its own size is 2097152: sha256 of that much is {digest}, more");
+        assert_eq!(independent_digest(&notes, 2_097_152), Some(&*digest));
+        assert_eq!(independent_digest(&notes, 4096), None);
+        assert_eq!(independent_digest("own size is 1: nothing", 1), None);
+    }
+
+    #[test]
+    fn digests_are_those_of_the_tools() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, [&[0; 4096][..], b"abc"].concat()).unwrap();
+        assert_eq!(
+            digest(&path, 0).unwrap(),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+        let mut parts = Hasher(Sha256::new());
+        parts.write_all(&4096u64.to_be_bytes()).unwrap();
+        parts.write_all(b"abc").unwrap();
+        parts.write_all(&4099u64.to_be_bytes()).unwrap();
+        assert_eq!(sparse_digest(&path).unwrap(), parts.finish());
+    }
+}
