@@ -18,7 +18,7 @@ use crate::{Failure, TaskResult};
 /// Changes of several fields of each filesystem, where none are asked for.
 const CASES_DEFAULT: u64 = 1000;
 /// One of so many goes through the program.
-const PROGRAM_SHARE: u64 = 20;
+const PROGRAM_SHARE: u64 = 5;
 /// What the program may take.
 const MEMORY_BYTES: u64 = 256 << 20;
 const TIME: Duration = Duration::from_secs(5);
