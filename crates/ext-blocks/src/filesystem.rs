@@ -13,7 +13,7 @@ use crate::journal::{DeviceLog, Journal, Overlay};
 use crate::metadata::{self, Ground, Metadata};
 use crate::recover::{self, CannotRecover, Recovered};
 use crate::scramble::{self, CannotScramble, ScrambleKey, Scrambled};
-use crate::superblock::Superblock;
+use crate::superblock::{JournalPlace, Superblock};
 use crate::survey::{GroupMap, Survey};
 use crate::trust::{Distrust, Trust, Unclean};
 use crate::used::UsedExtents;
@@ -95,6 +95,9 @@ pub struct Info {
     pub label: Vec<u8>,
     /// `s_uuid`.
     pub uuid: [u8; 16],
+    /// `s_journal_uuid`, where the journal is on another device: the filesystem is
+    /// not self-contained.
+    pub external_journal: Option<[u8; 16]>,
     /// Block size, counts of blocks and groups; `None` where the superblock's
     /// numbers are not those of a filesystem.
     pub geometry: Option<Geometry>,
@@ -153,6 +156,10 @@ impl Info {
             revision: sb.s_rev_level,
             label: label.unwrap_or_default().to_vec(),
             uuid: sb.s_uuid,
+            external_journal: match sb.journal_place() {
+                JournalPlace::Outside => Some(sb.s_journal_uuid),
+                JournalPlace::None | JournalPlace::Inside(_) => None,
+            },
             geometry,
             used_bytes: disk_bytes,
             zero_bytes: 0,

@@ -1,10 +1,14 @@
 //! Sizes and places that follow from the superblock alone.
 
+mod base;
+
 use crate::admission::check_sizes;
 use crate::feature::{Compat, Incompat, RoCompat};
 use crate::runs::BlockRun;
 use crate::superblock::Superblock;
 use crate::trust::{Allowed, Distrust};
+
+pub(crate) use base::BaseBlock;
 
 /// Most block groups accepted: one byte of memory each. 32 TiB of 1 KiB blocks
 /// or 512 TiB of 4 KiB blocks.
@@ -22,17 +26,6 @@ enum Backups {
     Sparse,
     /// `sparse_super2`: at most two.
     Two([u32; 2]),
-}
-
-/// What a block at the start of a group holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BaseBlock {
-    /// The superblock, or before it the boot block.
-    Superblock,
-    /// This block of the group descriptor table.
-    Descriptors(u64),
-    /// Room for more group descriptors.
-    Reserved,
 }
 
 /// The shape of a filesystem, checked: every number is in the range that
@@ -350,13 +343,6 @@ impl Geometry {
         self.byte_of(blocks.next_multiple_of(1 << self.ratio_bits) - blocks)
     }
 
-    /// The block of the superblock in `group`, the first or a copy.
-    pub(crate) fn superblock_in(&self, group: u32) -> Option<u64> {
-        let group = u64::from(group);
-        let block = self.first_block(group).max(self.superblock_block());
-        (self.has_superblock(group) && block < self.block_count).then_some(block)
-    }
-
     /// Whether `group` holds a superblock.
     fn has_superblock(&self, group: u64) -> bool {
         let power_of = |base: u64| {
@@ -370,25 +356,6 @@ impl Geometry {
                 Backups::Sparse => group == 1 || [3, 5, 7].into_iter().any(power_of),
                 Backups::Two(groups) => groups.map(u64::from).contains(&group),
             }
-    }
-
-    /// What `block`, one of [`base_metadata`](Self::base_metadata) of `group`,
-    /// holds.
-    pub(crate) fn base_block(&self, group: u32, block: u64) -> BaseBlock {
-        let per_block = self.descriptors_per_block();
-        let meta_group = u64::from(group) / per_block;
-        let table = match self.superblock_in(group) {
-            Some(superblock) if block <= superblock => return BaseBlock::Superblock,
-            Some(superblock) => superblock + 1,
-            None => self.first_block(u64::from(group)),
-        };
-        if meta_group >= self.old_descriptor_blocks {
-            return BaseBlock::Descriptors(meta_group);
-        }
-        match block - table {
-            index if index < self.old_descriptor_blocks => BaseBlock::Descriptors(index),
-            _ => BaseBlock::Reserved,
-        }
     }
 
     /// The blocks at the start of `group` that hold the superblock, the group

@@ -25,10 +25,11 @@ use crate::trust::JournalFault;
 use blocks::JournalBlocks;
 use damage::LogDamage;
 use log::Log;
-use superblock::{JOURNAL_SUPERBLOCK_BYTES, JournalSuperblock};
+use superblock::JournalSuperblock;
 
 pub(crate) use device::{DeviceLog, live_log};
 pub(crate) use overlay::{LogCopies, Overlay, Patch};
+pub(crate) use superblock::JOURNAL_SUPERBLOCK_BYTES;
 
 /// Most separate runs of blocks kept that fast commits name: 1 MiB.
 const FAST_RUNS_MAX: usize = 1 << 16;
@@ -107,6 +108,11 @@ impl Journal {
     /// holds its superblock.
     pub(crate) fn idle(&self) -> Option<&[BlockRun]> {
         (self.is_empty() && self.errno() == 0).then(|| self.blocks.runs())
+    }
+
+    /// The superblock of the journal as it is stored.
+    pub(crate) const fn stored(&self) -> &[u8; JOURNAL_SUPERBLOCK_BYTES] {
+        &self.bytes
     }
 
     /// The superblock of the journal once its log is replayed, up to transaction

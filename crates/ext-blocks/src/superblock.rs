@@ -54,6 +54,7 @@ pub(crate) struct Superblock {
     pub(crate) s_uuid: [u8; 16],
     pub(crate) s_volume_name: [u8; 16],
     pub(crate) s_reserved_gdt_blocks: u16,
+    pub(crate) s_journal_uuid: [u8; 16],
     pub(crate) s_journal_inum: u32,
     pub(crate) s_last_orphan: u32,
     /// 1 where `s_jnl_blocks` holds a copy of the journal's `i_block`.
@@ -114,6 +115,7 @@ impl Superblock {
             s_uuid: array_at(bytes, 0x68),
             s_volume_name: array_at(bytes, 0x78),
             s_reserved_gdt_blocks: u16_at(bytes, 0xce),
+            s_journal_uuid: array_at(bytes, 0xd0),
             s_journal_inum: u32_at(bytes, 0xe0),
             s_last_orphan: u32_at(bytes, 0xe8),
             s_jnl_backup_type: array_at::<1>(bytes, 0xfd)[0],

@@ -178,6 +178,11 @@ pub(crate) struct UnpackArgs {
     #[command(flatten)]
     pub(crate) references: ReferenceArgs,
 
+    /// Take the passphrase of an encrypted image from FILE, without the line break
+    /// at its end; asked for on the terminal where not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+
     /// Restore what can be read of a damaged or failing image. What is lost is
     /// zeros, is listed, and lets the run end with 4; with 3 if nothing is lost
     #[arg(long)]

@@ -13,6 +13,10 @@ pub(crate) struct FilesystemReport {
     pub(crate) kind: &'static str,
     pub(crate) label: String,
     pub(crate) uuid: String,
+    /// UUID of the journal, where it is on another device: the filesystem is not
+    /// self-contained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) external_journal: Option<String>,
     /// Not there where the superblock's numbers make no sense.
     #[serde(flatten)]
     pub(crate) geometry: Option<GeometryReport>,
@@ -34,6 +38,7 @@ impl FilesystemReport {
             },
             label: escaped(&info.label),
             uuid: uuid(&info.uuid),
+            external_journal: info.external_journal.as_ref().map(uuid),
             geometry: info.geometry.as_ref().map(|geometry| GeometryReport {
                 block_size: geometry.block_bytes(),
                 blocks: geometry.block_count(),
@@ -50,6 +55,9 @@ impl Display for FilesystemReport {
         }
         if let Some(GeometryReport { blocks, block_size }) = self.geometry {
             write!(f, " of {blocks} blocks of {}", Bytes(block_size))?;
+        }
+        if let Some(uuid) = &self.external_journal {
+            write!(f, ", not self-contained: its journal is on device {uuid}")?;
         }
         Ok(())
     }

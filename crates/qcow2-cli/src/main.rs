@@ -9,6 +9,7 @@ mod lost;
 mod output;
 mod progress;
 mod references;
+mod secret;
 mod signals;
 mod verify;
 

@@ -56,6 +56,7 @@ pub(crate) fn failure(path: &Path, error: &Error) -> Failure {
 fn remedy(error: &Error) -> Option<&'static str> {
     match error {
         Error::InLayer { source, .. } => remedy(source),
+        Error::NoSecret { .. } => Some("--secret-file FILE has it"),
         Error::Reference { kind, source, .. } => match (source, kind) {
             (ReferenceFault::NotAllowed | ReferenceFault::Outside, ReferenceKind::BackingFile) => {
                 Some("--references beside or any allows it, --backing FILE names the file")

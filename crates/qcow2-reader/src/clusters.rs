@@ -10,8 +10,9 @@ use lru::LruCache;
 use qcow2_format::ClusterBits;
 
 use crate::decompress::Decoders;
-use crate::load::{Source, Stationary};
+use crate::load::Source;
 use crate::places::Stream;
+use crate::stationary::Stationary;
 use crate::{Error, OpenOptions, Structure};
 
 /// A stream, and the index of the file that has it.

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use qcow2_format::{GuestOffset, HostOffset};
 
+use crate::crypt::LuksFault;
 use crate::gate::{Reference, ReferenceFault, ReferenceKind};
 
 pub use kind::ErrorKind;
@@ -34,6 +35,22 @@ pub enum Error {
         name: Option<String>,
         /// Why.
         source: ReferenceFault,
+    },
+    /// The LUKS header is not right, or the passphrase is not.
+    #[error("LUKS header at host offset {host}")]
+    Luks {
+        /// Where the header is.
+        host: HostOffset,
+        /// What is wrong.
+        source: LuksFault,
+    },
+    /// A compressed cluster in an encrypted image: nobody has said what that means.
+    #[error(
+        "compressed cluster of guest offset {guest}: the image is encrypted, and only plain clusters are allowed"
+    )]
+    CompressedEncrypted {
+        /// The first guest byte of the cluster.
+        guest: GuestOffset,
     },
     /// An image from a pipe needs another file.
     #[error("the image needs {}: save it to a file and unpack that", needed(*kind, name.as_deref()))]
@@ -62,9 +79,9 @@ pub enum Error {
         /// Where the entry says that it is.
         host: HostOffset,
     },
-    /// The guest data is encrypted.
-    #[error("the image is encrypted with {method}, and encryption is not supported")]
-    Encrypted {
+    /// The guest data is encrypted, and nobody said how to decrypt it.
+    #[error("the image is encrypted with {method}, and there is no passphrase for it")]
+    NoSecret {
         /// The method by its name in the specification.
         method: &'static str,
     },
@@ -191,6 +208,9 @@ pub enum Error {
         "a snapshot's tables and data lie anywhere in the file: save the image to a file and unpack that"
     )]
     SnapshotFromPipe,
+    /// An encrypted image is not read from a pipe.
+    #[error("an encrypted image is not read from a pipe: save it to a file and unpack that")]
+    EncryptedFromPipe,
     /// A damaged image is not read from a pipe.
     #[error("a damaged image is not read from a pipe: save it to a file and unpack that")]
     SalvageFromPipe,

@@ -2,7 +2,6 @@
 
 use blockio::ReadAt;
 use qcow2_format::feature::IncompatibleFeatures;
-use qcow2_format::header::CryptMethod;
 use qcow2_format::{Header, HostOffset};
 
 use crate::{Error, Structure};
@@ -53,11 +52,6 @@ pub(crate) fn check_supported(header: &Header, salvage: bool) -> Result<(), Erro
     )?;
     if header.incompatible.contains(IncompatibleFeatures::CORRUPT) && !salvage {
         return Err(Error::MarkedCorrupt);
-    }
-    match header.crypt_method {
-        CryptMethod::None => {}
-        CryptMethod::Aes => return Err(Error::Encrypted { method: "AES" }),
-        CryptMethod::Luks => return Err(Error::Encrypted { method: "LUKS" }),
     }
     Ok(())
 }

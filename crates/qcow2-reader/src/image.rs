@@ -1,6 +1,7 @@
 //! An opened image.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 
@@ -9,16 +10,19 @@ use qcow2_format::Header;
 
 use crate::chain::{Chain, Runs};
 use crate::clusters::Clusters;
+use crate::crypt::Cipher;
 use crate::gate::{Closed, Gate};
 use crate::layer::{Content, Layer, Opening};
-use crate::load::Stationary;
+use crate::load::Source;
 use crate::runs::Mapping;
-use crate::{Error, Extents, OpenOptions, Structure};
+use crate::stationary::Stationary;
+use crate::{Error, Extents, OpenOptions};
 
 /// An opened image: the disk in it can be read anywhere, by many threads.
 pub struct Image<S> {
     /// The image, the files that it depends on, and those that they do.
     files: Vec<S>,
+    ciphers: Vec<Option<Cipher>>,
     /// Top first.
     layers: Vec<Layer>,
     header: Header,
@@ -51,7 +55,13 @@ impl<S: ReadAt> Image<S> {
         options: &OpenOptions,
         gate: &mut dyn Gate<S>,
     ) -> Result<Self, Error> {
-        let (header, Opening { files, layers, .. }) = Opening::run(storage, options, gate)?;
+        let (header, opening) = Opening::run(storage, options, gate)?;
+        let Opening {
+            files,
+            ciphers,
+            layers,
+            ..
+        } = opening;
         let cluster_bits = layers.iter().filter_map(|layer| match &layer.content {
             Content::Image(image) => Some(image.tables.geometry.cluster_bits),
             Content::Raw => None,
@@ -62,6 +72,7 @@ impl<S: ReadAt> Image<S> {
             salvage: options.salvage,
             header,
             files,
+            ciphers,
             layers,
         })
     }
@@ -99,6 +110,22 @@ impl<S: ReadAt> Image<S> {
         Extents::new(self.own_runs())
     }
 
+    /// The files, to be read.
+    pub(crate) fn stationary(&self) -> Stationary<'_, S> {
+        Stationary {
+            files: &self.files,
+            ciphers: &self.ciphers,
+        }
+    }
+
+    /// The files whose blocks may become those of a disk, at their indices.
+    pub(crate) fn shareable_files(&self) -> Vec<Option<&File>> {
+        let files = self.files.iter().zip(&self.ciphers);
+        files
+            .map(|(file, cipher)| file.as_file().filter(|_| cipher.is_none()))
+            .collect()
+    }
+
     pub(crate) fn is_salvaged(&self) -> bool {
         self.salvage
     }
@@ -128,7 +155,7 @@ impl<S: ReadAt> ReadAt for Image<S> {
             .checked_add(len_u64(buf.len()))
             .filter(|end| *end <= self.size())
             .ok_or(io::ErrorKind::UnexpectedEof)?;
-        let files = Stationary(self.files.as_slice());
+        let mut files = self.stationary();
         let mut rest = buf;
         for run in self.runs(offset..end) {
             let run = run?;
@@ -137,7 +164,7 @@ impl<S: ReadAt> ReadAt for Image<S> {
             match run.mapping {
                 Mapping::Unallocated | Mapping::Zero | Mapping::Lost => bytes.fill(0),
                 Mapping::Data { host } => {
-                    files.read(Structure::Data, run.file, host.0, bytes)?;
+                    files.plain(&run.guest, run.file, host.0, bytes)?;
                 }
                 Mapping::Compressed(stream) => {
                     let (clusters, guest) = (&self.clusters, &run.guest);

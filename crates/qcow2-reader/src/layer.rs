@@ -5,6 +5,7 @@ use qcow2_format::Header;
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::IncompatibleFeatures;
 
+use crate::crypt::{self, Cipher};
 use crate::gate::{BackingFormat, Gate, Reference, ReferenceFault, ReferenceKind};
 use crate::header::{check_supported, read_header};
 use crate::places::Places;
@@ -57,6 +58,8 @@ pub(crate) struct Files {
 /// The layers of a disk, and the files that they are in, while they are opened.
 pub(crate) struct Opening<'o, S> {
     pub(crate) files: Vec<S>,
+    /// How the plain clusters in each of the files are encrypted.
+    pub(crate) ciphers: Vec<Option<Cipher>>,
     /// Top first.
     pub(crate) layers: Vec<Layer>,
     l1_bytes: u64,
@@ -73,6 +76,7 @@ impl<'o, S: ReadAt> Opening<'o, S> {
     ) -> Result<(Header, Self), Error> {
         let mut opening = Self {
             files: Vec::new(),
+            ciphers: Vec::new(),
             layers: Vec::new(),
             l1_bytes: 0,
             options,
@@ -103,6 +107,7 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             content: Content::Raw,
         });
         self.files.push(storage);
+        self.ciphers.push(None);
     }
 
     /// Adds an image, and opens its backing file.
@@ -131,10 +136,16 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             image,
             data: image.saturating_add(usize::from(data_file.is_some())),
         };
+        let cipher = crypt::open(&storage, header, self.options.secret.as_ref())?;
         let data_file_bytes = data_file.as_ref().map(ReadAt::size);
         let cache_bytes = self.options.l2_cache_bytes >> index.min(63);
         let mut tables = Tables::open(&storage, places, header, &disk, cache_bytes)?;
         tables.set_files(files, data_file_bytes);
+        tables.encrypted = cipher.is_some();
+        if data_file.is_some() {
+            self.ciphers.push(None);
+        }
+        self.ciphers.push(cipher);
         self.files.push(storage);
         self.files.extend(data_file);
         self.layers.push(Layer {

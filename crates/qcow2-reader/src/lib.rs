@@ -35,6 +35,7 @@
 mod batch;
 mod chain;
 mod clusters;
+mod crypt;
 mod decompress;
 mod disk_gate;
 mod error;
@@ -52,12 +53,14 @@ mod places;
 mod runs;
 mod share;
 mod snapshots;
+mod stationary;
 mod stream;
 mod tables;
 mod trust;
 mod unpack;
 mod walk;
 
+pub use crypt::{LuksFault, Secret};
 pub use disk_gate::{DiskGate, References, has_protocol};
 pub use error::{Error, ErrorKind, StreamFault, Structure, Use};
 pub use extents::Extents;

@@ -1,20 +1,16 @@
 //! From stored bytes to guest bytes, batch by batch: first what is read, then
 //! what is decoded.
 
-use std::io;
 use std::ops::Range;
 
-use blockio::{ReadAt, len_u64, nonzero_runs};
+use blockio::{len_u64, nonzero_runs};
 use pipeline::{BufferPool, PooledBuffer};
-use qcow2_format::HostOffset;
 
+use crate::Error;
 use crate::batch::{BLOCK_BYTES, Batch, Segment, Stored};
+use crate::crypt::SECTOR_BYTES;
 use crate::decompress::Decoders;
 use crate::places::Stream;
-use crate::{Error, Structure};
-
-/// What storage loses at once, at least.
-const SECTOR_BYTES: u64 = 512;
 
 /// Where the stored bytes of batches come from.
 pub(crate) trait Source {
@@ -41,57 +37,6 @@ pub(crate) trait Source {
 
     /// Length of a file, or the largest number while that is not known.
     fn file_bytes(&self, file: usize) -> u64;
-}
-
-/// Files that are read at any place.
-#[derive(Debug)]
-pub(crate) struct Stationary<'s, S>(pub(crate) &'s [S]);
-
-impl<S: ReadAt> Stationary<'_, S> {
-    pub(crate) fn read(
-        &self,
-        structure: Structure,
-        file: usize,
-        host: u64,
-        bytes: &mut [u8],
-    ) -> Result<(), Error> {
-        let storage = self.0.get(file);
-        storage
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
-            .and_then(|storage| storage.read_at(host, bytes))
-            .map_err(|source| Error::Read {
-                structure,
-                host: HostOffset(host),
-                source,
-            })
-    }
-}
-
-impl<S: ReadAt> Source for Stationary<'_, S> {
-    fn plain(
-        &mut self,
-        _guest: &Range<u64>,
-        file: usize,
-        host: u64,
-        bytes: &mut [u8],
-    ) -> Result<(), Error> {
-        self.read(Structure::Data, file, host, bytes)
-    }
-
-    fn streams(
-        &mut self,
-        _guest: u64,
-        file: usize,
-        host: u64,
-        bytes: &mut [u8],
-    ) -> Result<usize, Error> {
-        self.read(Structure::Stream, file, host, bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn file_bytes(&self, file: usize) -> u64 {
-        self.0.get(file).map_or(0, ReadAt::size)
-    }
 }
 
 /// The buffers of loaded batches.
@@ -363,7 +308,7 @@ fn distance(range: &Range<u64>) -> usize {
 }
 
 /// A length within a batch, which is far below any `usize`.
-fn in_memory(bytes: u64) -> usize {
+pub(crate) fn in_memory(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 

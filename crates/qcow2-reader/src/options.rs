@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 use blockio::Reflink;
 use blockio::salvage::Lost;
 
+use crate::Secret;
+
 /// How an image is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
@@ -24,6 +26,9 @@ pub struct OpenOptions {
     /// is listed when the disk is unpacked. Metadata that is read as data, and the
     /// corrupt bit, are no obstacle.
     pub salvage: bool,
+    /// The passphrase of encrypted images: of the one that is opened, and of its
+    /// backing files.
+    pub secret: Option<Secret>,
 }
 
 impl Default for OpenOptions {
@@ -33,6 +38,7 @@ impl Default for OpenOptions {
             cluster_cache_bytes: 8 << 20,
             snapshot: None,
             salvage: false,
+            secret: None,
         }
     }
 }

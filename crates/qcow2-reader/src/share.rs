@@ -1,9 +1,10 @@
 //! Blocks that the disk can share with the file that holds the image.
 
+use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blockio::{ReadAt, Reflink};
+use blockio::Reflink;
 use qcow2_format::{ClusterBits, HostOffset};
 
 use crate::Error;
@@ -22,13 +23,14 @@ pub(crate) struct Sharing {
 }
 
 impl Sharing {
-    /// What is to be shared of the `files` of an image, if anything.
-    pub(crate) fn new<S: ReadAt>(
+    /// What is to be shared of the `files` of an image, if anything; `None` has
+    /// nothing to share.
+    pub(crate) fn new(
         reflink: Reflink,
-        files: &[S],
+        files: &[Option<&File>],
         cluster_bits: ClusterBits,
     ) -> Result<Option<Self>, Error> {
-        let files: Vec<_> = files.iter().map(|file| file.as_file().is_some()).collect();
+        let files: Vec<_> = files.iter().map(Option::is_some).collect();
         match (reflink, files.first()) {
             (Reflink::Never, _) | (Reflink::Auto, None | Some(false)) => Ok(None),
             (Reflink::Auto | Reflink::Always, Some(true)) => Ok(Some(Self {

@@ -16,6 +16,7 @@ use std::ops::Range;
 
 use blockio::{Store, WriteAt, len_u64, nonzero_runs};
 use pipeline::ordered_map_with;
+use qcow2_format::header::CryptMethod;
 use qcow2_format::{GuestOffset, Header};
 
 use crate::batch::{BLOCK_BYTES, Batch, Batches};
@@ -64,6 +65,9 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             return Err(Error::SalvageFromPipe);
         }
         check_supported(&header, false)?;
+        if header.crypt_method != CryptMethod::None {
+            return Err(Error::EncryptedFromPipe);
+        }
         if let Some(needed) = data_file_of(&header, 0).or_else(|| backing_file_of(&header, 0)) {
             return Err(Error::reference_from_pipe(&needed));
         }
@@ -253,7 +257,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             tables,
             tables_end,
         } = self;
-        Sharing::new::<K>(options.reflink, &[], header.cluster_bits)?;
+        Sharing::new(options.reflink, &[], header.cluster_bits)?;
         let runs = || ImageRuns::new(Walk::new(&spool, &tables, 0..size));
         let order = Order::of(runs, header.cluster_bits, tables_end)?;
         let mut output = Output::new(target, size, options.only_allocated)?;

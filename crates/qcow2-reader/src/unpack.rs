@@ -9,7 +9,7 @@ use pipeline::ordered_map_with;
 
 use crate::batch::{Batch, Batches};
 use crate::decompress::Decoders;
-use crate::load::{Buffers, Loaded, Piece, Stationary};
+use crate::load::{Buffers, Loaded, Piece};
 use crate::output::Output;
 use crate::runs::{Mapping, Run};
 use crate::share::Sharing;
@@ -47,8 +47,11 @@ impl<S: ReadAt> Image<S> {
         options: &UnpackOptions<'_>,
     ) -> Result<UnpackReport, Error> {
         let size = self.size();
-        let files = self.files();
-        let sharing = Sharing::new(options.reflink, files, self.header().cluster_bits)?;
+        let sharing = Sharing::new(
+            options.reflink,
+            &self.shareable_files(),
+            self.header().cluster_bits,
+        )?;
         let job = Job {
             image: self,
             options,
@@ -122,7 +125,7 @@ impl<S: ReadAt> Job<'_, S> {
         batch: &Batch,
         zeroes_min: usize,
     ) -> Result<Piece<'_>, Error> {
-        let mut source = Stationary(self.image.files());
+        let mut source = self.image.stationary();
         let salvage = self.image.is_salvaged();
         let loaded = Loaded::read(&mut source, batch, &self.buffers, salvage)?;
         loaded.decode(decoders, zeroes_min)

@@ -21,6 +21,14 @@ use crate::verdict::Verdict;
 /// thousandths of that.
 const STALE_MILLI_MAX: u64 = 20;
 
+/// What e2fsck says of maps that hold what they should not.
+const DAMAGE: [&str; 4] = [
+    "illegal block",
+    "ultiply-claimed block",
+    "i_size is",
+    "bad extended attribute block",
+];
+
 /// From this exit code on e2fsck has not come to its end.
 const FSCK_FAILED: i32 = 8;
 
@@ -271,6 +279,9 @@ impl Proof<'_> {
             let count = difference.foreign;
             self.problem(format!("{count} bytes are neither the source's nor zero"));
         }
+        if self.is_damaged()? {
+            return Ok(());
+        }
         let stored = self.figures.stored_bytes;
         let most = used / 1000 * (1000 + STALE_MILLI_MAX);
         if stored > most {
@@ -286,6 +297,16 @@ impl Proof<'_> {
             self.problem(format!("{stale} free bytes are kept, {used} are in use"));
         }
         Ok(())
+    }
+
+    /// Whether a crash without a journal left maps of blocks that e2fsck does
+    /// not believe: then nothing is proven free.
+    fn is_damaged(&self) -> io::Result<bool> {
+        if self.crashed.kind.has_journal() || self.crashed.repaired {
+            return Ok(false);
+        }
+        let said = self.bench.e2fs.fsck(&["-fn"], &self.crashed.disk)?.stdout;
+        Ok(DAMAGE.iter().any(|words| said.contains(words)))
     }
 }
 

@@ -53,6 +53,9 @@ const BOMB_LIMIT: &str = "1G";
 /// Largest disk that is read back.
 const READ_BACK_BYTES_MAX: u64 = 64 << 30;
 
+/// The passphrase of the encrypted images.
+const SECRET: &str = "corpus-pass";
+
 /// Options for all runs.
 const BESIDE: &[&str] = &["--quiet", "--references", "beside"];
 
@@ -164,9 +167,6 @@ fn judge(program: &Program, corpus: &Path, row: &Row) -> io::Result<Verdict> {
         folder: tempfile::tempdir()?,
     };
     let name = row.name.as_str();
-    if row.is_encrypted {
-        return Ok(Verdict::Skipped("encrypted images are not read"));
-    }
     if row.size.is_some_and(|size| size > READ_BACK_BYTES_MAX) {
         return Ok(Verdict::Skipped("the disk is too large to be read back"));
     }
@@ -203,6 +203,12 @@ impl Trial<'_> {
         let mut options = options.to_vec();
         if let Some(snapshot) = &self.row.snapshot {
             options.extend(["--snapshot", snapshot]);
+        }
+        let secret = self.folder.path().join("secret");
+        let secret_file = secret.to_string_lossy();
+        if self.row.is_encrypted {
+            fs::write(&secret, SECRET)?;
+            options.extend(["--secret-file", &*secret_file]);
         }
         let image = self.corpus.join(&self.row.image);
         self.program.unpack(&options, &image, &self.target())

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::geometry::to_index;
 use crate::scramble::directory::put_u32;
 use crate::scramble::entries::zero;
-use crate::scramble::names::{Case, Names};
+use crate::scramble::names::{Case, Names, is_portable};
 use crate::superblock::{array_at, u16_at, u32_at};
 
 /// `h_magic`, of a block and of the attributes in an inode.
@@ -26,6 +26,9 @@ const H_RESERVED: Range<usize> = 0x14..0x20;
 /// multiples of four.
 const HEADER_BYTES: usize = 16;
 const ALIGNMENT: usize = 4;
+
+/// The largest `e_name_index` there is.
+const INDEX_MAX: u8 = 10;
 
 /// `e_name_index` and the name of the attribute that holds inline data.
 const SYSTEM: u8 = 7;
@@ -66,6 +69,12 @@ impl Policy {
         };
         Self { name, value }
     }
+}
+
+/// Whether all of `name` can be a name that the system gives: a damaged length
+/// may take in the next entry.
+fn is_systems(name: &[u8]) -> bool {
+    name.iter().all(|byte| is_portable(*byte))
 }
 
 /// One attribute.
@@ -118,6 +127,8 @@ impl Table {
         let is_sound = loop {
             match area.get(at..at + ALIGNMENT) {
                 Some([0, 0, 0, 0]) => break true,
+                // A letter: something damaged led into a name.
+                Some([_, index, ..]) if *index > INDEX_MAX => break false,
                 Some([name_bytes, ..]) => {
                     let name = at + HEADER_BYTES..at + HEADER_BYTES + usize::from(*name_bytes);
                     let end = name.end.next_multiple_of(ALIGNMENT);
@@ -185,6 +196,9 @@ pub(super) struct Scrambler<'a, S> {
     pub(super) names: &'a Names,
     pub(super) checksums: &'a Checksums,
     pub(super) surroundings: S,
+    /// Whether lengths of values are believed. What they take in that is kept
+    /// otherwise is replaced where they are not.
+    pub(super) is_believed: bool,
 }
 
 impl<S: Surroundings> Scrambler<'_, S> {
@@ -209,6 +223,8 @@ impl<S: Surroundings> Scrambler<'_, S> {
         let was_sorted = table.is_sorted();
         let old_hash = table.hash();
         let old_checksum = self.checksums.attribute_block(number, block);
+        let stored = u32_at(block, H_CHECKSUM);
+        self.is_believed = old_checksum.is_none_or(|checksum| checksum == stored);
         let mut new = self.rebuild(block, &mut table, BLOCK_ENTRIES_AT)?;
         if was_sorted && !table.is_sorted() {
             table.attributes.sort_by(|a, b| a.key().cmp(&b.key()));
@@ -236,7 +252,8 @@ impl<S: Surroundings> Scrambler<'_, S> {
             new.copy_from_slice(old);
         }
         // What is kept goes first: where values overlap, the others win.
-        let is_kept = |a: &Attribute| !Policy::of(a.index()).value && !a.is_data();
+        let is_believed = self.is_believed;
+        let is_kept = |a: &Attribute| is_believed && !Policy::of(a.index()).value && !a.is_data();
         let values = |kept: bool| {
             let of_kind = table.attributes.iter().filter(move |a| is_kept(a) == kept);
             of_kind.filter_map(|a| Some((a.is_data(), a.value.clone()?)))
@@ -258,7 +275,8 @@ impl<S: Surroundings> Scrambler<'_, S> {
             }
         }
         for attribute in &mut table.attributes {
-            let name = if Policy::of(attribute.index()).name {
+            let policy = Policy::of(attribute.index());
+            let name = if policy.name || !is_systems(&attribute.name) {
                 self.names.map(&attribute.name, Case::Sensitive)
             } else {
                 attribute.name.clone()

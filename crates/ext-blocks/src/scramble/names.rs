@@ -97,7 +97,7 @@ const fn is_separator(byte: u8) -> bool {
 }
 
 /// Whether `byte` is one of the 65 of POSIX's portable file names.
-const fn is_portable(byte: u8) -> bool {
+pub(super) const fn is_portable(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 

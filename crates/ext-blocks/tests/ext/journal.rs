@@ -3,6 +3,7 @@
 use crate::image::{
     GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damaged, damages, sound, used,
 };
+use ext_blocks::Moment;
 use ext_blocks::damage::{Consequence, Finding, InodeDamage, JournalDamage};
 
 /// Offset of inode 8, in the table of group 0.
@@ -247,4 +248,23 @@ fn the_block_of_multiple_mount_protection_is_used() {
         let low = u32::try_from(block).unwrap();
         damages(&image, |image| _ = image.u32(SB + 0x168, low), want, 20..21);
     }
+}
+
+#[test]
+fn a_moment_knows_the_superblock_and_that_of_the_journal() {
+    let image = flat(METADATA_CSUM);
+    let of = |image: &Image| Moment::of(image).unwrap().unwrap();
+    let first = of(&image);
+    assert_eq!(first.change(&of(&image)), None);
+    let mut later = image.clone();
+    // s_wtime.
+    later.u32(SB + 0x30, 1).seal_superblock();
+    let change = first.change(&of(&later));
+    assert_eq!(change, Some("its superblock is another one"));
+    let mut later = image.clone();
+    // s_start.
+    later.put(30 * 1024 + 0x1c, &[0, 0, 0, 1]);
+    assert_eq!(first.change(&of(&later)), Some("its journal went on"));
+    let nothing = Moment::of(&vec![0; 4096]).unwrap();
+    assert_eq!(nothing, None);
 }

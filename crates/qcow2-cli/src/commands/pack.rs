@@ -1,7 +1,6 @@
 //! `qcow2 pack`: a disk or filesystem into an image.
 
 mod job;
-mod lost;
 mod report;
 mod scrambled;
 mod shape;

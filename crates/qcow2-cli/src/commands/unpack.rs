@@ -15,7 +15,7 @@ use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
 use crate::args::{ReflinkArg, UnpackArgs};
 use crate::failure::{Failure, Outcome, STDIN};
 use crate::lost::LostMap;
-use crate::{output, references};
+use crate::{output, references, secret};
 
 use report::{Facts, Report};
 use restore::restore;
@@ -55,6 +55,10 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
             "--salvage makes no sense with the standard input: save the image to a file",
         ),
         (
+            args.is_from_stdin() && args.secret_file.is_some(),
+            "--secret-file makes no sense with the standard input: save the image to a file",
+        ),
+        (
             args.is_from_stdin() && args.max_output.is_some(),
             "--max-output makes no sense with the standard input: save the image to a file",
         ),
@@ -82,8 +86,12 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
 }
 
 fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
-    let damage = if args.salvage { damage(args)? } else { None };
-    let (image, stamps) = open(args, args.salvage)?;
+    let options = options_for(args)?;
+    let damage = match args.salvage {
+        true => damage(args, &options)?,
+        false => None,
+    };
+    let (image, stamps) = open(args, &options)?;
     if !args.salvage {
         image
             .check_references()
@@ -124,19 +132,27 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
     Ok(Report::new(args, &facts, &restored))
 }
 
+/// How the image is opened: where it is encrypted, with a passphrase.
+fn options_for(args: &UnpackArgs) -> Result<OpenOptions, Failure> {
+    let disk = Disk::open(&args.image)?;
+    let header =
+        qcow2_reader::read_header(&disk).map_err(|error| Failure::about(&args.image, &error))?;
+    Ok(OpenOptions {
+        secret: secret::secret(args.secret_file.as_deref(), &args.image, &header)?,
+        salvage: args.salvage,
+        ..open_options(args)
+    })
+}
+
 /// Opens the image, and says in what state its files are.
-fn open(args: &UnpackArgs, salvage: bool) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
+fn open(args: &UnpackArgs, options: &OpenOptions) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
     let disk = Disk::open(&args.image)?;
     if let Some(user) = in_use::source_in_use(&disk)? {
         return Err(Failure::because(&args.image, user));
     }
     let stamp = disk.stamp()?;
     let mut gate = references::gate(&args.references, &disk);
-    let options = OpenOptions {
-        salvage,
-        ..open_options(args)
-    };
-    let image = Image::open_with(disk, &options, &mut gate)
+    let image = Image::open_with(disk, options, &mut gate)
         .map_err(|error| references::failure(&args.image, &error))?;
     references::check_use(&args.references, &args.image, &gate)?;
     let stamps = image.files().iter().map(Disk::stamp);
@@ -148,8 +164,12 @@ fn open(args: &UnpackArgs, salvage: bool) -> Result<(Image<Disk>, Vec<Stamp>), F
 }
 
 /// Why an image would not be restored without `--salvage`.
-fn damage(args: &UnpackArgs) -> Result<Option<String>, Failure> {
-    let checked = open(args, false).and_then(|(image, _)| {
+fn damage(args: &UnpackArgs, options: &OpenOptions) -> Result<Option<String>, Failure> {
+    let strict = OpenOptions {
+        salvage: false,
+        ..options.clone()
+    };
+    let checked = open(args, &strict).and_then(|(image, _)| {
         let wrong = image.extents().find_map(Result::err);
         let checked = image.check_references();
         wrong

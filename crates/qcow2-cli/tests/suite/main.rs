@@ -8,6 +8,7 @@ mod chain;
 mod compress;
 mod crash;
 mod device;
+mod encrypted;
 mod filesystem;
 mod info;
 mod mounted;

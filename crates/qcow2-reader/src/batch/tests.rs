@@ -166,9 +166,8 @@ fn scattered_runs_are_not_bridged_nor_rounded() {
 #[test]
 fn whole_units_in_step_are_shareable_until_that_is_refused() {
     let cluster_bits = ClusterBits::from_bytes(8192).unwrap();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let file = blockio::Disk::open(file.path()).unwrap();
-    let sharing = Sharing::new(Reflink::Auto, &[file], cluster_bits)
+    let file = tempfile::tempfile().unwrap();
+    let sharing = Sharing::new(Reflink::Auto, &[Some(&file)], cluster_bits)
         .unwrap()
         .unwrap();
     let shareable = |runs: Vec<Result<Run, Error>>| -> Vec<_> {

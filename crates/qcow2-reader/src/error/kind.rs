@@ -3,6 +3,7 @@
 use std::io;
 
 use super::Error;
+use crate::crypt::LuksFault;
 use crate::gate::ReferenceFault;
 
 /// What sort of trouble an [`Error`] is.
@@ -45,6 +46,13 @@ impl Error {
             | Self::Overlap { .. }
             | Self::Truncated { .. } => ErrorKind::Corrupt,
             Self::InLayer { source, .. } => source.kind(),
+            Self::Luks { source, .. } => match source {
+                LuksFault::Magic => ErrorKind::Corrupt,
+                LuksFault::Limit { .. } => ErrorKind::Limit,
+                LuksFault::Version { .. }
+                | LuksFault::Unsupported { .. }
+                | LuksFault::WrongSecret => ErrorKind::Unsupported,
+            },
             Self::Reference { source, .. } => match source {
                 ReferenceFault::TooDeep { .. } | ReferenceFault::TooLarge { .. } => {
                     ErrorKind::Limit
@@ -59,9 +67,11 @@ impl Error {
                 | ReferenceFault::Format { .. } => ErrorKind::Unsupported,
             },
             Self::ReferenceFromPipe { .. }
-            | Self::Encrypted { .. }
+            | Self::NoSecret { .. }
+            | Self::CompressedEncrypted { .. }
             | Self::SnapshotFromPipe
             | Self::SalvageFromPipe
+            | Self::EncryptedFromPipe
             | Self::Passed { .. } => ErrorKind::Unsupported,
             Self::Scattered { .. }
             | Self::TooScattered { .. }

@@ -25,6 +25,8 @@ pub enum Structure {
     BitmapDirectory,
     /// A refcount block.
     RefcountBlock,
+    /// The LUKS header, with its keys.
+    LuksHeader,
 }
 
 impl fmt::Display for Structure {
@@ -40,6 +42,7 @@ impl fmt::Display for Structure {
             Self::SnapshotTable => "snapshot table",
             Self::BitmapDirectory => "bitmap directory",
             Self::RefcountBlock => "refcount block",
+            Self::LuksHeader => "LUKS header",
         })
     }
 }

@@ -24,6 +24,7 @@ pub(crate) const TINY_CACHES: OpenOptions = OpenOptions {
     cluster_cache_bytes: 0,
     snapshot: None,
     salvage: false,
+    secret: None,
 };
 
 /// An image of version 3 with clusters of 512 bytes.

@@ -70,7 +70,7 @@ fn features_of_the_header_are_refused_by_name() {
         32,
         &[0, 0, 0, 1],
         Unsupported,
-        "the image is encrypted with AES, and encryption is not supported",
+        "the image is encrypted with AES, and there is no passphrase for it",
     );
 }
 
@@ -96,7 +96,7 @@ fn named_features_luks_and_backing_files_are_refused() {
     refuses_image(
         luks,
         Unsupported,
-        "the image is encrypted with LUKS, and encryption is not supported",
+        "the image is encrypted with LUKS, and there is no passphrase for it",
     );
 
     let mut overlay = base();

@@ -20,6 +20,7 @@ const SALVAGE: OpenOptions = OpenOptions {
     cluster_cache_bytes: 0,
     snapshot: None,
     salvage: true,
+    secret: None,
 };
 
 /// What is restored of an image, and what is lost.

@@ -27,6 +27,7 @@ fn scrambler(names: &Names) -> Scrambler<'_, Around> {
         names,
         checksums: &CHECKSUMS,
         surroundings: Around,
+        is_believed: true,
     }
 }
 
@@ -183,6 +184,36 @@ fn hashes_that_were_wrong_are_wrong_in_the_same_bits() {
         entry_hash(&attribute.name, &words, false) != u32_at(&attribute.header, 12)
     });
     assert_eq!(wrong.count(), 1);
+}
+
+#[test]
+fn what_a_wrong_length_takes_in_is_not_kept() {
+    let names = names();
+    // The first entry is 24 bytes longer than it was.
+    let mut first = entry(6, b"sel", (0, 0, 0), 0);
+    first[0] += 24;
+    let second = entry(1, b"secret-name", (0, 0, 0), 0);
+    let mut area = [&MAGIC.to_le_bytes()[..], &first, &second, &[0; 20]].concat();
+    scrambler(&names).inode(&mut area).unwrap();
+    assert!(!area.windows(6).any(|bytes| bytes == b"secret"));
+
+    // The name is taken for an entry.
+    first = entry(1, b"name-with-a-secret-and-more", (0, 0, 0), 0);
+    first[0] = 0;
+    let mut area = [&MAGIC.to_le_bytes()[..], &first, &[0; 200]].concat();
+    assert!(scrambler(&names).inode(&mut area).unwrap());
+    assert!(area[20..].iter().all(|byte| *byte == 0));
+
+    let label = entry(6, b"selinux", (28, 0, 6), 0);
+    let area = [&MAGIC.to_le_bytes()[..], &label, &[0; 4], b"secret\0\0"].concat();
+    for is_believed in [true, false] {
+        let mut area = area.clone();
+        let mut scrambler = scrambler(&names);
+        scrambler.is_believed = is_believed;
+        scrambler.inode(&mut area).unwrap();
+        let kept = area.windows(6).any(|bytes| bytes == b"secret");
+        assert_eq!(kept, is_believed);
+    }
 }
 
 proptest::proptest! {

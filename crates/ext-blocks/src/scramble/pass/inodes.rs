@@ -40,11 +40,14 @@ impl Group {
     /// Whether inode `index` of the group is in use; all are where nobody can
     /// tell.
     fn has_in_use(&self, index: u32) -> bool {
-        let Some(bits) = &self.bits else {
-            return true;
-        };
-        let byte = bits.get(to_index(u64::from(index / 8)));
-        byte.is_none_or(|byte| byte >> (index % 8) & 1 == 1)
+        self.bits.is_none() || self.has_marked(index)
+    }
+
+    /// Whether the bitmap is there, and has inode `index`.
+    fn has_marked(&self, index: u32) -> bool {
+        let byte = |bits: &Vec<u8>| bits.get(to_index(u64::from(index / 8))).copied();
+        let byte = self.bits.as_ref().and_then(byte);
+        byte.is_some_and(|byte| byte >> (index % 8) & 1 == 1)
     }
 }
 
@@ -115,7 +118,8 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             let numbers = group.number.saturating_mul(per_group).saturating_add(1);
             for (inode, index) in bytes.chunks_mut(to_index(inode_bytes)).zip(first..) {
                 let number = numbers.saturating_add(index);
-                if index < group.held || self.verifies(number, inode) {
+                let is_known = index < group.held || group.has_marked(index);
+                if is_known || self.verifies(number, inode) {
                     self.inode(mapper, number, inode, group.has_in_use(index))?;
                 } else {
                     // It was never used: whatever is there is older.
@@ -183,7 +187,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             None => fields.is_plausible(kind, bytes, self.layout.geometry.block_count()),
         };
         let data = self.contents(mapper, &inode, &fields, kind, bytes)?;
-        self.attributes(&fields, bytes, data)?;
+        self.attributes(&fields, bytes, data, is_believed)?;
         if !is_believed {
             // It may be a block of something else.
             let (head, rest) = bytes.split_at_mut(I_BLOCK.end);
@@ -284,6 +288,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         fields: &Fields,
         bytes: &mut [u8],
         data: Data<'a>,
+        is_believed: bool,
     ) -> Result<(), Error> {
         inode::zero_unknown_fields(bytes);
         let (names, layout) = (self.names, self.layout);
@@ -294,6 +299,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             names,
             checksums: &layout.checksums,
             surroundings: Around { pass: self, data },
+            is_believed,
         };
         let mut cleared = scrambler.inode(area)?;
         scrambler.surroundings.data = Data::Zeroes;

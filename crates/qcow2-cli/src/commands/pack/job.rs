@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{ReadAt, Spool, StreamTarget, Target, TargetOptions, WriteAt};
+use blockio::{Disk, ReadAt, Spool, StreamTarget, Target, TargetOptions, WriteAt};
 use ext_blocks::Scrambled;
 use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 
-use super::lost::{LostMap, LostReport};
 use super::report::Report;
 use super::scrambled::ScrambledReport;
 use super::shape::Shape;
@@ -18,6 +17,7 @@ use crate::commands::info::compat_name;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::filesystem::FilesystemReport;
 use crate::kept::{Extents, Kept};
+use crate::lost::{LostMap, LostReport};
 use crate::output;
 use crate::progress::Progress;
 use crate::verify::{self, VerifyError};
@@ -48,7 +48,7 @@ impl Job<'_> {
     /// Does it.
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
         let (args, source) = (self.args, self.source);
-        let map = LostMap::begin(args, source)?;
+        let map = self.begin_lost_map()?;
         let (target, packed, sha256) = if args.to_stdout() {
             (None, self.pack_to_stdout()?, None)
         } else {
@@ -74,6 +74,18 @@ impl Job<'_> {
             output::print(&report, args.run.output.output, args.to_stdout())?;
         }
         Ok(report.outcome())
+    }
+
+    /// Begins the file that `--lost` names, if it does.
+    fn begin_lost_map(&self) -> Result<Option<LostMap>, Failure> {
+        let args = self.args;
+        let Some(path) = &args.lost else {
+            return Ok(None);
+        };
+        // An image that is there already is to become the new one.
+        let image = Disk::open(&args.image).ok().map(|image| image.identity());
+        let others = image.into_iter().chain([self.source.identity()]).collect();
+        LostMap::begin(path, args.force, !args.no_sync, others).map(Some)
     }
 
     fn target_options(&self) -> TargetOptions {

@@ -4,10 +4,10 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use super::lost::{LostRange, LostReport};
 use super::scrambled::ScrambledReport;
 use crate::failure::Outcome;
 use crate::filesystem::FilesystemReport;
+use crate::lost::LostReport;
 use crate::output::Bytes;
 
 /// The report of a finished `pack`.
@@ -111,27 +111,6 @@ impl Report {
             Some(lost) => write!(f, "{lost}"),
             None => Ok(()),
         }
-    }
-}
-
-impl Display for LostReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for LostRange { start, length } in &self.ranges {
-            writeln!(f, "lost     {length} bytes at {start:#x}")?;
-        }
-        if self.range_count > self.ranges.len() {
-            let more = self.range_count - self.ranges.len();
-            writeln!(f, "lost     and {more} more ranges")?;
-        }
-        if self.range_count > 0 {
-            let at_most = if self.exact { "" } else { "at most " };
-            writeln!(
-                f,
-                "lost     {at_most}{} bytes in all, which are zeros in the image",
-                self.bytes
-            )?;
-        }
-        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use blockio::in_use::{InUse, source_in_use};
 use blockio::salvage::Lost;
 use blockio::{Direct, Disk, Freeze, FreezeOptions, Identity, ReadAt, Salvage, Stamp};
+use ext_blocks::Moment;
 use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
 
 use crate::args::PackArgs;
@@ -16,9 +17,6 @@ use crate::failure::Failure;
 /// What is better than to read a disk in use.
 const SNAPSHOT: &str = "a snapshot (of LVM, btrfs or the storage) holds one moment";
 
-/// Where an ext superblock lies, which is written when the filesystem changes.
-const SUPERBLOCK: Range<u64> = 1024..2048;
-
 /// The disk that is packed, open until all is read.
 pub(super) struct Source<'a> {
     args: &'a PackArgs,
@@ -26,8 +24,8 @@ pub(super) struct Source<'a> {
     stamp: Stamp,
     /// Who may write to it while it is read.
     in_use: Option<String>,
-    /// The superblock at first, of a disk in use.
-    superblock: Option<Vec<u8>>,
+    /// What its filesystem was at first, of a disk in use.
+    moment: Option<Moment>,
     mmp_damage: Option<MmpDamage>,
 }
 
@@ -82,7 +80,7 @@ impl<'a> Source<'a> {
             freeze,
             released: AtomicBool::new(false),
         };
-        let superblock = in_use.as_ref().and_then(|_| reader.superblock());
+        let moment = in_use.as_ref().and_then(|_| reader.moment());
         let view = if args.salvage {
             View::Salvage(Salvage::new(reader, sector_bytes))
         } else {
@@ -93,7 +91,7 @@ impl<'a> Source<'a> {
             view,
             stamp,
             in_use,
-            superblock,
+            moment,
             mmp_damage,
         })
     }
@@ -177,12 +175,12 @@ impl<'a> Source<'a> {
                 Err(Failure::because(&self.args.source, message))
             };
         }
-        let seen = if !is_stamped {
-            "it changed while it was read"
-        } else if reader.superblock() != self.superblock {
-            "it changed while it was read, its superblock is another one"
-        } else {
-            "it may have changed while it was read"
+        let moments = self.moment.zip(reader.moment());
+        let change = moments.and_then(|(first, last)| first.change(&last));
+        let seen = match change {
+            Some(change) => format!("it changed while it was read, {change}"),
+            None if !is_stamped => "it changed while it was read".to_owned(),
+            None => "it may have changed while it was read".to_owned(),
         };
         Ok(Some(format!("{seen}: {SNAPSHOT}")))
     }
@@ -230,11 +228,9 @@ impl Reader {
         }
     }
 
-    fn superblock(&self) -> Option<Vec<u8>> {
-        let length = usize::try_from(SUPERBLOCK.end - SUPERBLOCK.start).ok()?;
-        let mut bytes = vec![0; length];
-        self.read_at(SUPERBLOCK.start, &mut bytes).ok()?;
-        Some(bytes)
+    /// What its filesystem is now; nothing where that cannot be read.
+    fn moment(&self) -> Option<Moment> {
+        Moment::of(self).ok().flatten()
     }
 }
 

@@ -14,11 +14,23 @@ pub(super) fn check(args: &PackArgs) -> Result<Option<Compression>, Failure> {
     refusal(args, compression.is_some()).map_or(Ok(compression), |why| Err(Failure::Usage(why)))
 }
 
+/// Whether options make no sense together, and why.
+type Refusal = (bool, &'static str);
+
 /// Why these options make no sense together.
 fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
+    let refusals = of_the_format(args, compressed).into_iter();
+    let refusals = refusals.chain(of_the_content(args));
+    let mut refusals = refusals.chain(of_the_output(args));
+    let (_, why) = refusals.find(|(refused, _)| *refused)?;
+    Some(why.to_owned())
+}
+
+/// What the format or a codec cannot.
+fn of_the_format(args: &PackArgs, compressed: bool) -> [Refusal; 5] {
     let old = Version::from(args.compat) == Version::V2;
     let shares = args.reflink != ReflinkArg::Never;
-    let refusals = [
+    [
         (
             old && args.refcount_bits != RefcountOrder::DEFAULT,
             "--refcount-bits needs --compat 1.1: qcow2 v2 has refcounts of 16 bits only",
@@ -36,27 +48,32 @@ fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
             "--reflink and --compress exclude each other: compressed clusters are not those of the source",
         ),
         (
-            shares && args.to_stdout(),
-            "--reflink makes no sense with the standard output",
-        ),
-        (
             shares && args.salvage,
             "--reflink and --salvage exclude each other: what is shared is not read",
         ),
+    ]
+}
+
+/// What does not go with what is stored.
+fn of_the_content(args: &PackArgs) -> [Refusal; 7] {
+    let old = Version::from(args.compat) == Version::V2;
+    let shares = args.reflink != ReflinkArg::Never;
+    let metadata = args.filesystem.content == ContentArg::Metadata;
+    [
         (
-            args.filesystem.content == ContentArg::Metadata && args.cluster_size.is_some(),
+            metadata && args.cluster_size.is_some(),
             "--cluster-size and --content metadata exclude each other: clusters are as large as blocks",
         ),
         (
-            args.filesystem.content == ContentArg::Metadata && old,
+            metadata && old,
             "--content metadata needs --compat 1.1: qcow2 v2 does not tell zeros from what is left out",
         ),
         (
-            args.filesystem.content == ContentArg::Metadata && shares,
+            metadata && shares,
             "--reflink and --content metadata exclude each other: what is shared is not tested for zeros",
         ),
         (
-            args.scramble_names && args.filesystem.content != ContentArg::Metadata,
+            args.scramble_names && !metadata,
             "--scramble-names needs --content metadata: the contents of files hold names, too",
         ),
         (
@@ -71,6 +88,17 @@ fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
             args.filesystem.content == ContentArg::All
                 && (args.recover || args.filesystem.superblock().is_some()),
             "--recover and --superblock make no sense with --content all, which looks for no filesystem",
+        ),
+    ]
+}
+
+/// What does not go with where it is stored.
+fn of_the_output(args: &PackArgs) -> [Refusal; 6] {
+    let shares = args.reflink != ReflinkArg::Never;
+    [
+        (
+            shares && args.to_stdout(),
+            "--reflink makes no sense with the standard output",
         ),
         (
             args.lost.as_deref().is_some_and(is_stream),
@@ -92,9 +120,7 @@ fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
             args.to_stdout() && io::stdout().is_terminal(),
             "the standard output is a terminal",
         ),
-    ];
-    let (_, why) = refusals.into_iter().find(|(refused, _)| *refused)?;
-    Some(why.to_owned())
+    ]
 }
 
 /// The compression asked for, at a level that its codec has.

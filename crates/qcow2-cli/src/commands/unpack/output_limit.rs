@@ -2,18 +2,22 @@
 
 use std::path::Path;
 
-use blockio::{Disk, ExtentKind, free_bytes};
+use blockio::{Disk, ExtentKind, ReadAt, free_bytes};
 use qcow2_reader::Image;
 
 use crate::args::UnpackArgs;
 use crate::failure::Failure;
 use crate::output::Bytes;
 
+/// An image that restores to so much more than it is, and to so much, is worth a
+/// word: a table or a cluster may stand for a whole disk.
+const GROWTH: u64 = 100;
+const GROWTH_BYTES_MIN: u64 = 1 << 30;
+
 /// Refuses more data than `--max-output` allows, and warns where the target's
-/// filesystem has less room than that.
+/// filesystem has less room than that, or where it is out of all proportion.
 pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failure> {
-    let room = room(args);
-    if args.max_output.is_none() && room.is_none() {
+    if args.max_output.is_none() && args.run.quiet {
         return Ok(());
     }
     let mut data_bytes: u64 = 0;
@@ -30,9 +34,20 @@ pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failur
             format!("it restores to {data_bytes} bytes of data, --max-output allows {max}");
         return Err(Failure::because(&args.image, message));
     }
-    if let Some(room) = room
+    if args.run.quiet {
+        return Ok(());
+    }
+    let sizes = image.files().iter().map(ReadAt::size);
+    let stored_bytes = sizes.fold(0, u64::saturating_add);
+    if data_bytes >= GROWTH_BYTES_MIN && data_bytes / GROWTH > stored_bytes {
+        eprintln!(
+            "qcow2: warning: {} of image restore to {} of data; --max-output bounds that",
+            Bytes(stored_bytes),
+            Bytes(data_bytes)
+        );
+    }
+    if let Some(room) = room(args)
         && data_bytes > room
-        && !args.run.quiet
     {
         eprintln!(
             "qcow2: warning: the disk has up to {} of data, and {} has {} free",
