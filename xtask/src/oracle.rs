@@ -87,6 +87,7 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     let program = arguments.option("--bin")?;
     let fraction = arguments.option("--fraction")?;
     let more = arguments.option("--pack-args")?.unwrap_or_default();
+    let only = arguments.option("--variant")?;
     let required = arguments.flag("--require");
     arguments.finish()?;
     let fraction = fraction.map_or(Ok(1), |text| parse_fraction(&text))?;
@@ -105,7 +106,8 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     let Some(bench) = Bench::require(program)? else {
         return Ok(());
     };
-    let jobs = jobs(&images(&corpus)?, fraction, &more);
+    let mut jobs = jobs(&images(&corpus)?, fraction, &more);
+    jobs.retain(|job| only.as_ref().is_none_or(|only| job.variant == only));
     let (mut passed, mut failed) = (0, 0);
     pipeline::ordered_map(
         THREADS,

@@ -151,7 +151,12 @@ fn inodes_of_the_filesystem_are_metadata() {
     image.put(SB + 0xfd, &[1]).u32(SB + 0x10c, 40);
     image.u32(SB + 0x54, 3);
     selects(&image, &[20..24, 30..36, 37..38, 40..41], &[]);
-    // That also without an inode of the journal.
+    // That both have the same map is no damage.
+    let mut image = tree();
+    image.u32(SB + 0xe0, 12).put(SB + 0xfd, &[1]);
+    image.u32(SB + 0x10c, 30).u32(SB + 0x10c + 48, 31);
+    selects(&image, &[20..24, 30..36, 37..38], &[]);
+    // What the superblock knows counts without an inode of the journal, too.
     let mut image = base();
     image
         .u32(SB + 0xe0, 8)
