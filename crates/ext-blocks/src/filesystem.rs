@@ -98,6 +98,9 @@ pub struct Info {
     /// `s_journal_uuid`, where the journal is on another device: the filesystem is
     /// not self-contained.
     pub external_journal: Option<[u8; 16]>,
+    /// Whether there are inodes that were deleted while open, which the next mount
+    /// or e2fsck is to free.
+    pub has_orphans: bool,
     /// Block size, counts of blocks and groups; `None` where the superblock's
     /// numbers are not those of a filesystem.
     pub geometry: Option<Geometry>,
@@ -156,6 +159,7 @@ impl Info {
             revision: sb.s_rev_level,
             label: label.unwrap_or_default().to_vec(),
             uuid: sb.s_uuid,
+            has_orphans: sb.s_last_orphan != 0 || sb.ro_compat.contains(RoCompat::ORPHAN_PRESENT),
             external_journal: match sb.journal_place() {
                 JournalPlace::Outside => Some(sb.s_journal_uuid),
                 JournalPlace::None | JournalPlace::Inside(_) => None,

@@ -186,6 +186,16 @@ impl<'s> Kept<'s> {
         Some(geometry.block_bytes())
     }
 
+    /// Adds that a recovered filesystem is not quite clean, where that is so.
+    pub(crate) fn note_orphans(&mut self) {
+        if let Some(filesystem) = &self.filesystem
+            && filesystem.info().has_orphans
+        {
+            let note = "inodes that were deleted while open are left to the next mount or e2fsck";
+            self.notes.push(note.to_owned());
+        }
+    }
+
     /// The disk after its journal was replayed.
     pub(crate) fn recovered(&self, path: &Path) -> Result<Recovered<'_, dyn ReadAt + 's>, Failure> {
         let Some(filesystem) = &self.filesystem else {

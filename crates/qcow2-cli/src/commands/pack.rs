@@ -45,7 +45,8 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
         return run(Data::Source, &kept);
     }
     let recovered = kept.recovered(&args.source)?;
-    let kept = Kept::decide(question, &recovered)?;
+    let mut kept = Kept::decide(question, &recovered)?;
+    kept.note_orphans();
     if !args.scramble_names {
         return run(Data::Recovered(&recovered), &kept);
     }
