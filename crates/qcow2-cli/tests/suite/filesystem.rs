@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use fixtures::ext::{Filesystem, Kind};
 use fixtures::{DIRTY, E2fs, SplitMix, number};
 
 use crate::bench::Bench;
@@ -129,4 +130,21 @@ fn what_is_never_read_is_dropped() {
         e2fs.ask(&bench.path("restored"), &dump).unwrap();
         assert!(bench.read("out").iter().all(|byte| *byte == 0), "{drop}");
     }
+}
+
+#[test]
+fn orphans_are_left_and_told() {
+    let bench = Bench::new();
+    let mut made = Filesystem::new(Kind::Ext4);
+    bench.write("disk", &made.bytes);
+    bench.ok("pack --recover disk clean");
+    // s_last_orphan.
+    made.put(1024 + 0xe8, &[12, 0, 0, 0]);
+    made.seal();
+    bench.write("disk", &made.bytes);
+    let outcome = bench.run("pack --recover disk image");
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    let note =
+        "note     inodes that were deleted while open are left to the next mount or e2fsck\n";
+    assert!(outcome.stdout.contains(note), "{outcome:?}");
 }
