@@ -2,6 +2,7 @@
 //! that they hold.
 
 use std::io::Write;
+use std::ops::Range;
 
 use crate::common::{put, put32, put64};
 
@@ -105,6 +106,36 @@ impl Builder {
         self.holds(index, &vec![0; self.cluster()]);
     }
 
+    /// The file, with its refcount table and the refcounts in it.
+    fn finish_counted(self) -> Vec<u8> {
+        let (cluster, entries) = (self.cluster(), self.disk.len().div_ceil(self.cluster()));
+        let sectors_shift = 70 - self.bits;
+        let data = self.l2_tables + entries.div_ceil(cluster / 8) * cluster;
+        let mut uses: Vec<usize> = (0..data).step_by(cluster).collect();
+        for index in 0..entries {
+            let at = self.entry_at(index);
+            let entry = u64::from_be_bytes(self.file[at..at + 8].try_into().unwrap());
+            let entry = usize::try_from(entry & !(1 << 63)).unwrap();
+            if entry >> 62 == 1 {
+                let host = entry & ((1 << sectors_shift) - 1);
+                let sectors = (entry & !(1 << 62)) >> sectors_shift;
+                let end = (host / 512 + sectors + 1) * 512;
+                uses.extend((host / cluster * cluster..end).step_by(cluster));
+            } else if entry > 1 {
+                uses.push(entry);
+            }
+        }
+        let (mut file, _) = self.finish();
+        let block = file.len();
+        uses.extend([block - cluster, block]);
+        put64(&mut file, block - cluster, u64::try_from(block).unwrap());
+        file.resize(block + cluster, 0);
+        for host in uses {
+            file[block + host / cluster * 2 + 1] += 1;
+        }
+        file
+    }
+
     /// The file, with its refcount table.
     pub(crate) fn finish(mut self) -> (Vec<u8>, Vec<u8>) {
         let table = self.file.len().next_multiple_of(self.cluster());
@@ -139,6 +170,22 @@ pub(crate) fn compressed(compression: u8, bytes: &[u8]) -> Vec<u8> {
 /// An image of every kind of cluster in a row, over and over, in guest order.
 /// The disk ends within a compressed cluster.
 pub(crate) fn mixed(bits: u32, compression: u8, clusters: usize) -> (Vec<u8>, Vec<u8>) {
+    mix(bits, compression, clusters).finish()
+}
+
+/// The same with refcounts, and where its guest data is.
+pub(crate) fn mixed_counted(
+    bits: u32,
+    compression: u8,
+    clusters: usize,
+) -> (Vec<u8>, Range<usize>) {
+    let builder = mix(bits, compression, clusters);
+    let start = builder.l2_tables + clusters.div_ceil(builder.cluster() / 8) * builder.cluster();
+    let end = builder.file.len();
+    (builder.finish_counted(), start..end)
+}
+
+fn mix(bits: u32, compression: u8, clusters: usize) -> Builder {
     let cluster = 1usize << bits;
     let mut builder = Builder::new(bits, clusters * cluster - 100, compression);
     for index in 0..clusters {
@@ -157,5 +204,5 @@ pub(crate) fn mixed(bits: u32, compression: u8, clusters: usize) -> (Vec<u8>, Ve
             _ => builder.stream(index, &compressed(compression, &bytes), &bytes),
         }
     }
-    builder.finish()
+    builder
 }

@@ -8,6 +8,7 @@ mod chain;
 mod common;
 mod compressed;
 mod content;
+mod flips;
 mod gate;
 mod pipe;
 mod reflink;

@@ -1,5 +1,7 @@
 //! Internal snapshots and bitmaps: the tables beside the disk.
 
+use std::ops::Range;
+
 use crate::common::{
     FILE, base, base_disk, chain, open, put, put32, put64, refuses_image, restored, unpacked,
 };
@@ -44,6 +46,25 @@ fn image() -> Vec<u8> {
     put64(&mut image, SNAPSHOT_L1 + 8, 0x0a00);
     put64(&mut image, SNAPSHOT_L2 + 8, 0x0c00);
     put64(&mut image, SNAPSHOT_L2 + 5 * 8, 0x1200);
+    image
+}
+
+/// In the second entry: how many L1 entries, and the size of the disk.
+pub(crate) const SIZE_OF_SECOND: [Range<usize>; 2] =
+    [SECOND + 8..SECOND + 12, SECOND + 48..SECOND + 56];
+
+/// [`image`] with an L1 table of its own for the first snapshot, and refcounts.
+pub(crate) fn counted() -> Vec<u8> {
+    let mut image = image();
+    image.resize(0x2000, 0);
+    put64(&mut image, TABLE, 0x1e00);
+    put64(&mut image, 0x1e00, 0x0800);
+    put64(&mut image, 0x1e08, 0x0a00);
+    // The L2 tables at 0x800 and 0xa00, what they map, and what else there is.
+    let refcounts = [2, 3, 3, 4, 2, 3, 2, 3, 1, 1, 1, 1];
+    for (cluster, refcount) in (4..).zip(refcounts) {
+        image[0x400 + 2 * cluster + 1] = refcount;
+    }
     image
 }
 

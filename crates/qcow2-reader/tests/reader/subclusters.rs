@@ -10,8 +10,8 @@ use qcow2_reader::{ImageStream, OpenOptions, UnpackOptions};
 
 const CLUSTER: usize = 0x4000;
 const SUB: usize = 512;
-const L2: usize = 4 * CLUSTER;
-const FIRST: usize = 5 * CLUSTER;
+pub(crate) const L2: usize = 4 * CLUSTER;
+pub(crate) const FIRST: usize = 5 * CLUSTER;
 const SECOND: usize = 6 * CLUSTER;
 /// Subclusters 0, 1 and 30 of the last cluster are data; the disk ends in 1.
 const SIZE: usize = 4 * CLUSTER + SUB + 100;
@@ -22,7 +22,7 @@ const SIZE: usize = 4 * CLUSTER + SUB + 100;
 ///           [2] unallocated   [3] compressed at 1c000   [4] 18000, data 0 1 30
 /// 14000 18000 data   1c000 stream
 /// ```
-fn image() -> Vec<u8> {
+pub(crate) fn image() -> Vec<u8> {
     let mut image = vec![0; 7 * CLUSTER];
     put(&mut image, 0, b"QFI\xfb");
     put32(&mut image, 4, 3);
