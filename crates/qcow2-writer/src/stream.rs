@@ -79,7 +79,9 @@ where
         report,
     } = first_pass(source, &extents, spool, options).map_err(in_spool)?;
 
-    send_stored(spool, target, 0..data.start)?;
+    // Tables that stayed empty may be all there is behind the refcounts.
+    let front_end = data.start.min(report.image_bytes);
+    send_stored(spool, target, 0..front_end)?;
     let mut second = SecondPass {
         writer,
         target,
@@ -99,7 +101,9 @@ where
     if second.next != data.end {
         return Err(changed(second.guest_end..source.size()));
     }
-    send_stored(spool, target, data.end..report.image_bytes)?;
+    if data.end < report.image_bytes {
+        send_stored(spool, target, data.end..report.image_bytes)?;
+    }
     end(target, report.image_bytes)?;
     meter.tell();
     Ok(report)

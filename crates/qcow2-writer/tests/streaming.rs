@@ -103,6 +103,14 @@ proptest! {
 }
 
 #[test]
+fn tables_that_nothing_was_for_may_be_behind_the_end() {
+    // Read as data, and zeros: the tables that are kept for it stay empty, and so
+    // the image ends before the place where data would have begun.
+    let disk = vec![0; 10 << 20];
+    same(&disk, &[Extent::new(0..10 << 20, Data)], &options(9));
+}
+
+#[test]
 fn version_2_and_disks_of_nothing() {
     let v2 = PackOptions {
         version: Version::V2,
