@@ -3,18 +3,20 @@
 
 mod cipher;
 mod luks;
+mod luks_info;
 
 use std::fmt;
 
 use blockio::ReadAt;
-use qcow2_format::Header;
 use qcow2_format::extension::Extension;
 use qcow2_format::header::CryptMethod;
+use qcow2_format::{Header, HostOffset};
 use zeroize::Zeroizing;
 
 use crate::Error;
 
 pub use luks::LuksFault;
+pub use luks_info::{LuksInfo, LuksKeySlot};
 
 pub(crate) use cipher::{Cipher, SECTOR_BYTES};
 
@@ -56,13 +58,32 @@ pub(crate) fn open<S: ReadAt + ?Sized>(
     if header.crypt_method == CryptMethod::Aes {
         return Ok(Some(Cipher::legacy(secret.bytes())));
     }
-    let place = header
-        .extensions
-        .iter()
-        .find_map(|extension| match extension {
-            Extension::Luks(place) => Some(*place),
-            _ => None,
-        })
-        .ok_or(qcow2_format::Error::LuksMissing)?;
-    luks::unlock(storage, place.offset, secret.bytes()).map(Some)
+    luks::unlock(storage, luks_host(header)?, secret.bytes()).map(Some)
+}
+
+/// What the LUKS header of an image says, where it has one. It holds no secret, and
+/// none is needed to read it.
+///
+/// # Errors
+///
+/// [`Error::Luks`] where it is no header of LUKS version 1, and where it cannot be
+/// read.
+pub fn read_luks<S: ReadAt + ?Sized>(
+    storage: &S,
+    header: &Header,
+) -> Result<Option<LuksInfo>, Error> {
+    if header.crypt_method != CryptMethod::Luks {
+        return Ok(None);
+    }
+    LuksInfo::read(storage, luks_host(header)?).map(Some)
+}
+
+/// Where the LUKS header is.
+fn luks_host(header: &Header) -> Result<HostOffset, Error> {
+    let mut extensions = header.extensions.iter();
+    let host = extensions.find_map(|extension| match extension {
+        Extension::Luks(place) => Some(place.offset),
+        _ => None,
+    });
+    Ok(host.ok_or(qcow2_format::Error::LuksMissing)?)
 }

@@ -60,7 +60,7 @@ mod trust;
 mod unpack;
 mod walk;
 
-pub use crypt::{LuksFault, Secret};
+pub use crypt::{LuksFault, LuksInfo, LuksKeySlot, Secret, read_luks};
 pub use disk_gate::{DiskGate, References, has_protocol};
 pub use error::{Error, ErrorKind, StreamFault, Structure, Use};
 pub use extents::Extents;

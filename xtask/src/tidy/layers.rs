@@ -35,7 +35,11 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("fixtures", "fixtures", &["blockio"]),
-    ("xtask", "xtask", &["fixtures", "pipeline"]),
+    (
+        "xtask",
+        "xtask",
+        &["blockio", "fixtures", "pipeline", "qcow2-reader"],
+    ),
 ];
 
 /// Compares manifests and imports with the table.

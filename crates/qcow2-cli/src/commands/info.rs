@@ -1,6 +1,7 @@
 //! `qcow2 info`: what an image is, in qemu-img's shape.
 
 mod chain;
+mod encryption;
 mod human;
 mod tables;
 
@@ -21,6 +22,7 @@ use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, escaped};
 
+use encryption::Encryption;
 use tables::{BitmapFacts, SnapshotFacts};
 
 /// Reads the header of an image and the tables beside its disk, and prints what
@@ -128,22 +130,15 @@ struct ImageFacts {
     encrypt: Option<Encryption>,
 }
 
-#[derive(Debug, Serialize)]
-struct Encryption {
-    format: &'static str,
-}
-
 impl Info {
     /// What the image on `disk` is.
     fn new(disk: &Disk) -> Result<Self, qcow2_reader::Error> {
         let header = qcow2_reader::read_header(disk)?;
         let snapshots = qcow2_reader::read_snapshots(disk, &header)?;
         let bitmaps = qcow2_reader::read_bitmaps(disk, &header)?;
-        let encrypt = match header.crypt_method {
-            CryptMethod::None => None,
-            CryptMethod::Aes => Some(Encryption { format: "aes" }),
-            CryptMethod::Luks => Some(Encryption { format: "luks" }),
-        };
+        let luks = qcow2_reader::read_luks(disk, &header)?;
+        let aes = (header.crypt_method == CryptMethod::Aes).then(Encryption::aes);
+        let encrypt = aes.or_else(|| luks.as_ref().map(Encryption::luks));
         let backing = qcow2_reader::backing_file_of(&header, 0);
         let full_name = |name| full_name(disk.path(), name);
         Ok(Self {

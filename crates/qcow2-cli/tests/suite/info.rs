@@ -53,6 +53,37 @@ fn info_says_what_qemu_img_says() {
 }
 
 #[test]
+fn encryption_is_told_as_by_qemu_img() {
+    if Qemu::require().is_none() {
+        return;
+    }
+    for format in [
+        "aes",
+        "luks,encrypt.iter-time=10",
+        "luks,encrypt.iter-time=10,encrypt.cipher-alg=aes-128,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256,encrypt.hash-alg=sha512",
+    ] {
+        let bench = Bench::new();
+        let object = "--object secret,id=s0,data=x";
+        let options = format!("encrypt.key-secret=s0,encrypt.format={format}");
+        bench.qemu_img(&format!("create -q {object} -f qcow2 -o {options} i 1M"));
+        let (ours, theirs) = both(&bench);
+        assert_eq!(ours, theirs, "{format}");
+        if format == "aes" {
+            continue;
+        }
+        // What is no LUKS header is told as that.
+        let mut image = bench.read("i");
+        let magic = image.windows(6).position(|part| part == b"LUKS\xba\xbe");
+        image[magic.unwrap()] ^= 1;
+        bench.write("i", image);
+        let message = "i: LUKS header at host offset 0x";
+        let refused = bench.run("info i");
+        assert_eq!(refused.code, Some(1));
+        assert!(refused.stderr.contains(message), "{refused:?}");
+    }
+}
+
+#[test]
 fn snapshots_and_bitmaps_are_listed_as_by_qemu_img() {
     if Qemu::require().is_none() {
         return;

@@ -12,11 +12,11 @@ use super::cipher::{Cipher, SECTOR_BYTES};
 use crate::{Error, Structure};
 
 /// Bytes of the header with its key slots.
-const HEADER_BYTES: usize = 592;
+pub(super) const HEADER_BYTES: usize = 592;
 const MAGIC: &[u8] = b"LUKS\xba\xbe";
 const SLOTS: usize = 8;
 const SLOT_BYTES: usize = 48;
-const SLOT_ACTIVE: u32 = 0x00ac_71f3;
+pub(super) const SLOT_ACTIVE: u32 = 0x00ac_71f3;
 const DIGEST_BYTES: usize = 20;
 
 /// Longest key, in bytes: two keys of AES-256.
@@ -146,17 +146,10 @@ impl Header {
     }
 
     fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, LuksFault> {
-        if !bytes.starts_with(MAGIC) {
-            return Err(LuksFault::Magic);
-        }
-        let found = u16::from_be_bytes([bytes[6], bytes[7]]);
-        if found != 1 {
-            return Err(LuksFault::Version { found });
-        }
+        check_version(bytes)?;
         let hash = text(&bytes[72..104]);
         let key_bytes = within("key-bytes", u32_at(bytes, 108), KEY_BYTES_MAX)?;
-        let slots = (0..SLOTS).map(|index| 208 + index * SLOT_BYTES);
-        let active = slots.filter(|at| u32_at(bytes, *at) == SLOT_ACTIVE);
+        let active = slots(bytes).filter(|slot| u32_at(slot, 0) == SLOT_ACTIVE);
         Ok(Self {
             cipher: text(&bytes[8..40]),
             mode: text(&bytes[40..72]),
@@ -168,9 +161,7 @@ impl Header {
             digest: bytes[112..132].to_vec(),
             digest_salt: bytes[132..164].to_vec(),
             digest_rounds: within("mk-digest-iter", u32_at(bytes, 164), ROUNDS_MAX)?,
-            slots: active
-                .map(|at| Slot::decode(&bytes[at..at + SLOT_BYTES]))
-                .collect::<Result<_, _>>()?,
+            slots: active.map(Slot::decode).collect::<Result<_, _>>()?,
         })
     }
 
@@ -227,8 +218,7 @@ pub(super) fn unlock<S: ReadAt + ?Sized>(
     passphrase: &[u8],
 ) -> Result<Cipher, Error> {
     let wrong = |source| Error::Luks { host, source };
-    let mut bytes = [0; HEADER_BYTES];
-    read(storage, host.0, &mut bytes)?;
+    let bytes = read_header(storage, host)?;
     let header = Header::decode(&bytes).map_err(wrong)?;
     header.check_rounds().map_err(wrong)?;
     // Refused before any hashing.
@@ -253,6 +243,33 @@ pub(super) fn unlock<S: ReadAt + ?Sized>(
         }
     }
     Err(wrong(LuksFault::WrongSecret))
+}
+
+/// The header and its key slots, as they are stored.
+pub(super) fn read_header<S: ReadAt + ?Sized>(
+    storage: &S,
+    host: HostOffset,
+) -> Result<[u8; HEADER_BYTES], Error> {
+    let mut bytes = [0; HEADER_BYTES];
+    read(storage, host.0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Refuses what is not a header of version 1.
+pub(super) fn check_version(bytes: &[u8; HEADER_BYTES]) -> Result<(), LuksFault> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(LuksFault::Magic);
+    }
+    match u16::from_be_bytes([bytes[6], bytes[7]]) {
+        1 => Ok(()),
+        found => Err(LuksFault::Version { found }),
+    }
+}
+
+/// All key slots in a header.
+pub(super) fn slots(bytes: &[u8; HEADER_BYTES]) -> impl Iterator<Item = &[u8]> {
+    let slots = (0..SLOTS).map(|index| 208 + index * SLOT_BYTES);
+    slots.map(|at| &bytes[at..at + SLOT_BYTES])
 }
 
 fn read<S: ReadAt + ?Sized>(storage: &S, at: u64, bytes: &mut [u8]) -> Result<(), Error> {
@@ -282,13 +299,13 @@ fn within(field: &'static str, found: u32, max: u32) -> Result<u32, LuksFault> {
 }
 
 /// Text that a zero byte ends.
-fn text(field: &[u8]) -> String {
+pub(super) fn text(field: &[u8]) -> String {
     let end = field.iter().position(|byte| *byte == 0);
     let text = field.get(..end.unwrap_or(field.len())).unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let word = bytes.get(at..).and_then(<[u8]>::first_chunk);
     u32::from_be_bytes(*word.unwrap_or(&[0; 4]))
 }

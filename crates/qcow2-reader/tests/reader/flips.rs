@@ -205,7 +205,7 @@ fn bitmaps(table: usize, count: usize) -> impl Iterator<Item = Range<usize>> {
 #[test]
 fn of_subclusters() {
     let mut subject = Subject::new("extended L2", subclusters::image());
-    subject.data = vec![subclusters::FIRST..subject.image.len()];
+    subject.data.push(subclusters::FIRST..subject.image.len());
     subject.tables = vec![0xc000..0xc010, subclusters::L2..subclusters::L2 + 0x60];
     subject.free.extend(bitmaps(subclusters::L2, 5));
     subject.stride = 61;
@@ -217,8 +217,8 @@ fn of_streams() {
     for (name, compression) in [("zlib", DEFLATE), ("zstd", ZSTD)] {
         let (image, data) = mixed_counted(9, compression, 12);
         let mut subject = Subject::new(name, image);
-        subject.tables = vec![0x200..data.start];
-        subject.data = vec![data];
+        subject.tables.push(0x200..data.start);
+        subject.data.push(data);
         subject.examine();
     }
 }
@@ -228,7 +228,7 @@ fn of_snapshots() {
     for snapshot in [None, Some(b"two".to_vec())] {
         let mut subject = Subject::new("snapshot", snapshots::counted());
         subject.tables = vec![L1..0xc00, 0x1a00..0x2000];
-        subject.data = vec![0xc00..0x1640];
+        subject.data.push(0xc00..0x1640);
         if snapshot.is_some() {
             subject.free.extend(snapshots::SIZE_OF_SECOND);
         }
@@ -254,8 +254,8 @@ fn of_a_chain() {
     below.resize(0x1800, 3);
     let mut subject = Subject::new("top", top);
     subject.below = Some(below);
-    subject.tables = vec![L1..0xc00];
-    subject.data = vec![0xc00..subject.image.len()];
+    subject.tables.push(L1..0xc00);
+    subject.data.push(0xc00..subject.image.len());
     // Without an offset there is no backing file, and the length of its name is
     // undefined.
     subject.free.push(15..16);

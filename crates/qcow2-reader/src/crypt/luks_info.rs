@@ -1,0 +1,77 @@
+//! What a LUKS header says for all to read.
+
+use blockio::ReadAt;
+use qcow2_format::HostOffset;
+
+use super::cipher::SECTOR_BYTES;
+use super::luks::{HEADER_BYTES, LuksFault, SLOT_ACTIVE};
+use super::luks::{check_version, read_header, slots, text, u32_at};
+use crate::Error;
+
+/// A LUKS header of version 1, as it is stored: its ciphers need not be among those
+/// that can be read. In text, bytes that are not UTF-8 are replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LuksInfo {
+    /// `cipher-name`: `aes`.
+    pub cipher_name: String,
+    /// `cipher-mode`: the mode and the source of initial vectors, `xts-plain64`.
+    pub cipher_mode: String,
+    /// `hash-spec`: `sha256`.
+    pub hash_spec: String,
+    /// Bytes of the key of the data. In XTS mode it is two.
+    pub key_bytes: u32,
+    /// Bytes from the start of the header to the data, which are in clusters instead.
+    pub payload_offset_bytes: u64,
+    /// Rounds of hashing that the digest of the key takes.
+    pub digest_rounds: u32,
+    /// The UUID, as text.
+    pub uuid: String,
+    /// All key slots, in use or not.
+    pub key_slots: Vec<LuksKeySlot>,
+}
+
+/// A key slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LuksKeySlot {
+    /// Whether it is in use.
+    pub active: bool,
+    /// Rounds of hashing that the passphrase takes.
+    pub rounds: u32,
+    /// Bytes from the start of the header to the split key.
+    pub material_offset_bytes: u64,
+    /// Stripes that the key is split into.
+    pub stripes: u32,
+}
+
+impl LuksInfo {
+    pub(super) fn read<S: ReadAt + ?Sized>(storage: &S, host: HostOffset) -> Result<Self, Error> {
+        let bytes = read_header(storage, host)?;
+        Self::decode(&bytes).map_err(|source| Error::Luks { host, source })
+    }
+
+    fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, LuksFault> {
+        check_version(bytes)?;
+        Ok(Self {
+            cipher_name: text(&bytes[8..40]),
+            cipher_mode: text(&bytes[40..72]),
+            hash_spec: text(&bytes[72..104]),
+            payload_offset_bytes: sectors_at(bytes, 104),
+            key_bytes: u32_at(bytes, 108),
+            digest_rounds: u32_at(bytes, 164),
+            uuid: text(&bytes[168..208]),
+            key_slots: slots(bytes)
+                .map(|slot| LuksKeySlot {
+                    active: u32_at(slot, 0) == SLOT_ACTIVE,
+                    rounds: u32_at(slot, 4),
+                    material_offset_bytes: sectors_at(slot, 40),
+                    stripes: u32_at(slot, 44),
+                })
+                .collect(),
+        })
+    }
+}
+
+/// A number of sectors, in bytes.
+fn sectors_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)).saturating_mul(SECTOR_BYTES)
+}
