@@ -196,6 +196,10 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             Err((_, fault)) if sb.incompat.contains(Incompat::RECOVER) => {
                 Err(Distrust::NeedsRecovery { fault }.into())
             }
+            // A copy does not say whether the journal is needed.
+            Err((_, fault)) if layout.from_copy && fault != JournalFault::Missing => {
+                Err(Distrust::NeedsRecovery { fault }.into())
+            }
             Err((inode, JournalFault::Log(damage))) => {
                 self.damage
                     .push(Finding::JournalSuperblock { inode, damage });

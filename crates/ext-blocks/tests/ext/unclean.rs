@@ -2,13 +2,13 @@
 //! is sound.
 
 use blockio::ExtentKind;
-use ext_blocks::damage::{Finding, InodeDamage, WalkDamage};
+use ext_blocks::damage::{Finding, InodeDamage, JournalDamage, WalkDamage};
 use ext_blocks::trust::JournalFault;
 use ext_blocks::{Detected, Distrust, Options, SuperblockAt, Trust, detect};
 
 use crate::image::{
-    Image, METADATA_CSUM, SB, base, base_with, blocks, crc32c, distrusted, distrusts, open, sound,
-    used,
+    Image, METADATA_CSUM, SB, base, base_with, blocks, crc32c, damaged, distrusted, distrusts,
+    open, sound, used,
 };
 
 #[test]
@@ -102,4 +102,27 @@ fn a_damaged_superblock_is_replaced_by_its_copy() {
     assert_eq!(found, [Finding::UninitFromCopy { group: 2 }]);
     let kept = blocks(&gone, &options, ExtentKind::Data);
     assert_eq!(kept.last(), Some(&(129..169)));
+}
+
+#[test]
+fn a_copy_needs_a_journal_that_can_be_read() {
+    let mut image = base_with(METADATA_CSUM, 32);
+    // Inode 8 is no inode.
+    image.u32(SB + 0x5c, 0x4).u32(SB + 0xe0, 8).seal();
+    let mut copy = image.bytes[SB..SB + 1024].to_vec();
+    copy[0x5a] = 1;
+    let crc = crc32c(u32::MAX, &copy[..0x3fc]);
+    copy[0x3fc..].copy_from_slice(&crc.to_le_bytes());
+    image.put(65 * 1024, &copy);
+    let stored = image.bytes[5 * 1024 + 7 * 128..][..128].to_vec();
+    let seed = crc32c(crc32c(image.seed(), &8u32.to_le_bytes()), &[0; 4]);
+    let damage = JournalDamage::Inode(InodeDamage::Checksum {
+        stored: 0,
+        computed: crc32c(seed, &stored) & 0xffff,
+    });
+    damaged(&image, &[Finding::Journal { inode: 8, damage }]);
+    image.u32(SB, 47);
+    let fault = JournalFault::Map(damage);
+    let distrust = Distrust::NeedsRecovery { fault };
+    distrusted(&image, &Options::default(), distrust);
 }
