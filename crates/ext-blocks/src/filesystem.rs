@@ -54,7 +54,7 @@ pub enum Tail {
     Drop,
 }
 
-/// What [`detect`](crate::detect) found.
+/// What [`detect`](crate::detect()) found.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -310,7 +310,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     /// [`Error::Read`] where the storage fails. The inner error where the state
     /// after a replay is not known.
     ///
-    /// [`detect`]: crate::detect
+    /// [`detect`]: crate::detect()
     pub fn recovered(&self) -> Result<Result<Recovered<'_, R>, CannotRecover>, Error> {
         let ground = match (&self.ground, self.trust) {
             // What inodes say has nothing to do with the journal.

@@ -1,6 +1,6 @@
 //! Which bytes of an ext2/3/4 filesystem are in use.
 //!
-//! [`detect`] looks at a disk, or at a part of one. Where it finds an
+//! [`detect()`] looks at a disk, or at a part of one. Where it finds an
 //! ext2/3/4 superblock it surveys the block groups once, and
 //! [`Filesystem::used_extents`] then tells what every byte of the disk is, as
 //! extents that tile it.
