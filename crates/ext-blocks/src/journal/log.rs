@@ -231,7 +231,20 @@ impl<R: ReadAt + ?Sized> Scan<'_, R> {
                 block: at,
             }),
         }
+        // One transaction may fill the log, before anything says that it counts.
+        if self.transaction.revoked.len() > REVOKED_MAX {
+            return self.too_many_revoked();
+        }
         Next::At(self.journal.following(at, 1))
+    }
+
+    /// Gives up: more blocks are revoked than are kept in memory.
+    fn too_many_revoked(&mut self) -> Next {
+        self.damage = Some(LogDamage::TooLarge {
+            what: "revoked blocks",
+            limit: u64::try_from(REVOKED_MAX).unwrap_or(u64::MAX),
+        });
+        Next::End
     }
 
     /// Ends the transaction, which counts if the commit in block `at` is sound
@@ -267,11 +280,7 @@ impl<R: ReadAt + ?Sized> Scan<'_, R> {
                 self.revoked.insert(block, self.sequence);
             }
             if self.revoked.len() > REVOKED_MAX {
-                self.damage = Some(LogDamage::TooLarge {
-                    what: "revoked blocks",
-                    limit: u64::try_from(REVOKED_MAX).unwrap_or(u64::MAX),
-                });
-                return Next::End;
+                return self.too_many_revoked();
             }
         }
         self.sequence = self.sequence.wrapping_add(1);
@@ -311,3 +320,6 @@ impl<R: ReadAt + ?Sized> Scan<'_, R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
