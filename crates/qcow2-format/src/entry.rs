@@ -35,8 +35,10 @@ impl EntryContext {
     /// The host offset of a standard entry, if it has one.
     pub(crate) fn host(&self, raw: u64, index: u64) -> Result<Option<HostOffset>, Error> {
         let host = self.aligned(raw, index)?;
-        let at_zero = self.external_data_file && raw & COPIED != 0;
-        Ok((host.0 != 0 || at_zero).then_some(host))
+        if self.external_data_file && raw & COPIED != 0 {
+            return Ok(Some(host));
+        }
+        somewhere(host, raw, "L2 table", index)
     }
 
     /// The descriptor of a compressed entry.
@@ -46,6 +48,24 @@ impl EntryContext {
         }
         CompressedDescriptor::decode(raw, self.cluster_bits, index)
     }
+}
+
+/// `host`, if it is not zero. A refcount of one cannot be that of nothing: the
+/// offset was lost.
+fn somewhere(
+    host: HostOffset,
+    raw: u64,
+    table: &'static str,
+    index: u64,
+) -> Result<Option<HostOffset>, Error> {
+    if host.0 == 0 && raw & COPIED != 0 {
+        return Err(Error::CopiedWithoutOffset {
+            table,
+            index,
+            found: raw,
+        });
+    }
+    Ok((host.0 != 0).then_some(host))
 }
 
 /// The bits of `host` in an entry. A writer never allocates elsewhere.
@@ -79,10 +99,12 @@ impl L1Entry {
     ///
     /// # Errors
     ///
-    /// [`Error::UnalignedEntry`] where the offset is not cluster aligned.
+    /// [`Error::UnalignedEntry`] where the offset is not cluster aligned,
+    /// [`Error::CopiedWithoutOffset`].
     pub fn decode(raw: u64, cluster_bits: ClusterBits, index: u64) -> Result<Option<Self>, Error> {
         let l2_table = aligned(raw & OFFSET_MASK, cluster_bits, "L1 table", index)?;
-        Ok((l2_table.0 != 0).then_some(Self {
+        let l2_table = somewhere(l2_table, raw, "L1 table", index)?;
+        Ok(l2_table.map(|l2_table| Self {
             l2_table,
             copied: raw & COPIED != 0,
         }))
@@ -147,8 +169,8 @@ impl L2Entry {
     ///
     /// # Errors
     ///
-    /// [`Error::UnalignedEntry`], [`Error::ZeroFlagInVersion2`],
-    /// [`Error::CompressedWithDataFile`], or [`Error::CompressedEntryOffset`].
+    /// [`Error::UnalignedEntry`], [`Error::CopiedWithoutOffset`],
+    /// [`Error::ZeroFlagInVersion2`], [`Error::CompressedWithDataFile`], or [`Error::CompressedEntryOffset`].
     pub fn decode(raw: u64, context: &EntryContext, index: u64) -> Result<Self, Error> {
         if raw & COMPRESSED != 0 {
             return context.compressed(raw, index).map(Self::Compressed);

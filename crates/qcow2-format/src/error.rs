@@ -287,6 +287,18 @@ pub enum Error {
         /// The cluster size, in bytes.
         alignment: u64,
     },
+    /// An entry that has the refcount of a cluster, and no cluster.
+    #[error(
+        "{table} entry {index}: found {found:#x}, allowed is the COPIED bit with an offset only"
+    )]
+    CopiedWithoutOffset {
+        /// The table.
+        table: &'static str,
+        /// The entry.
+        index: u64,
+        /// Its bits.
+        found: u64,
+    },
     /// A number in a table entry that is out of range.
     #[error("{table} entry {index}: found {field} {found}, allowed are {min} to {max}")]
     EntryRange {

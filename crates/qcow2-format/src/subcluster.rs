@@ -126,9 +126,9 @@ impl ExtendedL2Entry {
     ///
     /// # Errors
     ///
-    /// [`Error::UnalignedEntry`], [`Error::CompressedWithDataFile`],
-    /// [`Error::CompressedEntryOffset`], [`Error::SubclustersBoth`], or
-    /// [`Error::SubclustersWithoutHost`].
+    /// [`Error::UnalignedEntry`], [`Error::CopiedWithoutOffset`],
+    /// [`Error::CompressedWithDataFile`], [`Error::CompressedEntryOffset`],
+    /// [`Error::SubclustersBoth`], or [`Error::SubclustersWithoutHost`].
     pub fn decode(
         raw: u64,
         bitmap: u64,

@@ -109,10 +109,19 @@ fn l2_entries_that_are_refused() {
 }
 
 #[test]
-fn offset_zero_is_a_cluster_of_an_external_data_file() {
+fn offset_zero_is_a_cluster_of_an_external_data_file_only() {
     let copied = 0x8000_0000_0000_0000;
     let decode = |context| L2Entry::decode(copied, &context, 0);
-    assert_eq!(decode(context(16)), Ok(L2Entry::Unallocated));
+    let refused = |table, index, found| Error::CopiedWithoutOffset {
+        table,
+        index,
+        found,
+    };
+    assert_eq!(decode(context(16)), Err(refused("L2 table", 0, copied)));
+    assert_eq!(
+        L1Entry::decode(copied | 0x1ff, ClusterBits::DEFAULT, 3),
+        Err(refused("L1 table", 3, copied | 0x1ff))
+    );
     assert_eq!(decode(with_data_file()), Ok(data(0, true)));
     assert_eq!(data(0, true).encode(ClusterBits::DEFAULT), copied);
     assert_eq!(

@@ -35,6 +35,7 @@ impl Error {
             | Self::HeaderTruncated { .. }
             | Self::TruncatedEntry { .. }
             | Self::UnalignedEntry { .. }
+            | Self::CopiedWithoutOffset { .. }
             | Self::ZeroFlagInVersion2 { .. }
             | Self::CompressedWithDataFile { .. }
             | Self::CompressedEntryOffset { .. }
