@@ -29,7 +29,7 @@ pub(crate) struct Chain<'i, S> {
 #[derive(Debug)]
 enum Level<'i, S> {
     /// The runs of the layer with this index.
-    Image(usize, ImageRuns<'i, S>),
+    Image(usize, Box<ImageRuns<'i, S>>),
     Raw(RawRuns<'i, S>),
     /// A part that lies behind the end of its layer.
     Behind(Range<u64>),
@@ -61,7 +61,7 @@ impl<'i, S: ReadAt> Chain<'i, S> {
         match (&layer.content, self.files.get(layer.file)) {
             (Content::Image(image), Some(file)) => {
                 let runs = Joined::new(Walk::new(file, &image.tables, there));
-                self.levels.push(Level::Image(index, runs));
+                self.levels.push(Level::Image(index, Box::new(runs)));
             }
             (Content::Raw, Some(file)) => self.levels.push(Level::Raw(RawRuns {
                 storage: file,

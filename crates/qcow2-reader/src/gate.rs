@@ -89,14 +89,6 @@ pub enum ReferenceFault {
         /// The limit.
         max: usize,
     },
-    /// The L1 tables of all layers are too large together.
-    #[error("the L1 tables of the layers have {found} bytes together, allowed are at most {max}")]
-    TooLarge {
-        /// Bytes of the tables up to this layer's.
-        found: u64,
-        /// The limit, in bytes.
-        max: u64,
-    },
     /// It cannot be opened.
     #[error("it cannot be used")]
     File(#[source] blockio::Error),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use qcow2_format::subcluster::{ExtendedL2Entry, Subcluster, SubclusterBitmap, subcluster_bytes};
 use qcow2_format::{EntryContext, Error, HostOffset, L2Entry};
 
-use crate::Structure;
+use crate::{Structure, Use};
 
 /// An L2 entry as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +72,13 @@ impl Words {
         }
     }
 
-    /// The host bytes that entry `index` has a refcount in: those of its cluster,
-    /// though they may not be read, or of the sectors of its stream.
+    /// The host bytes that entry `index` has a refcount in, and for what: those of
+    /// its cluster, though they may not be read, or of the sectors of its stream.
     pub(crate) fn counted(
         self,
         context: &EntryContext,
         index: u64,
-    ) -> Result<Option<Range<u64>>, Error> {
+    ) -> Result<Option<(Use, Range<u64>)>, Error> {
         let (host, stream) = match self.bitmap {
             None => match L2Entry::decode(self.first, context, index)? {
                 L2Entry::Unallocated => (None, None),
@@ -92,10 +92,10 @@ impl Words {
             },
         };
         let range = |host: HostOffset, bytes| host.0..host.0.saturating_add(bytes);
-        let host = host.map(|host| range(host, context.cluster_bits.bytes()));
+        let host = host.map(|host| (Use::Data, range(host, context.cluster_bits.bytes())));
         // Guest data in another file has no refcounts.
         let host = host.filter(|_| !context.external_data_file);
-        let stream = stream.map(|stream| range(stream.host, stream.bytes_max()));
+        let stream = stream.map(|stream| (Use::Stream, range(stream.host, stream.bytes_max())));
         Ok(host.or(stream))
     }
 

@@ -1,5 +1,7 @@
 //! The layers of a disk: an image and its backing files.
 
+use std::sync::Arc;
+
 use blockio::ReadAt;
 use qcow2_format::Header;
 use qcow2_format::extension::Extension;
@@ -9,16 +11,13 @@ use crate::crypt::{self, Cipher};
 use crate::gate::{BackingFormat, Gate, Reference, ReferenceFault, ReferenceKind};
 use crate::header::{check_supported, read_header};
 use crate::places::Places;
+use crate::slices::Slices;
 use crate::snapshots::{read_bitmaps, snapshots};
 use crate::tables::{MappedDisk, Tables};
 use crate::{Error, OpenOptions};
 
 /// Most layers of one disk. QEMU has no limit; people have a few.
 const LAYERS_MAX: usize = 64;
-
-/// Most bytes of the L1 tables of all layers, which are kept in memory: twice
-/// the largest one.
-const L1_BYTES_MAX: u64 = 64 << 20;
 
 /// A layer of a disk.
 #[derive(Debug)]
@@ -62,7 +61,7 @@ pub(crate) struct Opening<'o, S> {
     pub(crate) ciphers: Vec<Option<Cipher>>,
     /// Top first.
     pub(crate) layers: Vec<Layer>,
-    l1_bytes: u64,
+    slices: Arc<Slices>,
     options: &'o OpenOptions,
 }
 
@@ -78,7 +77,7 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             files: Vec::new(),
             ciphers: Vec::new(),
             layers: Vec::new(),
-            l1_bytes: 0,
+            slices: Arc::new(Slices::new(options.l2_cache_bytes, options.salvage)),
             options,
         };
         let header = read_header(&storage)?;
@@ -128,7 +127,7 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             })
             .transpose()?;
         let backing = backing_file_of(header, index)
-            .map(|reference| self.backing_file(&reference, &disk, header, gate))
+            .map(|reference| self.backing_file(&reference, gate))
             .transpose()?;
 
         let places = Places::new(header, &disk, storage.size(), self.options.salvage);
@@ -138,8 +137,7 @@ impl<'o, S: ReadAt> Opening<'o, S> {
         };
         let cipher = crypt::open(&storage, header, self.options.secret.as_ref())?;
         let data_file_bytes = data_file.as_ref().map(ReadAt::size);
-        let cache_bytes = self.options.l2_cache_bytes >> index.min(63);
-        let mut tables = Tables::open(&storage, places, header, &disk, cache_bytes)?;
+        let mut tables = Tables::new(places, header, &disk, Arc::clone(&self.slices))?;
         tables.set_files(files, data_file_bytes);
         tables.encrypted = cipher.is_some();
         if data_file.is_some() {
@@ -152,7 +150,7 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             file: image,
             size: disk.size,
             content: Content::Image(Box::new(ImageContent {
-                header: header.clone(),
+                header: without_foreign(header),
                 disk,
                 tables,
             })),
@@ -163,22 +161,11 @@ impl<'o, S: ReadAt> Opening<'o, S> {
     fn backing_file(
         &mut self,
         reference: &Reference<'_>,
-        disk: &MappedDisk,
-        header: &Header,
         gate: &mut dyn Gate<S>,
     ) -> Result<(S, BackingFormat), Error> {
         let refuse = |fault| Error::reference(reference, fault);
         if reference.layer.saturating_add(1) >= LAYERS_MAX {
             return Err(refuse(ReferenceFault::TooDeep { max: LAYERS_MAX }));
-        }
-        self.l1_bytes = self
-            .l1_bytes
-            .saturating_add(disk.l1_bytes(header.geometry()));
-        if self.l1_bytes > L1_BYTES_MAX {
-            return Err(refuse(ReferenceFault::TooLarge {
-                found: self.l1_bytes,
-                max: L1_BYTES_MAX,
-            }));
         }
         gate.backing_file(reference).map_err(refuse)
     }
@@ -211,6 +198,16 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             }),
         }
     }
+}
+
+/// `header` without the extensions that nobody here asks for again: of many layers
+/// they may be much.
+fn without_foreign(header: &Header) -> Header {
+    let mut header = header.clone();
+    header
+        .extensions
+        .retain(|extension| matches!(extension, Extension::Bitmaps(_) | Extension::Luks(_)));
+    header
 }
 
 /// What an image names as its backing file, if it has one; it is that in `layer`.

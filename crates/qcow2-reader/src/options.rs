@@ -11,7 +11,8 @@ use crate::Secret;
 /// How an image is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
-    /// Bytes of L2 tables kept for the reads to come; one table is kept however
+    /// Bytes of L1 and L2 tables, of all layers together, that are kept for the
+    /// reads to come, in parts of at most 64 KiB; one of those is kept however
     /// small this is. 16 MiB by default, which maps 128 GiB of a disk with
     /// clusters of 64 KiB.
     pub l2_cache_bytes: u64,

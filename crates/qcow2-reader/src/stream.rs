@@ -13,6 +13,7 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::sync::Arc;
 
 use blockio::{Store, WriteAt, len_u64, nonzero_runs};
 use pipeline::ordered_map_with;
@@ -23,12 +24,14 @@ use crate::batch::{BLOCK_BYTES, Batch, Batches};
 use crate::decompress::Decoders;
 use crate::forward::Forward;
 use crate::header::{CLUSTER_BITS_END, check_supported};
+use crate::l1::L1Reader;
 use crate::l2::Words;
 use crate::layer::{backing_file_of, data_file_of};
 use crate::load::{Buffers, Loaded, Piece};
 use crate::output::Output;
 use crate::places::Places;
 use crate::share::Sharing;
+use crate::slices::Slices;
 use crate::tables::{MappedDisk, Tables};
 use crate::unpack::look_ahead;
 use crate::walk::{ImageRuns, Walk};
@@ -90,7 +93,8 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             l1.clone(),
             |_, _| Ok(()),
         )?;
-        let tables = Tables::open(&spool, places, &header, &disk, options.l2_cache_bytes)?;
+        let slices = Arc::new(Slices::new(options.l2_cache_bytes, false));
+        let tables = Tables::new(places, &header, &disk, slices)?;
         let tables_end = keep_l2_tables(&mut input, &spool, &tables)?.max(l1.end);
         Ok(Self {
             input,
@@ -161,13 +165,14 @@ fn keep_l2_tables<R: io::Read, K: Store>(
     let mut end = 0;
     // Indices and not places: of a large disk there are millions.
     let mut named = Vec::new();
+    let mut l1 = L1Reader::new(spool, tables);
     for l1_index in 0..tables.l1_entries() {
-        if let Some((host, bytes)) = tables.l2_place(l1_index)? {
+        if let Some((host, bytes)) = l1.l2_place(l1_index)? {
             end = end.max(host.0.saturating_add(bytes));
             named.extend(u32::try_from(l1_index));
         }
     }
-    let place = |l1_index: &u32| tables.l2_place(u64::from(*l1_index)).ok().flatten();
+    let mut place = |l1_index: &u32| l1.l2_place(u64::from(*l1_index)).ok().flatten();
     // Of a table that is shared, the longest use first.
     named.sort_unstable_by_key(|l1_index| {
         place(l1_index).map(|(host, bytes)| (host, Reverse(bytes)))

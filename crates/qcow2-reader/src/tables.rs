@@ -1,100 +1,43 @@
-//! The L1 table, and a bounded cache of L2 tables.
+//! The tables of a disk in an image.
 
-use std::io;
-use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use blockio::{ReadAt, len_u64};
-use lru::LruCache;
+use blockio::ReadAt;
 use qcow2_format::snapshot::Snapshot;
 use qcow2_format::{EntryContext, Geometry, GuestOffset, Header, HostOffset, L1Entry};
 
 use crate::l2::Words;
 use crate::layer::Files;
 use crate::places::{Codec, Places};
+use crate::slices::{SLICE_BYTES, Slice, Slices, TablePlace, WORD_BYTES};
 use crate::{Error, Structure};
 
-/// Bytes of an entry of an L1 table.
-const L1_ENTRY_BYTES: u64 = 8;
-
-/// A table of 64-bit words, as stored. Entries are decoded when used: most of
-/// a large table is never looked at.
-#[derive(Debug)]
-pub(crate) struct Table(Vec<u8>);
-
-impl Table {
-    fn read<S: ReadAt + ?Sized>(
-        storage: &S,
-        structure: Structure,
-        host: HostOffset,
-        bytes: u64,
-    ) -> Result<Self, Error> {
-        let read = || {
-            let length = usize::try_from(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
-            let mut table = vec![0; length];
-            // A table of no entries may be anywhere.
-            if length > 0 {
-                storage.read_at(host.0, &mut table)?;
-            }
-            Ok(Self(table))
-        };
-        read().map_err(|source| Error::Read {
-            structure,
-            host,
-            source,
-        })
-    }
-
-    /// As much of a table as can be read.
-    fn salvage<S: ReadAt + ?Sized>(storage: &S, host: HostOffset, bytes: u64) -> Self {
-        Self::read(storage, Structure::L1Table, host, bytes).unwrap_or(Self(Vec::new()))
-    }
-
-    /// Bytes that were read.
-    fn bytes(&self) -> u64 {
-        len_u64(self.0.len())
-    }
-
-    /// Word `index`; zero, which maps nothing, behind the last that was read.
-    fn word(&self, index: u64) -> u64 {
-        let (words, _) = self.0.as_chunks::<8>();
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| words.get(index))
-            .map_or(0, |bytes| u64::from_be_bytes(*bytes))
-    }
-}
-
-/// An L2 table, and where it is stored.
+/// A part of an L2 table.
 #[derive(Clone, Debug)]
-pub(crate) struct L2Table {
+pub(crate) struct L2Slice {
+    /// Where the table begins.
     pub(crate) host: HostOffset,
-    entries: Arc<Table>,
+    /// The guest bytes that the part maps.
+    pub(crate) guest: Range<u64>,
+    slice: Slice,
     extended: bool,
 }
 
-impl L2Table {
-    /// Whether entry `index` was read: a table of a salvaged image may be cut.
-    pub(crate) fn has(&self, index: u64) -> bool {
-        let entry_bytes = if self.extended { 16 } else { 8 };
-        let end = index.saturating_add(1).saturating_mul(entry_bytes);
-        end <= self.entries.bytes()
-    }
-
-    /// Entry `index`.
-    pub(crate) fn entry(&self, index: u64) -> Words {
+impl L2Slice {
+    /// Entry `index` of the table, if it is here and was read.
+    pub(crate) fn entry(&self, index: u64) -> Option<Words> {
         if !self.extended {
-            return Words {
-                first: self.entries.word(index),
+            return Some(Words {
+                first: self.slice.word(index)?,
                 bitmap: None,
-            };
+            });
         }
         let first = index.saturating_mul(2);
-        Words {
-            first: self.entries.word(first),
-            bitmap: Some(self.entries.word(first.saturating_add(1))),
-        }
+        Some(Words {
+            first: self.slice.word(first)?,
+            bitmap: Some(self.slice.word(first.saturating_add(1))?),
+        })
     }
 }
 
@@ -151,9 +94,7 @@ impl MappedDisk {
     /// Bytes of the L1 table that are in use.
     pub(crate) fn l1_bytes(&self, geometry: Geometry) -> u64 {
         let l1_entries = geometry.l1_entries_for(self.size);
-        l1_entries
-            .min(self.l1_entries)
-            .saturating_mul(L1_ENTRY_BYTES)
+        l1_entries.min(self.l1_entries).saturating_mul(WORD_BYTES)
     }
 }
 
@@ -178,34 +119,25 @@ pub(crate) struct Tables {
     l1_host: HostOffset,
     /// Bytes of the L1 table in use, whether they are there or not.
     l1_bytes: u64,
-    l1: Table,
-    /// L2 tables by L1 index. Not by host offset: of a table that is shared, the
-    /// last L1 entry may need less.
-    cache: Mutex<LruCache<u64, L2Table>>,
+    /// Those of all layers.
+    slices: Arc<Slices>,
 }
 
 impl Tables {
-    /// Reads the L1 table of `disk`. The tables are in `storage`, of which
-    /// `cache_bytes` are kept, and all else at its place in `places`.
-    pub(crate) fn open<S: ReadAt + ?Sized>(
-        storage: &S,
+    /// The tables of `disk`, which are read through `slices`, and all else at its
+    /// place in `places`.
+    pub(crate) fn new(
         places: Places,
         header: &Header,
         disk: &MappedDisk,
-        cache_bytes: u64,
+        slices: Arc<Slices>,
     ) -> Result<Self, Error> {
         let geometry = header.geometry();
         let (l1_host, size) = (disk.l1_host, disk.size);
-        let l1_entries = geometry.l1_entries_for(size);
         let l1_bytes = disk.l1_bytes(geometry);
-        let l1 = if places.salvage {
-            Table::salvage(storage, l1_host, places.there(l1_host, l1_bytes))
-        } else {
+        if !places.salvage {
             places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
-            Table::read(storage, Structure::L1Table, l1_host, l1_bytes)?
-        };
-        let cached = cache_bytes / geometry.cluster_bits.bytes();
-        let cached = usize::try_from(cached.min(l1_entries)).unwrap_or(usize::MAX);
+        }
         Ok(Self {
             geometry,
             context: header.entry_context(),
@@ -217,10 +149,7 @@ impl Tables {
             size,
             l1_host,
             l1_bytes,
-            l1,
-            cache: Mutex::new(LruCache::new(
-                NonZeroUsize::new(cached).unwrap_or(NonZeroUsize::MIN),
-            )),
+            slices,
         })
     }
 
@@ -279,22 +208,41 @@ impl Tables {
         self.geometry.l1_entries_for(self.size)
     }
 
-    /// Where the L2 table is that L1 entry `l1_index` names, and how many bytes
-    /// of it are in use; `None` where all that the entry maps is unallocated.
-    pub(crate) fn l2_place(&self, l1_index: u64) -> Result<Option<(HostOffset, u64)>, Error> {
-        let raw = self.l1.word(l1_index);
-        if raw == 0 {
-            return match self.l1_is_lost(l1_index) {
-                false => Ok(None),
-                true => Err(self.places.truncated(
-                    Structure::L1Table,
-                    self.l1_coverage(l1_index),
-                    self.l1_host,
-                    self.l1_bytes,
-                )),
-            };
-        }
+    /// The part of the L1 table with entry `l1_index`, read from `storage`.
+    pub(crate) fn l1_slice<S: ReadAt + ?Sized>(
+        &self,
+        storage: &S,
+        l1_index: u64,
+    ) -> Result<Slice, Error> {
+        let table = TablePlace {
+            structure: Structure::L1Table,
+            file: self.files.image,
+            host: self.l1_host,
+            bytes: self.places.there(self.l1_host, self.l1_bytes),
+        };
+        self.slices.read(storage, &table, l1_index)
+    }
+
+    /// Where the L2 table is that L1 entry `l1_index`, which is in `slice`, names,
+    /// and how many bytes of it are in use; `None` where all that the entry maps is
+    /// unallocated.
+    pub(crate) fn l2_place(
+        &self,
+        slice: &Slice,
+        l1_index: u64,
+    ) -> Result<Option<(HostOffset, u64)>, Error> {
         let guest = self.l1_coverage(l1_index);
+        let raw = match slice.word(l1_index) {
+            Some(0) => return Ok(None),
+            Some(raw) => raw,
+            None if l1_index.saturating_mul(WORD_BYTES) >= self.l1_bytes => return Ok(None),
+            None => {
+                let (host, bytes) = (self.l1_host, self.l1_bytes);
+                return Err(self
+                    .places
+                    .truncated(Structure::L1Table, guest, host, bytes));
+            }
+        };
         let entry =
             L1Entry::decode(raw, self.geometry.cluster_bits, l1_index).map_err(|source| {
                 Error::L1Entry {
@@ -318,40 +266,42 @@ impl Tables {
         Ok(Some((host, bytes)))
     }
 
-    /// Whether an L1 entry in use was not read.
-    fn l1_is_lost(&self, l1_index: u64) -> bool {
-        let end = l1_index.saturating_add(1).saturating_mul(L1_ENTRY_BYTES);
-        end <= self.l1_bytes && end > self.l1.bytes()
-    }
-
-    /// The L2 table that L1 entry `l1_index` names, or `None` where it names
-    /// none and all it maps is unallocated.
-    pub(crate) fn l2<S: ReadAt + ?Sized>(
+    /// The part of the L2 table at `place` that maps the guest byte `at`.
+    pub(crate) fn l2_slice<S: ReadAt + ?Sized>(
         &self,
         storage: &S,
-        l1_index: u64,
-    ) -> Result<Option<L2Table>, Error> {
-        if let Some(table) = self.cache().get(&l1_index) {
-            return Ok(Some(table.clone()));
-        }
-        let Some((host, bytes)) = self.l2_place(l1_index)? else {
-            return Ok(None);
-        };
-        // Not under the lock: a slow read must not stop the readers that have
-        // their table. Two that miss the same one at once both read it.
-        // What of it is there, where an image is salvaged.
-        let there = self.places.there(host, bytes);
-        let entries = Arc::new(Table::read(storage, Structure::L2Table, host, there)?);
-        let table = L2Table {
+        (host, bytes): (HostOffset, u64),
+        at: u64,
+    ) -> Result<L2Slice, Error> {
+        let table = TablePlace {
+            structure: Structure::L2Table,
+            file: self.files.image,
             host,
-            entries,
-            extended: self.geometry.extended_l2,
+            // What of it is there, where an image is salvaged.
+            bytes: self.places.there(host, bytes),
         };
-        self.cache().put(l1_index, table.clone());
-        Ok(Some(table))
+        let entry_bytes = self.geometry.l2_entry_bytes();
+        let (l2_index, l1_index) = (
+            self.geometry.l2_index(GuestOffset(at)),
+            self.geometry.l1_index(GuestOffset(at)),
+        );
+        let word = l2_index.saturating_mul(entry_bytes / WORD_BYTES);
+        let slice = self.slices.read(storage, &table, word)?;
+        Ok(L2Slice {
+            host,
+            guest: self.slice_coverage(l1_index, l2_index),
+            slice,
+            extended: self.geometry.extended_l2,
+        })
     }
 
-    fn cache(&self) -> MutexGuard<'_, LruCache<u64, L2Table>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The guest bytes that the slice with L2 entry `l2_index` of this table maps.
+    pub(crate) fn slice_coverage(&self, l1_index: u64, l2_index: u64) -> Range<u64> {
+        let entries = SLICE_BYTES / self.geometry.l2_entry_bytes();
+        let coverage_bytes = entries.saturating_mul(self.geometry.cluster_bits.bytes());
+        let table = self.l1_coverage(l1_index);
+        let before = (l2_index / entries).saturating_mul(coverage_bytes);
+        let start = table.start.saturating_add(before);
+        start..start.saturating_add(coverage_bytes).min(table.end)
     }
 }

@@ -14,13 +14,14 @@ use blockio::ReadAt;
 use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_format::{ClusterBits, GuestOffset, HostOffset};
 
+use crate::l1::L1Reader;
 use crate::layer::{Content, ImageContent, Layer};
 use crate::runs::Mapping;
 use crate::walk::Walk;
 use crate::{Error, Image, Structure, Use};
 
 use counts::{Count, Counts};
-use refcounts::Refcounts;
+use refcounts::{RefcountTable, Refcounts};
 use references::References;
 
 /// Most parts of a file that are counted one by one.
@@ -53,8 +54,9 @@ impl<S: ReadAt> Image<S> {
 }
 
 fn check<S: ReadAt>(storage: &S, layer: &Layer, image: &ImageContent) -> Result<(), Error> {
-    let mut refcounts = Refcounts::open(storage, &image.header)?;
-    let references = References::new(storage, image, refcounts.block_places());
+    let table = RefcountTable::read(storage, &image.header)?;
+    let mut refcounts = Refcounts::new(storage, &image.header, &table);
+    let references = References::new(storage, image, &table);
     let cluster_bits = image.header.cluster_bits;
     let file_clusters = storage.size().div_ceil(cluster_bits.bytes());
     let mut next = Some(0);
@@ -97,6 +99,7 @@ fn judge(count: Count, host: HostOffset, refcount: u64) -> Result<(), Error> {
     }
     let structure = match count.only_use() {
         Use::Data => Structure::Data,
+        Use::Stream => Structure::Stream,
         Use::L2Table => Structure::L2Table,
         // Which has a conflict, if anything: its own refcount does not matter to
         // those who read.
@@ -159,8 +162,9 @@ fn find<S: ReadAt>(
         Error::Overlap { guest, host, .. } if within(host.0) => Some(guest),
         _ => None,
     };
+    let mut l1 = L1Reader::new(storage, tables);
     for l1_index in 0..tables.l1_entries() {
-        let found = match tables.l2_place(l1_index) {
+        let found = match l1.l2_place(l1_index) {
             Ok(Some((table, _))) if within(table.0) => {
                 Some(GuestOffset(tables.l1_coverage(l1_index).start))
             }

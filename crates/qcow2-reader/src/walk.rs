@@ -5,9 +5,10 @@ use std::ops::Range;
 use blockio::ReadAt;
 use qcow2_format::{GuestOffset, HostOffset, L2Entry};
 
-use crate::Error;
+use crate::l1::L1Reader;
 use crate::runs::{Joined, Mapping, Run};
-use crate::tables::{L2Table, Tables};
+use crate::tables::{L2Slice, Tables};
+use crate::{Error, Structure};
 
 /// An iterator over the maximal runs of a range of guest bytes of one image,
 /// ascending and without gaps. An error ends it, behind the runs in front of it.
@@ -20,8 +21,9 @@ pub(crate) struct Walk<'i, S> {
     storage: &'i S,
     tables: &'i Tables,
     rest: Range<u64>,
-    /// The L2 table in use, and the guest bytes it maps.
-    table: Option<(Range<u64>, L2Table)>,
+    l1: L1Reader<'i, S>,
+    /// The part of an L2 table in use.
+    l2: Option<L2Slice>,
 }
 
 impl<'i, S: ReadAt> Walk<'i, S> {
@@ -31,7 +33,8 @@ impl<'i, S: ReadAt> Walk<'i, S> {
             storage,
             tables,
             rest: guest,
-            table: None,
+            l1: L1Reader::new(storage, tables),
+            l2: None,
         }
     }
 
@@ -50,8 +53,8 @@ impl<'i, S: ReadAt> Walk<'i, S> {
     /// maps where there is no table.
     fn lost(&self) -> Run {
         let at = self.rest.start;
-        let end = match &self.table {
-            Some((covered, _)) if covered.contains(&at) => {
+        let end = match &self.l2 {
+            Some(l2) if l2.guest.contains(&at) => {
                 let bits = self.tables.context.cluster_bits;
                 bits.round_down(at).saturating_add(bits.bytes())
             }
@@ -65,77 +68,76 @@ impl<'i, S: ReadAt> Walk<'i, S> {
 
     fn look_up(&mut self) -> Result<Run, Error> {
         let at = self.rest.start;
-        match &self.table {
-            Some((covered, table)) if covered.contains(&at) => self.cluster(table),
+        let l2 = match &self.l2 {
+            Some(l2) if l2.guest.contains(&at) => l2,
             _ => {
                 let l1_index = self.tables.geometry.l1_index(GuestOffset(at));
-                let covered = self.tables.l1_coverage(l1_index);
-                match self.tables.l2(self.storage, l1_index)? {
-                    None => {
-                        let guest = at..covered.end.min(self.rest.end);
-                        Ok(Run::empty(guest, Mapping::Unallocated))
-                    }
-                    Some(table) => {
-                        self.table = Some((covered, table.clone()));
-                        self.cluster(&table)
-                    }
-                }
+                let Some(place) = self.l1.l2_place(l1_index)? else {
+                    let end = self.tables.l1_coverage(l1_index).end;
+                    let guest = at..end.min(self.rest.end);
+                    return Ok(Run::empty(guest, Mapping::Unallocated));
+                };
+                let l2 = self.tables.l2_slice(self.storage, place, at)?;
+                self.l2.insert(l2)
             }
-        }
+        };
+        cluster(self.tables, l2, self.rest.clone())
     }
+}
 
-    /// The first cluster of the rest, or its first subclusters of one kind,
-    /// looked up in `table`.
-    fn cluster(&self, table: &L2Table) -> Result<Run, Error> {
-        let tables = self.tables;
-        let context = &tables.context;
-        let bits = context.cluster_bits;
-        let at = self.rest.start;
-        let cluster_start = bits.round_down(at);
-        let index = tables.geometry.l2_index(GuestOffset(at));
+/// The first cluster of `rest`, or its first subclusters of one kind, looked up in
+/// `l2`.
+fn cluster(tables: &Tables, l2: &L2Slice, rest: Range<u64>) -> Result<Run, Error> {
+    let context = &tables.context;
+    let bits = context.cluster_bits;
+    let at = rest.start;
+    let cluster_start = bits.round_down(at);
+    let index = tables.geometry.l2_index(GuestOffset(at));
 
-        if tables.places.salvage && !table.has(index) {
-            return Ok(self.lost());
+    let words = l2.entry(index).ok_or_else(|| {
+        let bytes = bits.bytes();
+        let guest = at..cluster_start.saturating_add(bytes).min(rest.end);
+        tables
+            .places
+            .truncated(Structure::L2Table, guest, l2.host, bytes)
+    })?;
+    let offset = bits.offset_in_cluster(at);
+    let (entry, end) = words
+        .at(offset, context, index)
+        .map_err(|source| Error::L2Entry {
+            table: l2.host,
+            guest: GuestOffset(cluster_start),
+            source,
+        })?;
+    let guest = at..cluster_start.saturating_add(end).min(rest.end);
+    match entry {
+        L2Entry::Unallocated => Ok(Run::empty(guest, Mapping::Unallocated)),
+        L2Entry::Zero { .. } => Ok(Run::empty(guest, Mapping::Zero)),
+        L2Entry::Data { host, .. } => {
+            let host = HostOffset(host.0.saturating_add(offset));
+            let mut guest = guest;
+            let there = tables.data_there(&guest, host);
+            if tables.places.salvage && there > 0 {
+                guest.end = at.saturating_add(there);
+            } else {
+                tables.check_data(&guest, host)?;
+            }
+            Ok(Run {
+                guest,
+                file: tables.files.data,
+                mapping: Mapping::Data { host },
+            })
         }
-        let offset = bits.offset_in_cluster(at);
-        let (entry, end) = table
-            .entry(index)
-            .at(offset, context, index)
-            .map_err(|source| Error::L2Entry {
-                table: table.host,
-                guest: GuestOffset(cluster_start),
-                source,
-            })?;
-        let guest = at..cluster_start.saturating_add(end).min(self.rest.end);
-        match entry {
-            L2Entry::Unallocated => Ok(Run::empty(guest, Mapping::Unallocated)),
-            L2Entry::Zero { .. } => Ok(Run::empty(guest, Mapping::Zero)),
-            L2Entry::Data { host, .. } => {
-                let host = HostOffset(host.0.saturating_add(offset));
-                let mut guest = guest;
-                let there = tables.data_there(&guest, host);
-                if tables.places.salvage && there > 0 {
-                    guest.end = at.saturating_add(there);
-                } else {
-                    tables.check_data(&guest, host)?;
-                }
-                Ok(Run {
-                    guest,
-                    file: tables.files.data,
-                    mapping: Mapping::Data { host },
-                })
-            }
-            L2Entry::Compressed(_) if tables.encrypted => Err(Error::CompressedEncrypted {
-                guest: GuestOffset(cluster_start),
-            }),
-            L2Entry::Compressed(descriptor) => {
-                let stream = tables.places.stream(&guest, &descriptor, tables.codec)?;
-                Ok(Run {
-                    guest,
-                    file: tables.files.image,
-                    mapping: Mapping::Compressed(stream),
-                })
-            }
+        L2Entry::Compressed(_) if tables.encrypted => Err(Error::CompressedEncrypted {
+            guest: GuestOffset(cluster_start),
+        }),
+        L2Entry::Compressed(descriptor) => {
+            let stream = tables.places.stream(&guest, &descriptor, tables.codec)?;
+            Ok(Run {
+                guest,
+                file: tables.files.image,
+                mapping: Mapping::Compressed(stream),
+            })
         }
     }
 }

@@ -54,9 +54,7 @@ impl Error {
                 | LuksFault::WrongSecret => ErrorKind::Unsupported,
             },
             Self::Reference { source, .. } => match source {
-                ReferenceFault::TooDeep { .. } | ReferenceFault::TooLarge { .. } => {
-                    ErrorKind::Limit
-                }
+                ReferenceFault::TooDeep { .. } => ErrorKind::Limit,
                 ReferenceFault::Loop => ErrorKind::Corrupt,
                 ReferenceFault::File(_) => ErrorKind::Io,
                 ReferenceFault::NotAllowed

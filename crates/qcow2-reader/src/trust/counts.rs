@@ -25,16 +25,18 @@ pub(super) struct Count(u32);
 
 impl Count {
     const DATA: u32 = 1 << 31;
-    const L2_TABLE: u32 = 1 << 30;
-    const METADATA: u32 = 1 << 29;
-    const NEEDED: u32 = 1 << 28;
-    const TIMES_MAX: u32 = (1 << 28) - 1;
+    const STREAM: u32 = 1 << 30;
+    const L2_TABLE: u32 = 1 << 29;
+    const METADATA: u32 = 1 << 28;
+    const NEEDED: u32 = 1 << 27;
+    const TIMES_MAX: u32 = (1 << 27) - 1;
 
     fn add(&mut self, reference: &Reference) {
         let times = self.0 & Self::TIMES_MAX;
         let times = times.saturating_add(reference.times).min(Self::TIMES_MAX);
         let used_as = match reference.used_as {
             Use::Data => Self::DATA,
+            Use::Stream => Self::STREAM,
             Use::L2Table => Self::L2_TABLE,
             Use::Metadata => Self::METADATA,
         };
@@ -54,6 +56,7 @@ impl Count {
     fn uses(self) -> impl Iterator<Item = Use> {
         [
             (Self::DATA, Use::Data),
+            (Self::STREAM, Use::Stream),
             (Self::L2_TABLE, Use::L2Table),
             (Self::METADATA, Use::Metadata),
         ]
@@ -67,8 +70,8 @@ impl Count {
         self.uses().next().unwrap_or(Use::Metadata)
     }
 
-    /// Two uses that exclude each other. Data and L2 tables may be shared, other
-    /// metadata may not.
+    /// Two uses that exclude each other. Data, streams and L2 tables may be shared
+    /// with their like, other metadata may not.
     pub(super) fn conflict(self) -> Option<(Use, Use)> {
         let mut uses = self.uses();
         match (uses.next(), uses.next()) {
@@ -166,7 +169,7 @@ mod tests {
             [
                 (10, 4, Use::Data, true),
                 (11, 3, Use::Data, true),
-                (19, (1 << 28) - 1, Use::L2Table, true)
+                (19, Count::TIMES_MAX.into(), Use::L2Table, true)
             ]
         );
         assert_eq!(counts.next(), None);
@@ -192,8 +195,10 @@ mod tests {
             }
             count.conflict()
         };
-        use Use::{Data, L2Table, Metadata};
+        use Use::{Data, L2Table, Metadata, Stream};
         assert_eq!(conflict(&[Data, Data]), None);
+        assert_eq!(conflict(&[Stream, Stream]), None);
+        assert_eq!(conflict(&[Stream, Data]), Some((Data, Stream)));
         assert_eq!(conflict(&[L2Table, L2Table]), None);
         assert_eq!(conflict(&[Metadata]), None);
         assert_eq!(conflict(&[Metadata, Metadata]), Some((Metadata, Metadata)));

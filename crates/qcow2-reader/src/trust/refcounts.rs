@@ -6,57 +6,92 @@ use qcow2_format::{ClusterBits, Header, HostOffset, RefcountOrder};
 
 use crate::{Error, Structure};
 
+/// The refcount table of an image, as stored: all of its entries are right.
+pub(super) struct RefcountTable {
+    cluster_bits: ClusterBits,
+    bytes: Vec<u8>,
+}
+
+impl RefcountTable {
+    /// Reads the refcount table of an image.
+    pub(super) fn read<S: ReadAt>(storage: &S, header: &Header) -> Result<Self, Error> {
+        if header.refcount_table_clusters == 0 {
+            return Err(Error::NoRefcountTable);
+        }
+        let cluster_bits = header.cluster_bits;
+        let host = header.refcount_table_offset;
+        let clusters = u64::from(header.refcount_table_clusters);
+        // Decoding the header has held this against the limit of 8 MiB.
+        let table_bytes = clusters.saturating_mul(cluster_bits.bytes());
+        let bytes = read_there(storage, Structure::RefcountTable, host, table_bytes)?;
+        let table = Self {
+            cluster_bits,
+            bytes,
+        };
+        for (index, word) in (0..).zip(table.words()) {
+            table
+                .decode(index, word)
+                .map_err(|source| Error::RefcountTable {
+                    table: host,
+                    source,
+                })?;
+        }
+        Ok(table)
+    }
+
+    fn words(&self) -> &[[u8; 8]] {
+        self.bytes.as_chunks().0
+    }
+
+    fn decode(
+        &self,
+        index: u64,
+        word: &[u8; 8],
+    ) -> Result<Option<HostOffset>, qcow2_format::Error> {
+        let entry = RefcountTableEntry::decode(u64::from_be_bytes(*word), self.cluster_bits, index);
+        entry.map(|RefcountTableEntry(block)| block)
+    }
+
+    /// Where the refcount blocks are.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = HostOffset> {
+        let words = (0..).zip(self.words());
+        words.filter_map(|(index, word)| self.decode(index, word).ok()?)
+    }
+
+    /// Where block `index` is, if there is one.
+    fn block(&self, index: u64) -> Option<HostOffset> {
+        let word = self.words().get(usize::try_from(index).ok()?)?;
+        self.decode(index, word).ok()?
+    }
+}
+
 /// The refcounts of an image: its table, and one block.
 pub(super) struct Refcounts<'s, S> {
     storage: &'s S,
     cluster_bits: ClusterBits,
     order: RefcountOrder,
-    /// Where the blocks are, if there are any.
-    blocks: Vec<Option<HostOffset>>,
+    table: &'s RefcountTable,
     /// A block and its index.
     current: Option<(u64, Vec<u8>)>,
 }
 
 impl<'s, S: ReadAt> Refcounts<'s, S> {
-    /// Reads the refcount table of an image.
-    pub(super) fn open(storage: &'s S, header: &Header) -> Result<Self, Error> {
-        if header.refcount_table_clusters == 0 {
-            return Err(Error::NoRefcountTable);
-        }
-        let cluster_bits = header.cluster_bits;
-        let table = header.refcount_table_offset;
-        let clusters = u64::from(header.refcount_table_clusters);
-        // Decoding the header has held this against the limit of 8 MiB.
-        let table_bytes = clusters.saturating_mul(cluster_bits.bytes());
-        let bytes = read_there(storage, Structure::RefcountTable, table, table_bytes)?;
-        let (words, _) = bytes.as_chunks::<8>();
-        let blocks = (0..).zip(words).map(|(index, word)| {
-            RefcountTableEntry::decode(u64::from_be_bytes(*word), cluster_bits, index)
-                .map(|RefcountTableEntry(block)| block)
-                .map_err(|source| Error::RefcountTable { table, source })
-        });
-        Ok(Self {
+    /// The refcounts in the blocks that `table` names.
+    pub(super) fn new(storage: &'s S, header: &Header, table: &'s RefcountTable) -> Self {
+        Self {
             storage,
-            cluster_bits,
+            cluster_bits: header.cluster_bits,
             order: header.refcount_order,
-            blocks: blocks.collect::<Result<_, _>>()?,
+            table,
             current: None,
-        })
-    }
-
-    /// Where the refcount blocks are.
-    pub(super) fn block_places(&self) -> Vec<HostOffset> {
-        self.blocks.iter().copied().flatten().collect()
+        }
     }
 
     /// The refcount of a host cluster.
     pub(super) fn get(&mut self, cluster: u64) -> Result<u64, Error> {
         let entries = self.order.entries_per_block(self.cluster_bits);
         let (block, entry) = (cluster / entries, cluster % entries);
-        let place = usize::try_from(block)
-            .ok()
-            .and_then(|block| self.blocks.get(block).copied().flatten());
-        let Some(place) = place else {
+        let Some(place) = self.table.block(block) else {
             return Ok(0);
         };
         if self.current.as_ref().map(|(index, _)| *index) != Some(block) {

@@ -8,21 +8,25 @@ use qcow2_format::snapshot::Snapshot;
 use qcow2_format::{Header, HostOffset, L1Entry};
 
 use super::counts::Reference;
+use super::refcounts::RefcountTable;
 use crate::l2::Words;
 use crate::layer::ImageContent;
+use crate::load::in_memory;
+use crate::slices::{SLICE_BYTES, WORD_BYTES};
 use crate::snapshots::{read_bitmaps, snapshots};
 use crate::{Error, Structure, Use};
 
 /// L1 entries that are looked at once: of tables that several of them share,
 /// one is read.
-const L1_ENTRIES: usize = 1 << 20;
+const L1_ENTRIES: usize = 1 << 18;
 
 /// The references of an image, to be visited as often as needed.
 pub(super) struct References<'r, S> {
     storage: &'r S,
     image: &'r ImageContent,
-    /// Bytes of the file that are metadata other than L2 tables, and whether the
-    /// disk needs them.
+    refcount_table: &'r RefcountTable,
+    /// Bytes of the file that are metadata other than L2 tables and refcount
+    /// blocks, and whether the disk needs them.
     metadata: Vec<(Range<u64>, bool)>,
     /// The L1 tables, and whether the disk needs them.
     l1_tables: Vec<(Range<u64>, bool)>,
@@ -35,7 +39,7 @@ impl<'r, S: ReadAt> References<'r, S> {
     pub(super) fn new(
         storage: &'r S,
         image: &'r ImageContent,
-        refcount_blocks: Vec<HostOffset>,
+        refcount_table: &'r RefcountTable,
     ) -> Self {
         let header = &image.header;
         let cluster_bytes = header.cluster_bits.bytes();
@@ -48,8 +52,6 @@ impl<'r, S: ReadAt> References<'r, S> {
             (0..cluster_bytes, true),
             (range(header.refcount_table_offset, table_bytes), true),
         ];
-        let blocks = refcount_blocks.into_iter();
-        metadata.extend(blocks.map(|block| (range(block, cluster_bytes), true)));
         metadata.extend(l1_tables.iter().cloned());
         metadata.extend(snapshot_table(storage, header).map(|table| (table, false)));
         metadata.extend(bitmaps(storage, header).map(|place| (place, false)));
@@ -57,6 +59,7 @@ impl<'r, S: ReadAt> References<'r, S> {
         Self {
             storage,
             image,
+            refcount_table,
             metadata,
             l1_tables,
         }
@@ -65,30 +68,35 @@ impl<'r, S: ReadAt> References<'r, S> {
     /// Shows every reference to `visit`. Tables that are wrong or missing are
     /// passed over.
     pub(super) fn visit(&self, mut visit: impl FnMut(&Reference)) -> Result<(), Error> {
-        for (bytes, needed) in &self.metadata {
+        let cluster_bytes = self.image.header.cluster_bits.bytes();
+        let blocks = self.refcount_table.blocks();
+        let blocks = blocks.map(|block| (block.0..block.0.saturating_add(cluster_bytes), true));
+        for (bytes, needed) in self.metadata.iter().cloned().chain(blocks) {
             if !bytes.is_empty() {
                 visit(&Reference {
-                    clusters: self.clusters(bytes),
+                    clusters: self.clusters(&bytes),
                     used_as: Use::Metadata,
                     times: 1,
-                    needed: *needed,
+                    needed,
                 });
             }
         }
         let mut tables = Vec::new();
         for (l1_table, needed) in &self.l1_tables {
-            let entries = self.read(Structure::L1Table, l1_table)?;
-            let (entries, _) = entries.as_chunks::<8>();
-            for (index, entry) in (0..).zip(entries) {
-                let raw = u64::from_be_bytes(*entry);
-                let entry = L1Entry::decode(raw, self.image.header.cluster_bits, index);
-                if let Ok(Some(entry)) = entry {
-                    tables.push((entry.l2_table.0, 1, *needed));
+            self.parts(Structure::L1Table, l1_table, |first, entries| {
+                let (entries, _) = entries.as_chunks::<8>();
+                for (index, entry) in (first..).zip(entries) {
+                    let raw = u64::from_be_bytes(*entry);
+                    let entry = L1Entry::decode(raw, self.image.header.cluster_bits, index);
+                    if let Ok(Some(entry)) = entry {
+                        tables.push((entry.l2_table.0, 1, *needed));
+                    }
+                    if tables.len() == L1_ENTRIES {
+                        self.visit_tables(&mut tables, &mut visit)?;
+                    }
                 }
-                if tables.len() == L1_ENTRIES {
-                    self.visit_tables(&mut tables, &mut visit)?;
-                }
-            }
+                Ok(())
+            })?;
         }
         self.visit_tables(&mut tables, &mut visit)
     }
@@ -118,18 +126,22 @@ impl<'r, S: ReadAt> References<'r, S> {
                 needed,
             };
             visit(&reference);
-            let entries = self.read(Structure::L2Table, &bytes)?;
             let (context, geometry) = (&self.image.tables.context, self.image.tables.geometry);
-            reference.used_as = Use::Data;
-            for (index, entry) in (0..).zip(Words::all(&entries, geometry.extended_l2)) {
-                if entry.is_zero() {
-                    continue;
+            let words = geometry.l2_entry_bytes() / WORD_BYTES;
+            self.parts(Structure::L2Table, &bytes, |first, entries| {
+                let entries = Words::all(entries, geometry.extended_l2);
+                for (index, entry) in (first / words..).zip(entries) {
+                    if entry.is_zero() {
+                        continue;
+                    }
+                    if let Ok(Some((used_as, bytes))) = entry.counted(context, index) {
+                        reference.used_as = used_as;
+                        reference.clusters = self.clusters(&bytes);
+                        visit(&reference);
+                    }
                 }
-                if let Ok(Some(bytes)) = entry.counted(context, index) {
-                    reference.clusters = self.clusters(&bytes);
-                    visit(&reference);
-                }
-            }
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -140,21 +152,31 @@ impl<'r, S: ReadAt> References<'r, S> {
         bytes.start / cluster_bytes..bytes.end.div_ceil(cluster_bytes)
     }
 
-    /// The bytes of a table that are in the file.
-    fn read(&self, structure: Structure, bytes: &Range<u64>) -> Result<Vec<u8>, Error> {
+    /// Shows the bytes of a table that are in the file to `look`, part by part, each
+    /// with the index of its first word.
+    fn parts(
+        &self,
+        structure: Structure,
+        bytes: &Range<u64>,
+        mut look: impl FnMut(u64, &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let end = bytes.end.min(self.storage.size());
-        let length = end.saturating_sub(bytes.start);
-        let mut table = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-        if !table.is_empty() {
+        let mut part = Vec::new();
+        let mut at = bytes.start;
+        while at < end {
+            let length = end.saturating_sub(at).min(SLICE_BYTES);
+            part.resize(in_memory(length), 0);
             self.storage
-                .read_at(bytes.start, &mut table)
+                .read_at(at, &mut part)
                 .map_err(|source| Error::Read {
                     structure,
-                    host: HostOffset(bytes.start),
+                    host: HostOffset(at),
                     source,
                 })?;
+            look(at.saturating_sub(bytes.start) / WORD_BYTES, &part)?;
+            at = at.saturating_add(length);
         }
-        Ok(table)
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ mod pipe;
 mod reflink;
 mod refusals;
 mod salvage;
+mod slices;
 mod snapshots;
 mod subclusters;
 mod trust;

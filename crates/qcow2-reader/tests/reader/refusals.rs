@@ -179,6 +179,22 @@ fn offsets_within_clusters_are_refused() {
 }
 
 #[test]
+fn entries_that_lost_their_offsets_are_refused() {
+    refuses(
+        L1 + 8,
+        &[0x80, 0, 0, 0, 0, 0, 0, 0],
+        Corrupt,
+        "L1 table at host offset 0x600, guest offset 0x8000: L1 table entry 1: found 0x8000000000000000, allowed is the COPIED bit with an offset only",
+    );
+    refuses(
+        L2_FIRST + 5 * 8,
+        &[0x80, 0, 0, 0, 0, 0, 0, 2],
+        Corrupt,
+        "L2 table at host offset 0x800, guest offset 0xa00: L2 table entry 5: found 0x8000000000000002, allowed is the COPIED bit with an offset only",
+    );
+}
+
+#[test]
 fn tables_and_data_inside_other_metadata_are_refused() {
     refuses(
         L1 + 8,

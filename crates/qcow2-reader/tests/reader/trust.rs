@@ -1,5 +1,6 @@
 //! Refcounts, and clusters with two uses.
 
+use crate::builder::{DEFLATE, mixed_counted};
 use crate::common::{L1, L2_FIRST, L2_SECOND, base, chain, open, put, put32, put64};
 use blockio::{MemoryDisk, ReadAt};
 use qcow2_reader::ErrorKind::{Corrupt, Limit};
@@ -96,6 +97,27 @@ fn clusters_with_two_uses_are_refused_whatever_is_counted() {
         0x400,
         "host cluster at 0x400 of guest offset 0x8000 is used as L2 table and as other metadata, allowed is one",
     );
+}
+
+#[test]
+fn a_cluster_with_streams_is_no_data_whatever_is_counted() {
+    let (mut image, data) = mixed_counted(9, DEFLATE, 12);
+    check(image.clone()).unwrap();
+    let plain = 0x400 + 2 * 8;
+    let word = |at: usize| u64::from_be_bytes(image[at..at + 8].try_into().unwrap());
+    let stream = word(0x400 + 5 * 8);
+    assert_eq!(stream >> 62, 1);
+    let host = stream & 0x00ff_ffff_ffff_fe00;
+    assert!(data.contains(&usize::try_from(host).unwrap()));
+    // The refcounts are at the end; all are raised.
+    let block = image.len() - 512;
+    image[block..].fill(1);
+    check(image.clone()).unwrap();
+    put64(&mut image, plain, host);
+    let error = check(image).unwrap_err();
+    assert_eq!(error.kind(), Corrupt);
+    let message = "is used as data and as compressed data, allowed is one";
+    assert!(chain(&error).ends_with(message), "{}", chain(&error));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Images through the library, in this process.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blockio::{Disk, ReadAt};
 use fixtures::SplitMix;
+use fixtures::memory::{forget_peak, peak_bytes};
 use qcow2_reader::{DiskGate, Error, Image, OpenOptions, References, Secret};
 
 use super::Verdict;
@@ -99,39 +99,5 @@ impl Subject {
             .unwrap_or_default()
             .to_string_lossy()
             .into()
-    }
-}
-
-/// Most memory of this process since it started, or since [`forget_peak`].
-fn peak_bytes() -> io::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    let kibibytes = kibibytes.ok_or(io::Error::other("/proc/self/status has no VmHWM"))?;
-    Ok(kibibytes << 10)
-}
-
-/// Lets the peak be what is used now.
-fn forget_peak() -> io::Result<()> {
-    fs::write("/proc/self/clear_refs", "5")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_peak_is_seen_and_forgotten() {
-        const MUCH: usize = 64 << 20;
-        forget_peak().unwrap();
-        let before = peak_bytes().unwrap();
-        drop(std::hint::black_box(vec![1u8; MUCH]));
-        let with = peak_bytes().unwrap();
-        assert!(
-            with >= before + blockio::len_u64(MUCH) / 2,
-            "{before} {with}"
-        );
-        forget_peak().unwrap();
-        assert!(peak_bytes().unwrap() < with);
     }
 }

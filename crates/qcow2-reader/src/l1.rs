@@ -1,0 +1,40 @@
+//! The L1 table of a disk, entry by entry.
+
+use blockio::ReadAt;
+use qcow2_format::HostOffset;
+
+use crate::Error;
+use crate::slices::Slice;
+use crate::tables::Tables;
+
+/// A reader of an L1 table: it has the part at hand that it looked at last.
+#[derive(Debug)]
+pub(crate) struct L1Reader<'t, S> {
+    storage: &'t S,
+    tables: &'t Tables,
+    slice: Option<Slice>,
+}
+
+impl<'t, S: ReadAt> L1Reader<'t, S> {
+    /// Of the L1 table of `tables`, in `storage`.
+    pub(crate) fn new(storage: &'t S, tables: &'t Tables) -> Self {
+        Self {
+            storage,
+            tables,
+            slice: None,
+        }
+    }
+
+    /// Where the L2 table is that entry `l1_index` names, and how many bytes of it
+    /// are in use; `None` where all that the entry maps is unallocated.
+    pub(crate) fn l2_place(&mut self, l1_index: u64) -> Result<Option<(HostOffset, u64)>, Error> {
+        let slice = match &self.slice {
+            Some(slice) if slice.covers(l1_index) => slice,
+            _ => {
+                let slice = self.tables.l1_slice(self.storage, l1_index)?;
+                self.slice.insert(slice)
+            }
+        };
+        self.tables.l2_place(slice, l1_index)
+    }
+}
