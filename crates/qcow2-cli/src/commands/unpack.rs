@@ -59,10 +59,6 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
             "--secret-file makes no sense with the standard input: save the image to a file",
         ),
         (
-            args.is_from_stdin() && args.max_output.is_some(),
-            "--max-output makes no sense with the standard input: save the image to a file",
-        ),
-        (
             args.reflink != ReflinkArg::Never && (args.only_changed || args.only_allocated),
             "--reflink excludes --only-changed and --only-allocated",
         ),
@@ -198,6 +194,7 @@ fn from_stdin(args: &UnpackArgs) -> Result<Report, Failure> {
         Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
     let image = ImageStream::open(io::stdin(), spool, &open_options(args))
         .map_err(|error| Failure::about(Path::new(STDIN), &error))?;
+    output_limit::check_stream(args, &image)?;
     let facts = Facts::new(image.header(), image.size());
     let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);
     let restored = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;

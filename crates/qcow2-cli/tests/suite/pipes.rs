@@ -132,3 +132,23 @@ fn the_last_bytes_of_a_disk_are_not_lost_without_a_word() {
     assert_eq!(done.status.code(), Some(1), "{said}");
     assert!(said.starts_with("qcow2: standard output: "), "{said}");
 }
+
+#[test]
+fn what_an_image_from_a_pipe_restores_to_is_bounded() {
+    let bench = Bench::new();
+    bench.write(
+        "disk",
+        [vec![1; 4096], vec![0; 61_440], vec![2; 4096]].concat(),
+    );
+    bench.ok("pack --cluster-size 4K disk image");
+    let unpack = |max: &str| {
+        let arguments = format!("unpack --max-output {max} - again");
+        piped(&bench, &arguments, Some("image"), "nothing")
+    };
+    let message =
+        "qcow2: standard input: it restores to 8192 bytes of data, --max-output allows 8191\n";
+    assert_eq!(unpack("8191"), (message.into(), 1));
+    assert!(!bench.names().contains(&"again".into()));
+    assert_eq!(unpack("8K").1, 0);
+    assert!(bench.read("again") == bench.read("disk"));
+}

@@ -1,12 +1,13 @@
 //! How much an image restores to, before anything is written.
 
+use std::io::Stdin;
 use std::path::Path;
 
-use blockio::{Disk, ExtentKind, ReadAt, free_bytes};
-use qcow2_reader::Image;
+use blockio::{Disk, ExtentKind, ReadAt, Spool, free_bytes};
+use qcow2_reader::{Image, ImageStream};
 
 use crate::args::UnpackArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, STDIN};
 use crate::output::Bytes;
 
 /// An image that restores to so much more than it is, and to so much, is worth a
@@ -14,10 +15,11 @@ use crate::output::Bytes;
 const GROWTH: u64 = 100;
 const GROWTH_BYTES_MIN: u64 = 1 << 30;
 
-/// Refuses more data than `--max-output` allows, and warns where the target's
-/// filesystem has less room than that, or where it is out of all proportion.
+/// Refuses an image with more data than `--max-output` allows, and warns of it
+/// where the target's filesystem has less room than that, or where it is out of all
+/// proportion.
 pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failure> {
-    if args.max_output.is_none() && args.run.quiet {
+    if !is_of_interest(args) {
         return Ok(());
     }
     let mut data_bytes: u64 = 0;
@@ -27,13 +29,7 @@ pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failur
             data_bytes = data_bytes.saturating_add(extent.length);
         }
     }
-    if let Some(max) = args.max_output
-        && data_bytes > max
-    {
-        let message =
-            format!("it restores to {data_bytes} bytes of data, --max-output allows {max}");
-        return Err(Failure::because(&args.image, message));
-    }
+    hold(args, &args.image, data_bytes)?;
     if args.run.quiet {
         return Ok(());
     }
@@ -46,8 +42,42 @@ pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failur
             Bytes(data_bytes)
         );
     }
+    Ok(())
+}
+
+/// The same for an image from a pipe, of unknown length.
+pub(super) fn check_stream(
+    args: &UnpackArgs,
+    image: &ImageStream<Stdin, Spool>,
+) -> Result<(), Failure> {
+    if !is_of_interest(args) {
+        return Ok(());
+    }
+    let name = Path::new(STDIN);
+    let data_bytes = image.data_bytes();
+    hold(
+        args,
+        name,
+        data_bytes.map_err(|error| Failure::about(name, &error))?,
+    )
+}
+
+fn is_of_interest(args: &UnpackArgs) -> bool {
+    args.max_output.is_some() || !args.run.quiet
+}
+
+/// Refuses more data than is allowed, and warns of more than there is room for.
+fn hold(args: &UnpackArgs, image: &Path, data_bytes: u64) -> Result<(), Failure> {
+    if let Some(max) = args.max_output
+        && data_bytes > max
+    {
+        let message =
+            format!("it restores to {data_bytes} bytes of data, --max-output allows {max}");
+        return Err(Failure::because(image, message));
+    }
     if let Some(room) = room(args)
         && data_bytes > room
+        && !args.run.quiet
     {
         eprintln!(
             "qcow2: warning: the disk has up to {} of data, and {} has {} free",
