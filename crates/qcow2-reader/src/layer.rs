@@ -141,7 +141,6 @@ impl<'o, S: ReadAt> Opening<'o, S> {
         let cache_bytes = self.options.l2_cache_bytes >> index.min(63);
         let mut tables = Tables::open(&storage, places, header, &disk, cache_bytes)?;
         tables.set_files(files, data_file_bytes);
-        tables.encrypted = cipher.is_some();
         if data_file.is_some() {
             self.ciphers.push(None);
         }

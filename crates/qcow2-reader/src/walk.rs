@@ -125,9 +125,6 @@ impl<'i, S: ReadAt> Walk<'i, S> {
                     mapping: Mapping::Data { host },
                 })
             }
-            L2Entry::Compressed(_) if tables.encrypted => Err(Error::CompressedEncrypted {
-                guest: GuestOffset(cluster_start),
-            }),
             L2Entry::Compressed(descriptor) => {
                 let stream = tables.places.stream(&guest, &descriptor, tables.codec)?;
                 Ok(Run {

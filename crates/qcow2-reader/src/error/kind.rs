@@ -68,7 +68,6 @@ impl Error {
             },
             Self::ReferenceFromPipe { .. }
             | Self::NoSecret { .. }
-            | Self::CompressedEncrypted { .. }
             | Self::SnapshotFromPipe
             | Self::SalvageFromPipe
             | Self::EncryptedFromPipe
