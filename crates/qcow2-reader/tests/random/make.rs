@@ -85,8 +85,8 @@ impl<'t> Maker<'t> {
             Step::Amend(options) => {
                 self.image(&format!("amend -q -o {options}"), top, &[]);
             }
-            Step::Bitmap { action, which } => {
-                self.image(&format!("bitmap {action}"), top, &[&format!("b{which}")]);
+            Step::Bitmap { action, name } => {
+                self.image(&format!("bitmap {action}"), top, &[name]);
             }
         }
     }

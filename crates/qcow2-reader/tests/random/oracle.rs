@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::chain::{Chain, Taken, name};
+use crate::recipe::BITMAPS;
 use crate::tools::{Program, Tools};
 
 /// The disk that QEMU restores, and what it says of the image.
@@ -47,20 +48,12 @@ impl Oracle<'_> {
     /// The disk of a snapshot.
     ///
     /// `qemu-img convert -l` gives all disks the length of the active one, so one
-    /// that is longer is asked of a copy which has become the snapshot. Beyond the
-    /// end of a shorter one there is what never was on its disk.
+    /// that is longer is asked of a copy whose active disk is as long. Beyond the end
+    /// of a shorter one there is what never was on its disk.
     pub(crate) fn snapshot(&self, taken: &Taken) -> Result<Vec<u8>, String> {
         let image = self.chain.image(self.layer);
         let mut disk = if taken.bytes > self.chain.layers[self.layer].bytes {
-            let copy = self.chain.folder.join("copy");
-            fs::copy(self.chain.path(self.layer), &copy).unwrap();
-            let image = self.chain.image_as(self.layer, "copy");
-            let mut apply = ["snapshot", "-a", &taken.name].map(String::from).to_vec();
-            apply.extend(image.clone());
-            self.img(&apply)?;
-            let disk = self.convert(&[], &image);
-            fs::remove_file(copy).unwrap();
-            disk?
+            self.longer(taken)?
         } else {
             self.convert(&["-l", &taken.name], &image)?
         };
@@ -70,6 +63,27 @@ impl Oracle<'_> {
         }
         disk.truncate(bytes);
         Ok(disk)
+    }
+
+    /// The disk of a snapshot that is longer than the active one.
+    fn longer(&self, taken: &Taken) -> Result<Vec<u8>, String> {
+        let copy = self.chain.folder.join("copy");
+        fs::copy(self.chain.path(self.layer), &copy).unwrap();
+        let image = self.chain.image_as(self.layer, "copy");
+        for bitmap in BITMAPS {
+            // Those that are there would forbid it.
+            let mut remove = ["bitmap", "--remove"].map(String::from).to_vec();
+            remove.extend(image.clone());
+            remove.push(bitmap.into());
+            self.tools.run(Program::Img, &self.chain.folder, &remove);
+        }
+        let mut resize = ["resize", "-q"].map(String::from).to_vec();
+        resize.extend(image.clone());
+        resize.push(taken.bytes.to_string());
+        let disk = self.img(&resize);
+        let disk = disk.and_then(|_| self.convert(&["-l", &taken.name], &image));
+        fs::remove_file(copy).unwrap();
+        disk
     }
 
     /// What `qemu-img check` says.

@@ -7,6 +7,9 @@ use crate::options::{self, Options};
 /// Longest disk, in bytes.
 const DISK_BYTES_MAX: u64 = 6 << 20;
 
+/// The names of bitmaps.
+pub(crate) const BITMAPS: [&str; 3] = ["b0", "b1", "b2"];
+
 /// A step in the making of a chain of images. The top is the image that was made
 /// last; what QEMU refuses to do is not done.
 #[derive(Clone, Debug)]
@@ -51,10 +54,10 @@ pub(crate) enum Step {
         is_safe: bool,
     },
     Amend(&'static str),
-    /// Something is done to one of three bitmaps of the top.
+    /// Something is done to one of the bitmaps of the top.
     Bitmap {
         action: &'static str,
-        which: u64,
+        name: &'static str,
     },
 }
 
@@ -148,7 +151,7 @@ fn bitmap(random: &mut SplitMix) -> Step {
     ];
     Step::Bitmap {
         action: one_of(random, &actions),
-        which: random.below(3),
+        name: one_of(random, &BITMAPS),
     }
 }
 
