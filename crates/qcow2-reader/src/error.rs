@@ -44,14 +44,6 @@ pub enum Error {
         /// What is wrong.
         source: LuksFault,
     },
-    /// A compressed cluster in an encrypted image: nobody has said what that means.
-    #[error(
-        "compressed cluster of guest offset {guest}: the image is encrypted, and only plain clusters are allowed"
-    )]
-    CompressedEncrypted {
-        /// The first guest byte of the cluster.
-        guest: GuestOffset,
-    },
     /// An image from a pipe needs another file.
     #[error("the image needs {}: save it to a file and unpack that", needed(*kind, name.as_deref()))]
     ReferenceFromPipe {

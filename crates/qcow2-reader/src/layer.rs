@@ -139,7 +139,6 @@ impl<'o, S: ReadAt> Opening<'o, S> {
         let data_file_bytes = data_file.as_ref().map(ReadAt::size);
         let mut tables = Tables::new(places, header, &disk, Arc::clone(&self.slices))?;
         tables.set_files(files, data_file_bytes);
-        tables.encrypted = cipher.is_some();
         if data_file.is_some() {
             self.ciphers.push(None);
         }

@@ -110,8 +110,6 @@ pub(crate) struct Tables {
     pub(crate) places: Places,
     /// Which files they are in.
     pub(crate) files: Files,
-    /// Whether plain clusters are encrypted.
-    pub(crate) encrypted: bool,
     /// Length of the external data file, if there is one.
     data_file_bytes: Option<u64>,
     /// Bytes of the disk.
@@ -144,7 +142,6 @@ impl Tables {
             codec: Codec::of(header),
             places,
             files: Files { image: 0, data: 0 },
-            encrypted: false,
             data_file_bytes: None,
             size,
             l1_host,

@@ -128,9 +128,6 @@ fn cluster(tables: &Tables, l2: &L2Slice, rest: Range<u64>) -> Result<Run, Error
                 mapping: Mapping::Data { host },
             })
         }
-        L2Entry::Compressed(_) if tables.encrypted => Err(Error::CompressedEncrypted {
-            guest: GuestOffset(cluster_start),
-        }),
         L2Entry::Compressed(descriptor) => {
             let stream = tables.places.stream(&guest, &descriptor, tables.codec)?;
             Ok(Run {

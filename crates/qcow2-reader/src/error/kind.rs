@@ -66,7 +66,6 @@ impl Error {
             },
             Self::ReferenceFromPipe { .. }
             | Self::NoSecret { .. }
-            | Self::CompressedEncrypted { .. }
             | Self::SnapshotFromPipe
             | Self::SalvageFromPipe
             | Self::EncryptedFromPipe
