@@ -17,7 +17,8 @@ const MAX_OUTPUT: &str = "1G";
 /// Holds what the program and the library make of every recipe against what it
 /// wants.
 #[track_caller]
-pub(super) fn judge(recipes: &[Recipe]) {
+pub(super) fn judge(families: impl IntoIterator<Item = Vec<Recipe>>) {
+    let recipes: Vec<_> = families.into_iter().flatten().collect();
     let mut names: Vec<_> = recipes
         .iter()
         .map(|recipe| (&recipe.name, &recipe.opening.snapshot))
