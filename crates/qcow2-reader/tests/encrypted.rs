@@ -39,15 +39,15 @@ fn a_passphrase_is_not_printed() {
     assert!(!format!("{:?}", options(Some("pass word"))).contains("pass"));
 }
 
+fn assert_no_secret(bytes: Vec<u8>) {
+    let error = Image::open(bytes, &options(None)).unwrap_err();
+    assert!(matches!(error, Error::NoSecret { .. }), "{error}");
+}
+
 #[test]
 fn an_image_without_its_passphrase_is_told() {
-    for format in [
-        "encrypt.format=aes",
-        "encrypt.format=luks,encrypt.iter-time=10",
-    ] {
-        let Some(bytes) = image(format) else { return };
-        let error = Image::open(bytes, &options(None)).unwrap_err();
-        assert!(matches!(error, Error::NoSecret { .. }), "{error}");
+    if let Some(bytes) = image("encrypt.format=aes") {
+        assert_no_secret(bytes);
     }
 }
 
@@ -56,6 +56,7 @@ fn luks_headers_and_passphrases_that_are_wrong_are_told() {
     let Some(bytes) = image("encrypt.format=luks,encrypt.iter-time=10") else {
         return;
     };
+    assert_no_secret(bytes.clone());
     let at = bytes
         .windows(6)
         .position(|window| window == b"LUKS\xba\xbe")
