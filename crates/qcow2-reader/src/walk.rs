@@ -119,8 +119,12 @@ fn cluster(tables: &Tables, l2: &L2Slice, rest: Range<u64>) -> Result<Run, Error
             let there = tables.data_there(&guest, host);
             if tables.places.salvage && there > 0 {
                 guest.end = at.saturating_add(there);
-            } else {
-                tables.check_data(&guest, host)?;
+            } else if let Err(error) = tables.check_data(&guest, host) {
+                // What follows in this cluster may be known all the same.
+                return match tables.places.salvage {
+                    true => Ok(Run::empty(guest, Mapping::Lost)),
+                    false => Err(error),
+                };
             }
             Ok(Run {
                 guest,

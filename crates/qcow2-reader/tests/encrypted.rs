@@ -1,25 +1,21 @@
-//! Encrypted images that QEMU made, and damaged LUKS headers.
+//! Passphrases and LUKS headers that are wrong. What is right is among the recipes
+//! that the program's tests run.
 //!
-//! Needs `qemu-img` and `qemu-io`. Without them the tests are skipped, unless the
-//! variable `CI` is `true`.
+//! Needs `qemu-img`. Without it the tests are skipped, unless the variable `CI` is
+//! `true`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 
-use blockio::{MemoryDisk, ReadAt};
-use qcow2_reader::{Error, Image, LuksFault, OpenOptions, Secret, UnpackOptions};
+use qcow2_reader::{Error, Image, LuksFault, OpenOptions, Secret};
 use tempfile::TempDir;
 
 const OBJECT: [&str; 2] = ["--object", "secret,id=s0,data=pass word"];
-const SIZE: usize = 2 << 20;
 
-/// An image that QEMU encrypted with these options, and its disk.
-fn image(options: &str) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (img, io) = (
-        fixtures::require("qemu-img")?,
-        fixtures::require("qemu-io")?,
-    );
+/// An image that QEMU made to be encrypted with these options.
+fn image(options: &str) -> Option<Vec<u8>> {
+    let img = fixtures::require("qemu-img")?;
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("image");
     let options = format!("encrypt.key-secret=s0,{options}");
@@ -28,34 +24,7 @@ fn image(options: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     ];
     img.ok(|command| command.args(create).arg(&path).arg("2M"))
         .unwrap();
-    let mut disk = vec![0; SIZE];
-    let opts = format!(
-        "driver=qcow2,encrypt.key-secret=s0,file.filename={}",
-        path.display()
-    );
-    for (start, length, byte) in [(0, 100, 1), (1000, 3, 2), (2040, 8, 3), (50, 6, 0)] {
-        let command = if byte == 0 {
-            format!("write -z {start}k {length}k")
-        } else {
-            format!("write -P {byte} {start}k {length}k")
-        };
-        io.ok(|tool| {
-            tool.args(OBJECT)
-                .args(["--image-opts", "-c", &command, &opts])
-        })
-        .unwrap();
-        disk[start << 10..(start + length) << 10].fill(byte);
-    }
-    // `convert` refuses to compress and to encrypt. Others do both, and what is
-    // compressed is not encrypted then.
-    io.ok(|tool| {
-        let compress = "write -c -P 4 1024k 64k";
-        tool.args(OBJECT)
-            .args(["--image-opts", "-c", compress, &opts])
-    })
-    .unwrap();
-    disk[1024 << 10..1088 << 10].fill(4);
-    Some((fs::read(&path).unwrap(), disk))
+    Some(fs::read(&path).unwrap())
 }
 
 fn options(secret: Option<&str>) -> OpenOptions {
@@ -66,44 +35,28 @@ fn options(secret: Option<&str>) -> OpenOptions {
 }
 
 #[test]
-fn what_qemu_encrypted_is_read() {
-    for format in [
-        "encrypt.format=aes",
-        "encrypt.format=aes,compat=0.10,cluster_size=4k",
-        "encrypt.format=luks,encrypt.iter-time=10",
-        "encrypt.format=luks,encrypt.iter-time=10,extended_l2=on,cluster_size=16k",
-        "encrypt.format=luks,encrypt.iter-time=10,encrypt.cipher-alg=aes-128,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256,encrypt.hash-alg=sha512",
-        "encrypt.format=luks,encrypt.iter-time=10,encrypt.cipher-alg=aes-256,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=plain,encrypt.hash-alg=sha1",
-    ] {
-        let Some((bytes, disk)) = image(format) else {
-            return;
-        };
-        let opened = Image::open(bytes.clone(), &options(Some("pass word"))).unwrap();
-        opened.check_references().unwrap();
-        let target = MemoryDisk::default();
-        opened.unpack(&target, &UnpackOptions::default()).unwrap();
-        assert!(target.into_bytes() == disk, "{format}");
-        let mut random = fixtures::SplitMix::new(5);
-        for _ in 0..200 {
-            let start = random.below(2 << 20);
-            let length = random.below(3000).min((2 << 20) - start);
-            let mut part = vec![0xee; usize::try_from(length).unwrap()];
-            opened.read_at(start, &mut part).unwrap();
-            let start = usize::try_from(start).unwrap();
-            assert!(part == disk[start..start + part.len()], "{format} {start}");
-        }
-        assert!(!format!("{:?}", options(Some("pass word"))).contains("pass"));
+fn a_passphrase_is_not_printed() {
+    assert!(!format!("{:?}", options(Some("pass word"))).contains("pass"));
+}
 
-        let error = Image::open(bytes, &options(None)).unwrap_err();
-        assert!(matches!(error, Error::NoSecret { .. }), "{error}");
+fn assert_no_secret(bytes: Vec<u8>) {
+    let error = Image::open(bytes, &options(None)).unwrap_err();
+    assert!(matches!(error, Error::NoSecret { .. }), "{error}");
+}
+
+#[test]
+fn an_image_without_its_passphrase_is_told() {
+    if let Some(bytes) = image("encrypt.format=aes") {
+        assert_no_secret(bytes);
     }
 }
 
 #[test]
 fn luks_headers_and_passphrases_that_are_wrong_are_told() {
-    let Some((bytes, _)) = image("encrypt.format=luks,encrypt.iter-time=10") else {
+    let Some(bytes) = image("encrypt.format=luks,encrypt.iter-time=10") else {
         return;
     };
+    assert_no_secret(bytes.clone());
     let at = bytes
         .windows(6)
         .position(|window| window == b"LUKS\xba\xbe")

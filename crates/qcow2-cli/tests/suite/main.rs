@@ -16,6 +16,7 @@ mod mounts;
 mod pack;
 mod pipes;
 mod put_back;
+mod recipes;
 mod reflink;
 mod roundtrip;
 mod salvage;

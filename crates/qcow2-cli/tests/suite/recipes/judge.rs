@@ -1,0 +1,258 @@
+//! Recipes through the program.
+
+use std::fs::{self, File};
+use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::Stdio;
+
+use blockio::len_u64;
+use fixtures::recipes::{Content, Disk, IMAGE, Recipe, References, Shop, Want};
+use fixtures::{Outcome, Tool};
+
+use super::library::{Subject, same};
+
+/// What a bomb is stopped by.
+const MAX_OUTPUT: &str = "1G";
+
+/// Holds what the program and the library make of every recipe against what it
+/// wants.
+#[track_caller]
+pub(super) fn judge(families: impl IntoIterator<Item = Vec<Recipe>>) {
+    let recipes: Vec<_> = families.into_iter().flatten().collect();
+    let mut names: Vec<_> = recipes
+        .iter()
+        .map(|recipe| (&recipe.name, &recipe.opening.snapshot))
+        .collect();
+    names.sort();
+    let all = names.len();
+    names.dedup();
+    assert_eq!(names.len(), all, "recipes are told apart by their names");
+    // One that fails is no reason not to know of the others.
+    let fails =
+        |recipe: &&Recipe| panic::catch_unwind(AssertUnwindSafe(|| try_out(recipe))).is_err();
+    let failed: Vec<_> = recipes
+        .iter()
+        .filter(fails)
+        .map(|recipe| &recipe.name)
+        .collect();
+    assert!(failed.is_empty(), "{} failed: {failed:#?}", failed.len());
+}
+
+fn try_out(recipe: &Recipe) {
+    let shop = Shop::new();
+    if let Some(want) = recipe.make(&shop) {
+        Trial { recipe, shop }.run(&want);
+    }
+}
+
+/// An image in the folder where it was made.
+struct Trial<'r> {
+    recipe: &'r Recipe,
+    shop: Shop,
+}
+
+impl Trial<'_> {
+    fn run(&self, want: &Want) {
+        self.is_refused_with_less();
+        let subject = self.subject();
+        match want {
+            Want::Reads(disk) => {
+                let disk = self.content(disk);
+                if self.has_room_for(&disk) {
+                    self.is_read(&disk);
+                    self.is_read_from_a_pipe(&disk);
+                }
+                subject.reads(&disk);
+            }
+            Want::Refused { says } => {
+                self.is_refused(&[], says);
+                self.is_refused(&["--salvage"], says);
+                subject.refuses(says);
+            }
+            Want::Damaged { says, lost, disk } => {
+                let disk = self.content(disk);
+                self.is_refused(&[], says);
+                subject.refuses(says);
+                self.is_salvaged(lost, &disk);
+                subject.salvages(lost, &disk);
+            }
+            Want::Bomb { data_bytes, disk } => {
+                let says = format!("it restores to {data_bytes} bytes of data, --max-output");
+                self.is_refused(&["--max-output", MAX_OUTPUT], &says);
+                subject.reads_in_places(disk);
+            }
+        }
+    }
+
+    /// Asserts that nothing is read with a lesser opening.
+    fn is_refused_with_less(&self) {
+        let opening = &self.recipe.opening;
+        let closed = "nothing that an image names is opened unless that is allowed";
+        for (lesser, says) in [
+            (References::Refuse, closed),
+            (References::Beside, "the image needs "),
+        ] {
+            if lesser < opening.references {
+                let outcome = self.unpack_with(lesser, true, &[]);
+                self.assert_refused(&outcome, says);
+            }
+        }
+        if opening.secret.is_some() {
+            let outcome = self.unpack_with(opening.references, false, &[]);
+            self.assert_refused(&outcome, "there is no passphrase for it");
+        }
+    }
+
+    fn is_refused(&self, options: &[&str], says: &str) {
+        self.assert_refused(&self.unpack(options), says);
+    }
+
+    fn assert_refused(&self, outcome: &Outcome, says: &str) {
+        let name = &self.recipe.name;
+        assert_eq!(outcome.code, Some(1), "{name}: {outcome:?}");
+        let starts = outcome.stderr.starts_with(&format!("qcow2: {IMAGE}: "));
+        assert!(
+            starts && outcome.stderr.contains(says),
+            "{name}: {says:?} is not in {outcome:?}"
+        );
+        assert!(!self.shop.path("disk").exists(), "{name}: a target is left");
+    }
+
+    fn is_read(&self, disk: &Content) {
+        for options in [&[][..], &["--force", "--threads", "1"]] {
+            let outcome = self.unpack(options);
+            assert_eq!(outcome.code, Some(0), "{}: {outcome:?}", self.recipe.name);
+            self.holds("disk", disk);
+        }
+        let outcome = self.qcow2(&["info", IMAGE]);
+        assert_eq!(outcome.code, Some(0), "{}: {outcome:?}", self.recipe.name);
+    }
+
+    /// Asserts that a pipe gives the same, or says that it cannot bring the image.
+    fn is_read_from_a_pipe(&self, disk: &Content) {
+        let Recipe { name, opening, .. } = self.recipe;
+        if *opening != Default::default() {
+            return;
+        }
+        let image = File::open(self.shop.path(IMAGE)).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_qcow2"));
+        command
+            .args(["unpack", "--quiet", "--no-sync", "-", "piped"])
+            .current_dir(self.shop.folder())
+            .stdin(Stdio::from(image));
+        let output = command.output().unwrap();
+        if output.status.success() {
+            assert_ne!(self.recipe.piped, Some(false), "{name}");
+            self.holds("piped", disk);
+        } else {
+            assert_ne!(self.recipe.piped, Some(true), "{name}: {output:?}");
+            let said = String::from_utf8(output.stderr).unwrap();
+            let remedy = "save the image to a file and unpack that\n";
+            assert!(said.ends_with(remedy), "{name}: {said}");
+            assert_eq!(output.status.code(), Some(1), "{name}");
+        }
+    }
+
+    fn is_salvaged(&self, lost: &[Range<u64>], disk: &Content) {
+        let name = &self.recipe.name;
+        let code = if lost.is_empty() { 3 } else { 4 };
+        for options in [
+            &["--salvage", "--lost", "map"][..],
+            &["--salvage", "--force", "--threads", "1"],
+        ] {
+            let outcome = self.unpack(options);
+            assert_eq!(outcome.code, Some(code), "{name}: {outcome:?}");
+            self.holds("disk", disk);
+        }
+        let map = fs::read_to_string(self.shop.path("map")).unwrap();
+        assert_eq!(lost_in(&map), lost, "{name}: {map}");
+    }
+
+    fn holds(&self, file: &str, disk: &Content) {
+        let path = self.shop.path(file);
+        same(&self.recipe.name, &blockio::Disk::open(path).unwrap(), disk);
+    }
+
+    /// Whether a file can be as long as the disk: not every file system has so
+    /// long ones.
+    fn has_room_for(&self, disk: &Content) -> bool {
+        let probe = File::create(self.shop.path("probe")).unwrap();
+        let has_room = probe.set_len(disk.size()).is_ok();
+        if !has_room {
+            let (name, size) = (&self.recipe.name, disk.size());
+            eprintln!("SKIPPED: {name}: the file system holds no file of {size} bytes");
+        }
+        has_room
+    }
+
+    fn unpack(&self, options: &[&str]) -> Outcome {
+        self.unpack_with(self.recipe.opening.references, true, options)
+    }
+
+    fn unpack_with(&self, references: References, secret: bool, more: &[&str]) -> Outcome {
+        let opening = &self.recipe.opening;
+        let references = match references {
+            References::Refuse => "refuse",
+            References::Beside => "beside",
+            References::Any => "any",
+        };
+        let snapshot = opening.snapshot.as_ref();
+        let snapshot = snapshot.map(|name| format!("--snapshot={name}"));
+        let mut arguments = vec!["unpack", "--no-sync", "--references", references];
+        arguments.extend(snapshot.as_deref());
+        if let Some(text) = opening.secret.as_ref().filter(|_| secret) {
+            fs::write(self.shop.path("secret"), text).unwrap();
+            arguments.extend(["--secret-file", "secret"]);
+        }
+        arguments.extend(more);
+        arguments.extend([IMAGE, "disk"]);
+        self.qcow2(&arguments)
+    }
+
+    fn qcow2(&self, arguments: &[&str]) -> Outcome {
+        let program = Tool::at(env!("CARGO_BIN_EXE_qcow2").into());
+        let folder = self.shop.folder();
+        let ran = program.run(|command| command.args(arguments).current_dir(folder));
+        ran.unwrap()
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            name: &self.recipe.name,
+            path: self.shop.path(IMAGE),
+            opening: &self.recipe.opening,
+        }
+    }
+
+    /// The disk, which may have to be asked of qemu-img.
+    fn content(&self, disk: &Disk) -> Content {
+        let known = match disk {
+            Disk::Known(content) => return content.clone(),
+            Disk::Qemu => self.shop.path("raw"),
+        };
+        let mut arguments = vec!["convert", "-f", "qcow2", "-O", "raw"];
+        if let Some(name) = &self.recipe.opening.snapshot {
+            arguments.extend(["-l", name]);
+        }
+        arguments.extend([IMAGE, "raw"]);
+        let qemu = Tool::find("qemu-img").unwrap();
+        let folder = self.shop.folder();
+        qemu.ok(|command| command.args(arguments).current_dir(folder))
+            .unwrap();
+        let bytes = fs::read(&known).unwrap();
+        fs::remove_file(known).unwrap();
+        assert!(len_u64(bytes.len()) <= 64 << 20, "{}", self.recipe.name);
+        Content::of(bytes)
+    }
+}
+
+/// The ranges that a map for GNU ddrescue calls bad.
+fn lost_in(map: &str) -> Vec<Range<u64>> {
+    let number = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+    let lost = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (start, length) = (number(words.next()?)?, number(words.next()?)?);
+        (words.next()? == "-").then_some(start..start + length)
+    };
+    map.lines().filter_map(lost).collect()
+}
