@@ -14,6 +14,8 @@ use crate::gate::{Reference, ReferenceFault, ReferenceKind};
 pub use kind::ErrorKind;
 pub use parts::{StreamFault, Structure, Use};
 
+use parts::{needed, of_guest};
+
 /// Why an image could not be opened or read, or its disk not be written.
 ///
 /// Where it passes through an [`io::Error`], [`io::Error::downcast`] gives it
@@ -257,6 +259,19 @@ pub enum Error {
         /// What else.
         second: Use,
     },
+    /// Clusters are stored behind the end of the disk: its size is not right, or its
+    /// last L2 table is not.
+    #[error(
+        "L2 table at host offset {table} has data of guest offset {guest}, and the disk ends at {size:#x}"
+    )]
+    BehindDisk {
+        /// Where the table is.
+        table: HostOffset,
+        /// The first guest byte of the first such cluster.
+        guest: GuestOffset,
+        /// Length of the disk, in bytes.
+        size: u64,
+    },
     /// What an image uses lies too far apart for its refcounts to be compared.
     #[error(
         "what the image uses lies in more than {max} parts of its file, each of {part_bytes} bytes, allowed are {max}"
@@ -334,18 +349,6 @@ pub enum Error {
         /// What the storage reported.
         source: io::Error,
     },
-}
-
-fn of_guest(guest: Option<GuestOffset>) -> String {
-    guest.map_or_else(String::new, |guest| format!(" of guest offset {guest}"))
-}
-
-/// A file that is needed, with its name.
-fn needed(kind: ReferenceKind, name: Option<&str>) -> String {
-    match name {
-        Some(name) => format!("the {kind} {name:?}"),
-        None => format!("a {kind}"),
-    }
 }
 
 impl Error {

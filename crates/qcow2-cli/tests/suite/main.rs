@@ -10,6 +10,7 @@ mod crash;
 mod device;
 mod encrypted;
 mod filesystem;
+mod flips;
 mod info;
 mod mounted;
 mod mounts;

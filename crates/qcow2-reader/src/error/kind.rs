@@ -41,6 +41,7 @@ impl Error {
             | Self::NoRefcountTable
             | Self::Refcount { .. }
             | Self::Conflict { .. }
+            | Self::BehindDisk { .. }
             | Self::TableTruncated { .. }
             | Self::Compressed { .. }
             | Self::Overlap { .. }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use qcow2_format::GuestOffset;
+
+use crate::gate::ReferenceKind;
+
 /// A part of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Structure {
@@ -94,5 +98,18 @@ impl fmt::Display for Use {
             Self::L2Table => "L2 table",
             Self::Metadata => "other metadata",
         })
+    }
+}
+
+/// Where a cluster is needed, as the end of its name.
+pub(super) fn of_guest(guest: Option<GuestOffset>) -> String {
+    guest.map_or_else(String::new, |guest| format!(" of guest offset {guest}"))
+}
+
+/// A file that is needed, with its name.
+pub(super) fn needed(kind: ReferenceKind, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("the {kind} {name:?}"),
+        None => format!("a {kind}"),
     }
 }

@@ -20,6 +20,11 @@ use crate::{Error, Structure, Use};
 /// one is read.
 const L1_ENTRIES: usize = 1 << 18;
 
+/// Most bytes of the L1 tables of snapshots that are looked at, one after the
+/// other: 65,536 snapshots of disks of 256 GiB have as many. Tables that overlap
+/// could else be read without end.
+const SNAPSHOT_L1_BYTES_MAX: u64 = 256 << 20;
+
 /// The references of an image, to be visited as often as needed.
 pub(super) struct References<'r, S> {
     storage: &'r S,
@@ -154,7 +159,7 @@ impl<'r, S: ReadAt> References<'r, S> {
 
     /// Shows the bytes of a table that are in the file to `look`, part by part, each
     /// with the index of its first word.
-    fn parts(
+    pub(super) fn parts(
         &self,
         structure: Structure,
         bytes: &Range<u64>,
@@ -164,7 +169,20 @@ impl<'r, S: ReadAt> References<'r, S> {
         let mut part = Vec::new();
         let mut at = bytes.start;
         while at < end {
+            // A hole has no entries, and long tables of nothing cost nothing.
+            match self.storage.next_data(at) {
+                Ok(None) => break,
+                Ok(Some(data)) => {
+                    let hole_bytes = data.start.saturating_sub(at);
+                    at = at.saturating_add(hole_bytes / SLICE_BYTES * SLICE_BYTES);
+                }
+                // To read it may succeed.
+                Err(_) => {}
+            }
             let length = end.saturating_sub(at).min(SLICE_BYTES);
+            if length == 0 {
+                break;
+            }
             part.resize(in_memory(length), 0);
             self.storage
                 .read_at(at, &mut part)
@@ -180,8 +198,8 @@ impl<'r, S: ReadAt> References<'r, S> {
     }
 }
 
-/// The L1 tables: of the disk that is read, the active disk, and snapshots. All
-/// of them are in the file, each somewhere else; more of them are not looked at.
+/// The L1 tables: of the disk that is read, the active disk, and snapshots, as far
+/// as they are in the file and within the limit.
 fn l1_tables<S: ReadAt>(storage: &S, image: &ImageContent) -> Vec<(Range<u64>, bool)> {
     let header = &image.header;
     let table = |host: HostOffset, entries: u32| {
@@ -190,17 +208,18 @@ fn l1_tables<S: ReadAt>(storage: &S, image: &ImageContent) -> Vec<(Range<u64>, b
     };
     let read = image.disk.l1_host;
     let active = table(header.l1_table_offset, header.l1_entries);
-    let needed = active.start == read.0;
-    let mut room = storage.size().saturating_sub(active.end - active.start);
-    let mut tables = vec![(active, needed)];
+    let mut is_read_known = active.start == read.0;
+    let mut room = SNAPSHOT_L1_BYTES_MAX;
+    let mut tables = vec![(active, is_read_known)];
     for (index, snapshot) in (0..).zip(snapshots(storage, header)) {
         let Ok(snapshot) = snapshot else { break };
         let bytes = table(snapshot.l1_table_offset, snapshot.l1_entries);
         let length = bytes.end.saturating_sub(bytes.start);
         let usable = is_usable(&snapshot, header, index) && bytes.end <= storage.size();
-        if usable && length <= room {
+        let needed = bytes.start == read.0;
+        if usable && (length <= room || needed && !is_read_known) {
             room = room.saturating_sub(length);
-            let needed = bytes.start == read.0;
+            is_read_known |= needed;
             tables.push((bytes, needed));
         }
     }

@@ -1,7 +1,5 @@
 //! Internal snapshots and bitmaps: the tables beside the disk.
 
-use std::ops::Range;
-
 use crate::common::{
     FILE, base, base_disk, chain, open, put, put32, put64, refuses_image, restored, unpacked,
 };
@@ -48,10 +46,6 @@ fn image() -> Vec<u8> {
     put64(&mut image, SNAPSHOT_L2 + 5 * 8, 0x1200);
     image
 }
-
-/// In the second entry: how many L1 entries, and the size of the disk.
-pub(crate) const SIZE_OF_SECOND: [Range<usize>; 2] =
-    [SECOND + 8..SECOND + 12, SECOND + 48..SECOND + 56];
 
 /// [`image`] with an L1 table of its own for the first snapshot, and refcounts.
 pub(crate) fn counted() -> Vec<u8> {

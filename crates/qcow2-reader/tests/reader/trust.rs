@@ -1,6 +1,9 @@
 //! Refcounts, and clusters with two uses.
 
 use crate::builder::{DEFLATE, mixed_counted};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::common::{L1, L2_FIRST, L2_SECOND, base, chain, open, put, put32, put64};
 use blockio::{MemoryDisk, ReadAt};
 use qcow2_reader::ErrorKind::{Corrupt, Limit};
@@ -121,6 +124,32 @@ fn a_cluster_with_streams_is_no_data_whatever_is_counted() {
 }
 
 #[test]
+fn clusters_behind_the_end_of_the_disk_are_refused() {
+    // The last cluster, at 0x9c00, is behind a shorter disk.
+    refuses(
+        24,
+        &0x9c00u64.to_be_bytes(),
+        Corrupt,
+        "L2 table at host offset 0xa00 has data of guest offset 0x9c00, and the disk ends at 0x9c00",
+    );
+    // So it is where the table maps more than it is said to.
+    refuses(
+        L2_SECOND + 63 * 8,
+        &(1u64 << 63 | 0x1800).to_be_bytes(),
+        Corrupt,
+        "L2 table at host offset 0xa00 has data of guest offset 0xfe00, and the disk ends at 0x9c40",
+    );
+    // A zero cluster without a place there is no loss. What lies behind the table
+    // may be VM state.
+    let mut image = base();
+    put64(&mut image, L2_SECOND + 63 * 8, 1);
+    check(image).unwrap();
+    let mut image = base();
+    put64(&mut image, 24, 32_768);
+    check(image).unwrap();
+}
+
+#[test]
 fn refcounts_that_cannot_be_read_are_refused() {
     refuses(
         56,
@@ -232,4 +261,66 @@ fn what_is_used_far_apart_is_counted_in_parts_up_to_a_limit() {
         chain(&error),
         "L2 table of guest offset 0x0 at host offset 0x1c00: used 1 times, allowed is its refcount, 0"
     );
+}
+
+/// A long file of which only the start is data, that counts the bytes read.
+struct Counting {
+    start: Vec<u8>,
+    /// Whether it says where its holes are.
+    has_holes: bool,
+    read_bytes: AtomicU64,
+}
+
+impl ReadAt for Counting {
+    fn size(&self) -> u64 {
+        1 << 44
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        let start = usize::try_from(offset).unwrap().min(self.start.len());
+        let there = &self.start[start..];
+        let length = there.len().min(buf.len());
+        buf[..length].copy_from_slice(&there[..length]);
+        buf[length..].fill(0);
+        let read_bytes = u64::try_from(buf.len()).unwrap();
+        self.read_bytes.fetch_add(read_bytes, Ordering::Relaxed);
+        Ok(())
+    }
+    fn next_data(&self, from: u64) -> std::io::Result<Option<Range<u64>>> {
+        let end = if self.has_holes {
+            u64::try_from(self.start.len()).unwrap()
+        } else {
+            self.size()
+        };
+        Ok((from < end).then_some(from..end))
+    }
+}
+
+#[test]
+fn l1_tables_of_snapshots_that_overlap_are_not_read_without_end() {
+    let read_bytes = |has_holes: bool| {
+        let mut image = base();
+        image.resize(0x1800 + 1000 * 56, 0);
+        put32(&mut image, 60, 1000);
+        put64(&mut image, 64, 0x1800);
+        for snapshot in 0..1000 {
+            let at = 0x1800 + snapshot * 56;
+            // Of the length that is allowed, one sector behind the other.
+            let host = (1 << 30) + (u64::try_from(snapshot).unwrap() << 9);
+            put64(&mut image, at, host);
+            put32(&mut image, at + 8, 1 << 22);
+            put32(&mut image, at + 36, 16);
+            put64(&mut image, at + 48, 512);
+        }
+        let storage = Counting {
+            start: image,
+            has_holes,
+            read_bytes: AtomicU64::new(0),
+        };
+        let image = Image::open(&storage, &OpenOptions::default()).unwrap();
+        image.check_references().unwrap();
+        storage.read_bytes.load(Ordering::Relaxed)
+    };
+    let (all, data) = (read_bytes(false), read_bytes(true));
+    assert!((256 << 20..257 << 20).contains(&all), "{all}");
+    assert!(data < 1 << 20, "{data}");
 }
