@@ -37,4 +37,12 @@ impl<'t, S: ReadAt> L1Reader<'t, S> {
         };
         self.tables.l2_place(slice, l1_index)
     }
+
+    /// Index of the entry up to which all behind `l1_index`, which was looked at, are
+    /// known to be zero.
+    pub(crate) fn zeros_end(&self, l1_index: u64) -> u64 {
+        let next = l1_index.saturating_add(1);
+        let slice = self.slice.as_ref();
+        slice.map_or(next, |slice| slice.zeros_end(next))
+    }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Slice {
 #[derive(Debug)]
 struct Content {
     bytes: Vec<u8>,
+    /// Indices of the words between the zeros at the start and the end.
+    used: Range<usize>,
     /// Indices of bytes that could not be read, in a salvaged image.
     lost: Vec<Range<usize>>,
 }
@@ -56,6 +58,19 @@ impl Slice {
         let is_lost = |range: &Range<usize>| range.contains(&start);
         let read = !self.content.lost.iter().any(is_lost);
         read.then(|| u64::from_be_bytes(*word))
+    }
+
+    /// Index of the word up to which all from `index` on are known to be zero:
+    /// `index` itself where that is not known of any.
+    pub(crate) fn zeros_end(&self, index: u64) -> u64 {
+        let Content { bytes, used, lost } = &*self.content;
+        let at = index.checked_sub(self.first);
+        let end = match at.and_then(|at| usize::try_from(at).ok()) {
+            Some(at) if lost.is_empty() && at < used.start => used.start,
+            Some(at) if lost.is_empty() && at >= used.end => bytes.as_chunks::<8>().0.len(),
+            _ => return index,
+        };
+        self.first.saturating_add(len_u64(end)).max(index)
     }
 
     /// Whether word `index` of the table would be here.
@@ -133,6 +148,7 @@ impl Slices {
     ) -> Result<Content, Error> {
         let mut content = Content {
             bytes: vec![0; in_memory(length)],
+            used: 0..0,
             lost: Vec::new(),
         };
         match storage.read_at(host.0, &mut content.bytes) {
@@ -146,6 +162,13 @@ impl Slices {
                 });
             }
         }
+        let (words, _) = content.bytes.as_chunks();
+        let is_used = |word: &[u8; 8]| *word != [0; 8];
+        let first = words.iter().position(is_used);
+        let last = words.iter().rposition(is_used);
+        content.used = first
+            .zip(last)
+            .map_or(0..0, |(first, last)| first..last.saturating_add(1));
         Ok(content)
     }
 

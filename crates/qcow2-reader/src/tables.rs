@@ -39,6 +39,12 @@ impl L2Slice {
             bitmap: Some(self.slice.word(first.saturating_add(1))?),
         })
     }
+
+    /// Index of the entry up to which all from `index` on are known to be zero.
+    pub(crate) fn zeros_end(&self, index: u64) -> u64 {
+        let words = if self.extended { 2 } else { 1 };
+        self.slice.zeros_end(index.saturating_mul(words)) / words
+    }
 }
 
 /// A disk in an image: the active one, or that of a snapshot.

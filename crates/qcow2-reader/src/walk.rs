@@ -14,8 +14,7 @@ use crate::{Error, Structure};
 /// ascending and without gaps. An error ends it, behind the runs in front of it.
 pub(crate) type ImageRuns<'i, S> = Joined<Walk<'i, S>>;
 
-/// An iterator over the runs of a range of guest bytes, none of which is longer
-/// than what one L1 entry maps.
+/// An iterator over the runs of a range of guest bytes.
 #[derive(Debug)]
 pub(crate) struct Walk<'i, S> {
     storage: &'i S,
@@ -38,8 +37,7 @@ impl<'i, S: ReadAt> Walk<'i, S> {
         }
     }
 
-    /// The next cluster or part of one, or all that an empty L1 entry leaves
-    /// unallocated.
+    /// The next cluster or part of one, or all that empty entries leave unallocated.
     fn step(&mut self) -> Result<Run, Error> {
         let run = match self.look_up() {
             Err(_) if self.tables.places.salvage => self.lost(),
@@ -73,7 +71,8 @@ impl<'i, S: ReadAt> Walk<'i, S> {
             _ => {
                 let l1_index = self.tables.geometry.l1_index(GuestOffset(at));
                 let Some(place) = self.l1.l2_place(l1_index)? else {
-                    let end = self.tables.l1_coverage(l1_index).end;
+                    let last = self.l1.zeros_end(l1_index).saturating_sub(1);
+                    let end = self.tables.l1_coverage(last).end;
                     let guest = at..end.min(self.rest.end);
                     return Ok(Run::empty(guest, Mapping::Unallocated));
                 };
@@ -85,8 +84,8 @@ impl<'i, S: ReadAt> Walk<'i, S> {
     }
 }
 
-/// The first cluster of `rest`, or its first subclusters of one kind, looked up in
-/// `l2`.
+/// The first cluster of `rest`, its first clusters of nothing, or its first
+/// subclusters of one kind, looked up in `l2`.
 fn cluster(tables: &Tables, l2: &L2Slice, rest: Range<u64>) -> Result<Run, Error> {
     let context = &tables.context;
     let bits = context.cluster_bits;
@@ -101,6 +100,12 @@ fn cluster(tables: &Tables, l2: &L2Slice, rest: Range<u64>) -> Result<Run, Error
             .places
             .truncated(Structure::L2Table, guest, l2.host, bytes)
     })?;
+    if words.is_zero() {
+        let next = index.saturating_add(1);
+        let clusters = l2.zeros_end(next).saturating_sub(index);
+        let end = cluster_start.saturating_add(clusters.saturating_mul(bits.bytes()));
+        return Ok(Run::empty(at..end.min(rest.end), Mapping::Unallocated));
+    }
     let offset = bits.offset_in_cluster(at);
     let (entry, end) = words
         .at(offset, context, index)

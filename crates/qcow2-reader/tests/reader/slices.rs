@@ -123,3 +123,42 @@ fn a_sector_of_a_table_that_cannot_be_read_loses_what_it_maps() {
     let unread = data(8192 + 64..8192 + 128);
     assert_eq!(lost, [Extent::new(unread, ExtentKind::Unreadable)]);
 }
+
+/// A file with the largest L1 table, every entry of which names one L2 table of
+/// zeros.
+struct OneTable(Vec<u8>);
+
+const L1_BYTES: u64 = 32 << 20;
+
+impl ReadAt for OneTable {
+    fn size(&self) -> u64 {
+        L1_BYTES + (3 << 16)
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let l1 = 1 << 16..(1 << 16) + L1_BYTES;
+        if offset == 0 {
+            buf.copy_from_slice(&self.0[..buf.len()]);
+        } else if l1.contains(&offset) {
+            let (words, _) = buf.as_chunks_mut();
+            words.fill((1 << 63 | l1.end).to_be_bytes());
+        } else {
+            buf.fill(0);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn tables_of_zeros_are_no_work() {
+    let mut header = image(&[]);
+    put32(&mut header, 20, 16);
+    put64(&mut header, 24, 2 << 50);
+    put32(&mut header, 36, 4 << 20);
+    put64(&mut header, 40, 1 << 16);
+    put64(&mut header, 48, (2 << 16) + L1_BYTES);
+    // Cluster by cluster, of which there are 34,359,738,368, this would take minutes.
+    let image = Image::open(OneTable(header), &OpenOptions::default()).unwrap();
+    let extents: Vec<_> = image.extents().map(Result::unwrap).collect();
+    assert_eq!(extents, [Extent::new(0..2 << 50, ExtentKind::Unused)]);
+}
