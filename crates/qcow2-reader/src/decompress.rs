@@ -47,6 +47,18 @@ impl Decoder {
     pub(crate) fn decode(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<(), StreamFault> {
         match self {
             Self::Deflate(inflater) => inflater.decode(stored, cluster),
+            Self::Zstd(context) => unpack_frames(context, stored, cluster).map(drop),
+        }
+    }
+
+    /// The same, and says how many bytes of `stored` the cluster needs.
+    pub(crate) fn measure(
+        &mut self,
+        stored: &[u8],
+        cluster: &mut [u8],
+    ) -> Result<u64, StreamFault> {
+        match self {
+            Self::Deflate(inflater) => inflater.decode_stepwise(stored, cluster),
             Self::Zstd(context) => unpack_frames(context, stored, cluster),
         }
     }
@@ -80,10 +92,11 @@ impl Inflater {
                 return Ok(());
             }
         }
-        self.decode_stepwise(stored, cluster)
+        self.decode_stepwise(stored, cluster).map(drop)
     }
 
-    fn decode_stepwise(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<(), StreamFault> {
+    /// Says how many bytes of `stored` the cluster needs.
+    fn decode_stepwise(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<u64, StreamFault> {
         let stepwise = self.stepwise.get_or_insert_with(|| Decompress::new(false));
         stepwise.reset(false);
         let status = stepwise.decompress(stored, cluster, FlushDecompress::Finish);
@@ -91,13 +104,15 @@ impl Inflater {
         match status {
             Err(_) => Err(StreamFault::Garbage { after_bytes }),
             Ok(Status::Ok | Status::BufError | Status::StreamEnd) => {
-                full(after_bytes, len_u64(cluster.len()))
+                full(after_bytes, len_u64(cluster.len()))?;
+                Ok(stepwise.total_in())
             }
         }
     }
 }
 
-/// Fills `cluster` from the frames that `stored` starts with.
+/// Fills `cluster` from the frames that `stored` starts with, and says how many
+/// bytes they have.
 ///
 /// Each is decoded at once, into a cluster that is all the window it needs:
 /// what a frame says of its window is never allocated. QEMU refuses a last
@@ -106,7 +121,7 @@ fn unpack_frames(
     context: &mut DCtx<'_>,
     stored: &[u8],
     cluster: &mut [u8],
-) -> Result<(), StreamFault> {
+) -> Result<u64, StreamFault> {
     let cluster_bytes = len_u64(cluster.len());
     let (mut frames, mut room) = (stored, cluster);
     while !room.is_empty() {
@@ -118,7 +133,8 @@ fn unpack_frames(
             Err(code)
                 if after_bytes > 0 || is_kind(code, ZSTD_ErrorCode::ZSTD_error_srcSize_wrong) =>
             {
-                return full(after_bytes, cluster_bytes);
+                full(after_bytes, cluster_bytes)?;
+                break;
             }
             Err(_) => None,
         };
@@ -135,7 +151,7 @@ fn unpack_frames(
         room = room.get_mut(length..).unwrap_or_default();
         frames = behind;
     }
-    Ok(())
+    Ok(len_u64(stored.len().saturating_sub(frames.len())))
 }
 
 /// Whether a stream that ends after so many bytes has filled its cluster.

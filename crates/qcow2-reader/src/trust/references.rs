@@ -9,6 +9,7 @@ use qcow2_format::{Header, HostOffset, L1Entry};
 
 use super::counts::Reference;
 use super::refcounts::RefcountTable;
+use super::streams::{Measure, Streams};
 use crate::l2::Words;
 use crate::layer::ImageContent;
 use crate::load::in_memory;
@@ -72,7 +73,11 @@ impl<'r, S: ReadAt> References<'r, S> {
 
     /// Shows every reference to `visit`. Tables that are wrong or missing are
     /// passed over.
-    pub(super) fn visit(&self, mut visit: impl FnMut(&Reference)) -> Result<(), Error> {
+    pub(super) fn visit(
+        &self,
+        streams: Streams,
+        mut visit: impl FnMut(&Reference),
+    ) -> Result<(), Error> {
         let cluster_bytes = self.image.header.cluster_bits.bytes();
         let blocks = self.refcount_table.blocks();
         let blocks = blocks.map(|block| (block.0..block.0.saturating_add(cluster_bytes), true));
@@ -86,6 +91,9 @@ impl<'r, S: ReadAt> References<'r, S> {
                 });
             }
         }
+        let codec = self.image.tables.codec;
+        let is_measured = streams == Streams::Measured;
+        let mut measure = is_measured.then(|| Measure::new(self.storage, codec));
         let mut tables = Vec::new();
         for (l1_table, needed) in &self.l1_tables {
             self.parts(Structure::L1Table, l1_table, |first, entries| {
@@ -97,19 +105,20 @@ impl<'r, S: ReadAt> References<'r, S> {
                         tables.push((entry.l2_table.0, 1, *needed));
                     }
                     if tables.len() == L1_ENTRIES {
-                        self.visit_tables(&mut tables, &mut visit)?;
+                        self.visit_tables(&mut tables, measure.as_mut(), &mut visit)?;
                     }
                 }
                 Ok(())
             })?;
         }
-        self.visit_tables(&mut tables, &mut visit)
+        self.visit_tables(&mut tables, measure.as_mut(), &mut visit)
     }
 
     /// Visits L2 tables and what they use, and forgets them.
     fn visit_tables(
         &self,
         tables: &mut Vec<L2Use>,
+        mut measure: Option<&mut Measure<'_, S>>,
         visit: &mut impl FnMut(&Reference),
     ) -> Result<(), Error> {
         tables.sort_unstable();
@@ -139,7 +148,10 @@ impl<'r, S: ReadAt> References<'r, S> {
                     if entry.is_zero() {
                         continue;
                     }
-                    if let Ok(Some((used_as, bytes))) = entry.counted(context, index) {
+                    if let Ok(Some((used_as, mut bytes))) = entry.counted(context, index) {
+                        if let (Use::Stream, Some(measure)) = (used_as, &mut measure) {
+                            bytes.end = measure.end(&bytes);
+                        }
                         reference.used_as = used_as;
                         reference.clusters = self.clusters(&bytes);
                         visit(&reference);
