@@ -5,13 +5,13 @@ use std::fmt::{self, Display};
 use ext_blocks::{Info, Kind};
 use serde::Serialize;
 
-use crate::output::{Bytes, escaped};
+use crate::output::{Bytes, Foreign};
 
 /// The ext filesystem on the source.
 #[derive(Debug, Serialize)]
 pub(crate) struct FilesystemReport {
     pub(crate) kind: &'static str,
-    pub(crate) label: String,
+    pub(crate) label: Foreign,
     pub(crate) uuid: String,
     /// UUID of the journal, where it is on another device: the filesystem is not
     /// self-contained.
@@ -36,7 +36,7 @@ impl FilesystemReport {
                 Kind::Ext3 => "ext3",
                 Kind::Ext4 => "ext4",
             },
-            label: escaped(&info.label),
+            label: Foreign::new(&info.label),
             uuid: uuid(&info.uuid),
             external_journal: info.external_journal.as_ref().map(uuid),
             geometry: info.geometry.as_ref().map(|geometry| GeometryReport {

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::args::OutputFormat;
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ pub(crate) fn print<R: Serialize + Display>(
     let text = match format {
         OutputFormat::Human => report.to_string(),
         OutputFormat::Json => serde_json::to_string_pretty(report)
-            .map(|json| json + "\n")
+            .map(|json| harmless(&json) + "\n")
             .map_err(|error| Failure::Failed(format!("report: {error}")))?,
     };
     let written = if to_stderr {
@@ -64,12 +64,38 @@ impl Display for Bytes {
     }
 }
 
+/// Text out of an image or filesystem: escaped for people, and in JSON as it is.
+#[derive(Debug)]
+pub(crate) struct Foreign(Vec<u8>);
+
+impl Foreign {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escaped(&self.0))
+    }
+}
+
+impl Serialize for Foreign {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
 /// Text out of an image or filesystem, safe to print on a terminal.
 pub(crate) fn escaped(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character.is_control() || character == '\\' {
+            if steers(character) || character == '\\' {
                 out.extend(character.escape_default());
             } else {
                 out.push(character);
@@ -80,6 +106,37 @@ pub(crate) fn escaped(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// JSON with JSON's escapes for what steers a terminal. Those below a space it has
+/// already, outside of strings line breaks alone.
+fn harmless(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character > ' ' && steers(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Whether a terminal obeys this character, or lets other text look as it is not:
+/// control characters, and those that are invisible or turn the direction.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 #[cfg(test)]
@@ -109,5 +166,19 @@ mod tests {
         assert_eq!(escaped("grün".as_bytes()), "grün");
         assert_eq!(escaped(b"a\x1b[31m\n\\"), "a\\u{1b}[31m\\n\\\\");
         assert_eq!(escaped(b"a\xff\xfeb"), "a\\xff\\xfeb");
+        assert_eq!(escaped("\u{202e}gpj".as_bytes()), "\\u{202e}gpj");
+    }
+
+    #[test]
+    fn in_json_names_are_what_they_are() {
+        let name = "gr\u{fc}n\n\u{1b}\u{9b}\u{202e}\u{e0041}";
+        let json = serde_json::to_string_pretty(&[Foreign::new(name.as_bytes())]).unwrap();
+        let json = harmless(&json);
+        assert_eq!(
+            json,
+            "[\n  \"gr\u{fc}n\\n\\u001b\\u009b\\u202e\\udb40\\udc41\"\n]"
+        );
+        let read: Vec<String> = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, [name]);
     }
 }

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, escaped};
+use crate::output::{self, Foreign};
 
 use encryption::Encryption;
 use tables::{BitmapFacts, SnapshotFacts};
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
 struct Info {
     children: [Child; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
-    backing_filename_format: Option<String>,
+    backing_filename_format: Option<Foreign>,
     virtual_size: u64,
     filename: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,9 +63,9 @@ struct Info {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     snapshots: Vec<SnapshotFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    full_backing_filename: Option<String>,
+    full_backing_filename: Option<Foreign>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    backing_filename: Option<String>,
+    backing_filename: Option<Foreign>,
     dirty_flag: bool,
     /// Ours: what a marked image is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +121,7 @@ struct ImageFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     extended_l2: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    data_file: Option<String>,
+    data_file: Option<Foreign>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data_file_raw: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -151,9 +151,9 @@ impl Info {
                 data: ImageFacts::new(&header, &bitmaps, encrypt),
             }),
             snapshots: snapshots.iter().map(SnapshotFacts::new).collect(),
-            backing_filename_format: backing.and_then(|backing| backing.format).map(escaped),
+            backing_filename_format: backing.and_then(|backing| backing.format).map(Foreign::new),
             full_backing_filename: backing.and_then(|backing| backing.name).map(full_name),
-            backing_filename: backing.and_then(|backing| backing.name).map(escaped),
+            backing_filename: backing.and_then(|backing| backing.name).map(Foreign::new),
             dirty_flag: header.incompatible.contains(IncompatibleFeatures::DIRTY),
             content: header
                 .exact_allocation_unit_bytes()
@@ -206,13 +206,13 @@ impl Info {
 }
 
 /// The path that the image at `image` means by `name`: relative to its folder.
-fn full_name(image: &Path, name: &[u8]) -> String {
+fn full_name(image: &Path, name: &[u8]) -> Foreign {
     let folder = image.parent().unwrap_or(Path::new(""));
     if qcow2_reader::has_protocol(name) {
-        return escaped(name);
+        return Foreign::new(name);
     }
     let path = folder.join(OsStr::from_bytes(name));
-    escaped(path.as_os_str().as_bytes())
+    Foreign::new(path.as_os_str().as_bytes())
 }
 
 impl ImageFacts {
@@ -223,7 +223,7 @@ impl ImageFacts {
             .extensions
             .iter()
             .find_map(|extension| match extension {
-                Extension::DataFile(name) => Some(escaped(name)),
+                Extension::DataFile(name) => Some(Foreign::new(name)),
                 _ => None,
             });
         Self {

@@ -7,15 +7,15 @@ use qcow2_format::bitmap::{BitmapDirectoryEntry, BitmapFlags};
 use qcow2_format::snapshot::Snapshot;
 use serde::Serialize;
 
-use crate::output::{Bytes, escaped};
+use crate::output::{Bytes, Foreign};
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct SnapshotFacts {
-    id: String,
-    name: String,
+    id: Foreign,
+    name: Foreign,
     vm_state_size: u64,
     date_sec: u32,
     date_nsec: u32,
@@ -28,8 +28,8 @@ pub(super) struct SnapshotFacts {
 impl SnapshotFacts {
     pub(super) fn new(snapshot: &Snapshot) -> Self {
         Self {
-            id: escaped(&snapshot.id),
-            name: escaped(&snapshot.name),
+            id: Foreign::new(&snapshot.id),
+            name: Foreign::new(&snapshot.name),
             vm_state_size: snapshot.vm_state_bytes,
             date_sec: snapshot.date_seconds,
             date_nsec: snapshot.date_nanoseconds,
@@ -56,7 +56,7 @@ impl Display for SnapshotFacts {
 #[derive(Debug, Serialize)]
 pub(super) struct BitmapFacts {
     flags: Vec<&'static str>,
-    name: String,
+    name: Foreign,
     granularity: u64,
 }
 
@@ -68,7 +68,7 @@ impl BitmapFacts {
             .filter(|(flag, _)| bitmap.flags.contains(*flag));
         Self {
             flags: set.map(|(_, name)| *name).collect(),
-            name: escaped(&bitmap.name),
+            name: Foreign::new(&bitmap.name),
             granularity: 1 << bitmap.granularity_bits,
         }
     }

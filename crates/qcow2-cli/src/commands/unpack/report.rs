@@ -11,7 +11,7 @@ use super::restore::Restored;
 use crate::args::UnpackArgs;
 use crate::failure::Outcome;
 use crate::lost::LostReport;
-use crate::output::{self, Bytes, escaped};
+use crate::output::{self, Bytes, Foreign};
 
 /// What the report says of an image, beside what was done.
 pub(super) struct Facts {
@@ -44,7 +44,7 @@ pub(super) struct Report {
     image: String,
     target: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    snapshot: Option<String>,
+    snapshot: Option<Foreign>,
     disk_bytes: u64,
     written_bytes: u64,
     /// Bytes that were not zero and were made so, where only what differs is
@@ -76,7 +76,10 @@ impl Report {
             command: "unpack",
             image: args.image.display().to_string(),
             target: args.target.display().to_string(),
-            snapshot: args.snapshot.as_ref().map(|name| escaped(name.as_bytes())),
+            snapshot: args
+                .snapshot
+                .as_ref()
+                .map(|name| Foreign::new(name.as_bytes())),
             disk_bytes: facts.disk_bytes,
             written_bytes: restored.written_bytes,
             zeroed_bytes: restored.zeroed_bytes,
