@@ -259,19 +259,6 @@ pub enum Error {
         /// What else.
         second: Use,
     },
-    /// Clusters are stored behind the end of the disk: its size is not right, or its
-    /// last L2 table is not.
-    #[error(
-        "L2 table at host offset {table} has data of guest offset {guest}, and the disk ends at {size:#x}"
-    )]
-    BehindDisk {
-        /// Where the table is.
-        table: HostOffset,
-        /// The first guest byte of the first such cluster.
-        guest: GuestOffset,
-        /// Length of the disk, in bytes.
-        size: u64,
-    },
     /// What an image uses lies too far apart for its refcounts to be compared.
     #[error(
         "what the image uses lies in more than {max} parts of its file, each of {part_bytes} bytes, allowed are {max}"

@@ -6,7 +6,6 @@
 //! the image, such as a snapshot that is not read, can only make counts too
 //! small here, and then nothing is said.
 
-mod behind;
 mod counts;
 mod refcounts;
 mod references;
@@ -39,8 +38,7 @@ impl<S: ReadAt> Image<S> {
     ///
     /// [`Error::Refcount`] where a cluster of the disk is used more often than
     /// its refcount says, which may be never, [`Error::Conflict`] where it is
-    /// used for two things, [`Error::BehindDisk`] where clusters are stored behind
-    /// the end of the disk, and where the refcounts themselves cannot be read.
+    /// used for two things, and where the refcounts themselves cannot be read.
     pub fn check_references(&self) -> Result<(), Error> {
         for (index, layer) in self.layers().iter().enumerate() {
             let (Content::Image(image), Some(storage)) =
@@ -100,7 +98,7 @@ fn check_with<S: ReadAt>(
         }
         next = counts.next();
     }
-    references.check_end(storage, image)
+    Ok(())
 }
 
 /// Whether a cluster that the disk needs may be used as it is.

@@ -41,7 +41,6 @@ impl Error {
             | Self::NoRefcountTable
             | Self::Refcount { .. }
             | Self::Conflict { .. }
-            | Self::BehindDisk { .. }
             | Self::TableTruncated { .. }
             | Self::Compressed { .. }
             | Self::Overlap { .. }

@@ -238,8 +238,12 @@ fn l1_tables<S: ReadAt>(storage: &S, image: &ImageContent) -> Vec<(Range<u64>, b
     tables
 }
 
+/// Whether the L1 table of a snapshot can be one. The header is none: that snapshot
+/// alone is lost.
 fn is_usable(snapshot: &Snapshot, header: &Header, index: u64) -> bool {
-    snapshot.check_l1(header.cluster_bits, index).is_ok()
+    let cluster_bits = header.cluster_bits;
+    let is_behind_header = snapshot.l1_table_offset.0 >= cluster_bits.bytes();
+    is_behind_header && snapshot.check_l1(cluster_bits, index).is_ok()
 }
 
 /// The bytes of the snapshot table, as far as it is right.

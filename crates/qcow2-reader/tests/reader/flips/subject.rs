@@ -356,7 +356,6 @@ fn is_beside_the_disk(error: &Error) -> bool {
     match error {
         Error::Refcount { .. }
         | Error::Conflict { .. }
-        | Error::BehindDisk { .. }
         | Error::NoRefcountTable
         | Error::RefcountTable { .. }
         | Error::SnapshotTable { .. }

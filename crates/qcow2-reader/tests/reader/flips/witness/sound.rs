@@ -26,16 +26,15 @@ impl Witness<'_> {
         if self.features & DIRTY != 0 {
             return true;
         }
-        if self.is_longer() {
-            return false;
-        }
         let mut uses = self.metadata();
         let active = (number(self.file, 40, 8), number(self.file, 36, 4));
         let mut tables = Vec::from_iter(active.0.zip(active.1));
         tables.extend(self.snapshots.iter().map(|one| (one.l1, one.l1_entries)));
         let file_bytes = u64::try_from(self.file.len()).unwrap();
         for (l1, entries) in tables {
-            if !l1.is_multiple_of(self.cluster()) || l1 + entries * 8 > file_bytes {
+            // Such a snapshot alone is lost.
+            let is_usable = l1.is_multiple_of(self.cluster()) && l1 >= self.cluster();
+            if !is_usable || l1 + entries * 8 > file_bytes {
                 continue;
             }
             let needed = l1 == self.l1;
@@ -58,20 +57,6 @@ impl Witness<'_> {
             let counted = uses.other > 0 || times <= self.refcount(*cluster);
             !uses.needed || !conflict && counted
         })
-    }
-
-    /// Whether the last L2 table has clusters behind the end of the disk.
-    fn is_longer(&self) -> bool {
-        let tables = self.cluster() / self.entry_bytes();
-        let clusters = self.size.div_ceil(self.cluster());
-        let entry = |index: u64| {
-            let l2 = number(self.file, self.l1 + index / tables * 8, 8)? & OFFSET;
-            let at = l2 + index % tables * self.entry_bytes();
-            number(self.file, at, 8).filter(|_| l2 != 0 && index / tables < self.l1_entries)
-        };
-        (clusters..clusters.next_multiple_of(tables))
-            .filter_map(entry)
-            .any(|entry| entry >> 62 & 1 == 1 || entry & OFFSET != 0 && !self.has_data_file())
     }
 
     /// The uses of all but L1 tables, L2 tables and data.
