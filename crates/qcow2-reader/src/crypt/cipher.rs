@@ -157,6 +157,10 @@ fn xts_of(data: &[u8], tweak: &[u8]) -> Option<Box<dyn Sectors>> {
             Aes128::new_from_slice(data).ok()?,
             Aes128::new_from_slice(tweak).ok()?,
         ))),
+        (24, 24) => Some(Box::new(Xts128::new(
+            Aes192::new_from_slice(data).ok()?,
+            Aes192::new_from_slice(tweak).ok()?,
+        ))),
         (32, 32) => Some(Box::new(Xts128::new(
             Aes256::new_from_slice(data).ok()?,
             Aes256::new_from_slice(tweak).ok()?,
@@ -198,7 +202,7 @@ mod tests {
             ("cbc-plain64", 17),
             ("xts-plain64", 33),
             ("xts-plain64", 0),
-            ("xts-plain64", 48),
+            ("xts-plain64", 40),
             ("ctr-plain64", 16),
             ("cbc-essiv:md5", 16),
             ("ecb", 16),

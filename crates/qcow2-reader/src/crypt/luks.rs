@@ -4,8 +4,9 @@
 use blockio::ReadAt;
 use pbkdf2::pbkdf2_hmac;
 use qcow2_format::HostOffset;
+use ripemd::Ripemd160;
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use super::cipher::{Cipher, SECTOR_BYTES};
@@ -71,16 +72,20 @@ pub enum LuksFault {
 /// A hash by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hash {
+    Ripemd160,
     Sha1,
     Sha256,
+    Sha384,
     Sha512,
 }
 
 impl Hash {
     fn named(name: &str) -> Option<Self> {
         match name {
+            "ripemd160" => Some(Self::Ripemd160),
             "sha1" => Some(Self::Sha1),
             "sha256" => Some(Self::Sha256),
+            "sha384" => Some(Self::Sha384),
             "sha512" => Some(Self::Sha512),
             _ => None,
         }
@@ -89,8 +94,10 @@ impl Hash {
     /// Derives a key from a passphrase.
     fn derive(self, passphrase: &[u8], salt: &[u8], rounds: u32, key: &mut [u8]) {
         match self {
+            Self::Ripemd160 => pbkdf2_hmac::<Ripemd160>(passphrase, salt, rounds, key),
             Self::Sha1 => pbkdf2_hmac::<Sha1>(passphrase, salt, rounds, key),
             Self::Sha256 => pbkdf2_hmac::<Sha256>(passphrase, salt, rounds, key),
+            Self::Sha384 => pbkdf2_hmac::<Sha384>(passphrase, salt, rounds, key),
             Self::Sha512 => pbkdf2_hmac::<Sha512>(passphrase, salt, rounds, key),
         }
     }
@@ -98,8 +105,10 @@ impl Hash {
     /// Spreads every bit of `block` over what is hashed with it.
     fn diffuse(self, block: &mut [u8]) {
         match self {
+            Self::Ripemd160 => diffuse::<Ripemd160>(block),
             Self::Sha1 => diffuse::<Sha1>(block),
             Self::Sha256 => diffuse::<Sha256>(block),
+            Self::Sha384 => diffuse::<Sha384>(block),
             Self::Sha512 => diffuse::<Sha512>(block),
         }
     }
