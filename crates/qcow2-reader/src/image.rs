@@ -14,7 +14,7 @@ use crate::crypt::Cipher;
 use crate::gate::{Closed, Gate};
 use crate::layer::{Content, Layer, Opening};
 use crate::load::Source;
-use crate::runs::Mapping;
+use crate::runs::{Mapping, data_bytes};
 use crate::stationary::Stationary;
 use crate::{Error, Extents, OpenOptions};
 
@@ -108,6 +108,17 @@ impl<S: ReadAt> Image<S> {
     /// to nobody, is `Unused`.
     pub fn allocated_extents(&self) -> Extents<'_, S> {
         Extents::new(self.own_runs())
+    }
+
+    /// Bytes of the disk that are stored, as the tables say; above `most` they are
+    /// counted no further, since a small image may have the tables of a disk of any
+    /// size.
+    ///
+    /// # Errors
+    ///
+    /// A damaged part of a table.
+    pub fn data_bytes(&self, most: u64) -> Result<u64, Error> {
+        data_bytes(self.runs(0..self.size()), most)
     }
 
     /// The files, to be read.

@@ -63,6 +63,24 @@ impl Run {
     }
 }
 
+/// Bytes of `runs` that are stored; above `most` they are counted no further.
+pub(crate) fn data_bytes(
+    runs: impl Iterator<Item = Result<Run, Error>>,
+    most: u64,
+) -> Result<u64, Error> {
+    let mut data_bytes: u64 = 0;
+    for run in runs {
+        let run = run?;
+        if matches!(run.mapping, Mapping::Data { .. } | Mapping::Compressed(_)) {
+            data_bytes = data_bytes.saturating_add(run.bytes());
+        }
+        if data_bytes > most {
+            break;
+        }
+    }
+    Ok(data_bytes)
+}
+
 /// An iterator that joins runs, so that they are maximal. The runs ascend
 /// without gaps; an error ends them, behind those in front of it.
 #[derive(Debug)]

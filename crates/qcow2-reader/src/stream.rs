@@ -30,7 +30,7 @@ use crate::layer::{backing_file_of, data_file_of};
 use crate::load::{Buffers, Loaded, Piece};
 use crate::output::Output;
 use crate::places::Places;
-use crate::runs::Mapping;
+use crate::runs::data_bytes;
 use crate::share::Sharing;
 use crate::slices::Slices;
 use crate::tables::{MappedDisk, Tables};
@@ -238,20 +238,14 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
         &self.header
     }
 
-    /// Bytes of the disk that the image has data for, as its tables say.
+    /// Bytes of the disk that the image has data for, as its tables say; above `most`
+    /// they are counted no further.
     ///
     /// # Errors
     ///
     /// A wrong entry of a table.
-    pub fn data_bytes(&self) -> Result<u64, Error> {
-        let mut data_bytes: u64 = 0;
-        for run in Walk::new(&self.spool, &self.tables, 0..self.size) {
-            let run = run?;
-            if matches!(run.mapping, Mapping::Data { .. } | Mapping::Compressed(_)) {
-                data_bytes = data_bytes.saturating_add(run.bytes());
-            }
-        }
-        Ok(data_bytes)
+    pub fn data_bytes(&self, most: u64) -> Result<u64, Error> {
+        data_bytes(Walk::new(&self.spool, &self.tables, 0..self.size), most)
     }
 
     /// Writes the whole disk to `target` as

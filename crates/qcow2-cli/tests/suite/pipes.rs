@@ -146,7 +146,7 @@ fn what_an_image_from_a_pipe_restores_to_is_bounded() {
         piped(&bench, &arguments, Some("image"), "nothing")
     };
     let message =
-        "qcow2: standard input: it restores to 8192 bytes of data, --max-output allows 8191\n";
+        "qcow2: standard input: it restores to more than the 8191 bytes that --max-output allows\n";
     assert_eq!(unpack("8191"), (message.into(), 1));
     assert!(!bench.names().contains(&"again".into()));
     assert_eq!(unpack("8K").1, 0);

@@ -89,7 +89,7 @@ fn more_data_than_allowed_is_refused_before_anything_is_written() {
     bench.fails(
         "unpack --max-output 4095 image disk",
         1,
-        "image: it restores to 4096 bytes of data, --max-output allows 4095",
+        "image: it restores to more than the 4095 bytes that --max-output allows",
     );
     assert_eq!(bench.names(), ["image"]);
     let json = bench.ok("unpack --max-output 4K --output json image disk");

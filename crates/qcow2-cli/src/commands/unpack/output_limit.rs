@@ -3,8 +3,8 @@
 use std::io::Stdin;
 use std::path::Path;
 
-use blockio::{Disk, ExtentKind, ReadAt, Spool, free_bytes};
-use qcow2_reader::{Image, ImageStream};
+use blockio::{Disk, ReadAt, Spool, free_bytes};
+use qcow2_reader::{Error, Image, ImageStream};
 
 use crate::args::UnpackArgs;
 use crate::failure::{Failure, STDIN};
@@ -19,25 +19,15 @@ const GROWTH_BYTES_MIN: u64 = 1 << 30;
 /// where the target's filesystem has less room than that, or where it is out of all
 /// proportion.
 pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failure> {
-    if !is_of_interest(args) {
-        return Ok(());
-    }
-    let mut data_bytes: u64 = 0;
-    for extent in image.extents() {
-        let extent = extent.map_err(|error| Failure::about(&args.image, &error))?;
-        if extent.kind == ExtentKind::Data {
-            data_bytes = data_bytes.saturating_add(extent.length);
-        }
-    }
-    hold(args, &args.image, data_bytes)?;
-    if args.run.quiet {
-        return Ok(());
-    }
     let sizes = image.files().iter().map(ReadAt::size);
     let stored_bytes = sizes.fold(0, u64::saturating_add);
-    if data_bytes >= GROWTH_BYTES_MIN && data_bytes / GROWTH > stored_bytes {
+    let growth_bytes = stored_bytes.saturating_mul(GROWTH).max(GROWTH_BYTES_MIN);
+    let data_bytes = check_data(args, &args.image, growth_bytes, |most| {
+        image.data_bytes(most)
+    })?;
+    if data_bytes >= growth_bytes && !args.run.quiet {
         eprintln!(
-            "qcow2: warning: {} of image restore to {} of data; --max-output bounds that",
+            "qcow2: warning: {} of image restore to {} of data or more; --max-output bounds that",
             Bytes(stored_bytes),
             Bytes(data_bytes)
         );
@@ -50,43 +40,39 @@ pub(super) fn check_stream(
     args: &UnpackArgs,
     image: &ImageStream<Stdin, Spool>,
 ) -> Result<(), Failure> {
-    if !is_of_interest(args) {
-        return Ok(());
-    }
-    let name = Path::new(STDIN);
-    let data_bytes = image.data_bytes();
-    hold(
-        args,
-        name,
-        data_bytes.map_err(|error| Failure::about(name, &error))?,
-    )
-}
-
-fn is_of_interest(args: &UnpackArgs) -> bool {
-    args.max_output.is_some() || !args.run.quiet
+    let count = |most| image.data_bytes(most);
+    check_data(args, Path::new(STDIN), 0, count).map(drop)
 }
 
 /// Refuses more data than is allowed, and warns of more than there is room for.
-fn hold(args: &UnpackArgs, image: &Path, data_bytes: u64) -> Result<(), Failure> {
-    if let Some(max) = args.max_output
-        && data_bytes > max
-    {
-        let message =
-            format!("it restores to {data_bytes} bytes of data, --max-output allows {max}");
+/// `count` counts it, up to as much as is asked for; that is `most` bytes at least
+/// where nothing is refused.
+fn check_data(
+    args: &UnpackArgs,
+    image: &Path,
+    most: u64,
+    count: impl Fn(u64) -> Result<u64, Error>,
+) -> Result<u64, Failure> {
+    let room = room(args).filter(|_| !args.run.quiet);
+    let most = match (args.max_output, args.run.quiet) {
+        (None, true) => return Ok(0),
+        (Some(max), _) => max,
+        (None, false) => room.unwrap_or(0).max(most),
+    };
+    let data_bytes = count(most).map_err(|error| Failure::about(image, &error))?;
+    if args.max_output.is_some_and(|max| data_bytes > max) {
+        let message = format!("it restores to more than the {most} bytes that --max-output allows");
         return Err(Failure::because(image, message));
     }
-    if let Some(room) = room(args)
-        && data_bytes > room
-        && !args.run.quiet
-    {
+    if let Some(room) = room.filter(|room| data_bytes > *room) {
         eprintln!(
-            "qcow2: warning: the disk has up to {} of data, and {} has {} free",
+            "qcow2: warning: the disk has {} of data or more, and {} has {} free",
             Bytes(data_bytes),
             args.target.display(),
             Bytes(room)
         );
     }
-    Ok(())
+    Ok(data_bytes)
 }
 
 /// Bytes free where a new file is to be, if that is what is written.
