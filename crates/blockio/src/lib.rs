@@ -52,6 +52,7 @@ mod spool;
 mod stream;
 mod sysfs;
 mod target;
+mod terminal;
 mod uncached;
 mod zero;
 
@@ -72,5 +73,6 @@ pub use space::free_bytes;
 pub use spool::Spool;
 pub use stream::StreamTarget;
 pub use target::{Target, TargetOptions, abandon_all};
+pub use terminal::TerminalState;
 pub use uncached::Uncached;
 pub use zero::{is_zero, nonzero_runs};

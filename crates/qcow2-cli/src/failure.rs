@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Display};
 use std::path::Path;
 
+use crate::output::printable;
+
 /// The standard input in messages.
 pub(crate) const STDIN: &str = "standard input";
 
@@ -71,7 +73,7 @@ impl Failure {
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Failed(message) | Self::Usage(message)) = self;
-        f.write_str(message)
+        f.write_str(&printable(message))
     }
 }
 

@@ -108,6 +108,19 @@ pub(crate) fn escaped(bytes: &[u8]) -> String {
     out
 }
 
+/// A message that may have such text in it, safe to print on a terminal.
+pub(crate) fn printable(message: &str) -> String {
+    let mut out = String::new();
+    for character in message.chars() {
+        if steers(character) {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
 /// JSON with JSON's escapes for what steers a terminal. Those below a space it has
 /// already, outside of strings line breaks alone.
 fn harmless(json: &str) -> String {
@@ -166,6 +179,7 @@ mod tests {
         assert_eq!(escaped("grün".as_bytes()), "grün");
         assert_eq!(escaped(b"a\x1b[31m\n\\"), "a\\u{1b}[31m\\n\\\\");
         assert_eq!(escaped(b"a\xff\xfeb"), "a\\xff\\xfeb");
+        assert_eq!(printable("a\x1b\n\\x"), "a\\u{1b}\\n\\x");
         assert_eq!(escaped("\u{202e}gpj".as_bytes()), "\\u{202e}gpj");
     }
 

@@ -10,6 +10,7 @@ use qcow2_format::header::CryptMethod;
 use qcow2_reader::Secret;
 
 use crate::failure::Failure;
+use crate::signals;
 
 /// Longest passphrase that is read from a file, in bytes.
 const SECRET_BYTES_MAX: u64 = 8 << 10;
@@ -27,6 +28,7 @@ pub(crate) fn secret(
     if header.crypt_method == CryptMethod::None || !io::stdin().is_terminal() {
         return Ok(None);
     }
+    signals::keep_terminal();
     let prompt = format!("Passphrase of {}: ", image.display());
     let typed = rpassword::prompt_password(prompt)
         .map_err(|error| Failure::because(image, format_args!("the passphrase: {error}")))?;

@@ -1,10 +1,22 @@
-//! SIGINT and SIGTERM: no temporary file is left.
+//! SIGINT and SIGTERM: no temporary file is left, and the terminal as it was.
 
 use std::io;
+use std::sync::OnceLock;
 use std::thread;
 
+use blockio::TerminalState;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+/// How the terminal was set before a passphrase was asked for.
+static TERMINAL: OnceLock<TerminalState> = OnceLock::new();
+
+/// Remembers how the terminal is set, for those who leave at a prompt.
+pub(crate) fn keep_terminal() {
+    if let Some(state) = TerminalState::of_stdin() {
+        TERMINAL.get_or_init(|| state);
+    }
+}
 
 /// Ends the process with 128 + the signal when one of them arrives, once every
 /// temporary file is gone.
@@ -15,6 +27,9 @@ pub(crate) fn clean_up_on_signals() -> io::Result<()> {
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 blockio::abandon_all();
+                if let Some(state) = TERMINAL.get() {
+                    state.restore();
+                }
                 std::process::exit(128 + signal);
             }
         })

@@ -51,7 +51,7 @@ struct Info {
     #[serde(skip_serializing_if = "Option::is_none")]
     backing_filename_format: Option<Foreign>,
     virtual_size: u64,
-    filename: String,
+    filename: Foreign,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_size: Option<u64>,
     format: &'static str,
@@ -92,7 +92,7 @@ struct Child {
 struct FileInfo {
     children: [(); 0],
     virtual_size: u64,
-    filename: String,
+    filename: Foreign,
     format: &'static str,
     actual_size: u64,
     format_specific: FormatSpecific<Nothing>,
@@ -169,7 +169,7 @@ impl Info {
     fn raw(disk: &Disk) -> Self {
         let metadata = disk.as_file().and_then(|file| file.metadata().ok());
         let actual_size = metadata.map_or(0, |metadata| metadata.blocks().saturating_mul(512));
-        let filename = disk.path().display().to_string();
+        let filename = || Foreign::new(disk.path().as_os_str().as_bytes());
         // As qemu-img: in whole sectors.
         let virtual_size = disk.size().next_multiple_of(512);
         Self {
@@ -178,7 +178,7 @@ impl Info {
                 info: FileInfo {
                     children: [],
                     virtual_size,
-                    filename: filename.clone(),
+                    filename: filename(),
                     format: "file",
                     actual_size,
                     format_specific: FormatSpecific {
@@ -190,7 +190,7 @@ impl Info {
             }],
             backing_filename_format: None,
             virtual_size,
-            filename,
+            filename: filename(),
             cluster_size: None,
             format: "raw",
             actual_size,

@@ -86,7 +86,9 @@ impl<'r, S: ReadAt> References<'r, S> {
                 visit(&Reference {
                     clusters: self.clusters(&bytes),
                     used_as: Use::Metadata,
-                    times: 1,
+                    // Snapshots and bitmaps that lie in other metadata are no harm to
+                    // those who do not read them.
+                    times: u32::from(needed),
                     needed,
                 });
             }
