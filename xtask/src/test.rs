@@ -13,7 +13,7 @@ use crate::{Failure, TaskResult, tidy};
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 10] = [
+const ORACLES: [(&str, [&str; 3]); 11] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -24,6 +24,7 @@ const ORACLES: [(&str, [&str; 3]); 10] = [
     ("mkfs.btrfs", ["btrfs-progs"; 3]),
     ("mkfs.xfs", ["xfsprogs"; 3]),
     ("ddrescuelog", ["gddrescue", "ddrescue", "ddrescue"]),
+    ("script", ["bsdutils", "util-linux", "util-linux"]),
 ];
 
 /// Programs that install packages, in the order of [`ORACLES`], with their

@@ -30,8 +30,12 @@ pub(crate) fn secret(
     }
     signals::keep_terminal();
     let prompt = format!("Passphrase of {}: ", image.display());
-    let typed = rpassword::prompt_password(prompt)
-        .map_err(|error| Failure::because(image, format_args!("the passphrase: {error}")))?;
+    let typed = rpassword::prompt_password(prompt).map_err(|error| {
+        if error.kind() == io::ErrorKind::Interrupted {
+            signals::let_end();
+        }
+        Failure::because(image, format_args!("the passphrase: {error}"))
+    })?;
     Ok(Some(Secret::new(typed.into_bytes())))
 }
 

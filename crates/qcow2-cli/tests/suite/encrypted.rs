@@ -1,8 +1,64 @@
 //! Encrypted images.
 
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
 use fixtures::Qemu;
 
 use crate::bench::Bench;
+
+/// The program on a terminal of its own, which then shows how that is set.
+fn on_a_terminal(bench: &Bench, arguments: &str) -> Child {
+    let program = env!("CARGO_BIN_EXE_qcow2");
+    let line = format!("stty echo; '{program}' {arguments}; echo code $?; stty -a");
+    Command::new("script")
+        .args(["--quiet", "--command", &line, "/dev/null"])
+        .current_dir(bench.folder())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// What it says where this is typed at its prompt.
+fn answered(bench: &Bench, answer: &str) -> String {
+    let mut child = on_a_terminal(bench, "unpack --force --quiet i disk");
+    sleep(Duration::from_secs(1));
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(answer.as_bytes()).unwrap();
+    let said = child.wait_with_output().unwrap().stdout;
+    drop(keys);
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with("Passphrase of i: "), "{said}");
+    assert!(!said.contains(answer.trim_end()), "it is echoed: {said}");
+    assert!(said.contains(" echo "), "echo is off: {said}");
+    said
+}
+
+#[test]
+fn a_passphrase_is_asked_for_on_a_terminal() {
+    if Qemu::require().is_none() || fixtures::require("script").is_none() {
+        return;
+    }
+    let bench = Bench::new();
+    let object = ["--object", "secret,id=s0,data=open sesame"];
+    let options = "encrypt.key-secret=s0,encrypt.format=luks,encrypt.iter-time=10";
+    let create = ["create", "-q", "-f", "qcow2", "-o", options];
+    bench.qemu("qemu-img", &[&create[..], &object, &["i", "1M"]].concat());
+    assert!(answered(&bench, "open sesame\n").contains("code 0"));
+    assert!(bench.read("disk") == vec![0; 1 << 20]);
+    let wrong = answered(&bench, "open barley\n");
+    assert!(
+        wrong.contains("no key slot opens with this passphrase"),
+        "{wrong}"
+    );
+    assert!(wrong.contains("code 1"), "{wrong}");
+    // Control-C is SIGINT.
+    assert!(answered(&bench, "\x03").contains("code 130"));
+    assert_eq!(bench.names(), ["disk", "i"]);
+}
 
 #[test]
 fn encrypted_images_are_restored_with_their_passphrase() {
