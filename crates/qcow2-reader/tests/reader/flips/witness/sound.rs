@@ -16,6 +16,8 @@ struct Uses {
     streams: u64,
     l2: u64,
     other: u64,
+    /// That the disk needs.
+    other_needed: u64,
     needed: bool,
 }
 
@@ -40,6 +42,7 @@ impl Witness<'_> {
             let needed = l1 == self.l1;
             self.add(&mut uses, l1..l1 + entries * 8, |uses| {
                 uses.other += 1;
+                uses.other_needed += u64::from(needed);
                 uses.needed |= needed;
             });
             for index in 0..entries {
@@ -53,7 +56,8 @@ impl Witness<'_> {
         uses.range(..end).all(|(cluster, uses)| {
             let kinds = [uses.data, uses.streams, uses.l2, uses.other];
             let times: u64 = kinds.iter().sum();
-            let conflict = kinds.iter().filter(|times| **times > 0).count() > 1 || uses.other > 1;
+            let conflict =
+                kinds.iter().filter(|times| **times > 0).count() > 1 || uses.other_needed > 1;
             let counted = uses.other > 0 || times <= self.refcount(*cluster);
             !uses.needed || !conflict && counted
         })
@@ -95,6 +99,7 @@ impl Witness<'_> {
         for (bytes, needed) in places.into_iter().filter(|(bytes, _)| !bytes.is_empty()) {
             self.add(&mut uses, bytes, |uses| {
                 uses.other += 1;
+                uses.other_needed += u64::from(needed);
                 uses.needed |= needed;
             });
         }
