@@ -23,11 +23,13 @@ struct Uses {
 
 impl Witness<'_> {
     /// Whether each host cluster that the disk needs has one use, and is counted
-    /// as often as it has it, and no entry is one that nobody writes.
+    /// as often as it has it, and no entry is one that nobody writes. Streams may be
+    /// shorter than their entries say.
     pub(in crate::flips) fn is_sound(&self) -> bool {
-        if self.features & DIRTY != 0 {
-            return true;
-        }
+        self.features & DIRTY != 0 || self.agrees(false) || self.agrees(true)
+    }
+
+    fn agrees(&self, measured: bool) -> bool {
         let mut uses = self.metadata();
         let active = (number(self.file, 40, 8), number(self.file, 36, 4));
         let mut tables = Vec::from_iter(active.0.zip(active.1));
@@ -49,7 +51,7 @@ impl Witness<'_> {
                 let Some(entry) = number(self.file, l1 + index * 8, 8) else {
                     break;
                 };
-                self.add_table(&mut uses, entry & OFFSET, needed);
+                self.add_table(&mut uses, entry & OFFSET, needed, measured);
             }
         }
         let end = file_bytes.div_ceil(self.cluster());
@@ -107,7 +109,7 @@ impl Witness<'_> {
     }
 
     /// Adds an L2 table and what it uses.
-    fn add_table(&self, uses: &mut BTreeMap<u64, Uses>, l2: u64, needed: bool) {
+    fn add_table(&self, uses: &mut BTreeMap<u64, Uses>, l2: u64, needed: bool, measured: bool) {
         if l2 == 0 || !l2.is_multiple_of(self.cluster()) {
             return;
         }
@@ -123,7 +125,10 @@ impl Witness<'_> {
             let host = entry & OFFSET;
             if entry >> 62 & 1 == 1 {
                 let (start, sectors) = self.stream(entry);
-                self.add(uses, start..(start / 512 + sectors) * 512, |uses| {
+                let counted = start..(start / 512 + sectors) * 512;
+                let needs = self.needs(&counted).filter(|_| measured);
+                let end = needs.map_or(counted.end, |bytes| start + bytes);
+                self.add(uses, start..end, |uses| {
                     uses.streams += 1;
                     uses.needed |= needed;
                 });
@@ -134,6 +139,21 @@ impl Witness<'_> {
                 });
             }
         }
+    }
+
+    /// Bytes that its cluster needs of a stream, if that is deflate.
+    fn needs(&self, counted: &Range<u64>) -> Option<u64> {
+        if self.zstd {
+            return None;
+        }
+        let at = |offset: u64| usize::try_from(offset).unwrap().min(self.file.len());
+        let stream = &self.file[at(counted.start)..at(counted.end)];
+        let mut cluster = vec![0; at(self.cluster())];
+        let mut decoder = flate2::Decompress::new(false);
+        let finish = flate2::FlushDecompress::Finish;
+        decoder.decompress(stream, &mut cluster, finish).ok()?;
+        let is_whole = decoder.total_out() == self.cluster();
+        is_whole.then(|| decoder.total_in())
     }
 
     fn add(&self, uses: &mut BTreeMap<u64, Uses>, host: Range<u64>, add: impl Fn(&mut Uses)) {
