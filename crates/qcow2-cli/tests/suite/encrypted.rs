@@ -1,6 +1,6 @@
 //! Encrypted images.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -25,11 +25,20 @@ fn on_a_terminal(bench: &Bench, arguments: &str) -> Child {
 /// What it says where this is typed at its prompt.
 fn answered(bench: &Bench, answer: &str) -> String {
     let mut child = on_a_terminal(bench, "unpack --force --quiet i disk");
+    let mut screen = child.stdout.take().unwrap();
+    let mut said = Vec::new();
+    while !said.ends_with(b": ") {
+        let mut byte = [0];
+        screen.read_exact(&mut byte).unwrap();
+        said.extend(byte);
+    }
+    // The prompt comes before the echo is off.
     sleep(Duration::from_secs(1));
     let mut keys = child.stdin.take().unwrap();
     keys.write_all(answer.as_bytes()).unwrap();
-    let said = child.wait_with_output().unwrap().stdout;
+    screen.read_to_end(&mut said).unwrap();
     drop(keys);
+    child.wait().unwrap();
     let said = String::from_utf8(said).unwrap();
     assert!(said.starts_with("Passphrase of i: "), "{said}");
     assert!(!said.contains(answer.trim_end()), "it is echoed: {said}");
