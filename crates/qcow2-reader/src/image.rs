@@ -31,13 +31,13 @@ pub struct Image<S> {
 }
 
 impl<S: ReadAt> Image<S> {
-    /// Opens the image that `storage` holds and reads its L1 table, or that of a
-    /// snapshot. One that depends on other files is refused.
+    /// Opens the image that `storage` holds, or a snapshot in it. Its L1 and L2 tables
+    /// are read when they are needed. One that depends on other files is refused.
     ///
     /// # Errors
     ///
-    /// Where the header, the L1 table, the snapshot table or the bitmap directory
-    /// is damaged or missing, where there is no such snapshot, and where the
+    /// Where the header, the snapshot table or the bitmap directory is damaged, or
+    /// one of them or the L1 table is missing, where there is no such snapshot, and where the
     /// header says that the image needs something this crate cannot do.
     pub fn open(storage: S, options: &OpenOptions) -> Result<Self, Error> {
         Self::open_with(storage, options, &mut Closed)

@@ -127,7 +127,7 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             })
             .transpose()?;
         let backing = backing_file_of(header, index)
-            .map(|reference| self.backing_file(&reference, gate))
+            .map(|reference| open_backing_file(&reference, gate))
             .transpose()?;
 
         let places = Places::new(header, &disk, storage.size(), self.options.salvage);
@@ -155,18 +155,6 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             })),
         });
         Ok(backing)
-    }
-
-    fn backing_file(
-        &mut self,
-        reference: &Reference<'_>,
-        gate: &mut dyn Gate<S>,
-    ) -> Result<(S, BackingFormat), Error> {
-        let refuse = |fault| Error::reference(reference, fault);
-        if reference.layer.saturating_add(1) >= LAYERS_MAX {
-            return Err(refuse(ReferenceFault::TooDeep { max: LAYERS_MAX }));
-        }
-        gate.backing_file(reference).map_err(refuse)
     }
 
     /// The disk that is asked for. Looks through the tables beside it, which
@@ -197,6 +185,18 @@ impl<'o, S: ReadAt> Opening<'o, S> {
             }),
         }
     }
+}
+
+/// Opens a backing file, if there are not too many layers already.
+fn open_backing_file<S>(
+    reference: &Reference<'_>,
+    gate: &mut dyn Gate<S>,
+) -> Result<(S, BackingFormat), Error> {
+    let refuse = |fault| Error::reference(reference, fault);
+    if reference.layer.saturating_add(1) >= LAYERS_MAX {
+        return Err(refuse(ReferenceFault::TooDeep { max: LAYERS_MAX }));
+    }
+    gate.backing_file(reference).map_err(refuse)
 }
 
 /// `header` without the extensions that nobody here asks for again: of many layers

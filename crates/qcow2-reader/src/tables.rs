@@ -299,7 +299,7 @@ impl Tables {
     }
 
     /// The guest bytes that the slice with L2 entry `l2_index` of this table maps.
-    pub(crate) fn slice_coverage(&self, l1_index: u64, l2_index: u64) -> Range<u64> {
+    fn slice_coverage(&self, l1_index: u64, l2_index: u64) -> Range<u64> {
         let entries = SLICE_BYTES / self.geometry.l2_entry_bytes();
         let coverage_bytes = entries.saturating_mul(self.geometry.cluster_bits.bytes());
         let table = self.l1_coverage(l1_index);

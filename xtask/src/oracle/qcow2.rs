@@ -36,7 +36,6 @@ const DAMAGED: &[(&str, i32)] = &[
     ("dm-l1-hdr", 3),
     ("bad-reft-eof", 3),
     ("bad-snap-eof", 3),
-    ("bad-snap-zero", 3),
     ("dm-l2-eof", 4),
     ("dm-l1-eof", 4),
     ("dm-trunc-data", 4),

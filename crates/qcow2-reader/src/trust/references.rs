@@ -31,11 +31,49 @@ pub(super) struct References<'r, S> {
     storage: &'r S,
     image: &'r ImageContent,
     refcount_table: &'r RefcountTable,
-    /// Bytes of the file that are metadata other than L2 tables and refcount
-    /// blocks, and whether the disk needs them.
-    metadata: Vec<(Range<u64>, bool)>,
+    /// Metadata other than L2 tables and refcount blocks.
+    metadata: Vec<Metadata>,
     /// The L1 tables, and whether the disk needs them.
     l1_tables: Vec<(Range<u64>, bool)>,
+}
+
+/// Bytes of the file that are metadata.
+struct Metadata {
+    bytes: Range<u64>,
+    /// How often they count: what lies in other metadata is no harm to those who do
+    /// not read it.
+    times: u32,
+    /// Whether the disk needs them.
+    needed: bool,
+}
+
+impl Metadata {
+    /// What the disk is read by.
+    fn of_disk(bytes: Range<u64>) -> Self {
+        Self {
+            bytes,
+            times: 1,
+            needed: true,
+        }
+    }
+
+    /// What it is held against: a disk without it is the same.
+    fn of_refcounts(bytes: Range<u64>) -> Self {
+        Self {
+            bytes,
+            times: 1,
+            needed: false,
+        }
+    }
+
+    /// What another disk, or something beside it, is read by.
+    fn beside(bytes: Range<u64>) -> Self {
+        Self {
+            bytes,
+            times: 0,
+            needed: false,
+        }
+    }
 }
 
 /// An L2 table: where it is, how often it is used, and whether the disk needs it.
@@ -55,13 +93,20 @@ impl<'r, S: ReadAt> References<'r, S> {
         let l1_tables = l1_tables(storage, image);
 
         let mut metadata = vec![
-            (0..cluster_bytes, true),
-            (range(header.refcount_table_offset, table_bytes), true),
+            Metadata::of_disk(0..cluster_bytes),
+            Metadata::of_refcounts(range(header.refcount_table_offset, table_bytes)),
         ];
-        metadata.extend(l1_tables.iter().cloned());
-        metadata.extend(snapshot_table(storage, header).map(|table| (table, false)));
-        metadata.extend(bitmaps(storage, header).map(|place| (place, false)));
-        metadata.extend(luks_header(header).map(|place| (place, true)));
+        metadata.extend(l1_tables.iter().cloned().map(|(table, needed)| {
+            let metadata = if needed {
+                Metadata::of_disk
+            } else {
+                Metadata::beside
+            };
+            metadata(table)
+        }));
+        metadata.extend(snapshot_table(storage, header).map(Metadata::beside));
+        metadata.extend(bitmaps(storage, header).map(Metadata::beside));
+        metadata.extend(luks_header(header).map(Metadata::of_disk));
         Self {
             storage,
             image,
@@ -80,19 +125,19 @@ impl<'r, S: ReadAt> References<'r, S> {
     ) -> Result<(), Error> {
         let cluster_bytes = self.image.header.cluster_bits.bytes();
         let blocks = self.refcount_table.blocks();
-        let blocks = blocks.map(|block| (block.0..block.0.saturating_add(cluster_bytes), true));
-        for (bytes, needed) in self.metadata.iter().cloned().chain(blocks) {
-            if !bytes.is_empty() {
+        let blocks = blocks.map(|block| block.0..block.0.saturating_add(cluster_bytes));
+        let mut visit_metadata = |metadata: &Metadata| {
+            if !metadata.bytes.is_empty() {
                 visit(&Reference {
-                    clusters: self.clusters(&bytes),
+                    clusters: self.clusters(&metadata.bytes),
                     used_as: Use::Metadata,
-                    // Snapshots and bitmaps that lie in other metadata are no harm to
-                    // those who do not read them.
-                    times: u32::from(needed),
-                    needed,
+                    times: metadata.times,
+                    needed: metadata.needed,
                 });
             }
-        }
+        };
+        self.metadata.iter().for_each(&mut visit_metadata);
+        blocks.for_each(|block| visit_metadata(&Metadata::of_refcounts(block)));
         let codec = self.image.tables.codec;
         let is_measured = streams == Streams::Measured;
         let mut measure = is_measured.then(|| Measure::new(self.storage, codec));

@@ -16,8 +16,8 @@ struct Uses {
     streams: u64,
     l2: u64,
     other: u64,
-    /// That the disk needs.
-    other_needed: u64,
+    /// Without what is beside the disk.
+    other_counted: u64,
     needed: bool,
 }
 
@@ -44,7 +44,7 @@ impl Witness<'_> {
             let needed = l1 == self.l1;
             self.add(&mut uses, l1..l1 + entries * 8, |uses| {
                 uses.other += 1;
-                uses.other_needed += u64::from(needed);
+                uses.other_counted += u64::from(needed);
                 uses.needed |= needed;
             });
             for index in 0..entries {
@@ -59,7 +59,7 @@ impl Witness<'_> {
             let kinds = [uses.data, uses.streams, uses.l2, uses.other];
             let times: u64 = kinds.iter().sum();
             let conflict =
-                kinds.iter().filter(|times| **times > 0).count() > 1 || uses.other_needed > 1;
+                kinds.iter().filter(|times| **times > 0).count() > 1 || uses.other_counted > 1;
             let counted = uses.other > 0 || times <= self.refcount(*cluster);
             !uses.needed || !conflict && counted
         })
@@ -70,38 +70,40 @@ impl Witness<'_> {
         let mut uses = BTreeMap::new();
         let get = |at, length| number(self.file, at, length).unwrap_or(0);
         let (table, clusters) = (get(48, 8), get(56, 4));
+        // What the disk needs, what it is held against, and what is beside it.
+        let (disk, refcounts, beside) = ((1, true), (1, false), (0, false));
         let mut places = vec![
-            (0..self.cluster(), true),
-            (table..table + clusters * self.cluster(), true),
+            (0..self.cluster(), disk),
+            (table..table + clusters * self.cluster(), refcounts),
         ];
         for index in 0..clusters * self.cluster() / 8 {
             let block = get(table + index * 8, 8) & !511;
             if block != 0 {
-                places.push((block..block.saturating_add(self.cluster()), true));
+                places.push((block..block.saturating_add(self.cluster()), refcounts));
             }
         }
         if let (Some(first), Some(last)) = (self.snapshots.first(), self.snapshots.last()) {
-            places.push((first.bytes.start..last.bytes.end, false));
+            places.push((first.bytes.start..last.bytes.end, beside));
         }
         let field = |data: &Range<usize>, at: u64| get(u64::try_from(data.start).unwrap() + at, 8);
         if let Some(data) = self.extension(BITMAPS).filter(|_| self.autoclear & 1 != 0) {
             let (bytes, start) = (field(&data, 8), field(&data, 16));
-            places.push((start..start + bytes, false));
+            places.push((start..start + bytes, beside));
             let mut at = start;
             while at < start + bytes {
                 let table = get(at, 8);
-                places.push((table..table + get(at + 8, 4) * 8, false));
+                places.push((table..table + get(at + 8, 4) * 8, beside));
                 at += (24 + get(at + 18, 2) + get(at + 20, 4)).next_multiple_of(8);
             }
         }
         if let Some(data) = self.extension(LUKS) {
             let start = field(&data, 0);
-            places.push((start..start + field(&data, 8), true));
+            places.push((start..start + field(&data, 8), disk));
         }
-        for (bytes, needed) in places.into_iter().filter(|(bytes, _)| !bytes.is_empty()) {
+        for (bytes, (times, needed)) in places.into_iter().filter(|(bytes, _)| !bytes.is_empty()) {
             self.add(&mut uses, bytes, |uses| {
                 uses.other += 1;
-                uses.other_needed += u64::from(needed);
+                uses.other_counted += times;
                 uses.needed |= needed;
             });
         }
