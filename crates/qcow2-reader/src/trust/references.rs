@@ -96,13 +96,10 @@ impl<'r, S: ReadAt> References<'r, S> {
             Metadata::of_disk(0..cluster_bytes),
             Metadata::of_refcounts(range(header.refcount_table_offset, table_bytes)),
         ];
-        metadata.extend(l1_tables.iter().cloned().map(|(table, needed)| {
-            let metadata = if needed {
-                Metadata::of_disk
-            } else {
-                Metadata::beside
-            };
-            metadata(table)
+        let l1_metadata = l1_tables.iter().cloned();
+        metadata.extend(l1_metadata.map(|(table, needed)| match needed {
+            true => Metadata::of_disk(table),
+            false => Metadata::beside(table),
         }));
         metadata.extend(snapshot_table(storage, header).map(Metadata::beside));
         metadata.extend(bitmaps(storage, header).map(Metadata::beside));
