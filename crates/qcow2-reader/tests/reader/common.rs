@@ -184,6 +184,20 @@ pub(crate) fn chain(error: &Error) -> String {
     text
 }
 
+/// The cluster that a stream of deflate gives. libdeflate takes a few damaged ones
+/// that zlib does not: what it then gives is what is restored.
+pub(crate) fn inflated(stream: &[u8], cluster_bytes: usize) -> Option<Vec<u8>> {
+    let mut cluster = vec![0; cluster_bytes];
+    let mut decoder = flate2::read::DeflateDecoder::new(stream);
+    let whole = decoder.read_exact(&mut cluster).is_ok();
+    #[cfg(feature = "libdeflate")]
+    let whole = whole || {
+        let found = libdeflater::Decompressor::new().deflate_decompress(stream, &mut cluster);
+        found == Ok(cluster_bytes)
+    };
+    whole.then_some(cluster)
+}
+
 /// The disk of an image that has only what [`base`] has, or `None` where it has
 /// more or a part of it is missing. Checks as little as it can.
 pub(crate) fn naive(image: &[u8]) -> Option<Vec<u8>> {
@@ -214,9 +228,7 @@ pub(crate) fn naive(image: &[u8]) -> Option<Vec<u8>> {
                 let host = usize::try_from(entry & ((1 << shift) - 1)).ok()?;
                 let sectors = usize::try_from(entry << 2 >> 2 >> shift).ok()? + 1;
                 let end = image.len().min(host / 512 * 512 + sectors * 512);
-                let mut decoder = flate2::read::DeflateDecoder::new(image.get(host..end)?);
-                let mut bytes = vec![0; usize::try_from(cluster).ok()?];
-                decoder.read_exact(&mut bytes).ok()?;
+                let bytes = inflated(image.get(host..end)?, usize::try_from(cluster).ok()?)?;
                 disk.extend(bytes.get(..zeros.len())?);
             }
         }

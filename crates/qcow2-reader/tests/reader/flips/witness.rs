@@ -6,6 +6,8 @@ mod sound;
 use std::io::Read as _;
 use std::ops::Range;
 
+use crate::common::inflated;
+
 const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
 const COPIED: u64 = 1 << 63;
 
@@ -257,14 +259,12 @@ impl<'f> Witness<'f> {
     }
 
     fn decode(&self, stream: &[u8]) -> Option<Vec<u8>> {
-        let mut cluster = vec![0; 1 << self.bits];
-        if self.zstd && self.features & COMPRESSION != 0 {
-            let decoder = zstd::stream::read::Decoder::new(stream).ok()?;
-            decoder.single_frame().read_exact(&mut cluster).ok()?;
-        } else {
-            let mut decoder = flate2::read::DeflateDecoder::new(stream);
-            decoder.read_exact(&mut cluster).ok()?;
+        if !self.zstd || self.features & COMPRESSION == 0 {
+            return inflated(stream, 1 << self.bits);
         }
+        let mut cluster = vec![0; 1 << self.bits];
+        let decoder = zstd::stream::read::Decoder::new(stream).ok()?;
+        decoder.single_frame().read_exact(&mut cluster).ok()?;
         Some(cluster)
     }
 }
