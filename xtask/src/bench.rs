@@ -23,7 +23,8 @@ use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use crate::arguments::Arguments;
 use crate::program::Program;
 use crate::reflinks::{self, Mounted};
-use crate::{Failure, TaskResult, workspace};
+use crate::task::{Failure, TaskResult};
+use crate::workspace;
 use job::Job;
 
 use place::{Form, Place};

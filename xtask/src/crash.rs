@@ -1,6 +1,7 @@
 //! Filesystems the kernel was writing when the machine stopped, through the
 //! program: whatever replays them, nothing that a full copy has is missing.
 
+mod fill;
 mod kinds;
 mod load;
 mod proof;
@@ -18,18 +19,15 @@ use crate::arguments::Arguments;
 use crate::mount::Mount;
 use crate::reflinks;
 use crate::roundtrip::Bench;
+use crate::task::{Failure, TaskResult};
 use crate::verdict::{Count, Verdict};
-use crate::{Failure, TaskResult};
-use kinds::{End, KINDS, Kind};
+use fill::{FILL_BYTES, fill};
+use kinds::{DISK_BYTES, End, KINDS, Kind};
 use load::{Load, SyncedList};
 use proof::{Crashed, Figures};
 
 const MIB: u64 = 1 << 20;
 
-/// Length of every disk.
-const DISK_BYTES: u64 = 96 * MIB;
-/// Bytes written, and a third of them deleted, before anything happens.
-const FILL_BYTES: u64 = 24 * MIB;
 /// Bytes written then, up to the crash.
 const LOAD_BYTES: u64 = 10 * MIB;
 /// Changes before the crash.
@@ -245,13 +243,6 @@ impl Figures {
             self.names,
         )
     }
-}
-
-/// Fills a filesystem and unmounts it: what was deleted then is in no log.
-fn fill(disk: &Path, mounted: &Path, kind: &Kind, load: &mut Load) -> io::Result<()> {
-    let mount = Mount::new(disk, mounted, kind.mount)?;
-    load.fill(FILL_BYTES)?;
-    mount.end()
 }
 
 /// Makes a filesystem, works on it, and lets it crash.

@@ -8,7 +8,7 @@ use fixtures::{E2fs, Outcome, Qemu, Tool, compare, ext, first_difference, number
 
 use crate::arguments::Arguments;
 use crate::program::Program;
-use crate::{Failure, TaskResult};
+use crate::task::{Failure, TaskResult};
 
 const MIB: u64 = 1 << 20;
 

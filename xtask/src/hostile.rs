@@ -12,8 +12,8 @@ use fixtures::{E2fs, SplitMix};
 use crate::arguments::Arguments;
 use crate::bench::measure::measure_any;
 use crate::program::Program;
+use crate::task::{Failure, TaskResult};
 use crate::workspace::cargo;
-use crate::{Failure, TaskResult};
 
 /// Changes of several fields of each filesystem, where none are asked for.
 const CASES_DEFAULT: u64 = 1000;

@@ -1,6 +1,7 @@
 //! Filesystems of every make, and what is known to break other tools, through
 //! the program.
 
+mod case;
 mod distrust;
 mod interop;
 mod makes;
@@ -9,55 +10,15 @@ mod special;
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::Path;
 
 use crate::arguments::Arguments;
-use crate::roundtrip::{Bench, DONE, Report};
-use crate::verdict::{Count, Verdict};
-use crate::{Failure, TaskResult};
+use crate::roundtrip::Bench;
+use crate::task::{Failure, TaskResult};
+use crate::verdict::Count;
+use case::Case;
 
 /// Cases worked on at a time.
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).expect("two");
-
-/// What a case does: with the program and its judges, in an empty folder.
-type Run = Box<dyn Fn(&Bench, &Path) -> io::Result<Verdict> + Send + Sync>;
-
-/// One filesystem and what must hold for it.
-struct Case {
-    name: String,
-    /// Whether it runs without `--full`.
-    quick: bool,
-    run: Run,
-}
-
-impl Case {
-    fn new(
-        name: impl Into<String>,
-        quick: bool,
-        run: impl Fn(&Bench, &Path) -> io::Result<Verdict> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            quick,
-            run: Box::new(run),
-        }
-    }
-}
-
-impl Verdict {
-    /// Of a round trip that had to end with `code`; with 0, free bytes may not
-    /// be kept.
-    fn of(report: Report, code: i32) -> Self {
-        let ended = report.code;
-        let report = if code == DONE {
-            report.must_be_lean()
-        } else {
-            report
-        };
-        let text = format!("pack ended with {ended:?}, not {code}");
-        Self::Ran(report.problems).and(Self::check(ended == Some(code), text))
-    }
-}
 
 /// `cargo xtask matrix`.
 pub(crate) fn run(mut arguments: Arguments) -> TaskResult {

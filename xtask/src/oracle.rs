@@ -14,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 use crate::arguments::Arguments;
 use crate::program::Program;
 use crate::roundtrip::{Bench, DONE, DONE_UNCLEAN, Files, Report};
-use crate::{Failure, TaskResult};
+use crate::task::{Failure, TaskResult};
 
 /// Images worked on at a time.
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).expect("two");

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use fixtures::{Outcome, Tool};
 
-use crate::Failure;
+use crate::task::Failure;
 use crate::workspace;
 
 /// The program.

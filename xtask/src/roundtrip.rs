@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use fixtures::{E2fs, Outcome, Qemu, compare, first_difference};
 
-use crate::Failure;
 use crate::program::Program;
+use crate::task::Failure;
 
 /// Done: nothing was found wrong with the source.
 pub(crate) const DONE: i32 = 0;

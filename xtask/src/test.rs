@@ -6,8 +6,9 @@ use std::time::Instant;
 use fixtures::{Qemu, Tool};
 
 use crate::arguments::Arguments;
+use crate::task::{Failure, TaskResult};
+use crate::tidy;
 use crate::workspace::cargo;
-use crate::{Failure, TaskResult, tidy};
 
 /// The oldest qemu-img whose answers the tests know.
 const QEMU_MIN: (u32, u32) = (7, 2);

@@ -1,64 +1,30 @@
 //! The house rules that a program can check.
 
+mod circles;
 mod docs;
+mod finding;
+mod imports;
 mod layers;
 mod sizes;
-mod source;
 mod words;
 
-use std::fmt;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use finding::File;
 
 use crate::arguments::Arguments;
+use crate::task::{Failure, TaskResult};
 use crate::workspace;
-use crate::{Failure, TaskResult};
-
-/// A text file of the project.
-#[derive(Debug)]
-struct File {
-    /// Relative to the workspace.
-    path: PathBuf,
-    text: String,
-}
-
-impl File {
-    fn finding(&self, line: usize, text: impl Into<String>) -> Finding {
-        Finding::new(&self.path, line, text)
-    }
-}
-
-/// Something that is not as it should be, and where.
-#[derive(Debug, PartialEq, Eq)]
-struct Finding {
-    path: PathBuf,
-    line: usize,
-    text: String,
-}
-
-impl Finding {
-    fn new(path: impl Into<PathBuf>, line: usize, text: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            line,
-            text: text.into(),
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.path.display(), self.line, self.text)
-    }
-}
 
 /// `cargo xtask tidy`.
 pub(crate) fn run(arguments: Arguments) -> TaskResult {
     arguments.finish()?;
     let root = workspace::root();
     let files = read_files(&root)?;
-    let mut findings = layers::check(&files);
+    let mut findings = layers::check(&root, &files)?;
+    findings.extend(circles::check(&files));
     findings.extend(sizes::check(&files));
     findings.extend(words::check(&files));
     findings.extend(docs::check(&root, &files));

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use byteorder::{BigEndian, ByteOrder};
 
 /// The `N` bytes at `at`; zeros where the slice ends before them.
-fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes
         .get(at..)
         .and_then(<[u8]>::first_chunk)

@@ -3,9 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-mod kind;
-
-pub use kind::ErrorKind;
+pub(crate) mod kind;
 
 /// A structure that cannot be decoded, or a value that cannot be encoded.
 ///

@@ -4,7 +4,6 @@ use core::fmt;
 
 use crate::Error;
 use crate::limits::{FILE_OFFSET_MAX, L1_BYTES_MAX};
-use crate::subcluster::subcluster_bytes;
 
 /// A byte offset on the disk that the guest sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,6 +147,13 @@ impl Default for ClusterBits {
     fn default() -> Self {
         Self::DEFAULT
     }
+}
+
+/// Bytes of one subcluster, a 32nd of the cluster; at least 512 where extended
+/// L2 entries are allowed.
+#[must_use]
+pub const fn subcluster_bytes(cluster_bits: ClusterBits) -> u64 {
+    cluster_bits.bytes() >> 5
 }
 
 /// Cluster size and kind of L2 entries: all that mapping a guest offset needs.

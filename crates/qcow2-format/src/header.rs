@@ -1,6 +1,7 @@
 //! The header: cluster 0 up to the name of the backing file. Spec: "Header".
 
 mod check;
+mod method;
 mod raw;
 
 use alloc::borrow::Cow;
@@ -13,83 +14,12 @@ use crate::feature::{
 use crate::{ClusterBits, EntryContext, Error, Geometry, HostOffset, RefcountOrder, bytes};
 use raw::RawHeader;
 
-/// The first four bytes of an image: "QFI" and 0xfb.
-pub const MAGIC: u32 = 0x5146_49fb;
-
-/// Bytes of a version 2 header.
-pub const HEADER_BYTES_V2: u32 = 72;
-
-/// Bytes of the shortest version 3 header, up to the header length itself.
-pub const HEADER_BYTES_V3_MIN: u32 = 104;
+pub use method::{CompressionType, CryptMethod, Version};
+pub use raw::{HEADER_BYTES_V2, HEADER_BYTES_V3_MIN, MAGIC};
 
 /// Bytes of the version 3 header written here, with the compression type and
 /// its padding.
 pub const HEADER_BYTES_V3: u32 = 112;
-
-/// Version of the format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// Version 2, `compat=0.10`: no feature bits, no zero flag.
-    V2,
-    /// Version 3, `compat=1.1`.
-    V3,
-}
-
-impl Version {
-    /// The number stored in the header.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::V2 => 2,
-            Self::V3 => 3,
-        }
-    }
-}
-
-/// How guest data is encrypted. Spec: "Header", bytes 32 to 35.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum CryptMethod {
-    /// Not at all.
-    #[default]
-    None,
-    /// AES-CBC with the password as key; legacy.
-    Aes,
-    /// LUKS; [`Extension::Luks`] says where its header is.
-    Luks,
-}
-
-impl CryptMethod {
-    /// The number stored in the header.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::None => 0,
-            Self::Aes => 1,
-            Self::Luks => 2,
-        }
-    }
-}
-
-/// How compressed clusters are compressed. Spec: "Header", byte 104.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum CompressionType {
-    /// Raw deflate (RFC 1951), without zlib or gzip framing.
-    #[default]
-    Deflate,
-    /// Zstandard frames.
-    Zstd,
-}
-
-impl CompressionType {
-    /// The number stored in the header.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Deflate => 0,
-            Self::Zstd => 1,
-        }
-    }
-}
 
 /// A header that keeps every rule QEMU checks when it opens an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -276,11 +206,37 @@ impl Header {
             });
         }
         let name_offset = u64::from(self.header_length).saturating_add(bytes::length(&tail));
-        let mut out = RawHeader::of(self, name_offset).write(&self.unknown_header_bytes);
+        let mut out = self.raw(name_offset).write(&self.unknown_header_bytes);
         out.extend_from_slice(&tail);
         out.extend_from_slice(name);
         Self::decode(&out)?;
         Ok(out)
+    }
+
+    /// The stored fields, with the backing name at `name_offset`.
+    fn raw(&self, name_offset: u64) -> RawHeader {
+        let name = self.backing_name.as_deref();
+        RawHeader {
+            magic: MAGIC,
+            version: self.version.number(),
+            backing_file_offset: name.map_or(0, |_| name_offset),
+            backing_file_size: name.map_or(0, |name| u32::try_from(name.len()).unwrap_or(u32::MAX)),
+            cluster_bits: self.cluster_bits.bits(),
+            size: self.size,
+            crypt_method: self.crypt_method.number(),
+            l1_size: self.l1_entries,
+            l1_table_offset: self.l1_table_offset.0,
+            refcount_table_offset: self.refcount_table_offset.0,
+            refcount_table_clusters: self.refcount_table_clusters,
+            nb_snapshots: self.snapshot_count,
+            snapshots_offset: self.snapshots_offset.0,
+            incompatible_features: self.incompatible.bits(),
+            compatible_features: self.compatible.bits(),
+            autoclear_features: self.autoclear.bits(),
+            refcount_order: self.refcount_order.order(),
+            header_length: self.header_length,
+            compression_type: self.compression_type.number(),
+        }
     }
 
     /// What extensions need to be understood.

@@ -51,7 +51,8 @@ pub mod snapshot;
 pub mod subcluster;
 
 pub use entry::{EntryContext, L1Entry, L2Entry};
-pub use error::{Error, ErrorKind};
+pub use error::Error;
+pub use error::kind::ErrorKind;
 pub use geometry::{ClusterBits, Geometry, GuestOffset, HostOffset};
 pub use header::{Header, Version};
 pub use refcount::RefcountOrder;

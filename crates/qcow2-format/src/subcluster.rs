@@ -4,6 +4,7 @@
 use core::ops::Range;
 
 use crate::entry::{COMPRESSED, COPIED, CompressedDescriptor, copied_bit, offset_bits};
+pub use crate::geometry::subcluster_bytes;
 use crate::{ClusterBits, EntryContext, Error, HostOffset};
 
 /// Subclusters of one cluster.
@@ -11,13 +12,6 @@ pub const SUBCLUSTERS: u32 = 32;
 
 /// Bits 0 to 8 and 56 to 61: extended entries have no zero flag.
 const RESERVED: u64 = 0x3f00_0000_0000_01ff;
-
-/// Bytes of one subcluster, a 32nd of the cluster; at least 512 where extended
-/// L2 entries are allowed.
-#[must_use]
-pub const fn subcluster_bytes(cluster_bits: ClusterBits) -> u64 {
-    cluster_bits.bytes() >> 5
-}
 
 /// What one subcluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

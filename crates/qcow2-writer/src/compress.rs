@@ -1,6 +1,7 @@
 //! How clusters are compressed.
 
-mod codec;
+pub(crate) mod codec;
+mod version;
 
 use std::ops::RangeInclusive;
 
@@ -8,8 +9,6 @@ use qcow2_format::Version;
 use qcow2_format::header::CompressionType;
 
 use crate::error::Unrepresentable;
-
-pub(crate) use codec::Compressor;
 
 /// How clusters are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,15 +94,15 @@ impl Compression {
             Self::Zlib { level, window } => {
                 let library = match window.codec() {
                     #[cfg(feature = "libdeflate")]
-                    DeflateCodec::Libdeflate => codec::LIBDEFLATE,
-                    DeflateCodec::ZlibRs => codec::ZLIB_RS,
+                    DeflateCodec::Libdeflate => version::LIBDEFLATE,
+                    DeflateCodec::ZlibRs => version::ZLIB_RS,
                 };
                 match window {
                     DeflateWindow::Kib32 => format!("{library} level {level}"),
                     DeflateWindow::Kib4 => format!("{library} level {level}, 4 KiB window"),
                 }
             }
-            Self::Zstd { level } => format!("zstd {} level {level}", codec::zstd_version()),
+            Self::Zstd { level } => format!("zstd {} level {level}", version::zstd_version()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! An image that takes writes in any order.
 
 mod place;
-mod streams;
+pub(crate) mod streams;
 mod zeros;
 
 use std::fmt;
@@ -25,8 +25,6 @@ use crate::output::Output;
 use crate::refcounts::Refcounts;
 use crate::stream_counts::StreamCounts;
 use crate::units::to_u32;
-
-pub(crate) use streams::StreamWriter;
 
 /// Bytes of L2 tables that are kept in memory at most, unless one is larger.
 const L2_CACHE_BYTES_MAX: u64 = 32 << 20;

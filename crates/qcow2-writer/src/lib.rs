@@ -49,5 +49,6 @@ pub use error::{Error, ErrorKind, Unrepresentable};
 pub use exact::exact_geometry;
 pub use image::{ImageReport, ImageWriter};
 pub use options::{Allocation, PackOptions, Progress, WriteOptions};
-pub use pack::{PackReport, pack};
+pub use pack::pack;
+pub use pack::report::PackReport;
 pub use stream::pack_stream;

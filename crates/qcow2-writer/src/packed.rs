@@ -9,14 +9,16 @@ use qcow2_format::GuestOffset;
 use qcow2_format::subcluster::SubclusterBitmap;
 
 use crate::batch::{Batch, Batches, Content, clusters};
-use crate::compress::{Compression, Compressor};
+use crate::compress::Compression;
+use crate::compress::codec::Compressor;
 use crate::error::Error;
-use crate::image::{ImageWriter, StreamWriter};
+use crate::image::ImageWriter;
+use crate::image::streams::StreamWriter;
 use crate::layout::Layout;
 use crate::mapping::bitmap;
 use crate::meter::Meter;
 use crate::options::Allocation;
-use crate::pack::Stored;
+use crate::pack::report::Stored;
 use crate::units::to_usize;
 
 /// Bytes that a thread compresses at once, unless a cluster is larger: with what

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::image::ImageWriter;
 use crate::meter::Meter;
 use crate::options::Allocation;
-use crate::pack::{BATCH_BYTES, threads};
+use crate::pack::budget::{BATCH_BYTES, threads};
 
 /// Bytes that are shared at once, so that progress is told between.
 const SHARE_BYTES_MAX: u64 = 1 << 30;

@@ -11,7 +11,10 @@ use crate::error::Error;
 use crate::image::ImageWriter;
 use crate::meter::Meter;
 use crate::options::PackOptions;
-use crate::pack::{BATCH_BYTES, Begun, PackReport, Stored, begin, load_each, pack, used_extents};
+use crate::pack::begin::{Begun, begin, used_extents};
+use crate::pack::budget::{BATCH_BYTES, load_each};
+use crate::pack::pack;
+use crate::pack::report::{PackReport, Stored};
 use crate::units::to_usize;
 
 /// Writes the bytes of `source` that are in use as an image, as

@@ -11,7 +11,7 @@ use fixtures::Tool;
 use super::figures::{Goal, Series};
 use super::measure::measure;
 use super::tools::Line;
-use crate::{Failure, TaskResult};
+use crate::task::{Failure, TaskResult};
 
 /// qemu-img reads all of two large disks to compare them.
 const JUDGE_PATIENCE: Duration = Duration::from_secs(3600);

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 
 use super::tools::Line;
 use crate::arguments::Arguments;
-use crate::{Failure, TaskResult};
+use crate::task::{Failure, TaskResult};
 
 /// The task that does the measuring; it is not listed.
 pub(crate) const TASK: &str = "measure";

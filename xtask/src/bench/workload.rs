@@ -8,7 +8,7 @@ use std::time::Duration;
 use fixtures::{E2fs, Tool, copy_used, number};
 
 use super::tree::{Part, plant};
-use crate::{Failure, TaskResult};
+use crate::task::{Failure, TaskResult};
 
 /// Parts of a hundred of the disk that files are to fill: those kept, and those
 /// deleted again.

@@ -1,5 +1,8 @@
 //! The filesystems that crash, and how.
 
+/// Length of every disk.
+pub(super) const DISK_BYTES: u64 = 96 << 20;
+
 /// A filesystem, and what becomes of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {

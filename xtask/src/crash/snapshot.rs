@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use fixtures::Tool;
 
+use super::fill::fill;
+use super::kinds::{DISK_BYTES, Kind};
 use super::load::{Load, SyncedList};
 use super::proof::Crashed;
-use super::{DISK_BYTES, Kind};
 use crate::mount::Mount;
 use crate::reflinks::Mounted;
 use crate::roundtrip::Bench;
@@ -46,7 +47,7 @@ pub(super) fn take(
     bench.e2fs.make(&disk, DISK_BYTES, &make)?;
     let synced = SyncedList::default();
     let mounted = folder.join("under-load");
-    super::fill(
+    fill(
         &disk,
         &mounted,
         kind,

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use fixtures::{compare, ext};
 
+use super::case::Case;
 use super::source::{Fill, Make};
-use super::{Case, Verdict};
 use crate::roundtrip::{Bench, DONE_UNCLEAN, Files};
+use crate::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
 

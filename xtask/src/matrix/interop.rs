@@ -6,9 +6,10 @@ use std::path::Path;
 
 use fixtures::{Tool, compare, first_difference, qcow2};
 
+use super::case::Case;
 use super::source::{Fill, Make, usage};
-use super::{Case, Verdict};
 use crate::roundtrip::{Bench, Files};
+use crate::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
 

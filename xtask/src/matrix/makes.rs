@@ -5,9 +5,10 @@ use std::path::Path;
 
 use fixtures::copy_used;
 
+use super::case::Case;
 use super::source::{Fill, Make, usage};
-use super::{Case, Verdict};
 use crate::roundtrip::{Bench, DONE, Files};
+use crate::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
 

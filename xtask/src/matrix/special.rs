@@ -7,10 +7,11 @@ use std::path::Path;
 
 use fixtures::{SplitMix, compare};
 
+use super::case::Case;
 use super::makes::healthy;
 use super::source::{Fill, Make, usage};
-use super::{Case, Verdict};
 use crate::roundtrip::{Bench, DONE, Files};
+use crate::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
 

@@ -7,6 +7,7 @@
 
 mod digest;
 mod library;
+mod verdict;
 
 use std::fs;
 use std::io;
@@ -15,10 +16,11 @@ use std::path::Path;
 use fixtures::Outcome;
 
 use crate::program::Program;
-use crate::{Failure, TaskResult};
+use crate::task::{Failure, TaskResult};
 
 use digest::{digest, sparse_digest};
 use library::Subject;
+use verdict::Verdict;
 
 /// Images that QEMU reads although they are damaged, and how `--salvage` ends:
 /// with 4 where something is lost, else with 3. What it restores is what QEMU
@@ -118,13 +120,6 @@ impl Row {
         let mut features = self.features.split(',');
         features.any(|feature| matches!(feature, "backing" | "data-file" | "external-ref"))
     }
-}
-
-/// What came of a line.
-enum Verdict {
-    Good,
-    Skipped(&'static str),
-    Wrong(String),
 }
 
 /// Runs every line of the manifest in `corpus`.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{File, Finding};
-use crate::TASKS;
+use super::finding::{File, Finding};
+use crate::task::TASKS;
 
 /// Documents the project has.
 const DOCUMENTS: [&str; 7] = [

@@ -1,207 +1,202 @@
-//! Which crate may import which: the table, the manifests, the imports.
+//! Which crate may import which: the table of ARCHITECTURE.md against what
+//! cargo knows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::source::{code_only, without_tests};
-use super::{File, Finding};
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-/// A crate of ours, the folder it is in, and the crates of ours it may import.
-/// Tests are exempt, and so are dev-dependencies.
-const LAYERS: &[(&str, &str, &[&str])] = &[
-    ("blockio", "crates/blockio", &[]),
-    ("pipeline", "crates/pipeline", &[]),
-    ("qcow2-format", "crates/qcow2-format", &[]),
-    ("ext-blocks", "crates/ext-blocks", &["blockio"]),
-    (
-        "qcow2-writer",
-        "crates/qcow2-writer",
-        &["blockio", "pipeline", "qcow2-format"],
-    ),
-    (
-        "qcow2-reader",
-        "crates/qcow2-reader",
-        &["blockio", "pipeline", "qcow2-format"],
-    ),
-    (
-        "qcow2-cli",
-        "crates/qcow2-cli",
-        &[
-            "blockio",
-            "pipeline",
-            "qcow2-format",
-            "ext-blocks",
-            "qcow2-writer",
-            "qcow2-reader",
-        ],
-    ),
-    ("fixtures", "fixtures", &["blockio"]),
-    (
-        "xtask",
-        "xtask",
-        &["blockio", "fixtures", "pipeline", "qcow2-reader"],
-    ),
-];
+use super::finding::{File, Finding};
+use crate::task::Failure;
 
-/// Compares manifests and imports with the table.
-pub(super) fn check(files: &[File]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for file in files {
-        let Some((name, folder, may)) = layer_of(&file.path) else {
-            if file.path.starts_with("crates") && file.path.ends_with("Cargo.toml") {
-                findings.push(file.finding(1, "no layer is given for this crate"));
-            }
-            continue;
-        };
-        let inside = file.path.strip_prefix(folder).unwrap_or(&file.path);
-        if inside == Path::new("Cargo.toml") {
-            findings.extend(manifest(file, name, may));
-        } else if is_program_source(inside) {
-            findings.extend(imports(file, name, may));
-        }
-    }
-    findings
+/// The document with the table, whose rows are a folder, its job, its imports.
+const TABLE: &str = "ARCHITECTURE.md";
+
+/// What a row says of a crate.
+#[derive(Debug, PartialEq, Eq)]
+struct Layer {
+    line: usize,
+    imports: Imports,
 }
 
-fn layer_of(path: &Path) -> Option<&'static (&'static str, &'static str, &'static [&'static str])> {
-    LAYERS
+/// The crates of the workspace that a crate may depend on.
+#[derive(Debug, PartialEq, Eq)]
+enum Imports {
+    All,
+    These(BTreeSet<String>),
+}
+
+/// Compares the dependencies of every crate with the table. Those of tests are
+/// exempt.
+pub(super) fn check(root: &Path, files: &[File]) -> Result<Vec<Finding>, Failure> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root.join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .map_err(|error| Failure::new(format!("cargo metadata: {error}")))?;
+    let Some(document) = files.iter().find(|file| file.path == Path::new(TABLE)) else {
+        return Err(Failure::new(format!("{TABLE} is missing")));
+    };
+    let packages = metadata.workspace_packages();
+    let mut findings = compare(document, &layers(&document.text), &ours(&packages, root));
+    findings.extend(files.iter().filter_map(without_lints));
+    Ok(findings)
+}
+
+/// The folders of the workspace's crates, each with the folders of those it
+/// depends on.
+fn ours(packages: &[&Package], root: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let folder = |path: &Path| {
+        let inside = path.strip_prefix(root).unwrap_or(path);
+        inside.to_string_lossy().into_owned()
+    };
+    let dependencies = |package: &Package| {
+        package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind != DependencyKind::Development)
+            .filter_map(|dependency| dependency.path.as_ref())
+            .map(|path| folder(path.as_std_path()))
+            .collect()
+    };
+    packages
         .iter()
-        .find(|(_, folder, _)| path.starts_with(folder))
-}
-
-/// Whether a file, given inside its crate, becomes part of what others build.
-fn is_program_source(inside: &Path) -> bool {
-    let is_test = |part: &std::ffi::OsStr| part == "tests" || part == "tests.rs";
-    inside
-        .extension()
-        .is_some_and(|extension| extension == "rs")
-        && !inside.iter().any(is_test)
-        && !inside.starts_with("benches")
-}
-
-fn manifest(file: &File, name: &str, may: &[&str]) -> Vec<Finding> {
-    let mut findings: Vec<_> = dependencies(&file.text)
-        .into_iter()
-        .filter(|(_, dependency)| is_ours(dependency) && !may.contains(dependency))
-        .map(|(line, dependency)| {
-            file.finding(line, format!("{name} must not depend on {dependency}"))
-        })
-        .collect();
-    if !file.text.contains("[lints]\nworkspace = true") {
-        findings.push(file.finding(1, "`[lints] workspace = true` is missing"));
-    }
-    findings
-}
-
-fn is_ours(name: &str) -> bool {
-    LAYERS.iter().any(|(ours, _, _)| *ours == name)
-}
-
-/// The dependencies of a manifest with their lines, without dev-dependencies.
-fn dependencies(manifest: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
-    let mut inside = false;
-    for (index, line) in manifest.lines().enumerate() {
-        let line = line.trim();
-        if let Some(section) = line.strip_prefix('[') {
-            let section = section.trim_end_matches(']');
-            let (table, name) = section
-                .rsplit_once("dependencies.")
-                .unwrap_or((section, ""));
-            inside = section.ends_with("dependencies") && !section.contains("dev-");
-            if !name.is_empty() && !table.contains("dev-") {
-                found.push((index + 1, name));
-            }
-        } else if inside && !line.is_empty() && !line.starts_with('#') {
-            let end = line.find(['.', '=', ' ']).unwrap_or(line.len());
-            found.push((index + 1, &line[..end]));
-        }
-    }
-    found
-}
-
-fn imports(file: &File, name: &str, may: &[&str]) -> Vec<Finding> {
-    let code = without_tests(&code_only(&file.text));
-    LAYERS
-        .iter()
-        .map(|(other, _, _)| *other)
-        .filter(|other| *other != name && !may.contains(other))
-        .filter(|other| is_imported(&code, &other.replace('-', "_")))
-        .map(|other| file.finding(1, format!("{name} must not import {other}")))
+        .filter_map(|package| Some((package.manifest_path.parent()?, package)))
+        .map(|(path, package)| (folder(path.as_std_path()), dependencies(package)))
         .collect()
 }
 
-/// Whether `code` names the crate `name`: `name::…`, `use name;`, `use name as`.
-fn is_imported(code: &str, name: &str) -> bool {
-    code.match_indices(name).any(|(at, _)| {
-        let before = &code[..at];
-        let behind = &code[at + name.len()..];
-        let part_of_more = |c: char| c.is_alphanumeric() || c == '_' || c == ':' || c == '.';
-        let starts = !before.ends_with(part_of_more) || before.ends_with(" ::");
-        let used = before.trim_end().ends_with("use");
-        starts && (behind.starts_with("::") || used && behind.starts_with([';', ' ']))
-    })
+/// The rows of the table in `text`: `| `folder` | job | imports |`.
+fn layers(text: &str) -> BTreeMap<String, Layer> {
+    let row = |(index, line): (usize, &str)| {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let [_, folder, _, imports, _] = cells.as_slice() else {
+            return None;
+        };
+        let folder = folder.strip_prefix('`')?.strip_suffix('`')?;
+        let imports = match *imports {
+            "all" => Imports::All,
+            "none" => Imports::These(BTreeSet::new()),
+            names => Imports::These(names.split(", ").map(str::to_owned).collect()),
+        };
+        let line = index + 1;
+        Some((folder.to_owned(), Layer { line, imports }))
+    };
+    text.lines().enumerate().filter_map(row).collect()
+}
+
+fn compare(
+    document: &File,
+    layers: &BTreeMap<String, Layer>,
+    crates: &BTreeMap<String, BTreeSet<String>>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (folder, dependencies) in crates {
+        let manifest = Path::new(folder).join("Cargo.toml");
+        let Some(layer) = layers.get(folder) else {
+            let text = format!("{TABLE} has no row for `{folder}`");
+            findings.push(Finding::new(manifest, 1, text));
+            continue;
+        };
+        let Imports::These(allowed) = &layer.imports else {
+            continue;
+        };
+        let used: BTreeSet<_> = dependencies.iter().map(|folder| name(folder)).collect();
+        for name in used.difference(allowed) {
+            let text = format!("the table in {TABLE} does not allow {name}");
+            findings.push(Finding::new(&manifest, 1, text));
+        }
+        for name in allowed.difference(&used) {
+            let text = format!("{folder} does not depend on {name}");
+            findings.push(document.finding(layer.line, text));
+        }
+    }
+    for (folder, layer) in layers {
+        if !crates.contains_key(folder) {
+            findings.push(document.finding(layer.line, format!("there is no crate `{folder}`")));
+        }
+    }
+    findings
+}
+
+/// The name of the crate in `folder`.
+fn name(folder: &str) -> String {
+    folder.rsplit('/').next().unwrap_or(folder).to_owned()
+}
+
+/// A manifest of a crate that does not take the lints of the workspace, which
+/// cargo does not tell.
+fn without_lints(file: &File) -> Option<Finding> {
+    let is_crate = file.path.ends_with("Cargo.toml") && file.path != Path::new("Cargo.toml");
+    let has_lints = file.text.contains("[lints]\nworkspace = true");
+    (is_crate && !has_lints).then(|| file.finding(1, "`[lints] workspace = true` is missing"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn said(path: &str, text: &str) -> Vec<String> {
-        let file = File {
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn said(table: &str, crates: &[(&str, &[&str])]) -> Vec<String> {
+        let document = File {
+            path: TABLE.into(),
+            text: table.into(),
+        };
+        let crates = crates
+            .iter()
+            .map(|(folder, used)| ((*folder).to_owned(), set(used)))
+            .collect();
+        compare(&document, &layers(table), &crates)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    const ROWS: &str = "# Rooms\n\n| crate | its one job | imports of ours |\n|---|---|---|\n\
+        | `crates/low` | bytes | none |\n| `crates/high` | more | low |\n| `top` | glue | all |\n";
+
+    #[test]
+    fn what_the_table_says_is_what_cargo_knows() {
+        let right: [(&str, &[&str]); 3] = [
+            ("crates/low", &[]),
+            ("crates/high", &["crates/low"]),
+            ("top", &["crates/low", "crates/high"]),
+        ];
+        assert_eq!(said(ROWS, &right), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_difference_is_found() {
+        let wrong: [(&str, &[&str]); 3] = [
+            ("crates/low", &["crates/high"]),
+            ("crates/high", &[]),
+            ("crates/new", &[]),
+        ];
+        assert_eq!(
+            said(ROWS, &wrong),
+            [
+                "ARCHITECTURE.md:6: crates/high does not depend on low",
+                "crates/low/Cargo.toml:1: the table in ARCHITECTURE.md does not allow high",
+                "crates/new/Cargo.toml:1: ARCHITECTURE.md has no row for `crates/new`",
+                "ARCHITECTURE.md:7: there is no crate `top`",
+            ]
+        );
+    }
+
+    #[test]
+    fn lints_are_taken_from_the_workspace() {
+        let manifest = |path: &str, text: &str| File {
             path: path.into(),
             text: text.into(),
         };
-        check(&[file]).iter().map(ToString::to_string).collect()
-    }
-
-    const LINTS: &str = "[lints]\nworkspace = true\n";
-
-    #[test]
-    fn manifests_keep_to_the_table() {
-        let path = "crates/ext-blocks/Cargo.toml";
-        let good = "[dependencies]\nblockio.workspace = true\nbitvec = \"1\"\n";
-        assert_eq!(said(path, &format!("{good}{LINTS}")), Vec::<String>::new());
-        let bad = format!("{good}qcow2-format = {{ path = \"x\" }}\n{LINTS}");
-        assert_eq!(
-            said(path, &bad),
-            ["crates/ext-blocks/Cargo.toml:4: ext-blocks must not depend on qcow2-format"]
-        );
-        let table =
-            format!("[target.'cfg(unix)'.dependencies.pipeline]\nworkspace = true\n{LINTS}");
-        assert_eq!(said(path, &table).len(), 1);
-        let exempt = format!("[dev-dependencies]\nfixtures.workspace = true\n{LINTS}");
-        assert_eq!(said(path, &exempt), Vec::<String>::new());
-        assert_eq!(said(path, good).len(), 1, "no lints");
-        assert_eq!(said("crates/unknown/Cargo.toml", LINTS).len(), 1);
-    }
-
-    #[test]
-    fn imports_keep_to_the_table() {
-        let path = "crates/qcow2-reader/src/lib.rs";
-        for good in [
-            "use blockio::ReadAt;",
-            "use crate::ext_blocks::x;",
-            "// ext_blocks::detect\nlet a = \"ext_blocks::b\";",
-            "#[cfg(test)]\nmod tests { use fixtures::qcow2; }",
-            "let my_ext_blocks = 1;",
-        ] {
-            assert_eq!(said(path, good), Vec::<String>::new(), "{good}");
-        }
-        for bad in [
-            "use ext_blocks::Info;",
-            "fn f() { ext_blocks::detect() }",
-            "use ext_blocks;",
-            "use ext_blocks as e;",
-        ] {
-            assert_eq!(
-                said(path, bad),
-                ["crates/qcow2-reader/src/lib.rs:1: qcow2-reader must not import ext-blocks"],
-                "{bad}"
-            );
-        }
-        assert_eq!(
-            said("crates/qcow2-reader/tests/a.rs", "use ext_blocks::Info;"),
-            Vec::<String>::new()
-        );
+        let lints = "[lints]\nworkspace = true\n";
+        assert_eq!(without_lints(&manifest("a/Cargo.toml", lints)), None);
+        assert_eq!(without_lints(&manifest("Cargo.toml", "")), None);
+        let found = without_lints(&manifest("a/Cargo.toml", "")).unwrap();
+        let want = "a/Cargo.toml:1: `[lints] workspace = true` is missing";
+        assert_eq!(found.to_string(), want);
     }
 }

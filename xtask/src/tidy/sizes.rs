@@ -1,14 +1,11 @@
-//! A file has one job and stays short; so does a function.
+//! A file has one job and stays short. Clippy counts the lines of functions.
 
 use std::path::Path;
 
-use super::source::{code_only, functions};
-use super::{File, Finding};
+use super::finding::{File, Finding};
 
 /// Most lines of a source file.
 const FILE_LINES_MAX: usize = 400;
-/// Most lines of a function, from `fn` to its closing brace.
-const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files that may be longer, each with the reason.
 const LONGER: &[(&str, &str)] = &[(
@@ -16,7 +13,7 @@ const LONGER: &[(&str, &str)] = &[(
     "one flat enum: a variant, its message and its documented fields for every rule of the format",
 )];
 
-/// Finds long files, long functions, and exceptions no longer needed.
+/// Finds long files, and exceptions no longer needed.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     let rust = |file: &&File| file.path.extension().is_some_and(|end| end == "rs");
     files.iter().filter(rust).flat_map(check_file).collect()
@@ -32,15 +29,6 @@ fn check_file(file: &File) -> Vec<Finding> {
     }
     if lines <= FILE_LINES_MAX && excepted {
         findings.push(file.finding(1, "no longer needs to be an exception"));
-    }
-    for function in functions(&code_only(&file.text)) {
-        if function.lines > FUNCTION_LINES_MAX {
-            let text = format!(
-                "`{}` has {} lines; {FUNCTION_LINES_MAX} are allowed",
-                function.name, function.lines
-            );
-            findings.push(file.finding(function.line, text));
-        }
     }
     findings
 }
@@ -64,8 +52,5 @@ mod tests {
             said("\n".repeat(401)),
             ["a.rs:1: 401 lines; 400 are allowed"]
         );
-        let body = |lines: usize| format!("\nfn f() {{{}}}\n", "\n".repeat(lines - 1));
-        assert_eq!(said(body(70)), Vec::<String>::new());
-        assert_eq!(said(body(71)), ["a.rs:2: `f` has 71 lines; 70 are allowed"]);
     }
 }

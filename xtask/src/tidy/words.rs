@@ -1,6 +1,6 @@
 //! What no file of the project may say.
 
-use super::{File, Finding};
+use super::finding::{File, Finding};
 
 /// Marks of unfinished work, split so that this file holds none.
 const MARKS: [&str; 5] = [

@@ -5,26 +5,15 @@ use std::io;
 use flate2::{Compress, FlushCompress, Status};
 #[cfg(feature = "libdeflate")]
 use libdeflater::CompressionLvl;
-use zstd::zstd_safe::{self, zstd_sys::ZSTD_ErrorCode};
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 
 use super::{Compression, DeflateCodec, DeflateWindow};
-
-/// libdeflate with its version, which it does not tell at run time.
-#[cfg(feature = "libdeflate")]
-pub(super) const LIBDEFLATE: &str = "libdeflate 1.26";
-
-/// zlib-rs with its version, which it does not tell at run time.
-pub(super) const ZLIB_RS: &str = "zlib-rs 0.6.8";
 
 /// Bytes that frame the blocks of a deflate stream, and more.
 const FRAMING_BYTES: usize = 64;
 
 /// Log2 of the 4 KiB window.
 const WINDOW_BITS_4K: u8 = 12;
-
-pub(super) fn zstd_version() -> &'static str {
-    zstd_safe::version_string()
-}
 
 /// Compresses one cluster after the other. A stream depends on its cluster
 /// alone, not on those before it.

@@ -9,8 +9,8 @@ use fixtures::SplitMix;
 use fixtures::memory::{forget_peak, peak_bytes};
 use qcow2_reader::{DiskGate, Error, Image, OpenOptions, References, Secret};
 
-use super::Verdict;
 use super::digest::sparse_digest_of_extents;
+use super::verdict::Verdict;
 
 /// Reads of each image.
 const READS: u64 = 300;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::batch::Batches;
-use crate::compress::{Compression, Compressor};
+use crate::compress::Compression;
+use crate::compress::codec::Compressor;
 use crate::options::{Allocation, WriteOptions};
 use crate::packed::Packed;
 use blockio::{Extent, ExtentKind, ReadAt, WriteAt};

@@ -1,0 +1,110 @@
+//! What comes before the data of a disk: whether there can be an image of it, and
+//! the places of its tables.
+
+use std::num::NonZeroUsize;
+
+use blockio::{Extent, ReadAt, Reflink, Store};
+use qcow2_format::Version;
+
+use crate::error::{Error, Unrepresentable};
+use crate::image::ImageWriter;
+use crate::layout::Layout;
+use crate::options::{Allocation, PackOptions, WriteOptions};
+use crate::plan::Plan;
+use crate::used_extents::UsedExtents;
+
+/// L2 tables in memory. Data comes in order, so a table is complete before the
+/// next is begun; small ones are worth being written together.
+const L2_TABLES: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+
+/// A new image with its L2 tables reserved.
+pub(crate) struct Begun<'t, T: ?Sized> {
+    pub(crate) writer: ImageWriter<'t, T>,
+    /// Bytes of the disk in use, zeros included.
+    pub(crate) used_bytes: u64,
+    /// Bytes of the disk that must be read.
+    pub(crate) data_bytes: u64,
+}
+
+/// Begins an image of `source` on `target`, once it is known that there can be
+/// one.
+pub(crate) fn begin<'t, S, T, I, X>(
+    source: &S,
+    extents: I,
+    target: &'t T,
+    options: &PackOptions<'_>,
+) -> Result<Begun<'t, T>, Error>
+where
+    S: ReadAt + ?Sized,
+    T: Store + ?Sized,
+    I: Iterator<Item = Result<Extent, X>>,
+    X: std::error::Error + Send + Sync + 'static,
+{
+    let (size, version) = (source.size(), options.version);
+    let layout = Layout::new(size, version, options.geometry(), options.refcount_order)?;
+    if options.allocation == Allocation::Exact && version == Version::V2 {
+        return Err(Unrepresentable::ZeroClusters.into());
+    }
+    if let Some(compression) = &options.compression {
+        compression.check(version)?;
+    }
+    if let Some(why) = unshareable(options)
+        && options.reflink == Reflink::Always
+    {
+        return Err(Error::NothingToShare { why });
+    }
+    let mut used = used_extents(source, extents, options);
+    let plan = Plan::new(&mut used, &layout)?;
+    layout.check(plan.tables.count(), plan.data_clusters)?;
+    let mut writer = ImageWriter::create(target, &write_options(size, options))?;
+    writer.reserve(plan.tables.iter())?;
+    if options.allocation == Allocation::Exact {
+        writer.be_exact();
+    }
+    Ok(Begun {
+        writer,
+        used_bytes: used.used_bytes(),
+        data_bytes: plan.data_bytes,
+    })
+}
+
+/// What the image must hold of `source`, of which `extents` say what is in use.
+pub(crate) fn used_extents<'s, S, I>(
+    source: &'s S,
+    extents: I,
+    options: &PackOptions<'_>,
+) -> UsedExtents<'s, S, I>
+where
+    S: ReadAt + ?Sized,
+{
+    let used = UsedExtents::new(source, extents, source.size());
+    match options.allocation {
+        Allocation::Needed => used,
+        Allocation::Exact => used.exact(options.geometry().unit_bytes()),
+    }
+}
+
+/// Why nothing can be shared, if so.
+pub(super) fn unshareable(options: &PackOptions<'_>) -> Option<&'static str> {
+    if options.compression.is_some() {
+        Some("its clusters are compressed")
+    } else if options.allocation == Allocation::Exact {
+        Some("its allocation is exact")
+    } else if options.extended_l2 {
+        Some("its clusters have subclusters")
+    } else {
+        None
+    }
+}
+
+fn write_options(size: u64, options: &PackOptions<'_>) -> WriteOptions {
+    WriteOptions {
+        size,
+        cluster_bits: options.cluster_bits,
+        extended_l2: options.extended_l2,
+        version: options.version,
+        refcount_order: options.refcount_order,
+        l2_cache_tables: L2_TABLES,
+        sync: options.sync,
+    }
+}

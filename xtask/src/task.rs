@@ -1,0 +1,104 @@
+//! What there is to do, and how it ends.
+
+use std::fmt;
+use std::io;
+
+/// Something `cargo xtask` can do.
+pub(crate) struct Task {
+    pub(crate) name: &'static str,
+    /// Its arguments, and what it does.
+    pub(crate) help: [&'static str; 2],
+}
+
+/// All of them.
+pub(crate) const TASKS: &[Task] = &[
+    Task {
+        name: "demo",
+        help: [
+            "[--bin PROGRAM]",
+            "pack and restore a filesystem made on the spot, check it, print the sizes",
+        ],
+    },
+    Task {
+        name: "test",
+        help: [
+            "[--install]",
+            "format, lints, tidy, all tests, documentation; --install fetches the tools it lacks",
+        ],
+    },
+    Task {
+        name: "tidy",
+        help: [
+            "",
+            "layers, sizes, documents: the rules a program can check",
+        ],
+    },
+    Task {
+        name: "oracle",
+        help: [
+            "--corpus DIR [--bin PROGRAM] [--fraction 1/6] [--pack-args \"…\"] [--require]",
+            "hold every image of a folder against qemu-img and e2fsprogs, or its manifest",
+        ],
+    },
+    Task {
+        name: "matrix",
+        help: [
+            "[--full] [--bin PROGRAM] [--only TEXT]",
+            "the same for filesystems of many makes, and for what breaks other tools",
+        ],
+    },
+    Task {
+        name: "crash",
+        help: [
+            "[--full] [--bin PROGRAM] [--only TEXT] [--keep DIR]",
+            "filesystems the kernel was writing when the machine stopped; as root",
+        ],
+    },
+    Task {
+        name: "hostile",
+        help: [
+            "[--cases N] [--bin PROGRAM]",
+            "every field of real filesystems set to values nobody would write",
+        ],
+    },
+    Task {
+        name: "bench",
+        help: [
+            "[--size GIB] [--rounds N] [--dir DIR] [--disk DIR] [--jobs TEXT] [--tree DIR]… \
+             [--bin PROGRAM] [--write]",
+            "time, memory and sizes beside other programs; --disk once more on a real disk, \
+             --write into docs/benchmarks.md",
+        ],
+    },
+];
+
+/// How a task ends.
+pub(crate) type TaskResult = Result<(), Failure>;
+
+/// Why a task failed, in words for the last line.
+#[derive(Debug)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
