@@ -59,7 +59,8 @@ pub trait WriteAt: Send + Sync {
     /// # Errors
     ///
     /// [`io::ErrorKind::StorageFull`] where the storage has a fixed size below
-    /// `size`, such as a block device.
+    /// `size`, such as a block device, [`io::ErrorKind::FileTooLarge`] where no
+    /// file of the file system, or of this process, may be as long.
     fn reserve(&self, size: u64) -> io::Result<()> {
         let _ = size;
         Ok(())
