@@ -2,6 +2,7 @@
 
 mod choice;
 mod filesystem;
+mod source;
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
@@ -12,10 +13,11 @@ use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
     BackingFormatArg, BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg,
-    OutputFormat, ReferencesArg, ReflinkArg, TailArg,
+    OutputFormat, ReferencesArg, ReflinkArg, SourceFormatArg, TailArg,
 };
 use choice::{parse_cluster_size, parse_refcount_bits, parse_size};
 pub(crate) use filesystem::FilesystemArgs;
+pub(crate) use source::SourceArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
 /// them exactly.
@@ -35,7 +37,9 @@ Exit codes:
   3        done and complete, but the source is damaged or unclean in a way worth
            knowing: more was kept than needed, nothing was lost
   4        done with --salvage, and what could not be read is zeros
-  130/143  ended by SIGINT or SIGTERM";
+  128+N    ended by signal N, such as 129 by SIGHUP, 130 by SIGINT, 143 by SIGTERM:
+           no temporary file is left
+A report that cannot be written changes nothing of that: it is done all the same.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -97,6 +101,9 @@ pub(crate) struct PackArgs {
     /// Width of a reference count in bits: 1, 2, 4, 8, 16, 32 or 64
     #[arg(long, value_name = "BITS", default_value = "16", value_parser = parse_refcount_bits)]
     pub(crate) refcount_bits: RefcountOrder,
+
+    #[command(flatten)]
+    pub(crate) format: SourceArgs,
 
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,
@@ -260,6 +267,9 @@ pub(crate) struct InfoArgs {
 pub(crate) struct BlocksArgs {
     /// Disk, partition or image file to look at
     pub(crate) source: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) format: SourceArgs,
 
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,

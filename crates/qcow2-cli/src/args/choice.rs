@@ -17,6 +17,14 @@ pub(crate) enum OutputFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceFormatArg {
+    /// A disk; what looks like something else is refused
+    Auto,
+    /// A disk, whatever it looks like
+    Raw,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BlocksOutput {
     /// For people: a line a range, in bytes
     Human,

@@ -3,15 +3,17 @@
 mod print;
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use blockio::{Disk, Extent, ExtentKind, ReadAt, in_use};
 use serde::Serialize;
 
 use crate::args::BlocksArgs;
-use crate::failure::{Failure, Outcome};
+use crate::containers;
+use crate::failure::{Failure, Outcome, STDOUT};
 use crate::filesystem::FilesystemReport;
 use crate::kept::{Kept, Question};
-use crate::output::SCHEMA;
+use crate::output::{self, SCHEMA};
 
 /// Bytes of a disk by what they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -53,9 +55,19 @@ impl From<io::Error> for Stop {
     }
 }
 
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failed(failure) => failure,
+            Stop::Output(error) => Self::about(Path::new(STDOUT), &error),
+        }
+    }
+}
+
 /// Lists what of a source is in use.
 pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     let disk = Disk::open(&args.source)?;
+    containers::refuse(args.format.source_format, &args.source, &disk)?;
     let user = in_use::source_in_use(&disk)?.map(|user| user.to_string());
     if let Some(user) = &user
         && !args.allow_mounted
@@ -72,18 +84,13 @@ pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     let kept = Kept::decide(question, &disk)?;
     let list = List { args, kept: &kept };
     let mut out = BufWriter::new(io::stdout().lock());
-    let listed = list.head(disk.size()).and_then(|head| {
-        list.print(&head, &mut out)?;
-        out.flush()?;
-        Ok(head.outcome())
-    });
-    match listed {
-        Ok(outcome) => Ok(outcome),
-        // A reader that left early has what it wanted.
-        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Done),
-        Err(Stop::Output(error)) => Err(Failure::Failed(format!("report: {error}"))),
-        Err(Stop::Failed(failure)) => Err(failure),
+    let head = list.head(disk.size())?;
+    match list.print(&head, &mut out) {
+        Err(Stop::Output(error)) => output::unless_left_early(Err(error)).map_err(Stop::from)?,
+        printed => printed?,
     }
+    output::unless_left_early(out.flush()).map_err(Stop::from)?;
+    Ok(head.outcome())
 }
 
 impl Head {

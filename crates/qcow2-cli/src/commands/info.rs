@@ -21,6 +21,7 @@ use serde::Serialize;
 use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Foreign};
+use crate::remedy::{self, Reading};
 
 use encryption::Encryption;
 use tables::{BitmapFacts, SnapshotFacts};
@@ -35,12 +36,20 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
     let disk = Disk::open(&args.image)?;
     if args.backing_chain {
         let chain = chain::read(args, disk)?;
-        output::print(&chain, args.output.output, false)?;
+        output::print(&chain, args.output.output)?;
     } else {
-        let report = Info::new(&disk).map_err(|error| Failure::about(&args.image, &error))?;
-        output::print(&report, args.output.output, false)?;
+        let report = Info::new(&disk)
+            .map_err(|error| remedy::of_image(&args.image, &error, reading(args)))?;
+        output::print(&report, args.output.output)?;
     }
     Ok(Outcome::Done)
+}
+
+fn reading(args: &InfoArgs) -> Reading {
+    Reading {
+        references: args.references.references,
+        salvage: None,
+    }
 }
 
 /// The fields of `qemu-img info --output=json`, under its names.
@@ -131,9 +140,11 @@ struct ImageFacts {
 }
 
 impl Info {
-    /// What the image on `disk` is.
+    /// What the image on `disk` is. One that needs features nobody here knows may
+    /// be anything.
     fn new(disk: &Disk) -> Result<Self, qcow2_reader::Error> {
         let header = qcow2_reader::read_header(disk)?;
+        header.check_features(IncompatibleFeatures::all())?;
         let snapshots = qcow2_reader::read_snapshots(disk, &header)?;
         let bitmaps = qcow2_reader::read_bitmaps(disk, &header)?;
         let luks = qcow2_reader::read_luks(disk, &header)?;

@@ -15,6 +15,7 @@ use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
 use crate::args::{ReflinkArg, UnpackArgs};
 use crate::failure::{Failure, Outcome, STDIN};
 use crate::lost::LostMap;
+use crate::remedy::{self, Reading};
 use crate::{output, references, secret};
 
 use report::{Facts, Report};
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
     };
     if !args.run.quiet {
         report.seconds = started.elapsed().as_secs_f64();
-        output::print(&report, args.run.output.output, args.to_stdout())?;
+        output::print_done(&report, args.run.output.output, args.to_stdout());
     }
     Ok(report.outcome())
 }
@@ -91,7 +92,7 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
     if !args.salvage {
         image
             .check_references()
-            .map_err(|error| Failure::about(&args.image, &error))?;
+            .map_err(|error| remedy::of_image(&args.image, &error, reading(args)))?;
     }
     output_limit::check(args, &image)?;
     let files = image.files();
@@ -112,27 +113,32 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
         &facts,
         identities,
         |target, options| image.unpack(target, options),
-        || {
+        |lost| {
             for (file, stamp) in files.iter().zip(&stamps) {
                 if file.stamp()? != *stamp {
                     let message = "the image changed while it was read";
                     return Err(Failure::because(file.path(), message));
                 }
             }
-            Ok(())
+            // Before the disk, which must not be there if this fails.
+            map.map_or(Ok(()), |map| map.write(lost))
         },
     )?;
-    if let Some(map) = map {
-        map.write(&restored.lost)?;
-    }
     Ok(Report::new(args, &facts, &restored))
+}
+
+fn reading(args: &UnpackArgs) -> Reading {
+    Reading {
+        references: args.references.references,
+        salvage: (!args.salvage).then_some(remedy::SALVAGE),
+    }
 }
 
 /// How the image is opened: where it is encrypted, with a passphrase.
 fn options_for(args: &UnpackArgs) -> Result<OpenOptions, Failure> {
     let disk = Disk::open(&args.image)?;
-    let header =
-        qcow2_reader::read_header(&disk).map_err(|error| Failure::about(&args.image, &error))?;
+    let header = qcow2_reader::read_header(&disk)
+        .map_err(|error| remedy::of_image(&args.image, &error, reading(args)))?;
     Ok(OpenOptions {
         secret: secret::secret(args.secret_file.as_deref(), &args.image, &header)?,
         salvage: args.salvage,
@@ -144,12 +150,16 @@ fn options_for(args: &UnpackArgs) -> Result<OpenOptions, Failure> {
 fn open(args: &UnpackArgs, options: &OpenOptions) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
     let disk = Disk::open(&args.image)?;
     if let Some(user) = in_use::source_in_use(&disk)? {
-        return Err(Failure::because(&args.image, user));
+        let failure = Failure::because(&args.image, &user);
+        return Err(match remedy::end_of(&user) {
+            Some(remedy) => failure.with(&remedy),
+            None => failure,
+        });
     }
     let stamp = disk.stamp()?;
     let mut gate = references::gate(&args.references, &disk);
     let image = Image::open_with(disk, options, &mut gate)
-        .map_err(|error| references::failure(&args.image, &error))?;
+        .map_err(|error| remedy::of_image(&args.image, &error, reading(args)))?;
     references::check_use(&args.references, &args.image, &gate)?;
     let stamps = image.files().iter().map(Disk::stamp);
     let mut stamps = stamps.collect::<Result<Vec<_>, _>>()?;
@@ -197,6 +207,6 @@ fn from_stdin(args: &UnpackArgs) -> Result<Report, Failure> {
     output_limit::check_stream(args, &image)?;
     let facts = Facts::new(image.header(), image.size());
     let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);
-    let restored = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;
+    let restored = restore(args, &facts, Vec::new(), unpack, |_| Ok(()))?;
     Ok(Report::new(args, &facts, &restored))
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Info;
 use crate::args::InfoArgs;
 use crate::failure::Failure;
-use crate::references;
+use crate::{references, remedy};
 
 /// Most layers that are followed.
 const LAYERS_MAX: usize = 64;
@@ -25,7 +25,7 @@ pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
     let mut layers = Vec::new();
     let mut next = Some((top, BackingFormat::Qcow2));
     while let Some((disk, format)) = next {
-        let failed = |error: Error| references::failure(disk.path(), &error);
+        let failed = |error: Error| remedy::of_image(disk.path(), &error, super::reading(args));
         if format == BackingFormat::Raw {
             layers.push(Info::raw(&disk));
             break;

@@ -71,7 +71,7 @@ impl Job<'_> {
         report.sha256 = sha256;
         report.seconds = self.started.elapsed().as_secs_f64();
         if !args.run.quiet {
-            output::print(&report, args.run.output.output, args.to_stdout())?;
+            output::print_done(&report, args.run.output.output, args.to_stdout());
         }
         Ok(report.outcome())
     }

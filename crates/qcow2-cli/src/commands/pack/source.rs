@@ -13,6 +13,7 @@ use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
 
 use crate::args::PackArgs;
 use crate::failure::Failure;
+use crate::{containers, remedy};
 
 /// What is better than to read a disk in use.
 const SNAPSHOT: &str = "a snapshot (of LVM, btrfs or the storage) holds one moment";
@@ -40,6 +41,7 @@ impl<'a> Source<'a> {
     /// one that somebody uses unless that is allowed.
     pub(super) fn open(args: &'a PackArgs) -> Result<Self, Failure> {
         let disk = Disk::open(&args.source)?;
+        containers::refuse(args.format.source_format, &args.source, &disk)?;
         let stamp = disk.stamp()?;
         let system = source_in_use(&disk)?;
         let mmp = match &system {
@@ -56,12 +58,8 @@ impl<'a> Source<'a> {
         let mmp = mmp.filter(Mmp::is_in_use).map(|mmp| mmp.to_string());
         let mut in_use = system.as_ref().map(InUse::to_string).or(mmp);
         if let Some(user) = in_use.as_ref().filter(|_| !args.allow_mounted) {
-            return Err(Failure::because(
-                &args.source,
-                format_args!(
-                    "{user}; --allow-mounted packs all of it all the same, a snapshot is better"
-                ),
-            ));
+            let remedy = remedy::for_pack(system.as_ref(), disk.is_device());
+            return Err(Failure::because(&args.source, user).with(remedy));
         }
         let direct = if disk.is_device() && (in_use.is_some() || args.salvage) {
             Some(disk.direct()?)

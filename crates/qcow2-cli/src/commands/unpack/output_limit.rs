@@ -8,7 +8,8 @@ use qcow2_reader::{Error, Image, ImageStream};
 
 use crate::args::UnpackArgs;
 use crate::failure::{Failure, STDIN};
-use crate::output::Bytes;
+use crate::output::{self, Bytes};
+use crate::remedy;
 
 /// An image that restores to so much more than it is, and to so much, is worth a
 /// word: a table or a cluster may stand for a whole disk.
@@ -26,11 +27,11 @@ pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failur
         image.data_bytes(most)
     })?;
     if data_bytes >= growth_bytes && !args.run.quiet {
-        eprintln!(
-            "qcow2: warning: {} of image restore to {} of data or more; --max-output bounds that",
+        output::complain(format_args!(
+            "warning: {} of image restore to {} of data or more; --max-output bounds that",
             Bytes(stored_bytes),
             Bytes(data_bytes)
-        );
+        ));
     }
     Ok(())
 }
@@ -59,18 +60,19 @@ fn check_data(
         (Some(max), _) => max,
         (None, false) => room.unwrap_or(0).max(most),
     };
-    let data_bytes = count(most).map_err(|error| Failure::about(image, &error))?;
+    let data_bytes =
+        count(most).map_err(|error| remedy::of_image(image, &error, super::reading(args)))?;
     if args.max_output.is_some_and(|max| data_bytes > max) {
         let message = format!("it restores to more than the {most} bytes that --max-output allows");
         return Err(Failure::because(image, message));
     }
     if let Some(room) = room.filter(|room| data_bytes > *room) {
-        eprintln!(
-            "qcow2: warning: the disk has {} of data or more, and {} has {} free",
+        output::complain(format_args!(
+            "warning: the disk has {} of data or more, and {} has {} free",
             Bytes(data_bytes),
             args.target.display(),
             Bytes(room)
-        );
+        ));
     }
     Ok(data_bytes)
 }

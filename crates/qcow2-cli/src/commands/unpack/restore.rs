@@ -10,6 +10,7 @@ use super::report::Facts;
 use crate::args::UnpackArgs;
 use crate::failure::{Failure, STDIN, STDOUT};
 use crate::progress::Progress;
+use crate::remedy;
 
 /// What was done to the target.
 pub(super) struct Restored {
@@ -31,14 +32,14 @@ impl Restored {
     }
 }
 
-/// Restores with `unpack` to the target, which is there when `check` has
-/// nothing against it.
+/// Restores with `unpack` to the target, which is there when `check`, told what is
+/// lost, has nothing against it.
 pub(super) fn restore(
     args: &UnpackArgs,
     facts: &Facts,
     sources: Vec<Identity>,
     unpack: impl FnOnce(&dyn WriteAt, &UnpackOptions<'_>) -> Result<UnpackReport, Error>,
-    check: impl FnOnce() -> Result<(), Failure>,
+    check: impl FnOnce(&Lost) -> Result<(), Failure>,
 ) -> Result<Restored, Failure> {
     let bar = Progress::new(&args.run, "unpacking");
     let show =
@@ -58,7 +59,7 @@ pub(super) fn restore(
         let target =
             StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
         let restored = unpack(&target)?;
-        check()?;
+        check(&restored.lost)?;
         return Ok(restored);
     }
     check_allocation(args, facts)?;
@@ -82,7 +83,7 @@ pub(super) fn restore(
     } else {
         unpack(&target)?
     };
-    check()?;
+    check(&restored.lost)?;
     target.commit()?;
     Ok(restored)
 }
@@ -129,11 +130,10 @@ fn target_options(args: &UnpackArgs, facts: &Facts, sources: Vec<Identity>) -> T
 /// The failure that `error` is, of the image or of the target.
 fn blame(args: &UnpackArgs, error: &Error) -> Failure {
     let of_target = matches!(error, Error::Write { .. } | Error::Resize { .. });
-    let blamed = match (of_target, args.to_stdout(), args.is_from_stdin()) {
-        (true, true, _) => Path::new(STDOUT),
-        (true, false, _) => &args.target,
-        (false, _, true) => Path::new(STDIN),
-        (false, _, false) => &args.image,
-    };
-    Failure::about(blamed, error)
+    match (of_target, args.to_stdout(), args.is_from_stdin()) {
+        (true, true, _) => Failure::about(Path::new(STDOUT), error),
+        (true, false, _) => Failure::about(&args.target, error),
+        (false, _, true) => Failure::about(Path::new(STDIN), error),
+        (false, _, false) => remedy::of_image(&args.image, error, super::reading(args)),
+    }
 }
