@@ -126,7 +126,8 @@ enum Look {
     Other(&'static str),
     /// A disk that is not in any container, and what is on it.
     Disk(&'static str),
-    Unknown,
+    /// Nothing that is known, and its first bytes.
+    Unknown([u8; 4]),
 }
 
 impl Display for Look {
@@ -141,7 +142,11 @@ impl Display for Look {
                 "it looks like a raw disk with {what}, which needs no unpacking; \
                  pack makes an image of it"
             ),
-            Self::Unknown => f.write_str("it looks like nothing that is known"),
+            Self::Unknown(start) => write!(
+                f,
+                "it looks like nothing that is known (it begins with {:08x})",
+                u32::from_be_bytes(*start)
+            ),
         }
     }
 }
@@ -173,7 +178,7 @@ fn look(ends: &Ends) -> Look {
     match (raw::disk(ends), raw::text(ends)) {
         (Some(what), _) => Look::Disk(what),
         (None, Some(name)) => Look::Other(name),
-        (None, None) => Look::Unknown,
+        (None, None) => Look::Unknown(ends.array(0)),
     }
 }
 

@@ -20,6 +20,9 @@ pub(crate) struct Reading {
     pub(crate) salvage: Option<&'static str>,
 }
 
+/// Bytes of the magic of an image.
+const MAGIC_BYTES: u64 = 4;
+
 /// The option that restores a damaged image.
 pub(crate) const SALVAGE: &str = "--salvage restores what can be read";
 
@@ -28,7 +31,9 @@ pub(crate) fn of_image(path: &Path, error: &Error, reading: Reading) -> Failure 
     if path == Path::new(STDIN) {
         return Failure::about(path, error);
     }
-    if matches!(error, Error::Header(FormatError::Magic { .. })) || is_short(error) {
+    if let Error::Header(error) = error
+        && is_no_image(error)
+    {
         return containers::not_an_image(path);
     }
     let failure = Failure::about(path, error);
@@ -38,10 +43,14 @@ pub(crate) fn of_image(path: &Path, error: &Error, reading: Reading) -> Failure 
     }
 }
 
-/// Whether the file is shorter than any image.
-fn is_short(error: &Error) -> bool {
-    const START_BYTES: u64 = 24;
-    matches!(error, Error::Header(FormatError::HeaderTruncated { needed, .. }) if *needed <= START_BYTES)
+/// Whether the file is something else than a qcow2 image: it has no magic, has not
+/// even room for it, or is of version 1, which is another format.
+fn is_no_image(error: &FormatError) -> bool {
+    match error {
+        FormatError::Magic { .. } | FormatError::Version { found: 1 } => true,
+        FormatError::HeaderTruncated { needed, .. } => *needed <= MAGIC_BYTES,
+        _ => false,
+    }
 }
 
 fn remedy(error: &Error, reading: Reading) -> Option<&'static str> {

@@ -215,7 +215,7 @@ fn a_map_is_written_where_nothing_was_lost_and_overwrites_nothing() {
     bench.fails(
         "pack --salvage --lost map disk two",
         1,
-        "map already exists",
+        "map already exists; --force overwrites it",
     );
     let source = "disk is the source itself, or one that the source depends on";
     bench.fails("pack --salvage --force --lost disk disk two", 1, source);

@@ -52,7 +52,11 @@ fn an_existing_target_becomes_exactly_the_disk() {
         for length in [100, 1_000_000] {
             let (bench, disk) = bench_with_image(Version::V3, 16);
             bench.write("target", vec![0xff; length]);
-            bench.fails("unpack image target", 1, "target already exists");
+            bench.fails(
+                "unpack image target",
+                1,
+                "target already exists; --force overwrites it",
+            );
             assert!(bench.read("target") == vec![0xff; length]);
             let inode = fs::metadata(bench.path("target")).unwrap().ino();
             let report = bench.ok(&format!("unpack {option} image target"));

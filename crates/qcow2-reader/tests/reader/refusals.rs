@@ -30,7 +30,7 @@ fn a_file_without_a_header_is_no_image() {
         3,
         &[0xfa],
         Corrupt,
-        "header field magic at offset 0x0: found 0x514649fa, allowed is 0x514649fb",
+        "not a qcow2 image (it begins with 514649fa, a qcow2 image with 514649fb)",
     );
     refuses(
         7,

@@ -63,12 +63,14 @@ impl Trial<'_> {
             }
             Want::Refused { says } => {
                 self.is_refused(&[], says);
+                self.names_salvage(false);
                 self.is_refused(&["--salvage"], says);
                 subject.refuses(says);
             }
             Want::Damaged { says, lost, disk } => {
                 let disk = self.content(disk);
                 self.is_refused(&[], says);
+                self.names_salvage(true);
                 subject.refuses(says);
                 self.is_salvaged(lost, &disk);
                 subject.salvages(lost, &disk);
@@ -103,6 +105,18 @@ impl Trial<'_> {
 
     fn is_refused(&self, options: &[&str], says: &str) {
         self.assert_refused(&self.unpack(options), says);
+    }
+
+    /// Asserts that a refusal names `--salvage` if that restores the image.
+    fn names_salvage(&self, restores: bool) {
+        let outcome = self.unpack(&[]);
+        let remedy = "; --salvage restores what can be read\n";
+        let name = &self.recipe.name;
+        assert_eq!(
+            outcome.stderr.ends_with(remedy),
+            restores,
+            "{name}: {outcome:?}"
+        );
     }
 
     fn assert_refused(&self, outcome: &Outcome, says: &str) {
