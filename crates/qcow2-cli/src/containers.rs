@@ -16,9 +16,9 @@ use crate::args::SourceFormatArg;
 use crate::failure::Failure;
 use formats::FORMATS;
 
-/// How much of the start of a file is looked at. The last thing in it that tells
-/// anything is a GPT for sectors of 4 KiB.
-const HEAD_BYTES: usize = 8 << 10;
+/// How much of the start of a file is looked at. The last thing that tells anything
+/// is the superblock of btrfs.
+const HEAD_BYTES: usize = 68 << 10;
 
 /// How much of its end: a footer.
 const TAIL_BYTES: usize = 512;
@@ -172,12 +172,12 @@ fn look(ends: &Ends) -> Look {
     if let Some(format) = format_of(ends) {
         return Look::Container(format);
     }
-    if ends.head.iter().all(|&byte| byte == 0) {
-        return Look::Other("a file that begins with zeros");
-    }
     match (raw::disk(ends), raw::text(ends)) {
         (Some(what), _) => Look::Disk(what),
         (None, Some(name)) => Look::Other(name),
+        (None, None) if ends.head.iter().all(|&byte| byte == 0) => {
+            Look::Other("a file that begins with zeros")
+        }
         (None, None) => Look::Unknown(ends.array(0)),
     }
 }

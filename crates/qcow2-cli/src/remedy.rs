@@ -15,6 +15,8 @@ use crate::failure::{Failure, STDIN};
 pub(crate) struct Reading {
     /// Which files it may bring in.
     pub(crate) references: ReferencesArg,
+    /// Whether one of its snapshots is asked for.
+    pub(crate) snapshot: bool,
     /// Whether damage would be lived with, if the user asked for that. `None` if it
     /// is already, or never.
     pub(crate) salvage: Option<&'static str>,
@@ -59,7 +61,7 @@ fn remedy(error: &Error, reading: Reading) -> Option<&'static str> {
         Error::NoSecret { .. } => Some("--secret-file FILE has it"),
         Error::NoSnapshot { .. } => Some("qcow2 info lists those it has"),
         Error::Reference { kind, source, .. } => of_reference(*kind, source, reading.references),
-        error if is_salvaged(error) => reading.salvage,
+        error if is_salvaged(error, reading.snapshot) => reading.salvage,
         _ => None,
     }
 }
@@ -100,9 +102,9 @@ fn of_reference(
     }
 }
 
-/// Whether `--salvage` restores an image in spite of `error`: all is told but the
-/// header, and what only a part of the image needs.
-fn is_salvaged(error: &Error) -> bool {
+/// Whether `--salvage` restores an image in spite of `error`: it does without
+/// everything but the headers, and the table of snapshots if it needs that.
+fn is_salvaged(error: &Error, snapshot: bool) -> bool {
     match error {
         Error::MarkedCorrupt
         | Error::DataFileOffset { .. }
@@ -115,14 +117,16 @@ fn is_salvaged(error: &Error) -> bool {
         | Error::RefcountTable { .. }
         | Error::Refcount { .. }
         | Error::Conflict { .. }
-        | Error::TooScattered { .. } => true,
-        Error::TableTruncated { structure, .. } | Error::Read { structure, .. } => !matches!(
-            structure,
-            Structure::Header
-                | Structure::SnapshotTable
-                | Structure::BitmapDirectory
-                | Structure::LuksHeader
-        ),
+        | Error::TooScattered { .. }
+        | Error::BitmapDirectory { .. } => true,
+        Error::SnapshotTable { .. } | Error::SnapshotTableTooLarge { .. } => !snapshot,
+        Error::TableTruncated { structure, .. } | Error::Read { structure, .. } => {
+            match structure {
+                Structure::Header | Structure::LuksHeader => false,
+                Structure::SnapshotTable => !snapshot,
+                _ => true,
+            }
+        }
         _ => false,
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
 fn reading(args: &InfoArgs) -> Reading {
     Reading {
         references: args.references.references,
+        snapshot: false,
         salvage: None,
     }
 }

@@ -130,6 +130,7 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
 fn reading(args: &UnpackArgs) -> Reading {
     Reading {
         references: args.references.references,
+        snapshot: args.snapshot.is_some(),
         salvage: (!args.salvage).then_some(remedy::SALVAGE),
     }
 }

@@ -13,6 +13,8 @@ const ON_DISKS: &[(&str, usize, &[u8])] = &[
     ("BitLocker", 3, b"-FVE-FS-"),
     ("a FAT filesystem", 54, b"FAT1"),
     ("a FAT filesystem", 82, b"FAT32"),
+    ("a btrfs filesystem", 0x1_0040, b"_BHRfS_M"),
+    ("an ISO 9660 filesystem", 0x8001, b"CD001"),
     ("LUKS", 0, b"LUKS\xba\xbe"),
     ("LVM2", 512, b"LABELONE"),
     ("swap space", 4086, b"SWAPSPACE2"),

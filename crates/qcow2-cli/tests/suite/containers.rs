@@ -68,11 +68,11 @@ fn images_in_other_formats_are_no_disks() {
         ("vhdx", "a VHDX image"),
         ("parallels", "a Parallels image"),
     ] {
-        bench.qemu_img(&format!("convert -f raw -O {format} disk container"));
-        is_told(&bench, "container", called);
+        bench.qemu_img(&format!("convert -f raw -O {format} disk c.vmdk"));
+        is_told(&bench, "c.vmdk", called);
     }
     // The file with the data of a flat VMDK image is the disk.
-    bench.ok("pack container-flat.vmdk image");
+    bench.ok("pack c-flat.vmdk image");
 }
 
 #[test]
@@ -125,11 +125,10 @@ fn disks_as_tools_make_them_are_disks() {
     for (tool, arguments) in [
         ("mke2fs", "-q -F -t ext4"),
         ("mke2fs", "-q -F -t ext2 -b 1024"),
-        ("mkfs.fat", "-F 12"),
         ("mkfs.fat", "-F 16"),
         ("mkfs.fat", "-F 32"),
         ("mkfs.ntfs", "-Q -F -q"),
-        ("mkfs.exfat", "-q"),
+        ("mkfs.exfat", ""),
         ("mkfs.xfs", "-q -f"),
         ("mkfs.btrfs", "-q -f"),
         ("mkswap", ""),
@@ -169,11 +168,13 @@ fn what_a_guest_wrote_at_the_start_is_packed_if_it_is_meant() {
 fn what_is_no_image_is_told_in_words() {
     let bench = Bench::new();
     bench.write("empty", "");
+    bench.write("tiny", "QFI");
     bench.write("page", "<html>404</html>");
     bench.write("bytes", [7; 1000]);
     bench.write("short", b"QFI\xfb\0\0\0\x03");
     for (name, said) in [
         ("empty", "an empty file"),
+        ("tiny", "a text file"),
         ("page", "an HTML or XML page: a download that went wrong?"),
         ("bytes", "nothing that is known (it begins with 07070707)"),
     ] {

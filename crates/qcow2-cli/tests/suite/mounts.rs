@@ -100,7 +100,7 @@ impl Mounted {
 /// File systems in user space that lack files without a name, and the first also
 /// second names: what mounts them, and what makes them.
 pub(crate) const FUSE: [(&str, &str, &[&str]); 2] = [
-    ("mount.exfat-fuse", "mkfs.exfat", &["-q"]),
+    ("mount.exfat-fuse", "mkfs.exfat", &[]),
     ("ntfs-3g", "mkfs.ntfs", &["-Q", "-F", "-q"]),
 ];
 
