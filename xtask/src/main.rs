@@ -70,7 +70,7 @@ const TASKS: &[Task] = &[
         run: matrix::run,
         help: [
             "[--full] [--bin PROGRAM] [--only TEXT]",
-            "the same for filesystems of many makes, and for what breaks other tools",
+            "the same for filesystems of many makes, sizes and fill levels, and for unusual disks",
         ],
     },
     Task {
