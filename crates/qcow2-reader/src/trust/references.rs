@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use blockio::ReadAt;
+use blockio::{Holes, ReadAt};
 use qcow2_format::extension::Extension;
 use qcow2_format::snapshot::Snapshot;
 use qcow2_format::{Header, HostOffset, L1Entry};
@@ -29,6 +29,7 @@ const SNAPSHOT_L1_BYTES_MAX: u64 = 256 << 20;
 /// The references of an image, to be visited as often as needed.
 pub(super) struct References<'r, S> {
     storage: &'r S,
+    holes: &'r Holes,
     image: &'r ImageContent,
     refcount_table: &'r RefcountTable,
     /// Metadata other than L2 tables and refcount blocks.
@@ -82,6 +83,7 @@ type L2Use = (u64, u32, bool);
 impl<'r, S: ReadAt> References<'r, S> {
     pub(super) fn new(
         storage: &'r S,
+        holes: &'r Holes,
         image: &'r ImageContent,
         refcount_table: &'r RefcountTable,
     ) -> Self {
@@ -106,6 +108,7 @@ impl<'r, S: ReadAt> References<'r, S> {
         metadata.extend(luks_header(header).map(Metadata::of_disk));
         Self {
             storage,
+            holes,
             image,
             refcount_table,
             metadata,
@@ -226,7 +229,7 @@ impl<'r, S: ReadAt> References<'r, S> {
         let mut at = bytes.start;
         while at < end {
             // A hole has no entries, and long tables of nothing cost nothing.
-            match self.storage.next_data(at) {
+            match self.holes.next_data(self.storage, at) {
                 Ok(None) => break,
                 Ok(Some(data)) => {
                     let hole_bytes = data.start.saturating_sub(at);
