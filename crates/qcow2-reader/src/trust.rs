@@ -7,6 +7,8 @@
 //! small here, and then nothing is said.
 
 mod counts;
+mod metadata;
+mod parts;
 mod refcounts;
 mod references;
 mod streams;
