@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Store, WriteAt, len_u64, nonzero_runs};
+use crate::{Holes, Store, WriteAt, len_u64, nonzero_runs};
 
 /// Bytes that are compared at once; none but the first and the last part of a
 /// range crosses a multiple of it.
@@ -19,6 +19,7 @@ const BLOCK_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub struct OnlyChanged<'t, T: ?Sized> {
     target: &'t T,
+    holes: Holes,
     written_bytes: AtomicU64,
     zeroed_bytes: AtomicU64,
 }
@@ -28,6 +29,7 @@ impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
     pub fn new(target: &'t T) -> Self {
         Self {
             target,
+            holes: Holes::new(),
             written_bytes: 0.into(),
             zeroed_bytes: 0.into(),
         }
@@ -44,8 +46,12 @@ impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.target.write_at(offset, bytes)?;
         let written = len_u64(bytes.len());
+        let result = self.target.write_at(offset, bytes);
+        // A part may have been written.
+        self.holes
+            .written(&(offset..offset.saturating_add(written)));
+        result?;
         self.written_bytes.fetch_add(written, Ordering::Relaxed);
         Ok(())
     }
@@ -140,7 +146,7 @@ impl<T: Store + ?Sized> WriteAt for OnlyChanged<'_, T> {
         let there = end.min(self.target.size()).max(offset);
         let mut at = offset;
         while at < there
-            && let Some(data) = self.target.next_data(at)?
+            && let Some(data) = self.holes.next_data(self.target, at)?
             && data.start < there
         {
             at = data.end.min(there);

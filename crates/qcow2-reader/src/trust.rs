@@ -7,11 +7,13 @@
 //! small here, and then nothing is said.
 
 mod counts;
+mod metadata;
+mod parts;
 mod refcounts;
 mod references;
 mod streams;
 
-use blockio::ReadAt;
+use blockio::{Holes, ReadAt};
 use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_format::{ClusterBits, GuestOffset, HostOffset};
 
@@ -41,25 +43,32 @@ impl<S: ReadAt> Image<S> {
     /// used for two things, and where the refcounts themselves cannot be read.
     pub fn check_references(&self) -> Result<(), Error> {
         for (index, layer) in self.layers().iter().enumerate() {
-            let (Content::Image(image), Some(storage)) =
-                (&layer.content, self.files().get(layer.file))
-            else {
+            let (Content::Image(image), Some(storage), Some(holes)) = (
+                &layer.content,
+                self.files().get(layer.file),
+                self.holes(layer.file),
+            ) else {
                 continue;
             };
             let dirty = IncompatibleFeatures::DIRTY;
             if !image.header.incompatible.contains(dirty) {
-                check(storage, layer, image).map_err(|error| error.in_layer(index))?;
+                check(storage, holes, layer, image).map_err(|error| error.in_layer(index))?;
             }
         }
         Ok(())
     }
 }
 
-fn check<S: ReadAt>(storage: &S, layer: &Layer, image: &ImageContent) -> Result<(), Error> {
-    match check_with(storage, layer, image, Streams::Counted) {
+fn check<S: ReadAt>(
+    storage: &S,
+    holes: &Holes,
+    layer: &Layer,
+    image: &ImageContent,
+) -> Result<(), Error> {
+    match check_with(storage, holes, layer, image, Streams::Counted) {
         // Entries may count more sectors than their streams have, to no harm.
         Err(Error::Conflict { .. } | Error::Refcount { .. }) => {
-            check_with(storage, layer, image, Streams::Measured)
+            check_with(storage, holes, layer, image, Streams::Measured)
         }
         checked => checked,
     }
@@ -67,13 +76,14 @@ fn check<S: ReadAt>(storage: &S, layer: &Layer, image: &ImageContent) -> Result<
 
 fn check_with<S: ReadAt>(
     storage: &S,
+    holes: &Holes,
     layer: &Layer,
     image: &ImageContent,
     streams: Streams,
 ) -> Result<(), Error> {
     let table = RefcountTable::read(storage, &image.header)?;
     let mut refcounts = Refcounts::new(storage, &image.header, &table);
-    let references = References::new(storage, image, &table);
+    let references = References::new(storage, holes, image, &table);
     let cluster_bits = image.header.cluster_bits;
     let file_clusters = storage.size().div_ceil(cluster_bits.bytes());
     let mut next = Some(0);

@@ -73,6 +73,10 @@ impl Count {
     /// Two uses that exclude each other. Data, streams and L2 tables may be shared
     /// with their like, other metadata may not.
     pub(super) fn conflict(self) -> Option<(Use, Use)> {
+        let exclusive = Self::DATA | Self::STREAM | Self::L2_TABLE;
+        if self.0 & Self::METADATA == 0 && (self.0 & exclusive).is_power_of_two() {
+            return None;
+        }
         let mut uses = self.uses();
         match (uses.next(), uses.next()) {
             (Some(first), Some(second)) => Some((first, second)),

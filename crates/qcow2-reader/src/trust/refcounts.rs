@@ -89,12 +89,14 @@ impl<'s, S: ReadAt> Refcounts<'s, S> {
 
     /// The refcount of a host cluster.
     pub(super) fn get(&mut self, cluster: u64) -> Result<u64, Error> {
+        // A power of two.
         let entries = self.order.entries_per_block(self.cluster_bits);
-        let (block, entry) = (cluster / entries, cluster % entries);
-        let Some(place) = self.table.block(block) else {
-            return Ok(0);
-        };
+        let block = cluster >> entries.trailing_zeros();
+        let entry = cluster & entries.saturating_sub(1);
         if self.current.as_ref().map(|(index, _)| *index) != Some(block) {
+            let Some(place) = self.table.block(block) else {
+                return Ok(0);
+            };
             let bytes = self.cluster_bits.bytes();
             let bytes = read_there(self.storage, Structure::RefcountBlock, place, bytes)?;
             self.current = Some((block, bytes));

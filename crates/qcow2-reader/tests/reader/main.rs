@@ -8,6 +8,7 @@ mod chain;
 mod common;
 mod compressed;
 mod content;
+mod costs;
 mod flips;
 mod gate;
 mod pipe;
