@@ -202,14 +202,6 @@ pub enum Finding {
         /// What is wrong.
         damage: InodeDamage,
     },
-    /// The journal's superblock, where nothing is to be replayed.
-    #[error("journal inode {inode}: {damage}")]
-    JournalSuperblock {
-        /// `s_journal_inum`.
-        inode: u32,
-        /// What is wrong.
-        damage: LogDamage,
-    },
     /// The log ends in a transaction that is not sound: the kernel does not replay
     /// it, and others may.
     #[error("the log ends early: {damage}")]
@@ -260,9 +252,7 @@ impl Finding {
             | Self::FreeInodeCount { .. }
             | Self::UnusedInodeInUse { .. }
             | Self::UnusedInodeNamed { .. } => Consequence::TableKept,
-            Self::Journal { .. } | Self::JournalSuperblock { .. } | Self::MmpBlock { .. } => {
-                Consequence::BitmapsDecide
-            }
+            Self::Journal { .. } | Self::MmpBlock { .. } => Consequence::BitmapsDecide,
             Self::LogTail { .. } => Consequence::BothKept,
             Self::Descriptor { .. } => Consequence::TablesKept,
             Self::Inode { .. } => Consequence::FoundKept,

@@ -5,10 +5,10 @@ use blockio::{ExtentKind, ReadAt};
 
 use crate::admission::{check_superblock, unclean_state};
 use crate::backup::{self, Backup};
-use crate::claims;
+use crate::claims::{self, Found, Unreadable};
 use crate::damage::{Damage, Finding, LogDamage};
 use crate::droppable::Dropped;
-use crate::error::Error;
+use crate::error::{Error, Structure};
 use crate::feature::Incompat;
 use crate::filesystem::{Content, Detected, Filesystem, Info, Known, Options, Replayed, Tail};
 use crate::geometry::Geometry;
@@ -39,7 +39,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
     disk: &'d R,
     options: &Options,
 ) -> Result<Detected<'d, R>, Error> {
-    let Some(found) = Found::on(disk, options)? else {
+    let Some(found) = Candidate::on(disk, options)? else {
         let copy = backup::find(disk, None)?.map(|backup| backup.at);
         return Ok(Detected::Nothing { copy });
     };
@@ -77,14 +77,14 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
 }
 
 /// A superblock that was found.
-struct Found {
+struct Candidate {
     sb: Superblock,
     geometry: Result<Geometry, Distrust>,
     /// That it is a copy, where it is one.
     copy: Option<Distrust>,
 }
 
-impl Found {
+impl Candidate {
     /// The superblock of `disk`: the one that was asked for, the first, or where
     /// that is damaged a copy of it.
     fn on<R: ReadAt + ?Sized>(disk: &R, options: &Options) -> Result<Option<Self>, Error> {
@@ -127,15 +127,11 @@ impl Found {
 impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     /// Surveys the filesystem with the superblock `found`, unless another claim
     /// or what its journal holds forbids to trust it.
-    fn examine(&mut self, found: Found, options: &Options) -> Result<(), Halt> {
-        let disk = self.overlay.disk();
+    fn examine(&mut self, found: Candidate, options: &Options) -> Result<(), Halt> {
         let is_copy = found.copy.is_some();
         let is_device = found.sb.incompat.contains(Incompat::JOURNAL_DEV);
-        if options.content == Content::Probe
-            && (is_device || found.geometry.is_ok())
-            && let Some(claim) = claims::find(disk)?
-        {
-            return Err(Distrust::Ambiguous { claim }.into());
+        if options.content == Content::Probe && (is_device || found.geometry.is_ok()) {
+            self.refuse_other_claims(found.geometry.as_ref().ok())?;
         }
         if is_device {
             return self.examine_journal_device(&found.sb);
@@ -170,6 +166,23 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         Ok(())
     }
 
+    /// Fails if something else claims the disk, or free blocks of the filesystem
+    /// count.
+    fn refuse_other_claims(&self, geometry: Option<&Geometry>) -> Result<(), Halt> {
+        let disk = self.overlay.disk();
+        if let Some(Found { claim, at }) = claims::find(disk).map_err(signature)? {
+            return Err(Distrust::Ambiguous { claim, at }.into());
+        }
+        let Some(geometry) = geometry else {
+            return Ok(());
+        };
+        let covered = claims::covers_free_blocks(disk, geometry.filesystem_bytes());
+        if let Some(Found { claim, at }) = covered.map_err(signature)? {
+            return Err(Distrust::FreeBlocksCovered { claim, at }.into());
+        }
+        Ok(())
+    }
+
     fn examine_journal_device(&mut self, sb: &Superblock) -> Result<(), Halt> {
         let log = journal::live_log(self.overlay.disk(), sb)?;
         let log = log.map_err(|damage| Distrust::JournalDevice { damage })?;
@@ -180,8 +193,8 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         Ok(())
     }
 
-    /// The journal, where one may have something to say. Without a sound one
-    /// there is no trust in a filesystem that needs it.
+    /// The journal, where there is one. There is no trust in a filesystem whose own
+    /// journal is not sound, whether it is needed or not.
     fn journal(&mut self, sb: &Superblock, layout: &Layout) -> Result<Option<Journal>, Halt> {
         let found = match sb.journal_place() {
             JournalPlace::Inside(inode) => {
@@ -200,13 +213,10 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             Err((_, fault)) if layout.from_copy && fault != JournalFault::Missing => {
                 Err(Distrust::NeedsRecovery { fault }.into())
             }
-            Err((inode, JournalFault::Log(damage))) => {
-                self.damage
-                    .push(Finding::JournalSuperblock { inode, damage });
-                Ok(None)
-            }
-            // The survey finds what is wrong with its map.
-            Err(_) => Ok(None),
+            // Nothing in it is needed.
+            Err((_, JournalFault::Missing | JournalFault::External)) => Ok(None),
+            // Every other part of the filesystem may be as wrong as this one.
+            Err((inode, fault)) => Err(Distrust::Journal { inode, fault }.into()),
         }
     }
 
@@ -265,5 +275,14 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         let geometry = Geometry::new(&sb, self.overlay.size())?;
         *layout = Layout::new(&sb, geometry, false);
         Ok(sb)
+    }
+}
+
+/// A place for signatures that cannot be read.
+fn signature(unreadable: Unreadable) -> Error {
+    Error::Read {
+        structure: Structure::Signature,
+        offset: unreadable.offset,
+        source: unreadable.source,
     }
 }

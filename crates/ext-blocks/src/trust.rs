@@ -72,10 +72,30 @@ pub enum Distrust {
         at: SuperblockAt,
     },
     /// Something other than ext also claims the disk.
-    #[error("the disk is also claimed by {claim}")]
+    #[error("the disk is also claimed by {claim} (signature at byte {at:#x})")]
     Ambiguous {
-        /// Who else.
+        /// What else.
         claim: Claim,
+        /// Where its signature is, in bytes from the start of the disk.
+        at: u64,
+    },
+    /// Hashes over the whole filesystem are right only while its free blocks hold
+    /// what they hold.
+    #[error("{claim} (found at byte {at:#x}) covers free blocks, too")]
+    FreeBlocksCovered {
+        /// What covers them.
+        claim: Claim,
+        /// Where it was found, in bytes from the start of the disk.
+        at: u64,
+    },
+    /// The filesystem has a journal inside, which is damaged: so may be anything
+    /// else of it, checksums or not.
+    #[error("the journal in inode {inode} is damaged: {fault}")]
+    Journal {
+        /// `s_journal_inum`.
+        inode: u32,
+        /// What is wrong.
+        fault: JournalFault,
     },
     /// The filesystem does not fit the disk.
     #[error("the filesystem of {filesystem_bytes} bytes is larger than the disk of {disk_bytes}")]
@@ -235,6 +255,8 @@ impl Distrust {
             | Self::Inodes { .. }
             | Self::Backup { .. }
             | Self::Ambiguous { .. }
+            | Self::FreeBlocksCovered { .. }
+            | Self::Journal { .. }
             | Self::LargerThanDisk { .. }
             | Self::JournalDevice { .. }
             | Self::UnknownFeatures { .. }

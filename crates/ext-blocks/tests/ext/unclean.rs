@@ -7,7 +7,7 @@ use ext_blocks::trust::JournalFault;
 use ext_blocks::{Detected, Distrust, Options, SuperblockAt, Trust, detect};
 
 use crate::image::{
-    Image, METADATA_CSUM, SB, base, base_with, blocks, crc32c, damaged, distrusted, distrusts,
+    Image, METADATA_CSUM, SB, base, base_with, blocks, crc32c, distrusted, distrusts,
     open, sound, used,
 };
 
@@ -120,9 +120,10 @@ fn a_copy_needs_a_journal_that_can_be_read() {
         stored: 0,
         computed: crc32c(seed, &stored) & 0xffff,
     });
-    damaged(&image, &[Finding::Journal { inode: 8, damage }]);
-    image.u32(SB, 47);
     let fault = JournalFault::Map(damage);
+    let distrust = Distrust::Journal { inode: 8, fault };
+    distrusted(&image, &Options::default(), distrust);
+    image.u32(SB, 47);
     let distrust = Distrust::NeedsRecovery { fault };
     distrusted(&image, &Options::default(), distrust);
 }

@@ -5,6 +5,7 @@
 mod bench;
 mod blocks;
 mod chain;
+mod claims;
 mod compress;
 mod containers;
 mod crash;
