@@ -13,7 +13,7 @@ use pipeline::ordered_map_with;
 use crate::damage::{Damage, Finding, WalkDamage};
 use crate::error::Error;
 use crate::group::{GroupReader, Layout};
-use crate::inode_tables::{InodeTables, Scan, first_unusable};
+use crate::inode_tables::{InodeTables, Scan, first_without_inodes};
 use crate::journal::Overlay;
 use crate::mapping::Mapper;
 use crate::mapping::nodes::{Clash, NodesRead};
@@ -78,7 +78,7 @@ impl<R: ReadAt + ?Sized> Inodes<'_, R> {
     fn ask_all(&self, threads: NonZeroUsize) -> Result<Denied, Stop> {
         let (disk, layout) = (self.disk, self.layout);
         let mut groups = GroupReader::new(disk, layout);
-        if let Some(group) = first_unusable(&mut groups)? {
+        if let Some(group) = first_without_inodes(&mut groups)? {
             return Err(Stop::Damage(WalkDamage::Descriptor { group }));
         }
         let mut all = All::new(layout.geometry.block_count());

@@ -222,7 +222,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     /// not known where inodes were not asked, see [`Evidence`].
     #[must_use]
     pub const fn has_all_of_inodes(&self) -> bool {
-        self.inodes_asked || !matches!(self.trust, Trust::Bitmaps)
+        self.inodes_asked || matches!(self.trust, Trust::Nothing(_))
     }
 
     /// What every byte of the disk is: extents that tile it, each as long as
@@ -285,6 +285,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             (Ok(ground), Trust::Bitmaps) if self.unclean.is_clean() => {
                 droppable::find(self.overlay.disk(), ground, what)
             }
+            (Ok(_), Trust::Nothing(Distrust::Unknown { damage })) => Ok(Err((*damage).into())),
             _ => Ok(Err(NotDropped::NotClean)),
         }
     }

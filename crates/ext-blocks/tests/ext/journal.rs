@@ -1,10 +1,12 @@
 //! The journal and multiple mount protection: blocks no descriptor names.
 
 use crate::image::{
-    GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damaged, damages, sound, used,
+    BY_BITMAPS, GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, blocks, crc32c, damaged,
+    damages, distrusted, open, sound, used,
 };
-use ext_blocks::Moment;
-use ext_blocks::damage::{Consequence, Finding, InodeDamage, JournalDamage};
+use blockio::ExtentKind;
+use ext_blocks::damage::{Consequence, Finding, InodeDamage, JournalDamage, WalkDamage};
+use ext_blocks::{Distrust, Moment, Options, Trust};
 
 /// Offset of inode 8, in the table of group 0.
 pub(crate) const INODE: usize = 5 * 1024 + 7 * 128;
@@ -121,12 +123,31 @@ fn the_journal_is_found_with_checksums() {
     }
 }
 
-/// Asserts that `patch` damages the journal, and costs nothing.
+/// Asserts that `patch` damages the journal, and costs nothing where bitmaps are
+/// enough. Where inodes are asked, and one of them cannot tell, all is kept.
 #[track_caller]
 fn harms(base: &Image, patch: impl FnOnce(&mut Image), damage: JournalDamage) {
     let want = Finding::Journal { inode: 8, damage };
     assert_eq!(want.consequence(), Consequence::BitmapsDecide);
-    damages(base, patch, want, 30..36);
+    sound(base);
+    let mut image = base.clone();
+    patch(&mut image);
+    let filesystem = open(&image, &BY_BITMAPS);
+    assert_eq!(filesystem.trust(), &Trust::Bitmaps);
+    assert_eq!(filesystem.damage().findings(), [want]);
+    let kept = blocks(&image, &BY_BITMAPS, ExtentKind::Data);
+    assert!(kept.contains(&(30..36)), "{kept:?}");
+    match damage {
+        JournalDamage::Inode(damage) => unknown(&image, damage),
+        _ => damaged(&image, &[want]),
+    }
+}
+
+/// Asserts that all of `image` is kept because of inode 8.
+#[track_caller]
+fn unknown(image: &Image, damage: InodeDamage) {
+    let damage = WalkDamage::Inode { inode: 8, damage };
+    distrusted(image, &Options::default(), Distrust::Unknown { damage });
 }
 
 #[test]
@@ -216,7 +237,7 @@ fn there_must_be_such_an_inode() {
     image.u32(image.descriptor(0) + 8, 0);
     let damage = JournalDamage::Descriptor;
     let journal = Finding::Journal { inode: 8, damage };
-    let filesystem = crate::image::open(&image, &ext_blocks::Options::default());
+    let filesystem = crate::image::open(&image, &BY_BITMAPS);
     assert_eq!(filesystem.damage().findings().get(1), Some(&journal));
 }
 
@@ -227,8 +248,12 @@ fn a_map_that_points_at_itself_ends() {
     for at in (31 * 1024..32 * 1024).step_by(4) {
         image.u32(at, 31);
     }
-    let damage = JournalDamage::Inode(InodeDamage::Repeated { block: 31 });
-    damaged(&image, &[Finding::Journal { inode: 8, damage }]);
+    let damage = InodeDamage::Repeated { block: 31 };
+    unknown(&image, damage);
+    let damage = JournalDamage::Inode(damage);
+    let filesystem = open(&image, &BY_BITMAPS);
+    let want = Finding::Journal { inode: 8, damage };
+    assert_eq!(filesystem.damage().findings(), [want]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod fsck;
 mod groups;
 mod hostile;
 mod image;
+mod inodes;
 mod journal;
 mod log;
 mod metadata;
