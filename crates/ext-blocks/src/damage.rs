@@ -279,7 +279,7 @@ pub enum Consequence {
     FoundKept,
     /// What is in use with it is kept, and what is in use without it.
     BothKept,
-    /// The blocks are used.
+    /// The blocks are kept that the inode refers to.
     BlocksKept,
 }
 
@@ -320,7 +320,7 @@ impl fmt::Display for Consequence {
             Self::FoundKept => "what can be found of it is kept",
             Self::BitmapsDecide => "the block bitmaps tell which blocks are kept",
             Self::BothKept => "what is in use with and without it is kept",
-            Self::BlocksKept => "they are kept",
+            Self::BlocksKept => "what it refers to is kept",
         })
     }
 }

@@ -9,6 +9,7 @@
 
 mod claims;
 mod droppable;
+mod freed;
 mod fsck;
 mod groups;
 mod hostile;
