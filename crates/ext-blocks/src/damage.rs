@@ -194,6 +194,26 @@ pub enum Finding {
         /// The first such inode that was found.
         inode: u32,
     },
+    /// Blocks that an inode refers to, and a block bitmap calls free.
+    #[error("inode {inode} refers to {}, which the block bitmap calls free", Blocks { block: *block, count: *count })]
+    InUse {
+        /// The inode.
+        inode: u32,
+        /// The first of the blocks.
+        block: u64,
+        /// How many there are side by side.
+        count: u64,
+    },
+    /// Blocks that an inode refers to, in an inode table that was never used.
+    #[error("inode {inode} refers to {} of an inode table that was never used", Blocks { block: *block, count: *count })]
+    InTable {
+        /// The inode.
+        inode: u32,
+        /// The first of the blocks.
+        block: u64,
+        /// How many there are side by side.
+        count: u64,
+    },
     /// An inode with something wrong, or its map; the first of it.
     #[error("inode {inode}: {damage}")]
     Inode {
@@ -217,6 +237,24 @@ pub enum Finding {
     },
 }
 
+/// Blocks side by side, in words.
+struct Blocks {
+    block: u64,
+    count: u64,
+}
+
+impl fmt::Display for Blocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { block, count } = *self;
+        if count == 1 {
+            write!(f, "block {block}")
+        } else {
+            let last = block.saturating_add(count.saturating_sub(1));
+            write!(f, "blocks {block} to {last}")
+        }
+    }
+}
+
 /// What a [`Finding`] costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Consequence {
@@ -233,6 +271,8 @@ pub enum Consequence {
     FoundKept,
     /// What is in use with it is kept, and what is in use without it.
     BothKept,
+    /// The blocks are kept that the inode refers to.
+    BlocksKept,
 }
 
 impl Finding {
@@ -256,6 +296,7 @@ impl Finding {
             Self::LogTail { .. } => Consequence::BothKept,
             Self::Descriptor { .. } => Consequence::TablesKept,
             Self::Inode { .. } => Consequence::FoundKept,
+            Self::InUse { .. } | Self::InTable { .. } => Consequence::BlocksKept,
         }
     }
 }
@@ -269,6 +310,7 @@ impl fmt::Display for Consequence {
             Self::FoundKept => "what can be found of it is kept",
             Self::BitmapsDecide => "the block bitmaps tell which blocks are kept",
             Self::BothKept => "what is in use with and without it is kept",
+            Self::BlocksKept => "what it refers to is kept",
         })
     }
 }

@@ -2,8 +2,10 @@
 //! believed.
 
 use blockio::{ExtentKind, ReadAt};
+use pipeline::available_threads;
 
 use crate::admission::{check_superblock, unclean_state};
+use crate::agreement::Inodes;
 use crate::backup::{self, Backup};
 use crate::claims::{self, Found, Unreadable};
 use crate::damage::{Damage, Finding, LogDamage};
@@ -12,15 +14,15 @@ use crate::error::{Error, Structure};
 use crate::feature::Incompat;
 use crate::filesystem::{Content, Detected, Filesystem, Info, Known, Options, Replayed, Tail};
 use crate::geometry::Geometry;
-use crate::group::Layout;
+use crate::group::{Layout, Verdict};
 use crate::inode_tables::Scan;
 use crate::journal::{self, Journal, Overlay};
 use crate::metadata::Ground;
 use crate::roles::Roles;
 use crate::runs::WideCollector;
 use crate::superblock::{JournalPlace, Superblock, read_superblock};
-use crate::survey::{Halt, Rules, Special, survey};
-use crate::trust::{Distrust, JournalFault, LogState, Trust, Unclean};
+use crate::survey::{GroupMap, Halt, Rules, Special, Survey, survey};
+use crate::trust::{Distrust, Evidence, JournalFault, LogState, Trust, Unclean};
 use crate::walk::used_by_inodes;
 
 /// Most separate runs of blocks kept that are used whatever the bitmaps say:
@@ -53,6 +55,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
             state: found.copy,
         },
         damage: Damage::default(),
+        inodes_asked: false,
         known: Known::Nothing,
         replayed: None,
         dropped: Dropped::default(),
@@ -154,6 +157,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         let is_suspect = self.unclean.state.is_some();
         if is_suspect {
             self.walk(&sb, &layout, &mut besides)?;
+            self.inodes_asked = true;
         }
         let rules = Rules {
             // The records of fast commits may fill inodes that were never used.
@@ -161,7 +165,10 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             bitmaps_must_agree: !is_suspect,
             besides: (!self.unclean.is_clean()).then_some(besides),
         };
-        let survey = survey(&self.overlay, &layout, Special::new(&sb), rules)?;
+        let mut survey = survey(&self.overlay, &layout, Special::new(&sb), rules)?;
+        if !is_suspect && needs_inodes(options.evidence, &layout, &survey.groups) {
+            self.ask_inodes(&Roles::new(&sb), &layout, &mut survey, options)?;
+        }
         self.take_survey(layout, survey);
         Ok(())
     }
@@ -180,6 +187,30 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         if let Some(Found { claim, at }) = covered.map_err(signature)? {
             return Err(Distrust::FreeBlocksCovered { claim, at }.into());
         }
+        Ok(())
+    }
+
+    /// Asks the inodes of a filesystem that was left clean whether they agree with
+    /// the bitmaps. What they refer to is used.
+    fn ask_inodes(
+        &mut self,
+        roles: &Roles,
+        layout: &Layout,
+        survey: &mut Survey,
+        options: &Options,
+    ) -> Result<(), Halt> {
+        let inodes = Inodes {
+            disk: &self.overlay,
+            layout,
+            roles,
+            groups: &survey.groups,
+            unsure: &survey.unsure_of_inodes,
+        };
+        let threads = options.threads.unwrap_or_else(available_threads);
+        let denied = inodes.ask(threads)?;
+        let denied = denied.map_err(|damage| Distrust::Unknown { damage })?;
+        survey.take_denied(denied);
+        self.inodes_asked = true;
         Ok(())
     }
 
@@ -284,5 +315,16 @@ fn signature(unreadable: Unreadable) -> Error {
         structure: Structure::Signature,
         offset: unreadable.offset,
         source: unreadable.source,
+    }
+}
+
+/// Whether `groups` prove nothing until inodes agree with them.
+fn needs_inodes(evidence: Evidence, layout: &Layout, groups: &GroupMap) -> bool {
+    match evidence {
+        Evidence::Inodes => true,
+        Evidence::Checksums => {
+            !layout.checksums.cover_bitmaps() || groups.verdicts.contains(&Verdict::AllUsed)
+        }
+        Evidence::Bitmaps => false,
     }
 }

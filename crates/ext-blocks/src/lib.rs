@@ -66,6 +66,7 @@
 )]
 
 mod admission;
+mod agreement;
 mod backup;
 mod bitmap;
 mod checksum;
@@ -89,6 +90,7 @@ mod metadata;
 pub mod mmp;
 mod moment;
 mod never_used;
+mod occupancy;
 pub mod recover;
 mod roles;
 mod runs;

@@ -18,6 +18,22 @@ pub enum Trust {
     Nothing(Distrust),
 }
 
+/// What has to prove that a block is free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The block bitmaps, and all inodes: a block to which one of them refers is
+    /// used, whatever the bitmaps say.
+    #[default]
+    Inodes,
+    /// The block bitmaps alone, where all of them have checksums that are right;
+    /// elsewhere the inodes, too.
+    Checksums,
+    /// The block bitmaps alone. For callers who leave nothing out by them, such as
+    /// those who look for metadata or replay a journal.
+    Bitmaps,
+}
+
 /// Why every byte of a disk with an ext superblock is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -61,6 +77,13 @@ pub enum Distrust {
     Inodes {
         /// As found.
         s_state: u16,
+        /// What is wrong.
+        damage: WalkDamage,
+    },
+    /// The filesystem says that it was left clean, and what some of its inodes
+    /// refer to is not known: bitmaps alone prove nothing.
+    #[error("it is not known which blocks are in use: {damage}")]
+    Unknown {
         /// What is wrong.
         damage: WalkDamage,
     },
@@ -253,6 +276,7 @@ impl Distrust {
             | Self::NeedsRecovery { .. }
             | Self::JournalError { .. }
             | Self::Inodes { .. }
+            | Self::Unknown { .. }
             | Self::Backup { .. }
             | Self::Ambiguous { .. }
             | Self::FreeBlocksCovered { .. }

@@ -13,7 +13,7 @@ use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
     BackingFormatArg, BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg,
-    OutputFormat, ReferencesArg, ReflinkArg, SourceFormatArg, TailArg,
+    OutputFormat, ReferencesArg, ReflinkArg, SourceFormatArg, TailArg, TrustArg,
 };
 use choice::{parse_cluster_size, parse_refcount_bits, parse_size};
 pub(crate) use filesystem::FilesystemArgs;

@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     ("blockio", "crates/blockio", &[]),
     ("pipeline", "crates/pipeline", &[]),
     ("qcow2-format", "crates/qcow2-format", &[]),
-    ("ext-blocks", "crates/ext-blocks", &["blockio"]),
+    ("ext-blocks", "crates/ext-blocks", &["blockio", "pipeline"]),
     (
         "qcow2-writer",
         "crates/qcow2-writer",

@@ -16,10 +16,8 @@ const UBERBLOCKS_AT: u64 = 128 << 10;
 const UBERBLOCK_BYTES: u64 = 1 << 10;
 
 /// 0x00bab10c in 64 bits, in the byte order of the machine that wrote it.
-const UBERBLOCK_MAGICS: [[u8; 8]; 2] = [
-    0x00ba_b10c_u64.to_le_bytes(),
-    0x00ba_b10c_u64.to_be_bytes(),
-];
+const UBERBLOCK_MAGICS: [[u8; 8]; 2] =
+    [0x00ba_b10c_u64.to_le_bytes(), 0x00ba_b10c_u64.to_be_bytes()];
 
 /// Encoded as XDR by a machine of either byte order; then version 0 and the flag
 /// for unique names, big-endian.

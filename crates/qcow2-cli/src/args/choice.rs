@@ -76,6 +76,15 @@ pub(crate) enum TailArg {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrustArg {
+    /// The block bitmaps, and that no inode refers to the block
+    Inodes,
+    /// The block bitmaps alone, where all of them have checksums that are right
+    /// (metadata_csum); elsewhere the inodes, too
+    Bitmaps,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DropArg {
     /// The contents of unwritten extents
     Unwritten,

@@ -33,6 +33,8 @@ struct Head {
     source: String,
     disk_bytes: u64,
     content: &'static str,
+    /// What proves that blocks are free, where some are.
+    evidence: Option<&'static str>,
     kept_whole: Option<String>,
     notes: Vec<String>,
     damage: Vec<String>,
@@ -80,6 +82,8 @@ pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
         path: &args.source,
         in_use: user.as_deref(),
         salvage: false,
+        is_preliminary: false,
+        threads: pipeline::available_threads(),
     };
     let kept = Kept::decide(question, &disk)?;
     let list = List { args, kept: &kept };
@@ -130,6 +134,7 @@ impl List<'_> {
             source: self.args.source.display().to_string(),
             disk_bytes,
             content: kept.content(),
+            evidence: kept.evidence(),
             kept_whole: kept.kept_whole.clone(),
             notes: kept.notes.clone(),
             damage,

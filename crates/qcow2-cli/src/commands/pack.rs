@@ -26,6 +26,8 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
         path: &args.source,
         in_use: source.in_use(),
         salvage: args.salvage,
+        is_preliminary: args.recovers(),
+        threads: args.run.threads(),
     };
     let kept = Kept::decide(question, source.metadata())?;
     let run = |data: Data<'_>, kept: &Kept<'_>| {
@@ -45,6 +47,10 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
         return run(Data::Source, &kept);
     }
     let recovered = kept.recovered(&args.source)?;
+    let question = Question {
+        is_preliminary: false,
+        ..question
+    };
     let mut kept = Kept::decide(question, &recovered)?;
     kept.note_orphans();
     if !args.scramble_names {

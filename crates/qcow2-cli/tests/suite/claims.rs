@@ -53,7 +53,10 @@ fn all_are_kept(rows: Vec<Row>) {
     let report = bench.ok("pack --force disk image");
     assert!(!report.contains("everything"), "{report}");
     let clean = bench.read("disk");
-    let file = OpenOptions::new().write(true).open(bench.path("disk")).unwrap();
+    let file = OpenOptions::new()
+        .write(true)
+        .open(bench.path("disk"))
+        .unwrap();
     for row in rows {
         let at = row.at.on(ODD_BYTES);
         file.write_all_at(&row.bytes, at).unwrap();
@@ -61,7 +64,10 @@ fn all_are_kept(rows: Vec<Row>) {
         let outcome = bench.run("pack --force disk image");
         let at_magic = at + row.magic;
         assert_eq!(outcome.code, Some(3), "{what}: {outcome:?}");
-        let note = format!("everything is stored: the disk is also claimed by {} (", row.name);
+        let note = format!(
+            "everything is stored: the disk is also claimed by {} (",
+            row.name
+        );
         assert!(outcome.stdout.contains(&note), "{what}: {}", outcome.stdout);
         let _ = at_magic;
         bench.ok("unpack --force image restored");
@@ -72,7 +78,8 @@ fn all_are_kept(rows: Vec<Row>) {
             println!("SHOW {} {at:#x} {:?} :: {found}", row.name, row.blkid);
         }
         let from = usize::try_from(at).unwrap();
-        file.write_all_at(&clean[from..from + row.bytes.len()], at).unwrap();
+        file.write_all_at(&clean[from..from + row.bytes.len()], at)
+            .unwrap();
     }
 }
 

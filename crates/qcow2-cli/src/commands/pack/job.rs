@@ -224,6 +224,8 @@ impl Job<'_> {
             image: args.image.display().to_string(),
             asked_for_all: args.filesystem.content == ContentArg::All,
             content: kept.content(),
+            evidence: kept.evidence(),
+            dropped: args.filesystem.droppable().is_some(),
             kept_whole: kept.kept_whole.clone(),
             old_superblock: kept.old_copy.map(|at| at.offset()),
             filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),

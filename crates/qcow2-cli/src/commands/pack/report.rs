@@ -21,6 +21,11 @@ pub(crate) struct Report {
     pub(crate) asked_for_all: bool,
     /// What was stored: `used`, `metadata` or `all`.
     pub(crate) content: &'static str,
+    /// What proves that blocks are free, where some are left out.
+    pub(crate) evidence: Option<&'static str>,
+    /// Used bytes were left out because that was asked for.
+    #[serde(skip)]
+    pub(crate) dropped: bool,
     /// Why everything was stored although less was asked for.
     pub(crate) kept_whole: Option<String>,
     /// Offset of a copy of an ext superblock on a disk that has no other.
@@ -73,6 +78,22 @@ impl Report {
             Outcome::DoneWithNotes
         } else {
             Outcome::Done
+        }
+    }
+
+    /// What `--verify` compared.
+    fn what_was_verified(&self) -> &'static str {
+        match (self.content, self.evidence) {
+            ("all", _) => "every byte against the source",
+            ("metadata", _) => "all metadata against the source, and zero elsewhere",
+            (_, Some("inodes")) if !self.dropped => {
+                "every used byte against the source, all that inodes refer to among them, and zero \
+                 elsewhere"
+            }
+            (_, Some("bitmaps")) => {
+                "every byte that the block bitmaps call used against the source, and zero elsewhere"
+            }
+            _ => "every used byte against the source, and zero elsewhere",
         }
     }
 
@@ -152,10 +173,7 @@ impl Display for Report {
             writeln!(f, "shared   {shared} with the source, which are not copied")?;
         }
         if self.verified {
-            writeln!(
-                f,
-                "verified every used byte against the source, and zero elsewhere"
-            )?;
+            writeln!(f, "verified {}", self.what_was_verified())?;
         }
         if let Some(sha256) = &self.sha256 {
             writeln!(f, "sha256   {sha256} (the restored disk)")?;

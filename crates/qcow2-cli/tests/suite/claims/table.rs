@@ -78,20 +78,44 @@ pub(super) fn labels() -> Vec<Row> {
         row(gpt, Start(4096), b"EFI PART", ""),
         row(gpt, End(512, 512), b"EFI PART", ""),
         row(gpt, End(4096, 4096), b"EFI PART", ""),
-        row("an Apple partition map", Start(0), b"ER\x02\0\0\0\x10\0", ""),
+        row(
+            "an Apple partition map",
+            Start(0),
+            b"ER\x02\0\0\0\x10\0",
+            "",
+        ),
         row("a BSD disk label", Start(512), b"\x57\x45\x56\x82", "bsd"),
         row("a BSD disk label", Start(64), b"\x57\x45\x56\x82", "bsd"),
         row("a BSD disk label", Start(128), b"\x57\x45\x56\x82", "bsd"),
-        sector("a Sun disk label", Start(0), &[(508, b"\xda\xbe"), (510, b"\xda\xbe")], ""),
+        sector(
+            "a Sun disk label",
+            Start(0),
+            &[(508, b"\xda\xbe"), (510, b"\xda\xbe")],
+            "",
+        ),
         row("an SGI disk label", Start(0), b"\x0b\xe5\xa9\x41", ""),
-        row("a Solaris x86 disk label", Start(524), b"\xee\xde\x0d\x60", ""),
-        row("a UnixWare disk label", Start(14_852), b"\x0d\x60\x5e\xca", ""),
+        row(
+            "a Solaris x86 disk label",
+            Start(524),
+            b"\xee\xde\x0d\x60",
+            "",
+        ),
+        row(
+            "a UnixWare disk label",
+            Start(14_852),
+            b"\x0d\x60\x5e\xca",
+            "",
+        ),
         row("an Ultrix disk label", Start(16_312), b"\x57\x29\x03\0", ""),
         row("an AIX disk label", Start(0), b"\xc9\xc2\xd4\xc1", "aix"),
         sector(
             "an Atari partition table",
             Start(0),
-            &[(0, b""), (0x1c2, b"\0\0\x20\0"), (0x1c6, b"\x01GEM\0\0\0\x02\0\0\x10\0")],
+            &[
+                (0, b""),
+                (0x1c2, b"\0\0\x20\0"),
+                (0x1c6, b"\x01GEM\0\0\0\x02\0\0\x10\0"),
+            ],
             "",
         ),
         row("an Amiga rigid disk block", Start(0), b"RDSK", ""),
@@ -108,7 +132,12 @@ pub(super) fn volumes() -> Vec<Row> {
         row("LVM2", Start(0), b"LABELONE", ""),
         row("LVM2", Start(512), b"LABELONE", ""),
         row("LVM2", Start(1536), b"LABELONE", ""),
-        row("LVM1", Start(0), b"HM\x01\0\0\0\0\0\0\x04\0\0", "LVM1_member"),
+        row(
+            "LVM1",
+            Start(0),
+            b"HM\x01\0\0\0\0\0\0\x04\0\0",
+            "LVM1_member",
+        ),
         row("LUKS", Start(0), b"LUKS\xba\xbe\0\x01", "crypto_LUKS"),
         row("LUKS", Start(0), b"LUKS\xba\xbe\0\x02", "crypto_LUKS"),
         row("BitLocker", Start(0), b"\xeb\x52\x90-FVE-FS-", ""),
@@ -117,7 +146,10 @@ pub(super) fn volumes() -> Vec<Row> {
             "BitLocker",
             Start(0),
             &[
-                (424, b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01"),
+                (
+                    424,
+                    b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01",
+                ),
                 (0, b"\xeb\x58\x90MSWIN4.1"),
             ],
             "",
@@ -130,14 +162,24 @@ pub(super) fn volumes() -> Vec<Row> {
         ),
         row("dm-integrity", Start(0), b"integrt\0\x01", "DM_integrity"),
         row("dm-verity", Start(0), b"verity\0\0\x01", "DM_verity_hash"),
-        row("a dm-snapshot store", Start(0), b"SnAp\x01\0\0\0\x01\0\0\0", "DM_snapshot_cow"),
+        row(
+            "a dm-snapshot store",
+            Start(0),
+            b"SnAp\x01\0\0\0\x01\0\0\0",
+            "DM_snapshot_cow",
+        ),
         row(
             "bcache",
             Start(4120),
             b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81",
             "",
         ),
-        row("Ceph BlueStore", Start(0), b"bluestore block device", "ceph_bluestore"),
+        row(
+            "Ceph BlueStore",
+            Start(0),
+            b"bluestore block device",
+            "ceph_bluestore",
+        ),
         row("Stratis", Start(516), b"!Stra0tis\x86\xff\x02^\x41rh", ""),
         row("Stratis", Start(4612), b"!Stra0tis\x86\xff\x02^\x41rh", ""),
         row("VDO", Start(0), b"dmvdo001", "vdo"),
@@ -147,12 +189,37 @@ pub(super) fn volumes() -> Vec<Row> {
         row("a DRBD proxy log", Start(0), b"DRBDdlh*", ""),
         row("a DRBD control volume", Start(0), b"$DRBDmgr=q", ""),
         row("Oracle ASM", Start(32), b"ORCLDISK", "oracleasm"),
-        row("a VMFS volume", Start(1 << 20), b"\x0d\xd0\x01\xc0", "VMFS_volume_member"),
+        row(
+            "a VMFS volume",
+            Start(1 << 20),
+            b"\x0d\xd0\x01\xc0",
+            "VMFS_volume_member",
+        ),
         row("UBI", Start(0), b"UBI#", ""),
-        sector("ZFS", Start(16 << 10), &[(0, b"\x01\x01\0\0\0\0\0\0\0\0\0\x01")], ""),
-        sector("ZFS", End(1 << 18, 496 << 10), &[(0, b"\x01\0\0\0\0\0\0\0\0\0\0\x01")], ""),
+        sector(
+            "ZFS",
+            Start(16 << 10),
+            &[(0, b"\x01\x01\0\0\0\0\0\0\0\0\0\x01")],
+            "",
+        ),
+        sector(
+            "ZFS",
+            End(1 << 18, 496 << 10),
+            &[(0, b"\x01\0\0\0\0\0\0\0\0\0\0\x01")],
+            "",
+        ),
     ];
-    for size in [0x4000, 0x8000, 0x1_0000, 0x2_0000, 0x4_0000, 0x8_0000, 1 << 20, 2 << 20, 4 << 20] {
+    for size in [
+        0x4000,
+        0x8000,
+        0x1_0000,
+        0x2_0000,
+        0x4_0000,
+        0x8_0000,
+        1 << 20,
+        2 << 20,
+        4 << 20,
+    ] {
         rows.push(row("LUKS", Start(size), b"SKUL\xba\xbe\0\x02", ""));
     }
     for page in [0x1000, 0x2000, 0x4000, 0x8000, 0x1_0000] {
@@ -198,23 +265,60 @@ pub(super) fn raids() -> Vec<Row> {
     }
     let intel = b"Intel Raid ISM Cfg Sig. 1.3.00";
     let promise = b"Promise Technology, Inc.";
-    for back in [63, 255, 256, 16, 399, 591, 675, 735, 911, 974, 991, 951, 3087] {
+    for back in [
+        63, 255, 256, 16, 399, 591, 675, 735, 911, 974, 991, 951, 3087,
+    ] {
         let blkid = "promise_fasttrack_raid_member";
-        rows.push(row("a Promise FastTrak RAID", End(512, 512 * back), promise, blkid));
+        rows.push(row(
+            "a Promise FastTrak RAID",
+            End(512, 512 * back),
+            promise,
+            blkid,
+        ));
     }
     // Words that give 0: "JM" is 0x4d4a. The slash is 0x2f00.
     let rest = (0x4d4au16).wrapping_neg().to_le_bytes();
     let slash = (0x2f00u16).wrapping_neg().to_le_bytes();
     let last = End(512, 512);
     rows.extend([
-        row("an Intel Matrix RAID", End(512, 1024), intel, "isw_raid_member"),
+        row(
+            "an Intel Matrix RAID",
+            End(512, 1024),
+            intel,
+            "isw_raid_member",
+        ),
         row("an Intel Matrix RAID", End(4096, 8192), intel, ""),
         row("an Adaptec RAID", last, b"\x37\xfc\x4d\x1e", ""),
-        row("a HighPoint 37x RAID", Start(4640), b"\xf0\x16\x78\x5a", "hpt37x_raid_member"),
-        row("a HighPoint 37x RAID", Start(4640), b"\xfd\x16\x78\x5a", "hpt37x_raid_member"),
-        row("a HighPoint 45x RAID", End(512, 11 * 512), b"\xf3\x16\x78\x5a", "hpt45x_raid_member"),
-        row("a HighPoint 45x RAID", End(512, 11 * 512), b"\xfd\x16\x78\x5a", "hpt45x_raid_member"),
-        sector("a JMicron RAID", last, &[(0, b"JM"), (4, &rest)], "jmicron_raid_member"),
+        row(
+            "a HighPoint 37x RAID",
+            Start(4640),
+            b"\xf0\x16\x78\x5a",
+            "hpt37x_raid_member",
+        ),
+        row(
+            "a HighPoint 37x RAID",
+            Start(4640),
+            b"\xfd\x16\x78\x5a",
+            "hpt37x_raid_member",
+        ),
+        row(
+            "a HighPoint 45x RAID",
+            End(512, 11 * 512),
+            b"\xf3\x16\x78\x5a",
+            "hpt45x_raid_member",
+        ),
+        row(
+            "a HighPoint 45x RAID",
+            End(512, 11 * 512),
+            b"\xfd\x16\x78\x5a",
+            "hpt45x_raid_member",
+        ),
+        sector(
+            "a JMicron RAID",
+            last,
+            &[(0, b"JM"), (4, &rest)],
+            "jmicron_raid_member",
+        ),
         row("an LSI MegaRAID", last, b"$XIDE$", "lsi_mega_raid_member"),
         row("an NVIDIA RAID", End(512, 1024), b"NVIDIA", ""),
         sector(
@@ -223,7 +327,12 @@ pub(super) fn raids() -> Vec<Row> {
             &[(0x60, b"\0\0\0\x2f"), (0x13e, &slash)],
             "silicon_medley_raid_member",
         ),
-        sector("a VIA RAID", last, &[(0, b"\x55\xaa"), (50, b"\xff")], "via_raid_member"),
+        sector(
+            "a VIA RAID",
+            last,
+            &[(0, b"\x55\xaa"), (50, b"\xff")],
+            "via_raid_member",
+        ),
     ]);
     rows
 }
@@ -302,7 +411,9 @@ pub(super) fn filesystems() -> Vec<Row> {
         rows.push(row("OCFS2", Start(2 * block), b"OCFSV2", "ocfs2"));
     }
     for descriptor in [b"BEA01", b"NSR02", b"NSR03", b"TEA01"] {
-        for at in [0x8001, 0x8801, 0x9001, 0x9801, 0xa001, 0xa801, 0xb001, 0xb801] {
+        for at in [
+            0x8001, 0x8801, 0x9001, 0x9801, 0xa001, 0xa801, 0xb001, 0xb801,
+        ] {
             rows.push(row("UDF", Start(at), descriptor, ""));
         }
     }
@@ -312,8 +423,16 @@ pub(super) fn filesystems() -> Vec<Row> {
         rows.push(row(name, at, b"\x20\x7e\x18\xfd", "sysv"));
         rows.push(row(name, at, b"\xfd\x18\x7e\x20", "sysv"));
     }
-    let ufs: [[u8; 4]; 7] = [0x0001_1954, 0x1954_0119, 0x1996_0408, 0x0009_5014, 0x0019_5612, 0x0523_1994, 0x0061_2195]
-        .map(u32::to_le_bytes);
+    let ufs: [[u8; 4]; 7] = [
+        0x0001_1954,
+        0x1954_0119,
+        0x1996_0408,
+        0x0009_5014,
+        0x0019_5612,
+        0x0523_1994,
+        0x0061_2195,
+    ]
+    .map(u32::to_le_bytes);
     for magic in ufs {
         for at in [0, 8 << 10, 64 << 10, 256 << 10] {
             rows.push(row("UFS", Start(at + 1372), &magic, ""));
