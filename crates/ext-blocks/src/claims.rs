@@ -32,8 +32,8 @@ mod zfs;
 use blockio::ReadAt;
 
 pub use kind::Claim;
-pub(crate) use regions::Unreadable;
 use regions::Regions;
+pub(crate) use regions::Unreadable;
 use signature::Signature;
 
 /// A claim, and where its signature is.

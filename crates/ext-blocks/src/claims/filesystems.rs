@@ -171,7 +171,12 @@ pub(super) const SIGNATURES: &[Signature] = &[
         52,
         &[b"ReIsErFs", b"ReIsEr2Fs", b"ReIsEr3Fs"],
     ),
-    Signature::new(Claim::Reiserfs, &[Place::Start(8 << 10)], 20, &[b"ReIsErLB"]),
+    Signature::new(
+        Claim::Reiserfs,
+        &[Place::Start(8 << 10)],
+        20,
+        &[b"ReIsErLB"],
+    ),
     Signature::new(Claim::Romfs, START, 0, &[b"-rom1fs-"]),
     // `SCOUTFS_BLOCK_MAGIC_SUPER` 0x103c428b after the checksum.
     Signature::new(Claim::Scoutfs, KIB_64, 4, &[b"\x8b\x42\x3c\x10"]),

@@ -72,12 +72,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         &[b"Intel Raid ISM Cfg Sig. "],
     ),
     // The others as in the documents of dmraid.
-    Signature::new(
-        Claim::AdaptecRaid,
-        LAST_SECTOR,
-        0,
-        &[b"\x37\xfc\x4d\x1e"],
-    ),
+    Signature::new(Claim::AdaptecRaid, LAST_SECTOR, 0, &[b"\x37\xfc\x4d\x1e"]),
     Signature::new(
         Claim::HighPoint37x,
         &[Place::Start(9 * 512)],

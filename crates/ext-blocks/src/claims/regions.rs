@@ -59,7 +59,9 @@ impl<'d, R: ReadAt + ?Sized> Regions<'d, R> {
             return Ok(());
         };
         for (from, bytes) in self.ends.iter().flatten() {
-            let inside = at.checked_sub(*from).and_then(|at| usize::try_from(at).ok());
+            let inside = at
+                .checked_sub(*from)
+                .and_then(|at| usize::try_from(at).ok());
             if let Some(found) = inside.and_then(|at| bytes.get(at..)?.get(..length)) {
                 buf.copy_from_slice(found);
                 return Ok(());

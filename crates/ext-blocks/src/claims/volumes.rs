@@ -7,7 +7,6 @@ use super::weak;
 
 const START: &[Place] = &[Place::Start(0)];
 
-
 /// The last ten bytes of the first page, of 4 to 64 KiB.
 const SWAP_MAGICS: &[Place] = &[
     Place::Start(0x1000 - 10),
@@ -66,12 +65,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         24,
         &[b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"],
     ),
-    Signature::new(
-        Claim::BlueStore,
-        START,
-        0,
-        &[b"bluestore block device"],
-    ),
+    Signature::new(Claim::BlueStore, START, 0, &[b"bluestore block device"]),
     // Stratis software design, 6.2.1: in sectors 1 and 9.
     Signature::new(
         Claim::Stratis,
@@ -105,12 +99,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
         &[b"\x0d\xd0\x01\xc0"],
     ),
     Signature::new(Claim::Ubi, START, 0, &[b"UBI#"]),
-    Signature::new(
-        Claim::Swap,
-        SWAP_MAGICS,
-        0,
-        &[b"SWAPSPACE2", b"SWAP-SPACE"],
-    ),
+    Signature::new(Claim::Swap, SWAP_MAGICS, 0, &[b"SWAPSPACE2", b"SWAP-SPACE"]),
     // A system that is suspended to disk puts its own there; TuxOnIce the fourth.
     Signature::new(
         Claim::Hibernation,

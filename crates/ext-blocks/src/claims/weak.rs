@@ -96,7 +96,9 @@ pub(super) fn silicon(sector: &Sector, _: u64) -> bool {
 /// A VIA sector: version 0 to 2, and byte 50 is the sum of those before.
 pub(super) fn via(sector: &Sector, _: u64) -> bool {
     let covered = sector.get(..50).unwrap_or_default();
-    let sum = covered.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte));
+    let sum = covered
+        .iter()
+        .fold(0, |sum: u8, byte| sum.wrapping_add(*byte));
     u8(sector, 2) <= 2 && u8(sector, 50) == sum
 }
 

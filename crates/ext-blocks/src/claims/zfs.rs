@@ -16,10 +16,8 @@ const UBERBLOCKS_AT: u64 = 128 << 10;
 const UBERBLOCK_BYTES: u64 = 1 << 10;
 
 /// 0x00bab10c in 64 bits, in the byte order of the machine that wrote it.
-const UBERBLOCK_MAGICS: [[u8; 8]; 2] = [
-    0x00ba_b10c_u64.to_le_bytes(),
-    0x00ba_b10c_u64.to_be_bytes(),
-];
+const UBERBLOCK_MAGICS: [[u8; 8]; 2] =
+    [0x00ba_b10c_u64.to_le_bytes(), 0x00ba_b10c_u64.to_be_bytes()];
 
 /// Encoded as XDR by a machine of either byte order; then version 0 and the flag
 /// for unique names, big-endian.
@@ -40,18 +38,33 @@ pub(super) fn find<R: ReadAt + ?Sized>(
         if NVLIST_MAGICS.contains(&pairs) {
             return Ok(Some(Found { claim, at }));
         }
-        let first = label.saturating_add(UBERBLOCKS_AT);
-        let slots = LABEL_BYTES.saturating_sub(UBERBLOCKS_AT) / UBERBLOCK_BYTES;
-        for slot in 0..slots {
-            let at = first.saturating_add(slot.saturating_mul(UBERBLOCK_BYTES));
-            let mut magic = [0; 8];
-            regions.fill(at, &mut magic)?;
-            if UBERBLOCK_MAGICS.contains(&magic) {
-                return Ok(Some(Found { claim, at }));
-            }
+        if let Some(at) = uberblock(regions, label)? {
+            return Ok(Some(Found { claim, at }));
         }
     }
     Ok(None)
+}
+
+/// Where the first uberblock of `label` is. A pool writes them in turn, so slots
+/// that cannot be read matter only if none can.
+fn uberblock<R: ReadAt + ?Sized>(
+    regions: &Regions<'_, R>,
+    label: u64,
+) -> Result<Option<u64>, Unreadable> {
+    let first = label.saturating_add(UBERBLOCKS_AT);
+    let slots = LABEL_BYTES.saturating_sub(UBERBLOCKS_AT) / UBERBLOCK_BYTES;
+    let mut unreadable = Ok(None);
+    let mut readable = false;
+    for slot in 0..slots {
+        let at = first.saturating_add(slot.saturating_mul(UBERBLOCK_BYTES));
+        let mut magic = [0; 8];
+        match regions.fill(at, &mut magic) {
+            Ok(()) if UBERBLOCK_MAGICS.contains(&magic) => return Ok(Some(at)),
+            Ok(()) => readable = true,
+            Err(error) => unreadable = Err(error),
+        }
+    }
+    if readable { Ok(None) } else { unreadable }
 }
 
 fn labels(disk_bytes: u64) -> [Option<u64>; 4] {

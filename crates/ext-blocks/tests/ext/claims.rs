@@ -230,6 +230,9 @@ fn only_a_bad_sector_where_a_signature_may_lie_matters() {
     // Inside of the filesystem, where it has no metadata and no format has anything.
     let disk = Medium::new(grown(16 << 20), 50 << 10..51 << 10);
     assert_eq!(open(&disk, &Options::default()).trust(), &Trust::Bitmaps);
+    // Nor does one of the 128 uberblocks of a label of ZFS.
+    let disk = Medium::new(grown(16 << 20), 140 << 10..141 << 10);
+    assert_eq!(open(&disk, &Options::default()).trust(), &Trust::Bitmaps);
     let disk = Medium::new(grown(16 << 20), 0..512);
     let error = detect(&disk, &Options::default());
     let Err(Error::Read { offset, .. }) = error else {

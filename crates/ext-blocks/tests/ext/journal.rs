@@ -1,8 +1,8 @@
 //! The journal and multiple mount protection: blocks no descriptor names.
 
 use crate::image::{
-    GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damages, distrusted,
-    distrusts, sound, used,
+    GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damages, distrusted, distrusts,
+    sound, used,
 };
 use ext_blocks::damage::{Finding, InodeDamage, JournalDamage, LogDamage};
 use ext_blocks::trust::JournalFault;
@@ -243,19 +243,19 @@ fn a_journal_without_a_superblock_is_none() {
 }
 
 #[test]
-fn a_map_with_a_hole_or_that_points_at_itself_is_damaged() {
+fn a_map_with_a_hole_or_that_points_at_itself_is_damage() {
     let hole = |logical| JournalDamage::Hole { logical };
     harms(&indirect(), |image| _ = image.u32(I_BLOCK, 0), hole(0));
     harms(&indirect(), |image| _ = image.u32(I_BLOCK + 4, 0), hole(1));
-    // By 42, which is by 42 again.
-    harms(
-        &indirect(),
-        |image| {
-            image.u32(I_BLOCK + 48, 0).u32(I_BLOCK + 52, 42);
-            image.u32(42 * 1024, 42);
-        },
-        JournalDamage::Inode(InodeDamage::Repeated { block: 42 }),
-    );
+    // Block 12 and all that follow by 42, which is full of itself.
+    let patch = |image: &mut Image| {
+        image.u32(I_BLOCK + 52, 42);
+        for at in (42 * 1024..43 * 1024).step_by(4) {
+            image.u32(at, 42);
+        }
+    };
+    let damage = InodeDamage::Repeated { block: 42 };
+    harms(&indirect(), patch, JournalDamage::Inode(damage));
 }
 
 #[test]

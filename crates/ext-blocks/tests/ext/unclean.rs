@@ -7,8 +7,8 @@ use ext_blocks::trust::JournalFault;
 use ext_blocks::{Detected, Distrust, Options, SuperblockAt, Trust, detect};
 
 use crate::image::{
-    Image, METADATA_CSUM, SB, base, base_with, blocks, crc32c, distrusted, distrusts,
-    open, sound, used,
+    Image, METADATA_CSUM, SB, base, base_with, blocks, crc32c, distrusted, distrusts, open, sound,
+    used,
 };
 
 #[test]

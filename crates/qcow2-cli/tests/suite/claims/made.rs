@@ -76,7 +76,12 @@ fn make(maker: &Maker, tool: &Tool, bench: &Bench) {
         }
     });
     let made = made.unwrap();
-    assert!(made.success(), "{} {:?}: {made:?}", maker.tool, maker.arguments);
+    assert!(
+        made.success(),
+        "{} {:?}: {made:?}",
+        maker.tool,
+        maker.arguments
+    );
 }
 
 /// Packs and restores the disk, and whether that is the same and what was said.
@@ -95,11 +100,14 @@ fn what_is_made_over_an_ext4_is_kept_whole() {
         return;
     };
     for maker in MAKERS {
-        let Some(tool) = require(maker.tool) else { continue };
+        let Some(tool) = require(maker.tool) else {
+            continue;
+        };
         let what = format!("{} {:?}", maker.tool, maker.arguments);
         let bench = Bench::new();
         let options = ["-t", "ext4", "-b", "4096"];
-        e2fs.make(&bench.path("disk"), maker.bytes, &options).unwrap();
+        e2fs.make(&bench.path("disk"), maker.bytes, &options)
+            .unwrap();
         make(maker, &tool, &bench);
         fill(&bench, maker.bytes);
         let (equal, code, said) = round_trip(&bench, &what);
@@ -119,7 +127,9 @@ fn an_ext4_over_something_else_is_an_ext4() {
         return;
     };
     for maker in MAKERS {
-        let Some(tool) = require(maker.tool) else { continue };
+        let Some(tool) = require(maker.tool) else {
+            continue;
+        };
         let what = format!("ext4 over {} {:?}", maker.tool, maker.arguments);
         let bench = Bench::new();
         let disk = OpenOptions::new()
@@ -129,7 +139,8 @@ fn an_ext4_over_something_else_is_an_ext4() {
         disk.unwrap().set_len(maker.bytes).unwrap();
         make(maker, &tool, &bench);
         let options = ["-t", "ext4", "-b", "4096", "-E", "nodiscard"];
-        e2fs.make(&bench.path("disk"), maker.bytes, &options).unwrap();
+        e2fs.make(&bench.path("disk"), maker.bytes, &options)
+            .unwrap();
         fill(&bench, maker.bytes);
         let found = super::blkid(&blkid, &bench, "disk");
         assert!(found.contains("TYPE=\"ext4\""), "{what}: {found}");
@@ -139,11 +150,7 @@ fn an_ext4_over_something_else_is_an_ext4() {
         let after = e2fs.fsck(&["-fn"], &bench.path("restored")).unwrap();
         assert_eq!(before, after, "{what}");
         let usage = e2fs.usage(&bench.path("disk")).unwrap().unwrap();
-        let lost = fixtures::compare(
-            &bench.path("disk"),
-            &bench.path("restored"),
-            Some(&usage),
-        );
+        let lost = fixtures::compare(&bench.path("disk"), &bench.path("restored"), Some(&usage));
         assert_eq!(lost.unwrap().lost, 0, "{what}");
     }
 }

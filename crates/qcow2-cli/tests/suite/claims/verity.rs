@@ -52,7 +52,11 @@ fn a_hash_tree_of_dm_verity_covers_free_blocks() {
         (end + MIB, &["--data-blocks=3072"][..]),
         (
             end,
-            &["--data-blocks=12288", "--data-block-size=1024", "--hash-block-size=1024"][..],
+            &[
+                "--data-blocks=12288",
+                "--data-block-size=1024",
+                "--hash-block-size=1024",
+            ][..],
         ),
     ] {
         let bench = disk(&e2fs, "disk", 14 * MIB);
@@ -79,7 +83,11 @@ fn a_hash_tree_without_a_superblock_is_known_by_its_shape() {
         &["--data-blocks=3072"][..],
         &["--data-blocks=3072", "--hash=sha512"],
         &["--data-blocks=3072", "--hash=sha1"],
-        &["--data-blocks=12288", "--data-block-size=1024", "--hash-block-size=1024"],
+        &[
+            "--data-blocks=12288",
+            "--data-block-size=1024",
+            "--hash-block-size=1024",
+        ],
     ] {
         let bench = disk(&e2fs, "disk", 14 * MIB);
         let words = [&["--no-superblock", place.as_str()][..], options].concat();
@@ -93,17 +101,44 @@ fn structures_of_android_cover_free_blocks() {
     let Some(e2fs) = E2fs::require() else { return };
     let size = 14 * MIB + 512;
     let bench = disk(&e2fs, "disk", size);
-    let file = OpenOptions::new().write(true).open(bench.path("disk")).unwrap();
+    let file = OpenOptions::new()
+        .write(true)
+        .open(bench.path("disk"))
+        .unwrap();
     let tail = &bench.read("disk")[usize::try_from(12 * MIB).unwrap()..];
     // Old bytes past the end are no reason to keep more than those.
     not_covered(&bench);
     let cases: [(u64, &[u8], &str); 6] = [
-        (size - 64, b"AVBf\0\0\0\x01\0\0\0\0", "Android verified boot (AVB)"),
-        (14 * MIB - 64, b"AVBf\0\0\0\x01\0\0\0\0", "Android verified boot (AVB)"),
-        (13 * MIB, b"AVB0\0\0\0\x01\0\0\0\0", "Android verified boot (AVB)"),
-        (12 * MIB, b"\x01\xb0\x01\xb0\0\0\0\0", "Android verity metadata"),
-        (12 * MIB + 32_768, b"\x01\xb0\x01\xb0\0\0\0\0", "Android verity metadata"),
-        (14 * MIB - 4096, b"\xfe\xec\xcf\xfe\0\0\0\0", "Android verity metadata"),
+        (
+            size - 64,
+            b"AVBf\0\0\0\x01\0\0\0\0",
+            "Android verified boot (AVB)",
+        ),
+        (
+            14 * MIB - 64,
+            b"AVBf\0\0\0\x01\0\0\0\0",
+            "Android verified boot (AVB)",
+        ),
+        (
+            13 * MIB,
+            b"AVB0\0\0\0\x01\0\0\0\0",
+            "Android verified boot (AVB)",
+        ),
+        (
+            12 * MIB,
+            b"\x01\xb0\x01\xb0\0\0\0\0",
+            "Android verity metadata",
+        ),
+        (
+            12 * MIB + 32_768,
+            b"\x01\xb0\x01\xb0\0\0\0\0",
+            "Android verity metadata",
+        ),
+        (
+            14 * MIB - 4096,
+            b"\xfe\xec\xcf\xfe\0\0\0\0",
+            "Android verity metadata",
+        ),
     ];
     for (at, bytes, name) in cases {
         file.write_all_at(bytes, at).unwrap();
