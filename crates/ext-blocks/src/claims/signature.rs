@@ -42,7 +42,7 @@ impl Place {
     pub(super) const fn sectors_back(count: u64) -> Self {
         Self::End {
             unit: 512,
-            back: 512 * count,
+            back: count.saturating_mul(512),
         }
     }
 

@@ -54,8 +54,8 @@ pub(super) fn find<R: ReadAt + ?Sized>(
     disk: &R,
     filesystem_bytes: u64,
 ) -> Result<Option<Found>, Unreadable> {
-    for unit in [1, 4096] {
-        let end = disk.size() & !(unit - 1);
+    for unit in [1u64, 4096] {
+        let end = disk.size() & !unit.saturating_sub(1);
         let Some(at) = end.checked_sub(FOOTER_BYTES) else {
             continue;
         };

@@ -38,18 +38,33 @@ pub(super) fn find<R: ReadAt + ?Sized>(
         if NVLIST_MAGICS.contains(&pairs) {
             return Ok(Some(Found { claim, at }));
         }
-        let first = label.saturating_add(UBERBLOCKS_AT);
-        let slots = LABEL_BYTES.saturating_sub(UBERBLOCKS_AT) / UBERBLOCK_BYTES;
-        for slot in 0..slots {
-            let at = first.saturating_add(slot.saturating_mul(UBERBLOCK_BYTES));
-            let mut magic = [0; 8];
-            regions.fill(at, &mut magic)?;
-            if UBERBLOCK_MAGICS.contains(&magic) {
-                return Ok(Some(Found { claim, at }));
-            }
+        if let Some(at) = uberblock(regions, label)? {
+            return Ok(Some(Found { claim, at }));
         }
     }
     Ok(None)
+}
+
+/// Where the first uberblock of `label` is. A pool writes them in turn, so slots
+/// that cannot be read matter only if none can.
+fn uberblock<R: ReadAt + ?Sized>(
+    regions: &Regions<'_, R>,
+    label: u64,
+) -> Result<Option<u64>, Unreadable> {
+    let first = label.saturating_add(UBERBLOCKS_AT);
+    let slots = LABEL_BYTES.saturating_sub(UBERBLOCKS_AT) / UBERBLOCK_BYTES;
+    let mut unreadable = Ok(None);
+    let mut readable = false;
+    for slot in 0..slots {
+        let at = first.saturating_add(slot.saturating_mul(UBERBLOCK_BYTES));
+        let mut magic = [0; 8];
+        match regions.fill(at, &mut magic) {
+            Ok(()) if UBERBLOCK_MAGICS.contains(&magic) => return Ok(Some(at)),
+            Ok(()) => readable = true,
+            Err(error) => unreadable = Err(error),
+        }
+    }
+    if readable { Ok(None) } else { unreadable }
 }
 
 fn labels(disk_bytes: u64) -> [Option<u64>; 4] {

@@ -187,6 +187,40 @@ fn a_boot_record_is_one_with_a_partition() {
     sound(unsigned.put(510, &[0x55, 0xab]));
 }
 
+#[test]
+fn boot_loaders_before_a_filesystem_are_no_table() {
+    // What extlinux 6.04, stage1 of GRUB 0.97 and boot.img of GRUB 2.06 have where
+    // the status and type of the four entries would be; the parameters before the
+    // code that are not zero; the jump.
+    let loaders: [([u8; 8], &[u8], &[u8]); 3] = [
+        (
+            [0x09, 0x07, 0xf4, 0x8a, 0x20, 0x0d, 0, 0],
+            b"SYSLINUX\0\x02\0\0\0\0\0\0\0\0\0\0\0\x20\0\x40",
+            b"\xeb\x58\x90",
+        ),
+        (
+            [0x24, 0xbe, 0xf9, 0xeb, 0x70, 0, 0xd7, 0x3c],
+            b"",
+            b"\xeb\x48\x90",
+        ),
+        ([0x24, 0x0f, 0x84, 0, 0x70, 0, 0, 0], b"", b"\xeb\x63\x90"),
+    ];
+    for (code, parameters, jump) in loaders {
+        let mut image = base();
+        image.put(0, &[0x90; 446]).put(11, &[0; 79]);
+        image
+            .put(3, parameters)
+            .put(0, jump)
+            .put(510, &[0x55, 0xaa]);
+        for (index, pair) in code.chunks(2).enumerate() {
+            let at = 446 + 16 * index;
+            image.put(at, &pair[..1]).put(at + 4, &pair[1..]);
+            image.put(at + 12, b"\xcd\x13\x07\xc3");
+        }
+        sound(&image);
+    }
+}
+
 /// A disk that counts reads, of which the bytes in `bad` cannot be read.
 struct Medium {
     image: Image,
@@ -229,6 +263,9 @@ fn few_reads_tell_all_claims() {
 fn only_a_bad_sector_where_a_signature_may_lie_matters() {
     // Inside of the filesystem, where it has no metadata and no format has anything.
     let disk = Medium::new(grown(16 << 20), 50 << 10..51 << 10);
+    assert_eq!(open(&disk, &Options::default()).trust(), &Trust::Bitmaps);
+    // Nor does one of the 128 uberblocks of a label of ZFS.
+    let disk = Medium::new(grown(16 << 20), 140 << 10..141 << 10);
     assert_eq!(open(&disk, &Options::default()).trust(), &Trust::Bitmaps);
     let disk = Medium::new(grown(16 << 20), 0..512);
     let error = detect(&disk, &Options::default());

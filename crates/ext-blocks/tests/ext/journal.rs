@@ -243,21 +243,19 @@ fn a_journal_without_a_superblock_is_none() {
 }
 
 #[test]
-fn a_map_with_a_hole_or_that_points_at_itself_is_damaged() {
+fn a_map_with_a_hole_or_that_points_at_itself_is_damage() {
     let hole = |logical| JournalDamage::Hole { logical };
     harms(&indirect(), |image| _ = image.u32(I_BLOCK, 0), hole(0));
     harms(&indirect(), |image| _ = image.u32(I_BLOCK + 4, 0), hole(1));
-    // By 31, which is by 31 again; what comes first is told.
-    harms(
-        &indirect(),
-        |image| {
-            image.u32(I_BLOCK + 56, 31);
-            for at in (31 * 1024..32 * 1024).step_by(4) {
-                image.u32(at, 31);
-            }
-        },
-        hole(14),
-    );
+    // Block 12 and all that follow by 42, which is full of itself.
+    let patch = |image: &mut Image| {
+        image.u32(I_BLOCK + 52, 42);
+        for at in (42 * 1024..43 * 1024).step_by(4) {
+            image.u32(at, 42);
+        }
+    };
+    let damage = InodeDamage::Repeated { block: 42 };
+    harms(&indirect(), patch, JournalDamage::Inode(damage));
 }
 
 #[test]

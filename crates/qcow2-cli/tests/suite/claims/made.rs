@@ -50,7 +50,6 @@ const MAKERS: &[Maker] = &[
     maker("mkntfs", &["-q", "-F", "-Q"], 32),
     maker("mkfs.exfat", &[], 32),
     maker("mkfs.f2fs", &["-q", "-f"], 64),
-    maker("mkfs.nilfs2", &["-q", "-f"], 160),
     maker("mkswap", &["-f"], 32),
     maker("mkswap", &["-f", "-p", "65536"], 32),
 ];

@@ -1,71 +1,64 @@
-//! What the signature of each format is, by hand: where, which bytes, the name the
-//! program gives it, and the type that `blkid -p` gives it by these bytes alone.
+//! Reads `signatures.tsv`, which says what it holds.
 
-/// Where the bytes go, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum At {
-    Start(u64),
-    /// So much before the last multiple of the first number.
-    End(u64, u64),
-}
+/// The word of blkid for more than one filesystem.
+pub(super) const AMBIVALENT: &str = "ambivalent";
 
-impl At {
-    pub(super) fn on(self, disk_bytes: u64) -> u64 {
-        match self {
-            Self::Start(at) => at,
-            Self::End(unit, back) => disk_bytes / unit * unit - back,
-        }
-    }
-}
-
-use At::{End, Start};
-
-/// One signature.
+/// One signature at one place.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) name: &'static str,
-    pub(super) at: At,
+    /// Where its structure goes, in bytes.
+    pub(super) at: u64,
     pub(super) bytes: Vec<u8>,
     /// Where in `bytes` the magic is.
     pub(super) magic: u64,
-    /// What blkid calls it; `None` where it wants more than these bytes: mostly a
-    /// checksum, a version or a size.
-    pub(super) blkid: Option<&'static str>,
+    pub(super) blkid: &'static str,
 }
 
-fn row(name: &'static str, at: At, bytes: &[u8], blkid: &'static str) -> Row {
-    Row {
-        name,
-        at,
-        bytes: bytes.to_vec(),
-        magic: 0,
-        blkid: Some(blkid).filter(|blkid| !blkid.is_empty()),
-    }
+/// The rows of `section`, for a disk of `disk_bytes`.
+pub(super) fn rows(section: &str, disk_bytes: u64) -> Vec<Row> {
+    let table = include_str!("signatures.tsv");
+    let heading = format!("\n# {section}\n");
+    let (_, section) = table.split_once(&heading).unwrap();
+    let lines = section.lines().take_while(|line| !line.is_empty());
+    lines.flat_map(|line| row(line, disk_bytes)).collect()
 }
 
-/// A sector of zeros but for `parts`, of which the first is the magic.
-fn sector(name: &'static str, at: At, parts: &[(usize, &[u8])], blkid: &'static str) -> Row {
-    let mut row = row(name, at, &[0; 512], blkid);
-    for (at, bytes) in parts {
-        row.bytes[*at..at + bytes.len()].copy_from_slice(bytes);
-    }
-    row.magic = u64::try_from(parts[0].0).unwrap();
-    row
+/// The rows of one line: one for each place.
+fn row(line: &'static str, disk_bytes: u64) -> Vec<Row> {
+    let mut columns = line.split('\t');
+    let mut next = || columns.next().unwrap();
+    let (name, places, contents, blkid) = (next(), next(), next(), next());
+    let (bytes, magic) = structure(contents);
+    places
+        .split(' ')
+        .map(|place| Row {
+            name,
+            at: place_on(place, disk_bytes),
+            bytes: bytes.clone(),
+            magic,
+            blkid,
+        })
+        .collect()
 }
 
-pub(super) fn labels() -> Vec<Row> {
-    let entry = |status, kind, start: u32, length: u32| {
-        let mut entry = [0; 16];
-        (entry[0], entry[4]) = (status, kind);
-        entry[8..12].copy_from_slice(&start.to_le_bytes());
-        entry[12..].copy_from_slice(&length.to_le_bytes());
-        entry
+/// `0x200`, or `end/512-1024`: 1024 before the last multiple of 512.
+fn place_on(place: &str, disk_bytes: u64) -> u64 {
+    let Some(place) = place.strip_prefix("end/") else {
+        return u64::from_str_radix(&place[2..], 16).unwrap();
     };
-    let mbr = |entries: &[[u8; 16]], blkid| {
-        let entries = entries.concat();
-        let parts: &[(usize, &[u8])] = &[(510, b"\x55\xaa"), (446, &entries)];
-        sector("an MBR partition table", Start(0), parts, blkid)
+    let (unit, back) = place.split_once('-').unwrap();
+    let (unit, back): (u64, u64) = (unit.parse().unwrap(), back.parse().unwrap());
+    disk_bytes / unit * unit - back
+}
+
+/// Bytes and where in them the magic is: all in hex, or `sector@MAGIC` and parts
+/// with their offsets.
+fn structure(contents: &str) -> (Vec<u8>, u64) {
+    let Some(sector) = contents.strip_prefix("sector@") else {
+        return (hex(contents), 0);
     };
+<<<<<<< HEAD
     let gpt = "a GPT partition table";
     vec![
         mbr(&[entry(0x80, 0x83, 1, 200)], "dos"),
@@ -442,4 +435,20 @@ pub(super) fn filesystems() -> Vec<Row> {
         }
     }
     rows
+=======
+    let mut parts = sector.split(' ');
+    let magic = parts.next().unwrap().parse().unwrap();
+    let mut bytes = vec![0; 512];
+    for part in parts {
+        let (at, part) = part.split_once(':').unwrap();
+        let (at, part): (usize, _) = (at.parse().unwrap(), hex(part));
+        bytes[at..at + part.len()].copy_from_slice(&part);
+    }
+    (bytes, magic)
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(byte).collect()
+>>>>>>> claims
 }
