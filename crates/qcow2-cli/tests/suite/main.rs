@@ -22,4 +22,5 @@ mod reflink;
 mod roundtrip;
 mod salvage;
 mod salvage_unpack;
+mod small_over_large;
 mod unpack;
