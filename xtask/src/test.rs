@@ -13,11 +13,7 @@ use crate::{Failure, TaskResult, tidy};
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-<<<<<<< HEAD
-const ORACLES: [(&str, [&str; 3]); 15] = [
-=======
-const ORACLES: [(&str, [&str; 3]); 20] = [
->>>>>>> claims
+const ORACLES: [(&str, [&str; 3]); 23] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -27,7 +23,6 @@ const ORACLES: [(&str, [&str; 3]); 20] = [
     ("filefrag", ["e2fsprogs"; 3]),
     ("mkfs.btrfs", ["btrfs-progs"; 3]),
     ("mkfs.xfs", ["xfsprogs"; 3]),
-<<<<<<< HEAD
     (
         "mount.exfat-fuse",
         ["exfat-fuse", "fuse-exfat", "exfat-utils"],
@@ -35,20 +30,17 @@ const ORACLES: [(&str, [&str; 3]); 20] = [
     ("mkfs.exfat", ["exfatprogs"; 3]),
     ("ntfs-3g", ["ntfs-3g"; 3]),
     ("mkfs.ntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
-=======
     ("blkid", ["util-linux"; 3]),
     ("mkswap", ["util-linux"; 3]),
     ("mkfs.vfat", ["dosfstools"; 3]),
     ("mformat", ["mtools"; 3]),
     ("mkudffs", ["udftools"; 3]),
     ("mkntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
-    ("mkfs.exfat", ["exfatprogs"; 3]),
     ("mkfs.f2fs", ["f2fs-tools"; 3]),
     (
         "veritysetup",
         ["cryptsetup-bin", "veritysetup", "cryptsetup"],
     ),
->>>>>>> claims
     ("ddrescuelog", ["gddrescue", "ddrescue", "ddrescue"]),
     ("script", ["bsdutils", "util-linux", "util-linux"]),
 ];

@@ -68,7 +68,7 @@ pub use freeze::{Freeze, FreezeOptions};
 pub use holes::Holes;
 pub use identity::{Identity, Stamp};
 pub use memory::MemoryDisk;
-pub use only_changed::OnlyChanged;
+pub use only_changed::{GoesBack, OnlyChanged};
 pub use random::random_bytes;
 pub use salvage::Salvage;
 pub use space::free_bytes;

@@ -14,22 +14,48 @@ const PART_BYTES: u64 = 1 << 18;
 /// most flash memory.
 const BLOCK_BYTES: u64 = 4096;
 
+/// The error that a write starts before the end of those that came before it, where
+/// writes must ascend: it would replace what was just written. Whoever writes is at
+/// fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "internal error: a write at {offset:#x} starts before {done:#x}, up to which all is written"
+)]
+pub struct GoesBack {
+    /// Where the write starts.
+    pub offset: u64,
+    /// The end of what is written.
+    pub done: u64,
+}
+
 /// A target that is read before it is written to, and written to only where it
 /// differs. Bytes behind its end differ.
 #[derive(Debug)]
 pub struct OnlyChanged<'t, T: ?Sized> {
     target: &'t T,
     holes: Holes,
+    /// The end of what was written, where writes must ascend.
+    done: Option<AtomicU64>,
     written_bytes: AtomicU64,
     zeroed_bytes: AtomicU64,
 }
 
 impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
-    /// Writes to `target`.
+    /// Writes to `target` from its start on: a write that starts before the end of
+    /// one before it is refused with [`GoesBack`].
     pub fn new(target: &'t T) -> Self {
+        Self {
+            done: Some(0.into()),
+            ..Self::anywhere(target)
+        }
+    }
+
+    /// Writes to `target` in any order.
+    pub fn anywhere(target: &'t T) -> Self {
         Self {
             target,
             holes: Holes::new(),
+            done: None,
             written_bytes: 0.into(),
             zeroed_bytes: 0.into(),
         }
@@ -43,6 +69,23 @@ impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
     /// Bytes that were made zero, up to now.
     pub fn zeroed_bytes(&self) -> u64 {
         self.zeroed_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The end of a write of `length` bytes at `offset`, if one may come there. All
+    /// before that end is written then.
+    fn end(&self, offset: u64, length: u64) -> io::Result<u64> {
+        let end = offset
+            .checked_add(length)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        if let Some(done) = &self.done {
+            let before = done.load(Ordering::Relaxed);
+            if offset < before && length > 0 {
+                let done = before;
+                return Err(io::Error::other(GoesBack { offset, done }));
+            }
+            done.fetch_max(end, Ordering::Relaxed);
+        }
+        Ok(end)
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -118,9 +161,7 @@ fn in_memory(bytes: u64) -> usize {
 
 impl<T: Store + ?Sized> WriteAt for OnlyChanged<'_, T> {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let end = offset
-            .checked_add(len_u64(bytes.len()))
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let end = self.end(offset, len_u64(bytes.len()))?;
         let there = end.min(self.target.size()).max(offset);
         let mut stored = Vec::new();
         for part in parts(offset..there) {
@@ -140,9 +181,7 @@ impl<T: Store + ?Sized> WriteAt for OnlyChanged<'_, T> {
     }
 
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
-        let end = offset
-            .checked_add(length)
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let end = self.end(offset, length)?;
         let there = end.min(self.target.size()).max(offset);
         let mut at = offset;
         while at < there

@@ -328,6 +328,28 @@ pub enum Error {
         /// What the storage reported.
         source: io::Error,
     },
+    /// A part of the disk starts before what is done already. It would be written
+    /// twice: a fault of this crate, found before it does harm.
+    #[error(
+        "internal error: a part of the disk at {offset:#x} starts before {done:#x}, up to which the disk is done"
+    )]
+    GoesBack {
+        /// Where the part starts.
+        offset: u64,
+        /// The end of what is done.
+        done: u64,
+    },
+    /// The parts of the disk that were written are not, together, what was to be
+    /// written: a fault of this crate.
+    #[error(
+        "internal error: {written} bytes of the disk came from the image, and its tables name {expected}"
+    )]
+    Uneven {
+        /// Bytes that were written, at least.
+        written: u64,
+        /// Bytes that the tables name.
+        expected: u64,
+    },
     /// The disk cannot be made as long as it has to be.
     #[error("making the disk {size} bytes long")]
     Resize {

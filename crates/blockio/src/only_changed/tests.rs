@@ -61,7 +61,7 @@ impl WriteAt for Watched {
 fn what_is_the_same_is_not_written() {
     let mut bytes = vec![7; 5 * 4096 + 100];
     let watched = Watched::new(bytes.clone());
-    let target = OnlyChanged::new(&watched);
+    let target = OnlyChanged::anywhere(&watched);
     assert!(!target.starts_zeroed(), "it is not to be trusted");
     target.write_at(0, &bytes).unwrap();
     assert_eq!(watched.changes(), []);
@@ -88,7 +88,7 @@ fn zeros_are_made_where_there_are_none() {
     bytes[3 * 4096 + 5] = 1;
     bytes[9 * 4096] = 1;
     let watched = Watched::new(bytes);
-    let target = OnlyChanged::new(&watched);
+    let target = OnlyChanged::anywhere(&watched);
     target.write_zeroes(0, 9 * 4096).unwrap();
     assert_eq!(watched.changes(), [("zero", 3 * 4096..4 * 4096)]);
     assert_eq!(target.zeroed_bytes(), 4096);
@@ -100,7 +100,7 @@ fn zeros_are_made_where_there_are_none() {
 #[test]
 fn what_lies_behind_the_end_is_written() {
     let watched = Watched::new(vec![7; 5000]);
-    let target = OnlyChanged::new(&watched);
+    let target = OnlyChanged::anywhere(&watched);
     target.write_at(4000, &[7; 2000]).unwrap();
     assert_eq!(watched.changes(), [("write", 5000..6000)]);
     target.write_zeroes(5999, 10).unwrap();
@@ -116,6 +116,34 @@ fn what_lies_behind_the_end_is_written() {
     assert!(watched.disk.into_bytes() == want);
 }
 
+#[test]
+fn a_write_that_goes_back_is_refused_and_changes_nothing() {
+    let watched = Watched::new(vec![7; 100]);
+    let target = OnlyChanged::new(&watched);
+    target.write_at(10, &[8; 20]).unwrap();
+    target.write_zeroes(30, 5).unwrap();
+    target.write_at(35, &[9; 5]).unwrap();
+    let before = watched.changes();
+    for refused in [
+        target.write_at(39, &[1; 20]),
+        target.write_zeroes(0, 200),
+        target.write_at(0, &[7]),
+    ] {
+        let error = refused.unwrap_err();
+        let cause: &GoesBack = error.get_ref().unwrap().downcast_ref().unwrap();
+        assert!(cause.done == 40 && cause.offset < cause.done);
+    }
+    let error = target.write_at(39, &[1]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "internal error: a write at 0x27 starts before 0x28, up to which all is written"
+    );
+    assert_eq!(watched.changes(), []);
+    assert_eq!(before.len(), 3);
+    let want = [&[7; 10][..], &[8; 20], &[0; 5], &[9; 5], &[7; 60]].concat();
+    assert!(watched.disk.into_bytes() == want);
+}
+
 proptest! {
     #[test]
     fn it_becomes_what_it_would_be(
@@ -123,7 +151,7 @@ proptest! {
         steps in proptest::collection::vec((0u64..30_000, 0usize..20_000, 0u8..2), 0..6),
     ) {
         let (plain, watched) = (MemoryDisk::new(old.clone()), Watched::new(old));
-        let target = OnlyChanged::new(&watched);
+        let target = OnlyChanged::anywhere(&watched);
         for (offset, length, byte) in steps {
             if byte == 0 {
                 plain.write_zeroes(offset, len_u64(length)).unwrap();

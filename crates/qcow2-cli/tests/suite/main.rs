@@ -26,5 +26,6 @@ mod roundtrip;
 mod salvage;
 mod salvage_unpack;
 mod signals;
+mod small_over_large;
 mod target_limits;
 mod unpack;

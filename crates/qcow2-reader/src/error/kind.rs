@@ -19,6 +19,8 @@ pub enum ErrorKind {
     NotFound,
     /// The storage below failed.
     Io,
+    /// This crate is at fault.
+    Internal,
 }
 
 impl Error {
@@ -75,6 +77,7 @@ impl Error {
             | Self::SnapshotTableTooLarge { .. }
             | Self::SnapshotSize { .. } => ErrorKind::Limit,
             Self::NoSnapshot { .. } => ErrorKind::NotFound,
+            Self::GoesBack { .. } | Self::Uneven { .. } => ErrorKind::Internal,
             Self::Spool { .. }
             | Self::Read { .. }
             | Self::Write { .. }
@@ -95,6 +98,7 @@ impl From<Error> for io::Error {
             other => match other.kind() {
                 ErrorKind::Unsupported => io::ErrorKind::Unsupported,
                 ErrorKind::NotFound => io::ErrorKind::NotFound,
+                ErrorKind::Internal => io::ErrorKind::Other,
                 ErrorKind::Corrupt | ErrorKind::Limit | ErrorKind::Io => io::ErrorKind::InvalidData,
             },
         };

@@ -43,7 +43,7 @@ fn judge(oracle: &Oracle<'_>, tally: &mut Tally) -> Result<(), String> {
     let truth = oracle.ask()?;
     let (chain, layer) = (oracle.chain, oracle.layer);
     let image = open(chain, layer, &options(chain, layer))?;
-    tally.note(chain, layer);
+    tally.note(chain, layer, &truth.map);
     if len_u64(truth.disk.len()) != image.size() {
         return Err(format!("the disk has {} bytes", truth.disk.len()));
     }

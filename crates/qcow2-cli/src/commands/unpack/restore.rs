@@ -73,7 +73,11 @@ pub(super) fn restore(
         return Err(Failure::because(&args.target, message));
     }
     let restored = if args.only_changed {
-        let changed = OnlyChanged::new(&target);
+        // A pipe may bring the data in another order than that of the disk.
+        let changed = match args.only_allocated || args.is_from_stdin() {
+            true => OnlyChanged::anywhere(&target),
+            false => OnlyChanged::new(&target),
+        };
         let restored = unpack(&changed)?;
         Restored {
             written_bytes: changed.written_bytes(),
