@@ -9,13 +9,13 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 apt-get -qq -o APT::Sandbox::User=root download 7zip=22.01+really26.02+dfsg-0+deb12u1
 dpkg -x 7zip_*.deb root
-zip=$(find "$folder/root" -path '*/lib/7zip/7z')
+zip=$folder/root/usr/bin/7zz
 for _ in $(seq 64); do head -c 40000 /dev/zero | tr '\0' "$(printf '\\%03o' $((65 + RANDOM % 26)))"; head -c 25536 /dev/urandom; done > disk
 echo "$("$zip" | grep 7-Zip), $(qemu-img --version | head -1)"
 status=0
 expect() { # WHAT WORDS, of the image of that name
     if "$zip" x -y -tqcow "-o$folder/out" "$1" > said 2>&1; then
-        cmp -s "out/$1.img" disk && result=right || result=wrong
+        cmp -s out/* disk && result=right || result=wrong
         grep -q 'Everything is Ok' said && result="$result, says it is Ok"
     else
         result="refused: $(grep -m1 -i unsupported said)"

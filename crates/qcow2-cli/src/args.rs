@@ -75,7 +75,8 @@ pub(crate) struct PackArgs {
 
     /// How far back zlib may refer. QEMU, 7-Zip, libqcow and the Rust crates imago
     /// and qcow2-rs read both. 4k is for readers with a window as small as the one
-    /// QEMU writes, such as dissect.hypervisor: a little larger, and slower to write
+    /// QEMU writes, such as dissect.hypervisor. The image is larger then, above all at
+    /// level 1, and slower to write; zlib:6 is about as small as QEMU's
     #[arg(long, value_name = "SIZE", default_value = "32k")]
     pub(crate) deflate_window: DeflateWindowArg,
 

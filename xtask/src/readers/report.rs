@@ -100,12 +100,13 @@ const ADVICE: &str = "
 - **`-c zlib --deflate-window 4k`** is the compression that all of them read. QEMU
   itself refers back 4 KiB at most, and there are readers that hold no more:
   dissect.hypervisor fails on `-c zlib` with clusters larger than that. All others
-  read `-c zlib`.
-- **`-c zstd`** is for QEMU from 5.1 on, and for dissect.hypervisor from Python 3.14
-  on or with its extra `full`.
-- **Metadata of disks from 8 TiB on** is for QEMU from 5.2 on, since no other reader
-  knows extended L2 entries. `unpack`, or `qemu-img convert`, makes another image of
-  it.
+  read `-c zlib`, which is smaller. With the small window level 6 is as small as what
+  QEMU writes; level 1, the default, is larger by a third.
+- **`-c zstd`** is for QEMU from 5.1 on, and for dissect.hypervisor with its extra
+  `full`.
+- **Metadata of disks from 8 TiB on** is for QEMU from 5.2 on: no other reader gives
+  the right disk of an image with extended L2 entries. 7-Zip does not refuse one in
+  which every cluster is compressed, and gives other bytes. `unpack` reads them all.
 
 A compressed cluster begins at an even offset of the image because libqcow reads
 what begins at an odd one as zeros if the version of the format is 3. The folder
