@@ -130,7 +130,7 @@ fn pack_blocks(disk: &Path, path: &Path, options: &PackOptions<'_>) -> Result<()
     let mut extents: Vec<Extent> = Vec::new();
     let mut at = 0_u64;
     for (index, block) in bytes.chunks(BLOCK).enumerate() {
-        let in_use = !blockio::is_zero(block) || (index / BLOCKS_IN_MIB) % 3 != 0;
+        let in_use = !blockio::is_zero(block) || !(index / BLOCKS_IN_MIB).is_multiple_of(3);
         let kind = if in_use {
             ExtentKind::Data
         } else {
@@ -148,7 +148,7 @@ fn pack_blocks(disk: &Path, path: &Path, options: &PackOptions<'_>) -> Result<()
     let extents = || {
         extents
             .iter()
-            .cloned()
+            .copied()
             .map(Ok::<_, std::convert::Infallible>)
     };
     qcow2_writer::pack(&source, extents, &target, options).map_err(failure)?;
