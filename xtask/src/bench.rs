@@ -7,7 +7,7 @@ mod machine;
 pub(crate) mod measure;
 
 mod place;
-mod report;
+pub(crate) mod report;
 mod tools;
 mod tree;
 mod workload;

@@ -9,6 +9,7 @@ mod matrix;
 mod mount;
 mod oracle;
 mod program;
+mod readers;
 mod reflinks;
 mod roundtrip;
 mod test;
@@ -87,6 +88,15 @@ const TASKS: &[Task] = &[
         help: [
             "[--cases N] [--bin PROGRAM]",
             "every field of real filesystems set to values nobody would write",
+        ],
+    },
+    Task {
+        name: "readers",
+        run: readers::run,
+        help: [
+            "[--dir DIR] [--also PROGRAM]… [--only TEXT] [--bin PROGRAM] [--write]",
+            "install other readers of qcow2, and read each kind of image of ours with them; \
+             --dir keeps them, --also a newer qemu-img or 7z, --write into docs/readers.md",
         ],
     },
     Task {

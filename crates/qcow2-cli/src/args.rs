@@ -64,10 +64,11 @@ pub(crate) struct PackArgs {
     /// device, or - for the standard output
     pub(crate) image: PathBuf,
 
-    /// Compress clusters with zlib, which every reader of qcow2 knows, or with
-    /// zstd, which is smaller and faster to write and to read, and which QEMU
-    /// reads from 5.1 on. Higher levels are smaller and slower: 1 to 12 of zlib, 1
-    /// by default; 1 to 22 of zstd, 4 by default
+    /// Compress clusters with zlib, which every reader of qcow2 that we tried knows
+    /// (some need --deflate-window 4k), or with zstd, which is smaller and faster to
+    /// write and to read, and which hardly any but QEMU reads, from 5.1 on. Higher
+    /// levels are smaller and slower: 1 to 12 of zlib (9 with --deflate-window 4k),
+    /// 1 by default; 1 to 22 of zstd, 4 by default
     #[arg(
         short,
         long,
@@ -76,8 +77,10 @@ pub(crate) struct PackArgs {
     )]
     pub(crate) compress: CompressArg,
 
-    /// How far back zlib may refer. 4k is for old readers with a window as small
-    /// as the one QEMU writes; QEMU itself reads both
+    /// How far back zlib may refer. QEMU, 7-Zip, libqcow and the Rust crates imago
+    /// and qcow2-rs read both. 4k is for readers with a window as small as the one
+    /// QEMU writes, such as dissect.hypervisor. The image is larger then, above all at
+    /// level 1, and slower to write; zlib:6 is about as small as QEMU's
     #[arg(long, value_name = "SIZE", default_value = "32k")]
     pub(crate) deflate_window: DeflateWindowArg,
 
@@ -89,12 +92,14 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(crate) reflink: ReflinkArg,
 
-    /// Cluster size of the image: 512 to 2M, a power of two; 64K where not given,
-    /// and with --content metadata what fits the size of a block
+    /// Cluster size of the image: 512 to 2M, a power of two; 64K if not given, and
+    /// with --content metadata what fits the size of a block. Every reader that we
+    /// tried reads all of them
     #[arg(long, value_name = "SIZE", value_parser = parse_cluster_size)]
     pub(crate) cluster_size: Option<ClusterBits>,
 
-    /// Version of the format: 1.1 is qcow2 v3, 0.10 is v2 for old readers
+    /// Version of the format: 1.1 is qcow2 v3, which every reader that we tried
+    /// reads; 0.10 is v2, for QEMU before 1.1 and others as old
     #[arg(long, default_value = "1.1")]
     pub(crate) compat: Compat,
 

@@ -144,7 +144,7 @@ fn row(series: &Series, ours: &Series) -> Vec<String> {
 
 /// A table of Markdown, its columns as wide as their widest cell: the first
 /// row is the head.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));

@@ -38,7 +38,14 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     (
         "xtask",
         "xtask",
-        &["blockio", "fixtures", "pipeline", "qcow2-reader"],
+        &[
+            "blockio",
+            "fixtures",
+            "pipeline",
+            "qcow2-format",
+            "qcow2-reader",
+            "qcow2-writer",
+        ],
     ),
 ];
 

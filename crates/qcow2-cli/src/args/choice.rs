@@ -61,7 +61,8 @@ pub(crate) enum ContentArg {
     /// The blocks an ext filesystem uses, though something else claims the disk
     Ext,
     /// The metadata of an ext filesystem, without the contents of files: what
-    /// e2fsck, debugfs and dumpe2fs look at. File names are part of it
+    /// e2fsck, debugfs and dumpe2fs look at. File names are part of it. From 8 TiB
+    /// on (512 GiB with blocks of 1 KiB) only QEMU reads the image, from 5.2 on
     Metadata,
     /// Everything but zeros, without looking for a filesystem
     All,
@@ -135,7 +136,7 @@ pub(crate) enum DeflateWindowArg {
     /// 32 KiB, the most that deflate has
     #[value(name = "32k")]
     Kib32,
-    /// 4 KiB, for readers that hold no more
+    /// 4 KiB, as QEMU writes: for readers that hold no more
     #[value(name = "4k")]
     Kib4,
 }
