@@ -13,7 +13,7 @@ use crate::{Failure, TaskResult, tidy};
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 23] = [
+const ORACLES: [(&str, [&str; 3]); 21] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -23,11 +23,6 @@ const ORACLES: [(&str, [&str; 3]); 23] = [
     ("filefrag", ["e2fsprogs"; 3]),
     ("mkfs.btrfs", ["btrfs-progs"; 3]),
     ("mkfs.xfs", ["xfsprogs"; 3]),
-    (
-        "mount.exfat-fuse",
-        ["exfat-fuse", "fuse-exfat", "exfat-utils"],
-    ),
-    ("mkfs.exfat", ["exfatprogs"; 3]),
     ("ntfs-3g", ["ntfs-3g"; 3]),
     ("mkfs.ntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
     ("blkid", ["util-linux"; 3]),

@@ -119,6 +119,12 @@ pub(crate) fn refuse(
     }
 }
 
+/// What is on a disk, if it has something other than an ext filesystem.
+pub(crate) fn on_disk(disk: &(impl ReadAt + ?Sized)) -> Option<&'static str> {
+    let ends = Ends::read(disk).ok()?;
+    raw::disk(&ends).filter(|&what| what != raw::EXT)
+}
+
 /// What a file looks like that is not a qcow2 image.
 enum Look {
     Container(&'static Format),

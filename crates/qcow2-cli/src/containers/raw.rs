@@ -2,11 +2,14 @@
 
 use super::Ends;
 
+/// What an ext filesystem is called.
+pub(super) const EXT: &str = "an ext2, ext3 or ext4 filesystem";
+
 /// What is on a disk, and where its magic is.
 const ON_DISKS: &[(&str, usize, &[u8])] = &[
     ("a GPT partition table", 512, b"EFI PART"),
     ("a GPT partition table", 4096, b"EFI PART"),
-    ("an ext2, ext3 or ext4 filesystem", 0x438, &[0x53, 0xef]),
+    (EXT, 0x438, &[0x53, 0xef]),
     ("an XFS filesystem", 0, b"XFSB"),
     ("an NTFS filesystem", 3, b"NTFS    "),
     ("an exFAT filesystem", 3, b"EXFAT   "),

@@ -158,6 +158,33 @@ fn disks_as_tools_make_them_are_disks() {
 }
 
 #[test]
+fn a_disk_with_partitions_is_called_one() {
+    let bench = Bench::new();
+    let mut disk = vec![0; 1 << 20];
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    disk[450] = 0xee;
+    for (label, called) in [
+        (&b""[..], "an MBR partition table"),
+        (b"EFI PART", "a GPT partition table"),
+    ] {
+        disk[512..512 + label.len()].copy_from_slice(label);
+        bench.write("disk", &disk);
+        bench.fails(
+            "info disk",
+            1,
+            &format!(
+                "disk: not a qcow2 image: it looks like a raw disk with {called}, \
+                 which needs no unpacking; pack makes an image of it"
+            ),
+        );
+        let report = bench.ok("pack --force disk image");
+        let start =
+            format!("source   disk: 1 MiB, {called}, not looked into: everything is stored\n");
+        assert!(report.starts_with(&start), "{report}");
+    }
+}
+
+#[test]
 fn what_a_guest_wrote_at_the_start_is_packed_if_it_is_meant() {
     let bench = Bench::new();
     bench.write("disk", [b"QFI\xfb".to_vec(), vec![9; 100_000]].concat());

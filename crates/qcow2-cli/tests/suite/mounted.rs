@@ -159,7 +159,12 @@ fn it_is_thawed_however_the_run_ends() {
     let Some(mounted) = filled().filter(|_| can_freeze()) else {
         return;
     };
-    for (signal, code) in [("INT", Some(130)), ("TERM", Some(143)), ("KILL", None)] {
+    for (signal, code) in [
+        ("INT", Some(130)),
+        ("TERM", Some(143)),
+        ("HUP", Some(129)),
+        ("KILL", None),
+    ] {
         let (mut packer, mut late) = frozen(&mounted);
         run("kill", &["-s", signal, &packer.0.id().to_string()]);
         assert_eq!(packer.code(), code, "{signal}");

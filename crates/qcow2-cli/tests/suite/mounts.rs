@@ -117,7 +117,15 @@ impl FuseMount {
         bench: &Bench,
         (program, maker, options): (&str, &str, &[&str]),
     ) -> Option<Self> {
-        let (program, maker) = (require(program)?, require(maker)?);
+        let tool = |name: &str| match Tool::find(name) {
+            // Not every distribution has it.
+            None if name.contains("exfat") => {
+                eprintln!("SKIPPED: {name} is not installed");
+                None
+            }
+            _ => require(name),
+        };
+        let (program, maker) = (tool(program)?, tool(maker)?);
         let (file, on) = (bench.path("storage"), bench.path("mount"));
         fs::File::create(&file).unwrap().set_len(100 << 20).unwrap();
         let device = Loop::over(&file)?;

@@ -229,6 +229,10 @@ impl Job<'_> {
             kept_whole: kept.kept_whole.clone(),
             old_superblock: kept.old_copy.map(|at| at.offset()),
             filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
+            on_disk: match filesystem {
+                Some(_) => None,
+                None => self.source.on_disk(),
+            },
             disk_bytes: packed.disk_bytes,
             used_bytes: packed.used_bytes,
             stored_bytes: packed.stored_bytes,

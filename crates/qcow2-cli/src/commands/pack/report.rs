@@ -32,6 +32,9 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) old_superblock: Option<u64>,
     pub(crate) filesystem: Option<FilesystemReport>,
+    /// What is there instead of a filesystem that is looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) on_disk: Option<&'static str>,
     /// Where the filesystem is mounted, if it was frozen while it was read.
     pub(crate) frozen: Option<String>,
     /// Whether the filesystem is as it is once its journal was replayed.
@@ -103,7 +106,10 @@ impl Report {
         match &self.filesystem {
             Some(filesystem) => writeln!(f, ", {filesystem}")?,
             None if self.asked_for_all || self.kept_whole.is_some() => writeln!(f)?,
-            None => writeln!(f, ", no filesystem that we know: everything is stored")?,
+            None => match self.on_disk {
+                Some(what) => writeln!(f, ", {what}, not looked into: everything is stored")?,
+                None => writeln!(f, ", no filesystem that we know: everything is stored")?,
+            },
         }
         if let Some(place) = &self.frozen {
             writeln!(f, "frozen   {place}, while it was read")?;

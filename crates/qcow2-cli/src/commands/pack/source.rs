@@ -28,6 +28,7 @@ pub(super) struct Source<'a> {
     /// What its filesystem was at first, of a disk in use.
     moment: Option<Moment>,
     mmp_damage: Option<MmpDamage>,
+    on_disk: Option<&'static str>,
 }
 
 /// How the data of a source is read.
@@ -42,6 +43,7 @@ impl<'a> Source<'a> {
     pub(super) fn open(args: &'a PackArgs) -> Result<Self, Failure> {
         let disk = Disk::open(&args.source)?;
         containers::refuse(args.format.source_format, &args.source, &disk)?;
+        let on_disk = containers::on_disk(&disk);
         let stamp = disk.stamp()?;
         let system = source_in_use(&disk)?;
         let mmp = match &system {
@@ -91,7 +93,13 @@ impl<'a> Source<'a> {
             in_use,
             moment,
             mmp_damage,
+            on_disk,
         })
+    }
+
+    /// What is there, if it is not an ext filesystem.
+    pub(super) fn on_disk(&self) -> Option<&'static str> {
+        self.on_disk
     }
 
     /// Which file or device it is.
