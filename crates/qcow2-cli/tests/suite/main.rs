@@ -23,3 +23,4 @@ mod roundtrip;
 mod salvage;
 mod salvage_unpack;
 mod unpack;
+mod wrong_bitmaps;
