@@ -100,7 +100,7 @@ fn bitmaps_are_trusted_where_they_have_checksums_and_that_was_asked_for() {
 #[test]
 fn where_an_inode_cannot_tell_everything_is_kept() {
     let Some(e2fs) = E2fs::require() else { return };
-    let (bench, _, _) = wrong(&e2fs, "^metadata_csum,^uninit_bg,^extents");
+    let (bench, _, _) = wrong(&e2fs, "^metadata_csum,^uninit_bg,^extents,^64bit");
     let harm = "set_inode_field /file block[3] 99999999";
     e2fs.debugfs(&bench.path("disk"), &[harm.into()]).unwrap();
     let outcome = bench.run("pack --verify disk image");
