@@ -29,3 +29,4 @@ mod signals;
 mod small_over_large;
 mod target_limits;
 mod unpack;
+mod wrong_bitmaps;
