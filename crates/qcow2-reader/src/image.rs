@@ -16,6 +16,7 @@ use crate::layer::{Content, Layer, Opening};
 use crate::load::Source;
 use crate::runs::{Mapping, data_bytes};
 use crate::stationary::Stationary;
+use crate::trust::doubt;
 use crate::{Error, Extents, OpenOptions};
 
 /// An opened image: the disk in it can be read anywhere, by many threads.
@@ -59,9 +60,12 @@ impl<S: ReadAt> Image<S> {
         let Opening {
             files,
             ciphers,
-            layers,
+            mut layers,
             ..
         } = opening;
+        if options.salvage {
+            doubt(&files, &mut layers);
+        }
         let cluster_bits = layers.iter().filter_map(|layer| match &layer.content {
             Content::Image(image) => Some(image.tables.geometry.cluster_bits),
             Content::Raw => None,

@@ -10,6 +10,7 @@ use qcow2_format::{Header, HostOffset, L1Entry};
 use super::counts::Reference;
 use super::refcounts::RefcountTable;
 use super::streams::{Measure, Streams};
+use crate::crypt::SECTOR_BYTES;
 use crate::l2::Words;
 use crate::layer::ImageContent;
 use crate::load::in_memory;
@@ -76,8 +77,8 @@ impl Metadata {
     }
 }
 
-/// An L2 table: where it is, how often it is used, and whether the disk needs it.
-type L2Use = (u64, u32, bool);
+/// An L2 table: where it is, how often it is used, and how often of these by the disk.
+type L2Use = (u64, u32, u32);
 
 impl<'r, S: ReadAt> References<'r, S> {
     pub(super) fn new(
@@ -129,7 +130,7 @@ impl<'r, S: ReadAt> References<'r, S> {
                     clusters: self.clusters(&metadata.bytes),
                     used_as: Use::Metadata,
                     times: metadata.times,
-                    needed: metadata.needed,
+                    needed: metadata.needed.into(),
                 });
             }
         };
@@ -146,7 +147,7 @@ impl<'r, S: ReadAt> References<'r, S> {
                     let raw = u64::from_be_bytes(*entry);
                     let entry = L1Entry::decode(raw, self.image.header.cluster_bits, index);
                     if let Ok(Some(entry)) = entry {
-                        tables.push((entry.l2_table.0, 1, *needed));
+                        tables.push((entry.l2_table.0, 1, u32::from(*needed)));
                     }
                     if tables.len() == L1_ENTRIES {
                         self.visit_tables(&mut tables, measure.as_mut(), &mut visit)?;
@@ -170,7 +171,7 @@ impl<'r, S: ReadAt> References<'r, S> {
             let same = next.0 == kept.0;
             if same {
                 kept.1 = kept.1.saturating_add(next.1);
-                kept.2 |= next.2;
+                kept.2 = kept.2.saturating_add(next.2);
             }
             same
         });
@@ -240,17 +241,35 @@ impl<'r, S: ReadAt> References<'r, S> {
                 break;
             }
             part.resize(in_memory(length), 0);
-            self.storage
-                .read_at(at, &mut part)
-                .map_err(|source| Error::Read {
-                    structure,
-                    host: HostOffset(at),
-                    source,
-                })?;
+            match self.storage.read_at(at, &mut part) {
+                Ok(()) => {}
+                Err(_) if self.image.tables.places.salvage => {
+                    read_sectors(self.storage, at, &mut part);
+                }
+                Err(source) => {
+                    return Err(Error::Read {
+                        structure,
+                        host: HostOffset(at),
+                        source,
+                    });
+                }
+            }
             look(at.saturating_sub(bytes.start) / WORD_BYTES, &part)?;
             at = at.saturating_add(length);
         }
         Ok(())
+    }
+}
+
+/// Reads sector by sector what could not be read at once. Those that cannot be read have
+/// no entries.
+fn read_sectors<S: ReadAt>(storage: &S, at: u64, bytes: &mut [u8]) {
+    let mut at = at;
+    for sector in bytes.chunks_mut(in_memory(SECTOR_BYTES)) {
+        if storage.read_at(at, sector).is_err() {
+            sector.fill(0);
+        }
+        at = at.saturating_add(blockio::len_u64(sector.len()));
     }
 }
 
