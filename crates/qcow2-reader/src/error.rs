@@ -14,7 +14,7 @@ use crate::gate::{Reference, ReferenceFault, ReferenceKind};
 pub use kind::ErrorKind;
 pub use parts::{StreamFault, Structure, Use};
 
-use parts::{needed, of_guest};
+use parts::{crossed, needed, of_guest};
 
 /// Why an image could not be opened or read, or its disk not be written.
 ///
@@ -229,8 +229,8 @@ pub enum Error {
     },
     /// A host cluster is used more often than its refcount says.
     #[error(
-        "{structure}{} at host offset {host}: used {references} times, allowed is its refcount, {refcount}",
-        of_guest(*guest)
+        "{structure}{} at host offset {host}: used {references} times, allowed is its refcount, {refcount}{}",
+        of_guest(*guest), crossed(owners)
     )]
     Refcount {
         /// What it is used for.
@@ -243,11 +243,13 @@ pub enum Error {
         references: u64,
         /// The stored refcount.
         refcount: u64,
+        /// The first two guest ranges that need it, if it has several owners.
+        owners: Vec<Range<u64>>,
     },
     /// A host cluster is used for two things.
     #[error(
-        "host cluster at {host}{} is used as {first} and as {second}, allowed is one",
-        of_guest(*guest)
+        "host cluster at {host}{} is used as {first} and as {second}, allowed is one{}",
+        of_guest(*guest), crossed(owners)
     )]
     Conflict {
         /// Where the cluster is.
@@ -258,6 +260,8 @@ pub enum Error {
         first: Use,
         /// What else.
         second: Use,
+        /// The first two guest ranges that need it.
+        owners: Vec<Range<u64>>,
     },
     /// What an image uses lies too far apart for its refcounts to be compared.
     #[error(

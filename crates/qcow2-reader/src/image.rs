@@ -16,6 +16,7 @@ use crate::layer::{Content, Layer, Opening};
 use crate::load::Source;
 use crate::runs::{Mapping, data_bytes};
 use crate::stationary::Stationary;
+use crate::trust::doubt;
 use crate::{Error, Extents, OpenOptions};
 
 /// An opened image: the disk in it can be read anywhere, by many threads.
@@ -61,9 +62,13 @@ impl<S: ReadAt> Image<S> {
         let Opening {
             files,
             ciphers,
-            layers,
+            mut layers,
             ..
         } = opening;
+        let holes: Vec<_> = files.iter().map(|_| Holes::new()).collect();
+        if options.salvage {
+            doubt(&files, &holes, &mut layers);
+        }
         let cluster_bits = layers.iter().filter_map(|layer| match &layer.content {
             Content::Image(image) => Some(image.tables.geometry.cluster_bits),
             Content::Raw => None,
@@ -73,7 +78,7 @@ impl<S: ReadAt> Image<S> {
             clusters: Clusters::new(cluster_bits, options),
             salvage: options.salvage,
             header,
-            holes: files.iter().map(|_| Holes::new()).collect(),
+            holes,
             files,
             ciphers,
             layers,

@@ -249,7 +249,7 @@ impl Piece<'_> {
     pub(crate) fn of(start: u64, bytes: PooledBuffer<'_>) -> Piece<'_> {
         Piece {
             start,
-            parts: vec![0..bytes.len()],
+            parts: std::iter::once(0..bytes.len()).collect(),
             bytes,
             lost: Vec::new(),
         }

@@ -36,7 +36,9 @@ fn writes(seed: u64) -> Vec<String> {
                 random.below(end)
             } else {
                 let limit = random.below(1 + end * SUBCLUSTER / BATCH_BYTES) * BATCH_BYTES;
-                (limit / SUBCLUSTER + random.below(8)).saturating_sub(4).min(end - 1)
+                (limit / SUBCLUSTER + random.below(8))
+                    .saturating_sub(4)
+                    .min(end - 1)
             };
             let (at, byte) = (at * SUBCLUSTER, 1 + random.below(255));
             match random.below(6) {

@@ -236,9 +236,8 @@ enum Part {
 /// Lengths of parts: any, a few bytes around multiples of clusters, and such multiples.
 fn lengths() -> impl Strategy<Value = u64> {
     let units = (9u32..=21, 1u64..5, -3i64..4);
-    let near = units.prop_map(|(bits, count, off)| {
-        (count << bits).saturating_add_signed(off).max(1)
-    });
+    let near =
+        units.prop_map(|(bits, count, off)| (count << bits).saturating_add_signed(off).max(1));
     let whole = (9u32..=21, 1u64..5).prop_map(|(bits, count)| count << bits);
     prop_oneof![1u64..3000, 1u64..300_000, near, whole]
 }

@@ -39,6 +39,14 @@ impl RefcountTable {
         Ok(table)
     }
 
+    /// A table that names no block: nothing is counted.
+    pub(super) fn empty(cluster_bits: ClusterBits) -> Self {
+        Self {
+            cluster_bits,
+            bytes: Vec::new(),
+        }
+    }
+
     fn words(&self) -> &[[u8; 8]] {
         self.bytes.as_chunks().0
     }

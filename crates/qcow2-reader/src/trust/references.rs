@@ -9,7 +9,7 @@ use qcow2_format::{HostOffset, L1Entry};
 
 use super::counts::Reference;
 use super::metadata::{Metadata, bitmaps, l1_tables, luks_header, snapshot_table};
-use super::parts::{Part, Parts};
+use super::parts::{Nothing, Part, Parts};
 use super::refcounts::RefcountTable;
 use super::streams::{Measure, Streams};
 use crate::l2::Words;
@@ -32,7 +32,7 @@ const LOTS_ALONE: usize = 16;
 /// The references of an image, to be visited as often as needed.
 pub(super) struct References<'r, S> {
     storage: &'r S,
-    holes: &'r Holes,
+    nothing: Nothing<'r>,
     image: &'r ImageContent,
     refcount_table: &'r RefcountTable,
     /// Metadata other than L2 tables and refcount blocks.
@@ -41,8 +41,8 @@ pub(super) struct References<'r, S> {
     l1_tables: Vec<(Range<u64>, bool)>,
 }
 
-/// An L2 table: where it is, how often it is used, and whether the disk needs it.
-type L2Use = (u64, u32, bool);
+/// An L2 table: where it is, how often it is used, and how often of these by the disk.
+type L2Use = (u64, u32, u32);
 
 /// An L2 table that was read.
 struct L2Table {
@@ -81,7 +81,7 @@ impl<'r, S: ReadAt> References<'r, S> {
         metadata.extend(luks_header(header).map(Metadata::of_disk));
         Self {
             storage,
-            holes,
+            nothing: Nothing::new(holes),
             image,
             refcount_table,
             metadata,
@@ -105,7 +105,7 @@ impl<'r, S: ReadAt> References<'r, S> {
                     clusters: self.clusters(&metadata.bytes),
                     used_as: Use::Metadata,
                     times: metadata.times,
-                    needed: metadata.needed,
+                    needed: metadata.needed.into(),
                 });
             }
         };
@@ -123,7 +123,7 @@ impl<'r, S: ReadAt> References<'r, S> {
                     let raw = u64::from_be_bytes(*entry);
                     let entry = L1Entry::decode(raw, self.image.header.cluster_bits, index);
                     if let Ok(Some(entry)) = entry {
-                        tables.push((entry.l2_table.0, 1, *needed));
+                        tables.push((entry.l2_table.0, 1, u32::from(*needed)));
                     }
                     if tables.len() == L1_ENTRIES {
                         self.visit_tables(&mut tables, measure.as_mut(), &mut visit)?;
@@ -146,7 +146,7 @@ impl<'r, S: ReadAt> References<'r, S> {
             let same = next.0 == kept.0;
             if same {
                 kept.1 = kept.1.saturating_add(next.1);
-                kept.2 |= next.2;
+                kept.2 = kept.2.saturating_add(next.2);
             }
             same
         });
@@ -225,8 +225,13 @@ impl<'r, S: ReadAt> References<'r, S> {
     }
 
     /// The parts of the table at `bytes`.
-    fn parts(&self, structure: Structure, bytes: &Range<u64>) -> Parts<'r, S> {
-        Parts::new(self.storage, self.holes, structure, bytes)
+    fn parts(&self, structure: Structure, bytes: &Range<u64>) -> Parts<'_, S> {
+        let parts = Parts::new(self.storage, &self.nothing, structure, bytes);
+        if self.image.tables.places.salvage {
+            parts.by_sectors()
+        } else {
+            parts
+        }
     }
 
     /// The host clusters that `bytes` touch.
