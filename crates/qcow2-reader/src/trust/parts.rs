@@ -1,25 +1,46 @@
 //! A table in a file, part by part.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use blockio::{Holes, ReadAt};
+use blockio::{Holes, ReadAt, is_zero};
 use qcow2_format::HostOffset;
 
 use crate::load::in_memory;
 use crate::slices::{SLICE_BYTES, WORD_BYTES};
 use crate::{Error, Structure};
 
-/// Bytes that are read as fast as it is found that they are a hole.
-const READ_BYTES: u64 = 4096;
+/// Bytes of zeros that are read before anybody asks for holes. The tables of a usual
+/// image have no more, and to find where its data ends the filesystem may have to look
+/// at all of it.
+const ZEROS_BYTES: u64 = 4 << 20;
 
 /// Bytes of a table, and the index of their first word.
 pub(super) type Part = (u64, Vec<u8>);
 
-/// An iterator over the bytes of a table that are in the file. Long holes are left
-/// out: they have no entries, and long tables of nothing cost nothing.
+/// What is known of that in a file which has no entries.
+#[derive(Debug)]
+pub(super) struct Nothing<'p> {
+    holes: &'p Holes,
+    /// Bytes of zeros that were read.
+    zeros: AtomicU64,
+}
+
+impl<'p> Nothing<'p> {
+    pub(super) fn new(holes: &'p Holes) -> Self {
+        Self {
+            holes,
+            zeros: AtomicU64::new(0),
+        }
+    }
+}
+
+/// An iterator over the bytes of a table that are in the file. After much of nothing
+/// long holes are left out: they have no entries, and long tables of nothing cost
+/// nothing.
 pub(super) struct Parts<'p, S> {
     storage: &'p S,
-    holes: &'p Holes,
+    nothing: &'p Nothing<'p>,
     structure: Structure,
     /// Where the table begins.
     start: u64,
@@ -28,16 +49,16 @@ pub(super) struct Parts<'p, S> {
 }
 
 impl<'p, S: ReadAt> Parts<'p, S> {
-    /// The table at `bytes` of `storage`, whose holes are known as `holes`.
+    /// The table at `bytes` of `storage`.
     pub(super) fn new(
         storage: &'p S,
-        holes: &'p Holes,
+        nothing: &'p Nothing<'p>,
         structure: Structure,
         bytes: &Range<u64>,
     ) -> Self {
         Self {
             storage,
-            holes,
+            nothing,
             structure,
             start: bytes.start,
             rest: bytes.start..bytes.end.min(storage.size()),
@@ -47,10 +68,10 @@ impl<'p, S: ReadAt> Parts<'p, S> {
     /// Goes past what is known to be a hole.
     fn pass_hole(&mut self) {
         let Range { start: at, end } = self.rest;
-        if end.saturating_sub(at) <= READ_BYTES {
+        if at >= end || self.nothing.zeros.load(Ordering::Relaxed) < ZEROS_BYTES {
             return;
         }
-        self.rest.start = match self.holes.next_data(self.storage, at) {
+        self.rest.start = match self.nothing.holes.next_data(self.storage, at) {
             Ok(None) => end,
             Ok(Some(data)) => {
                 let hole_bytes = data.start.saturating_sub(at);
@@ -75,6 +96,9 @@ impl<S: ReadAt> Iterator for Parts<'_, S> {
         self.rest.start = at.saturating_add(length);
         let mut bytes = vec![0; in_memory(length)];
         let read = self.storage.read_at(at, &mut bytes);
+        if is_zero(&bytes) {
+            self.nothing.zeros.fetch_add(length, Ordering::Relaxed);
+        }
         let first = at.saturating_sub(self.start) / WORD_BYTES;
         Some(match read {
             Ok(()) => Ok((first, bytes)),

@@ -9,7 +9,7 @@ use qcow2_format::{HostOffset, L1Entry};
 
 use super::counts::Reference;
 use super::metadata::{Metadata, bitmaps, l1_tables, luks_header, snapshot_table};
-use super::parts::{Part, Parts};
+use super::parts::{Nothing, Part, Parts};
 use super::refcounts::RefcountTable;
 use super::streams::{Measure, Streams};
 use crate::l2::Words;
@@ -32,7 +32,7 @@ const LOTS_ALONE: usize = 16;
 /// The references of an image, to be visited as often as needed.
 pub(super) struct References<'r, S> {
     storage: &'r S,
-    holes: &'r Holes,
+    nothing: Nothing<'r>,
     image: &'r ImageContent,
     refcount_table: &'r RefcountTable,
     /// Metadata other than L2 tables and refcount blocks.
@@ -81,7 +81,7 @@ impl<'r, S: ReadAt> References<'r, S> {
         metadata.extend(luks_header(header).map(Metadata::of_disk));
         Self {
             storage,
-            holes,
+            nothing: Nothing::new(holes),
             image,
             refcount_table,
             metadata,
@@ -225,8 +225,8 @@ impl<'r, S: ReadAt> References<'r, S> {
     }
 
     /// The parts of the table at `bytes`.
-    fn parts(&self, structure: Structure, bytes: &Range<u64>) -> Parts<'r, S> {
-        Parts::new(self.storage, self.holes, structure, bytes)
+    fn parts(&self, structure: Structure, bytes: &Range<u64>) -> Parts<'_, S> {
+        Parts::new(self.storage, &self.nothing, structure, bytes)
     }
 
     /// The host clusters that `bytes` touch.
