@@ -36,6 +36,7 @@ pub(super) fn unpack(place: &Place, tools: &Tools) -> Vec<Job> {
                 name: format!("unpack, of qemu-img, {name}"),
                 tool: qemu,
                 make: Line::new(qemu, &make, &[&place.used, &place.path(IMAGE)]),
+                own_disk: false,
                 peer,
                 form,
                 least,
@@ -47,6 +48,7 @@ pub(super) fn unpack(place: &Place, tools: &Tools) -> Vec<Job> {
             name: "unpack, of e2image".into(),
             tool: e2image,
             make: Line::new(e2image, "-Qa", &[&place.source, &place.path(IMAGE)]),
+            own_disk: true,
             peer: ("e2image -r", "-r"),
             form: Form::Plain,
             least: OF_E2IMAGE,
@@ -65,6 +67,9 @@ struct Foreign<'t> {
     /// Who makes it, and restores it.
     tool: &'t Tool,
     make: Line,
+    /// Whether the disk is that of the image, as QEMU reads it: e2image leaves out
+    /// the copies of the superblock.
+    own_disk: bool,
     /// The name and the arguments of the line that restores it.
     peer: (&'static str, &'static str),
     form: Form,
@@ -83,6 +88,10 @@ impl Foreign<'_> {
                 .goal(Goal::Faster(self.least)),
         ];
         let mut job = place.job(&self.name, "raw", contenders);
+        if self.own_disk {
+            job.check.content.clone_from(&image);
+            job.check.content_format = "qcow2";
+        }
         job.needs = vec![(image, Some(self.make))];
         job
     }
