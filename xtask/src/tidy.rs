@@ -1,6 +1,7 @@
 //! The house rules that a program can check.
 
 mod docs;
+mod holes;
 mod layers;
 mod sizes;
 mod source;
@@ -59,6 +60,7 @@ pub(crate) fn run(arguments: Arguments) -> TaskResult {
     let root = workspace::root();
     let files = read_files(&root)?;
     let mut findings = layers::check(&files);
+    findings.extend(holes::check(&files));
     findings.extend(sizes::check(&files));
     findings.extend(words::check(&files));
     findings.extend(docs::check(&root, &files));

@@ -21,7 +21,8 @@ pub trait ReadAt: Send + Sync {
     /// zeros, or `None` where only zeros follow up to the end.
     ///
     /// This is a hint for speed that must err towards data: a range it leaves
-    /// out reads as zeros.
+    /// out reads as zeros. It may take time that grows with the length of the run:
+    /// who goes through storage asks through [`Holes`](crate::Holes).
     ///
     /// # Errors
     ///

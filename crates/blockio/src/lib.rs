@@ -10,6 +10,7 @@
 //!   fails, and [`Freeze`] keeps a mounted filesystem as it is meanwhile.
 //! - [`Target`] is an output that appears whole or not at all;
 //!   [`StreamTarget`] writes to a pipe, [`OnlyChanged`] writes what differs.
+//! - [`Holes`] asks where data is, once for each range of it.
 //! - [`MemoryDisk`] is a disk in memory, [`Spool`] one in a file without a name.
 //!
 //! ```no_run

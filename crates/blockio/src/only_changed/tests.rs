@@ -164,3 +164,56 @@ proptest! {
         prop_assert!(plain.into_bytes() == watched.disk.into_bytes());
     }
 }
+
+/// A disk that is data up to its end, and counts how often that end is looked for.
+struct Asked {
+    disk: MemoryDisk,
+    questions: AtomicU64,
+}
+
+impl ReadAt for Asked {
+    fn size(&self) -> u64 {
+        self.disk.size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.disk.read_at(offset, buf)
+    }
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        self.questions.fetch_add(1, Ordering::Relaxed);
+        Ok((from < self.size()).then_some(from..self.size()))
+    }
+}
+
+impl WriteAt for Asked {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.disk.write_at(offset, bytes)
+    }
+    fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.disk.write_zeroes(offset, length)
+    }
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.disk.set_size(size)
+    }
+    fn starts_zeroed(&self) -> bool {
+        false
+    }
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_target_is_asked_once_for_each_range_of_data() {
+    let target = Asked {
+        disk: MemoryDisk::new(vec![7; 1 << 20]),
+        questions: AtomicU64::new(0),
+    };
+    let changed = OnlyChanged::new(&target);
+    for at in (0..1 << 20).step_by(8192) {
+        changed.write_at(at, &[9; 4096]).unwrap();
+        changed.write_zeroes(at + 4096, 4096).unwrap();
+    }
+    assert_eq!(target.questions.load(Ordering::Relaxed), 1);
+    let want: Vec<u8> = [[9; 4096], [0; 4096]].concat().repeat(128);
+    assert!(target.disk.into_bytes() == want);
+}

@@ -311,5 +311,6 @@ fn l1_tables_of_snapshots_that_overlap_are_not_read_without_end() {
     };
     let (all, data) = (read_bytes(false), read_bytes(true));
     assert!((256 << 20..257 << 20).contains(&all), "{all}");
-    assert!(data < 1 << 20, "{data}");
+    // Holes are left out after 4 MiB of zeros.
+    assert!(data < 6 << 20, "{data}");
 }
