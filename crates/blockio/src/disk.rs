@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,43 @@ impl Disk {
         )?;
         let file = File::open(path).map_err(Error::io(path, "opened"))?;
         Self::of(file, path)
+    }
+
+    /// The standard input, where that is a file or block device that is at its
+    /// start; messages call it `name`. What lies behind another place cannot be had
+    /// by offset, and a pipe cannot at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the system refuses.
+    pub fn of_stdin(name: impl AsRef<Path>) -> Result<Option<Self>, Error> {
+        let name = name.as_ref();
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        let file = File::from(stdin.map_err(Error::io(name, "opened"))?);
+        let metadata = file.metadata().map_err(Error::io(name, "examined"))?;
+        if not_a_disk(metadata.file_type()).is_some() {
+            return Ok(None);
+        }
+        let place = seek(&file, SeekFrom::Current(0));
+        let place = place.map_err(|error| Error::io(name, "examined")(error.into()))?;
+        if place > 0 {
+            return Ok(None);
+        }
+        Self::of(file, name).map(Some)
+    }
+
+    /// The same disk once more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the system refuses.
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let file = self.file.try_clone();
+        Ok(Self {
+            file: file.map_err(Error::io(&self.path, "opened"))?,
+            path: self.path.clone(),
+            ..*self
+        })
     }
 
     /// What is open as `file`, and was found at `path`.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
+use crate::failure::STDIN;
 pub(crate) use choice::{
     BackingFormatArg, BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg,
     OutputFormat, ReferencesArg, ReflinkArg, TailArg,
@@ -53,7 +54,8 @@ pub(crate) enum Command {
 /// unknown is kept whole or in part, and the report says why.
 #[derive(Args, Debug)]
 pub(crate) struct PackArgs {
-    /// Disk, partition or image file to read
+    /// Disk, partition or image file to read, or - for the standard input: what comes
+    /// from a pipe is kept in a temporary file first, without its zeros
     pub(crate) source: PathBuf,
 
     /// qcow2 image to make: a new file, with --force an existing file or a block
@@ -156,14 +158,19 @@ pub(crate) struct PackArgs {
     pub(crate) force: bool,
 
     #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
 /// Restore the exact disk from a qcow2 image.
 #[derive(Args, Debug)]
 pub(crate) struct UnpackArgs {
-    /// qcow2 image to read, or - for the standard input: then it must have its
-    /// tables before its data, as every image has that pack writes
+    /// qcow2 image to read, or - for the standard input. From a pipe it is restored
+    /// as it comes; what comes before the table that says where it belongs is kept
+    /// in a temporary file, and all of it with --snapshot, --salvage, encryption or
+    /// where the disk goes to a pipe and comes in another order
     pub(crate) image: PathBuf,
 
     /// Where to restore: a new file, with --force an existing file or a block
@@ -233,13 +240,16 @@ pub(crate) struct UnpackArgs {
     pub(crate) no_sync: bool,
 
     #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
 /// Say what a qcow2 image is.
 #[derive(Args, Debug)]
 pub(crate) struct InfoArgs {
-    /// qcow2 image to read
+    /// qcow2 image to read, or - for the standard input
     pub(crate) image: PathBuf,
 
     /// Say it of the backing files too; --references says whether they are opened
@@ -250,6 +260,9 @@ pub(crate) struct InfoArgs {
     pub(crate) references: ReferenceArgs,
 
     #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
@@ -258,7 +271,7 @@ pub(crate) struct InfoArgs {
 /// The ranges tile the disk: they are what pack goes by, with the same options.
 #[derive(Args, Debug)]
 pub(crate) struct BlocksArgs {
-    /// Disk, partition or image file to look at
+    /// Disk, partition or image file to look at, or - for the standard input
     pub(crate) source: PathBuf,
 
     #[command(flatten)]
@@ -269,9 +282,27 @@ pub(crate) struct BlocksArgs {
     #[arg(long)]
     pub(crate) allow_mounted: bool,
 
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
     /// Form of the list
     #[arg(long, default_value = "human")]
     pub(crate) output: BlocksOutput,
+}
+
+/// How the input is read.
+#[derive(Args, Debug)]
+pub(crate) struct InputArgs {
+    /// Read what is in a file that is compressed as a whole with xz, gzip, zstd or
+    /// bzip2. It is read in one pass, as from a pipe
+    #[arg(long)]
+    pub(crate) decompress: bool,
+
+    /// Folder of the temporary file for what comes from a pipe before it can be
+    /// used, instead of TMPDIR or /tmp. The file has no name, and its zeros take no
+    /// room
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
 }
 
 /// Which other files an image may bring in.
@@ -349,12 +380,36 @@ impl PackArgs {
     pub(crate) fn to_stdout(&self) -> bool {
         is_stream(&self.image)
     }
+
+    /// The source in messages.
+    pub(crate) fn source_name(&self) -> &Path {
+        name_of(&self.source)
+    }
+}
+
+impl InfoArgs {
+    /// The image in messages.
+    pub(crate) fn image_name(&self) -> &Path {
+        name_of(&self.image)
+    }
+}
+
+impl BlocksArgs {
+    /// The source in messages.
+    pub(crate) fn source_name(&self) -> &Path {
+        name_of(&self.source)
+    }
 }
 
 impl UnpackArgs {
     /// Whether the image comes from the standard input.
     pub(crate) fn is_from_stdin(&self) -> bool {
         is_stream(&self.image)
+    }
+
+    /// The image in messages.
+    pub(crate) fn image_name(&self) -> &Path {
+        name_of(&self.image)
     }
 
     /// Whether an existing target is written where it is.
@@ -371,6 +426,15 @@ impl UnpackArgs {
 /// Whether `path` stands for the standard input or output.
 pub(crate) fn is_stream(path: &Path) -> bool {
     path.as_os_str() == OsStr::new("-")
+}
+
+/// An input in messages.
+fn name_of(path: &Path) -> &Path {
+    if is_stream(path) {
+        Path::new(STDIN)
+    } else {
+        path
+    }
 }
 
 #[cfg(test)]

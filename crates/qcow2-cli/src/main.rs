@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod failure;
 mod filesystem;
+mod input;
 mod kept;
 mod lost;
 mod output;

@@ -48,8 +48,10 @@ pub(crate) fn check_layers(
 pub(crate) fn failure(path: &Path, error: &Error) -> Failure {
     let failure = Failure::about(path, error);
     match remedy(error) {
-        Some(remedy) if path != Path::new(STDIN) => failure.with(remedy),
-        _ => failure,
+        // From the standard input no other files are read.
+        Some(_) if path == Path::new(STDIN) && !matches!(error, Error::NoSecret { .. }) => failure,
+        Some(remedy) => failure.with(remedy),
+        None => failure,
     }
 }
 

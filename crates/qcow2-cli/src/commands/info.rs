@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
+use crate::input::{Input, Unasked};
 use crate::output::{self, Foreign};
 
 use encryption::Encryption;
@@ -32,12 +33,13 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
         let message = "info opens no external data file";
         return Err(Failure::Usage(message.into()));
     }
-    let disk = Disk::open(&args.image)?;
+    let input = Input::open(&args.image, &args.input, Unasked::Decompress)?;
+    let disk = input.into_disk(&args.input, true)?.disk;
     if args.backing_chain {
         let chain = chain::read(args, disk)?;
         output::print(&chain, args.output.output, false)?;
     } else {
-        let report = Info::new(&disk).map_err(|error| Failure::about(&args.image, &error))?;
+        let report = Info::new(&disk).map_err(|error| Failure::about(args.image_name(), &error))?;
         output::print(&report, args.output.output, false)?;
     }
     Ok(Outcome::Done)

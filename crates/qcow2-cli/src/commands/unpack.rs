@@ -6,14 +6,14 @@ mod restore;
 
 use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Disk, Spool, Stamp, WriteAt, in_use};
-use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
+use blockio::{Disk, Stamp, in_use};
+use qcow2_reader::{Image, OpenOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};
-use crate::failure::{Failure, Outcome, STDIN};
+use crate::failure::{Failure, Outcome};
+use crate::input::{Input, Unasked, Whole};
 use crate::lost::LostMap;
 use crate::{output, references, secret};
 
@@ -24,11 +24,10 @@ use restore::restore;
 pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
     check_usage(args)?;
     let started = Instant::now();
-    let mut report = if args.is_from_stdin() {
-        from_stdin(args)?
-    } else {
-        from_file(args)?
-    };
+    let input = Input::open(&args.image, &args.input, Unasked::Decompress)?;
+    let Whole { disk, spool } = input.into_disk(&args.input, args.run.quiet)?;
+    let mut report = from_disk(args, &disk)?;
+    report.tell_spooled(spool);
     if !args.run.quiet {
         report.seconds = started.elapsed().as_secs_f64();
         output::print(&report, args.run.output.output, args.to_stdout())?;
@@ -51,14 +50,6 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
             "an image from the standard input is read without other files",
         ),
         (
-            args.is_from_stdin() && args.salvage,
-            "--salvage makes no sense with the standard input: save the image to a file",
-        ),
-        (
-            args.is_from_stdin() && args.secret_file.is_some(),
-            "--secret-file makes no sense with the standard input: save the image to a file",
-        ),
-        (
             args.reflink != ReflinkArg::Never && (args.only_changed || args.only_allocated),
             "--reflink excludes --only-changed and --only-allocated",
         ),
@@ -70,10 +61,6 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
             args.to_stdout() && io::stdout().is_terminal(),
             "the standard output is a terminal",
         ),
-        (
-            args.is_from_stdin() && io::stdin().is_terminal(),
-            "the standard input is a terminal",
-        ),
     ];
     match refusals.into_iter().find(|(refused, _)| *refused) {
         Some((_, why)) => Err(Failure::Usage(why.into())),
@@ -81,17 +68,18 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
     }
 }
 
-fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
-    let options = options_for(args)?;
+/// Restores the image on `disk`.
+fn from_disk(args: &UnpackArgs, disk: &Disk) -> Result<Report, Failure> {
+    let options = options_for(args, disk)?;
     let damage = match args.salvage {
-        true => damage(args, &options)?,
+        true => damage(args, disk, &options)?,
         false => None,
     };
-    let (image, stamps) = open(args, &options)?;
+    let (image, stamps) = open(args, disk, &options)?;
     if !args.salvage {
         image
             .check_references()
-            .map_err(|error| Failure::about(&args.image, &error))?;
+            .map_err(|error| Failure::about(args.image_name(), &error))?;
     }
     output_limit::check(args, &image)?;
     let files = image.files();
@@ -129,28 +117,31 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
 }
 
 /// How the image is opened: where it is encrypted, with a passphrase.
-fn options_for(args: &UnpackArgs) -> Result<OpenOptions, Failure> {
-    let disk = Disk::open(&args.image)?;
-    let header =
-        qcow2_reader::read_header(&disk).map_err(|error| Failure::about(&args.image, &error))?;
+fn options_for(args: &UnpackArgs, disk: &Disk) -> Result<OpenOptions, Failure> {
+    let header = qcow2_reader::read_header(disk)
+        .map_err(|error| Failure::about(args.image_name(), &error))?;
     Ok(OpenOptions {
-        secret: secret::secret(args.secret_file.as_deref(), &args.image, &header)?,
+        secret: secret::secret(args.secret_file.as_deref(), args.image_name(), &header)?,
         salvage: args.salvage,
         ..open_options(args)
     })
 }
 
 /// Opens the image, and says in what state its files are.
-fn open(args: &UnpackArgs, options: &OpenOptions) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
-    let disk = Disk::open(&args.image)?;
+fn open(
+    args: &UnpackArgs,
+    disk: &Disk,
+    options: &OpenOptions,
+) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
+    let disk = disk.try_clone()?;
     if let Some(user) = in_use::source_in_use(&disk)? {
-        return Err(Failure::because(&args.image, user));
+        return Err(Failure::because(args.image_name(), user));
     }
     let stamp = disk.stamp()?;
     let mut gate = references::gate(&args.references, &disk);
     let image = Image::open_with(disk, options, &mut gate)
-        .map_err(|error| references::failure(&args.image, &error))?;
-    references::check_use(&args.references, &args.image, &gate)?;
+        .map_err(|error| references::failure(args.image_name(), &error))?;
+    references::check_use(&args.references, args.image_name(), &gate)?;
     let stamps = image.files().iter().map(Disk::stamp);
     let mut stamps = stamps.collect::<Result<Vec<_>, _>>()?;
     if let Some(first) = stamps.first_mut() {
@@ -160,17 +151,21 @@ fn open(args: &UnpackArgs, options: &OpenOptions) -> Result<(Image<Disk>, Vec<St
 }
 
 /// Why an image would not be restored without `--salvage`.
-fn damage(args: &UnpackArgs, options: &OpenOptions) -> Result<Option<String>, Failure> {
+fn damage(
+    args: &UnpackArgs,
+    disk: &Disk,
+    options: &OpenOptions,
+) -> Result<Option<String>, Failure> {
     let strict = OpenOptions {
         salvage: false,
         ..options.clone()
     };
-    let checked = open(args, &strict).and_then(|(image, _)| {
+    let checked = open(args, disk, &strict).and_then(|(image, _)| {
         let wrong = image.extents().find_map(Result::err);
         let checked = image.check_references();
         wrong
             .map_or(checked, Err)
-            .map_err(|error| Failure::about(&args.image, &error))
+            .map_err(|error| Failure::about(args.image_name(), &error))
     });
     match checked {
         Ok(()) => Ok(None),
@@ -185,18 +180,4 @@ fn open_options(args: &UnpackArgs) -> OpenOptions {
         snapshot: snapshot.map(|name| name.as_bytes().to_vec()),
         ..OpenOptions::default()
     }
-}
-
-/// Restores the image that the standard input brings; its tables go to a
-/// temporary file.
-fn from_stdin(args: &UnpackArgs) -> Result<Report, Failure> {
-    let spool =
-        Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
-    let image = ImageStream::open(io::stdin(), spool, &open_options(args))
-        .map_err(|error| Failure::about(Path::new(STDIN), &error))?;
-    output_limit::check_stream(args, &image)?;
-    let facts = Facts::new(image.header(), image.size());
-    let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);
-    let restored = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;
-    Ok(Report::new(args, &facts, &restored))
 }

@@ -1,13 +1,12 @@
 //! How much an image restores to, before anything is written.
 
-use std::io::Stdin;
 use std::path::Path;
 
-use blockio::{Disk, ReadAt, Spool, free_bytes};
-use qcow2_reader::{Error, Image, ImageStream};
+use blockio::{Disk, ReadAt, free_bytes};
+use qcow2_reader::{Error, Image};
 
 use crate::args::UnpackArgs;
-use crate::failure::{Failure, STDIN};
+use crate::failure::Failure;
 use crate::output::Bytes;
 
 /// An image that restores to so much more than it is, and to so much, is worth a
@@ -22,7 +21,7 @@ pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failur
     let sizes = image.files().iter().map(ReadAt::size);
     let stored_bytes = sizes.fold(0, u64::saturating_add);
     let growth_bytes = stored_bytes.saturating_mul(GROWTH).max(GROWTH_BYTES_MIN);
-    let data_bytes = check_data(args, &args.image, growth_bytes, |most| {
+    let data_bytes = check_data(args, args.image_name(), growth_bytes, |most| {
         image.data_bytes(most)
     })?;
     if data_bytes >= growth_bytes && !args.run.quiet {
@@ -33,15 +32,6 @@ pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failur
         );
     }
     Ok(())
-}
-
-/// The same for an image from a pipe, of unknown length.
-pub(super) fn check_stream(
-    args: &UnpackArgs,
-    image: &ImageStream<Stdin, Spool>,
-) -> Result<(), Failure> {
-    let count = |most| image.data_bytes(most);
-    check_data(args, Path::new(STDIN), 0, count).map(drop)
 }
 
 /// Refuses more data than is allowed, and warns of more than there is room for.

@@ -8,7 +8,7 @@ use qcow2_reader::{Error, UnpackOptions, UnpackReport};
 
 use super::report::Facts;
 use crate::args::UnpackArgs;
-use crate::failure::{Failure, STDIN, STDOUT};
+use crate::failure::{Failure, STDOUT};
 use crate::progress::Progress;
 
 /// What was done to the target.
@@ -95,12 +95,7 @@ fn check_allocation(args: &UnpackArgs, facts: &Facts) -> Result<(), Failure> {
     if !facts.exact_allocation {
         let message =
             "--only-allocated puts back images of pack --content metadata, and this is another";
-        let image = if args.is_from_stdin() {
-            Path::new(STDIN)
-        } else {
-            &args.image
-        };
-        return Err(Failure::because(image, message));
+        return Err(Failure::because(args.image_name(), message));
     }
     if !args.target.exists() {
         let message = "there is no such file or block device to put metadata back onto";
@@ -129,11 +124,10 @@ fn target_options(args: &UnpackArgs, facts: &Facts, sources: Vec<Identity>) -> T
 /// The failure that `error` is, of the image or of the target.
 fn blame(args: &UnpackArgs, error: &Error) -> Failure {
     let of_target = matches!(error, Error::Write { .. } | Error::Resize { .. });
-    let blamed = match (of_target, args.to_stdout(), args.is_from_stdin()) {
-        (true, true, _) => Path::new(STDOUT),
-        (true, false, _) => &args.target,
-        (false, _, true) => Path::new(STDIN),
-        (false, _, false) => &args.image,
+    let blamed = match (of_target, args.to_stdout()) {
+        (true, true) => Path::new(STDOUT),
+        (true, false) => &args.target,
+        (false, _) => args.image_name(),
     };
     Failure::about(blamed, error)
 }
