@@ -22,7 +22,8 @@ use crate::walk::Walk;
 use crate::{Error, Image, Structure, Use};
 
 use counts::{Count, Counts};
-use refcounts::{RefcountTable, Refcounts};
+pub(crate) use refcounts::RefcountTable;
+use refcounts::Refcounts;
 use references::References;
 use streams::Streams;
 

@@ -4,17 +4,18 @@ mod output_limit;
 mod report;
 mod restore;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
-use blockio::{Disk, Stamp, in_use};
-use qcow2_reader::{Image, OpenOptions};
+use blockio::{Disk, Spool, Stamp, WriteAt, in_use};
+use qcow2_reader::{Arrival, Error, Image, ImageStream, OpenOptions, UnpackOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};
 use crate::failure::{Failure, Outcome};
-use crate::input::{Input, Unasked, Whole};
+use crate::input::{self, Input, Pipe, Spooled, Unasked};
 use crate::lost::LostMap;
+use crate::output::Bytes;
 use crate::{output, references, secret};
 
 use report::{Facts, Report};
@@ -25,9 +26,10 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
     check_usage(args)?;
     let started = Instant::now();
     let input = Input::open(&args.image, &args.input, Unasked::Decompress)?;
-    let Whole { disk, spool } = input.into_disk(&args.input, args.run.quiet)?;
-    let mut report = from_disk(args, &disk)?;
-    report.tell_spooled(spool);
+    let mut report = match input {
+        Input::Disk(disk) => from_disk(args, &disk)?,
+        Input::Pipe(pipe) => from_pipe(args, pipe)?,
+    };
     if !args.run.quiet {
         report.seconds = started.elapsed().as_secs_f64();
         output::print(&report, args.run.output.output, args.to_stdout())?;
@@ -66,6 +68,54 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
         Some((_, why)) => Err(Failure::Usage(why.into())),
         None => Ok(()),
     }
+}
+
+/// Restores the image that a pipe brings: as it comes, or once it is here.
+fn from_pipe(args: &UnpackArgs, pipe: Pipe) -> Result<Report, Failure> {
+    let spool = input::spool(&args.input)?;
+    let failed = |error: Error| restore::blame(args, &error);
+    let image = ImageStream::open(pipe.reader, &spool, &open_options(args)).map_err(failed)?;
+    let arrival = image.arrival();
+    let is_kept = match arrival {
+        Arrival::InOrder => false,
+        // A pipe cannot go back.
+        Arrival::AsItComes => args.to_stdout(),
+        Arrival::Whole => true,
+    };
+    if !args.run.quiet && (is_kept || arrival == Arrival::AsItComes) {
+        let what = match image.tables_end().filter(|_| !is_kept) {
+            Some(bytes) => format!("up to {} of it", Bytes(bytes)),
+            None => "all of it".to_owned(),
+        };
+        input::announce(args.image_name(), &what, &spool);
+    }
+    let mut report = if is_kept {
+        image.keep_all().map_err(failed)?;
+        from_disk(args, &spool.to_disk(args.image_name())?)?
+    } else {
+        as_it_comes(args, image)?
+    };
+    report.tell_spooled(&Spooled::of(&spool));
+    Ok(report)
+}
+
+/// Restores an image while it comes.
+fn as_it_comes(
+    args: &UnpackArgs,
+    mut image: ImageStream<Box<dyn Read + Send>, &Spool>,
+) -> Result<Report, Failure> {
+    match image.arrival() {
+        Arrival::InOrder => output_limit::check_stream(args, &image)?,
+        Arrival::AsItComes | Arrival::Whole => {
+            if let Some(most) = args.max_output {
+                image.limit_data(most);
+            }
+        }
+    }
+    let facts = Facts::new(image.header(), image.size());
+    let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);
+    let restored = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;
+    Ok(Report::new(args, &facts, &restored))
 }
 
 /// Restores the image on `disk`.
@@ -122,7 +172,6 @@ fn options_for(args: &UnpackArgs, disk: &Disk) -> Result<OpenOptions, Failure> {
         .map_err(|error| Failure::about(args.image_name(), &error))?;
     Ok(OpenOptions {
         secret: secret::secret(args.secret_file.as_deref(), args.image_name(), &header)?,
-        salvage: args.salvage,
         ..open_options(args)
     })
 }
@@ -178,6 +227,7 @@ fn open_options(args: &UnpackArgs) -> OpenOptions {
     let snapshot = args.snapshot.as_ref();
     OpenOptions {
         snapshot: snapshot.map(|name| name.as_bytes().to_vec()),
+        salvage: args.salvage,
         ..OpenOptions::default()
     }
 }

@@ -1,9 +1,10 @@
 //! How much an image restores to, before anything is written.
 
+use std::io::Read;
 use std::path::Path;
 
-use blockio::{Disk, ReadAt, free_bytes};
-use qcow2_reader::{Error, Image};
+use blockio::{Disk, ReadAt, Spool, free_bytes};
+use qcow2_reader::{Error, Image, ImageStream};
 
 use crate::args::UnpackArgs;
 use crate::failure::Failure;
@@ -34,6 +35,20 @@ pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failur
     Ok(())
 }
 
+/// The same for an image from a pipe, of unknown length, whose tables are here.
+pub(super) fn check_stream(
+    args: &UnpackArgs,
+    image: &ImageStream<Box<dyn Read + Send>, &Spool>,
+) -> Result<(), Failure> {
+    let count = |most| image.data_bytes(most).unwrap_or(Ok(0));
+    check_data(args, args.image_name(), 0, count).map(drop)
+}
+
+/// What is said of an image with more data than `most` bytes.
+pub(super) fn too_much(most: u64) -> String {
+    format!("it restores to more than the {most} bytes that --max-output allows")
+}
+
 /// Refuses more data than is allowed, and warns of more than there is room for.
 /// `count` counts it, up to as much as is asked for; that is `most` bytes at least
 /// where nothing is refused.
@@ -51,8 +66,7 @@ fn check_data(
     };
     let data_bytes = count(most).map_err(|error| Failure::about(image, &error))?;
     if args.max_output.is_some_and(|max| data_bytes > max) {
-        let message = format!("it restores to more than the {most} bytes that --max-output allows");
-        return Err(Failure::because(image, message));
+        return Err(Failure::because(image, too_much(most)));
     }
     if let Some(room) = room.filter(|room| data_bytes > *room) {
         eprintln!(

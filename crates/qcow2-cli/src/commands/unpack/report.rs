@@ -104,11 +104,9 @@ impl Report {
     }
 
     /// Tells what of the image was kept in a temporary file.
-    pub(super) fn tell_spooled(&mut self, spooled: Option<Spooled>) {
-        if let Some(Spooled { bytes, folder }) = spooled {
-            self.spooled_bytes = Some(bytes);
-            self.spool_folder = Some(folder.display().to_string());
-        }
+    pub(super) fn tell_spooled(&mut self, spooled: &Spooled) {
+        self.spooled_bytes = Some(spooled.bytes);
+        self.spool_folder = Some(spooled.folder.display().to_string());
     }
 
     /// What the command ends with.

@@ -6,9 +6,11 @@ use blockio::salvage::Lost;
 use blockio::{Identity, OnlyChanged, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
 use qcow2_reader::{Error, UnpackOptions, UnpackReport};
 
+use super::output_limit;
 use super::report::Facts;
 use crate::args::UnpackArgs;
 use crate::failure::{Failure, STDOUT};
+use crate::input;
 use crate::progress::Progress;
 
 /// What was done to the target.
@@ -122,7 +124,14 @@ fn target_options(args: &UnpackArgs, facts: &Facts, sources: Vec<Identity>) -> T
 }
 
 /// The failure that `error` is, of the image or of the target.
-fn blame(args: &UnpackArgs, error: &Error) -> Failure {
+pub(super) fn blame(args: &UnpackArgs, error: &Error) -> Failure {
+    match error {
+        Error::Spool { source } => return input::no_room(source),
+        Error::TooMuchData { max } => {
+            return Failure::because(args.image_name(), output_limit::too_much(*max));
+        }
+        _ => {}
+    }
     let of_target = matches!(error, Error::Write { .. } | Error::Resize { .. });
     let blamed = match (of_target, args.to_stdout()) {
         (true, true) => Path::new(STDOUT),
