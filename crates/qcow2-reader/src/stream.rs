@@ -21,7 +21,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use blockio::{Store, WriteAt};
+use blockio::{ReadAt, Store, WriteAt};
 use qcow2_format::Header;
 use qcow2_format::header::CryptMethod;
 
@@ -59,9 +59,35 @@ pub struct ImageStream<R, K> {
     header: Header,
     disk: MappedDisk,
     options: OpenOptions,
+    checks: Checks,
+    way: Way,
+}
+
+/// What an image is held against.
+#[derive(Clone, Copy, Debug, Default)]
+struct Checks {
     /// Most bytes of data that are restored.
     data_max: Option<u64>,
-    way: Way,
+    /// Whether its refcounts must be those of what the disk uses.
+    references: bool,
+}
+
+impl Checks {
+    /// Holds the image against its refcounts, once it is here.
+    fn references<S: ReadAt>(self, image: &Image<S>) -> Result<(), Error> {
+        match self.references {
+            true => image.check_references(),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses more data than is wanted.
+    fn data(self, count: impl FnOnce(u64) -> Result<u64, Error>) -> Result<(), Error> {
+        match self.data_max {
+            Some(max) if count(max)? > max => Err(Error::TooMuchData { max }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is known of the tables.
@@ -101,7 +127,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             disk: MappedDisk::active(&header),
             header,
             options: options.clone(),
-            data_max: None,
+            checks: Checks::default(),
             way: Way::Whole,
         };
         let whole = options.salvage
@@ -196,7 +222,14 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
 
     /// Lets [`Self::unpack`] refuse an image with more bytes of data than this.
     pub fn limit_data(&mut self, most: u64) {
-        self.data_max = Some(most);
+        self.checks.data_max = Some(most);
+    }
+
+    /// Lets [`Self::unpack`] compare the refcounts with what the disk uses, once all of
+    /// the image is here, as [`Image::check_references`](crate::Image::check_references)
+    /// does.
+    pub fn check_references(&mut self) {
+        self.checks.references = true;
     }
 
     /// Reads the input to its end: the spool then holds the image, as a file.
@@ -210,8 +243,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
 
     /// Writes the whole disk to `target` as
     /// [`Image::unpack`](crate::Image::unpack) does, and reads the input to its
-    /// end. Then the refcounts are compared with what the disk uses, as
-    /// [`Image::check_references`](crate::Image::check_references) does.
+    /// end.
     ///
     /// The order is that of [`Self::arrival`]. Where that is
     /// [`Arrival::AsItComes`], a target that can be written at any place is needed.
@@ -234,41 +266,31 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             header,
             disk,
             options: open_options,
-            data_max,
+            checks,
             way,
         } = self;
         match way {
             Way::InOrder { tables } => {
                 let runs = || ImageRuns::new(Walk::new(&*spool, &tables, 0..disk.size));
-                let count = |most| data_bytes(runs(), most);
-                check_data(data_max, count)?;
-                in_order::unpack(&mut input, runs, disk.size, target, options)
+                checks.data(|most| data_bytes(runs(), most))?;
+                in_order::unpack(&mut input, runs, disk.size, checks, (target, options))
             }
             Way::AsItComes { tables, list } => {
-                let placing = Placing::new(&mut input, &*spool, &header, &tables, list, data_max);
+                let placing = Placing::new(&mut input, &*spool, &header, &tables, list, checks);
                 placing.unpack(disk.size, target, options)
             }
             Way::Whole => {
                 input.keep_all()?;
                 let image = Image::open(input.arrived(), &open_options)?;
                 if !open_options.salvage {
-                    image.check_references()?;
+                    checks.references(&image)?;
+                    // What is wrong is told before anything is written.
+                    checks.data(|most| image.data_bytes(most))?;
+                    image.data_bytes(u64::MAX)?;
                 }
-                check_data(data_max, |most| image.data_bytes(most))?;
                 image.unpack(target, options)
             }
         }
-    }
-}
-
-/// Refuses more data than `data_max`.
-fn check_data(
-    data_max: Option<u64>,
-    count: impl FnOnce(u64) -> Result<u64, Error>,
-) -> Result<(), Error> {
-    match data_max {
-        Some(max) if count(max)? > max => Err(Error::TooMuchData { max }),
-        _ => Ok(()),
     }
 }
 

@@ -104,6 +104,7 @@ fn as_it_comes(
     args: &UnpackArgs,
     mut image: ImageStream<Box<dyn Read + Send>, &Spool>,
 ) -> Result<Report, Failure> {
+    image.check_references();
     match image.arrival() {
         Arrival::InOrder => output_limit::check_stream(args, &image)?,
         Arrival::AsItComes | Arrival::Whole => {

@@ -17,6 +17,7 @@ use crate::runs::{Mapping, Run};
 use crate::unpack::look_ahead;
 use crate::{Error, Image, OpenOptions, Structure, UnpackOptions, UnpackReport};
 
+use super::Checks;
 use super::pending::is_too_long;
 
 /// Whether the data of a disk with these `runs` comes in its order, behind
@@ -50,8 +51,8 @@ pub(super) fn unpack<R, K, T, I>(
     input: &mut Forward<R, K>,
     runs: impl Fn() -> I,
     size: u64,
-    target: &T,
-    options: &UnpackOptions<'_>,
+    checks: Checks,
+    (target, options): (&T, &UnpackOptions<'_>),
 ) -> Result<UnpackReport, Error>
 where
     R: io::Read + Send,
@@ -82,7 +83,8 @@ where
         output.zero_to(size)?;
     }
     input.keep_all()?;
-    Image::open(input.arrived(), &OpenOptions::default())?.check_references()?;
+    let image = Image::open(input.arrived(), &OpenOptions::default())?;
+    checks.references(&image)?;
     let report = output.finish(size)?;
     options.report(size, size);
     Ok(report)

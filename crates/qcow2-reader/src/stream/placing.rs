@@ -25,6 +25,7 @@ use crate::tables::Tables;
 use crate::walk::Walk;
 use crate::{Error, Image, OpenOptions, UnpackOptions, UnpackReport};
 
+use super::Checks;
 use super::hints::Hints;
 use super::pending::{Pending, cut, host_bytes};
 use super::tables::{TableList, place};
@@ -57,9 +58,9 @@ pub(super) struct Placing<'s, R, K> {
     pending: Pending,
     window: Window,
     hints: Hints<'s>,
-    /// Bytes of data that the tables name, and the most that may be.
+    /// Bytes of data that the tables name.
     data_bytes: u64,
-    data_max: Option<u64>,
+    checks: Checks,
     ready: Vec<Batch>,
 }
 
@@ -71,7 +72,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
         header: &'s Header,
         tables: &'s Tables,
         list: TableList,
-        data_max: Option<u64>,
+        checks: Checks,
     ) -> Self {
         let start = input.position();
         Self {
@@ -88,7 +89,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
             window: Window::new(start),
             hints: Hints::new(header),
             data_bytes: 0,
-            data_max,
+            checks,
             ready: Vec::new(),
         }
     }
@@ -109,7 +110,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
 
         // What is wrong is found as in a file, and the rest is in one.
         let image = Image::open(self.input.arrived(), &OpenOptions::default())?;
-        image.check_references()?;
+        self.checks.references(&image)?;
         let zeros = output.zero_all(image.runs(0..size))?;
         done = done.saturating_add(zeros);
         let arrived = self.input.arrived();
@@ -221,9 +222,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
             if host_bytes(&run).is_some() {
                 self.data_bytes = self.data_bytes.saturating_add(run.bytes());
             }
-            if let Some(max) = self.data_max.filter(|max| self.data_bytes > *max) {
-                return Err(Error::TooMuchData { max });
-            }
+            self.checks.data(|_| Ok(self.data_bytes))?;
             runs.extend(cut(run, from).1);
         }
         if self.pending.len().saturating_add(runs.len()) > RUNS_MAX {
@@ -247,14 +246,23 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
         let is_complete =
             self.known >= self.list.named().len() && self.followed >= self.list.named().len();
         let first = part.start / bits.bytes();
-        for (cluster, uses) in (first..).zip(uses) {
-            let start = cluster.saturating_mul(bits.bytes()).max(part.start);
-            let end = cluster.saturating_add(1).saturating_mul(bits.bytes());
-            let bytes = self.window.get(&(start..end.min(part.end)));
-            if uses > 0 && (is_complete || self.hints.are_all(self.input, cluster, uses)) {
-                self.input.drop_read(start, bytes)?;
+        let place = |cluster: u64| {
+            let start = cluster.saturating_mul(bits.bytes());
+            let end = start.saturating_add(bits.bytes());
+            start.max(part.start)..end.min(part.end)
+        };
+        // First what is no data, for it may be refcounts.
+        for (cluster, _) in (first..).zip(&uses).filter(|(_, uses)| **uses == 0) {
+            let place = place(cluster);
+            self.input.keep(place.start, self.window.get(&place))?;
+        }
+        for (cluster, uses) in (first..).zip(uses).filter(|(_, uses)| *uses > 0) {
+            let place = place(cluster);
+            let bytes = self.window.get(&place);
+            if is_complete || self.hints.are_all(self.input, cluster, uses) {
+                self.input.drop_read(place.start, bytes)?;
             } else {
-                self.input.keep(start, bytes)?;
+                self.input.keep(place.start, bytes)?;
             }
         }
         Ok(())
