@@ -23,6 +23,8 @@ pub struct Disk {
     identity: Identity,
     size_bytes: u64,
     is_device: bool,
+    /// Whether nobody else can find it.
+    is_private: bool,
 }
 
 impl Disk {
@@ -64,6 +66,11 @@ impl Disk {
         if place > 0 {
             return Ok(None);
         }
+        // A device is opened once more to see who uses it.
+        let name = match metadata.file_type().is_block_device() {
+            true => Path::new("/dev/stdin"),
+            false => name,
+        };
         Self::of(file, name).map(Some)
     }
 
@@ -97,6 +104,7 @@ impl Disk {
             identity: Identity::of(&metadata),
             size_bytes,
             is_device,
+            is_private: false,
         })
     }
 
@@ -162,6 +170,19 @@ impl Disk {
             Ok(bytes) => Ok(bytes.into()),
             Err(error) => Err(Error::io(&self.path, "examined")(error.into())),
         }
+    }
+
+    /// The same, as one that nobody else can find.
+    pub(crate) fn private(self) -> Self {
+        Self {
+            is_private: true,
+            ..self
+        }
+    }
+
+    /// Whether nobody else can find it.
+    pub(crate) fn is_private(&self) -> bool {
+        self.is_private
     }
 
     pub(crate) fn file(&self) -> &File {

@@ -64,7 +64,8 @@ impl Spool {
     /// [`Error::Io`] where the system refuses.
     pub fn to_disk(&self, name: &Path) -> Result<Disk, Error> {
         let file = self.store.file().try_clone();
-        Disk::of(file.map_err(Error::io(name, "opened"))?, name)
+        let disk = Disk::of(file.map_err(Error::io(name, "opened"))?, name)?;
+        Ok(disk.private())
     }
 
     fn told<T>(&self, result: io::Result<T>) -> io::Result<T> {

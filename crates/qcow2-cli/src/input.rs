@@ -7,7 +7,7 @@ use std::io::{self, Cursor, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use blockio::{Disk, ReadAt, Spool, WriteAt, free_bytes, len_u64, nonzero_runs};
+use blockio::{Disk, Identity, ReadAt, Spool, WriteAt, free_bytes, len_u64, nonzero_runs};
 
 use crate::args::{InputArgs, is_stream};
 use crate::failure::{Failure, STDIN};
@@ -33,6 +33,8 @@ pub(crate) enum Input {
 pub(crate) struct Pipe {
     pub(crate) name: PathBuf,
     pub(crate) reader: Box<dyn Read + Send>,
+    /// The file that it is read from, if it is one: it must not become a target.
+    pub(crate) file: Option<Identity>,
 }
 
 /// What is done with input that is compressed as a whole and that nobody asked to
@@ -95,25 +97,34 @@ impl Input {
         Self::Pipe(Pipe {
             name: name.into(),
             reader,
+            file: None,
         })
     }
 
     /// What this, which is compressed, holds.
     fn decompressed(self, name: &Path, compression: Compression) -> Result<Self, Failure> {
-        let reader: Box<dyn Read + Send> = match self {
-            Self::Disk(disk) => Box::new(blockio::Cursor::new(disk)),
-            Self::Pipe(pipe) => pipe.reader,
+        let (file, reader): (_, Box<dyn Read + Send>) = match self {
+            Self::Disk(disk) => (Some(disk.identity()), Box::new(blockio::Cursor::new(disk))),
+            Self::Pipe(pipe) => (None, pipe.reader),
         };
         let decoder = compression.decoder(reader);
         let decoder = decoder.map_err(|error| Failure::about(name, &error))?;
-        Ok(Self::pipe(name, decoder))
+        Ok(Self::Pipe(Pipe {
+            name: name.into(),
+            reader: decoder,
+            file,
+        }))
     }
 
     /// This as a disk. What comes in order is kept in a temporary file first, and
     /// that is told, unless that is not wanted.
     pub(crate) fn into_disk(self, args: &InputArgs, quiet: bool) -> Result<Whole, Failure> {
         match self {
-            Self::Disk(disk) => Ok(Whole { disk, spool: None }),
+            Self::Disk(disk) => Ok(Whole {
+                file: disk.identity(),
+                disk,
+                spool: None,
+            }),
             Self::Pipe(mut pipe) => {
                 let spool = spool(args)?;
                 if !quiet {
@@ -122,6 +133,7 @@ impl Input {
                 keep(&mut pipe, &spool)?;
                 let disk = spool.to_disk(&pipe.name)?;
                 Ok(Whole {
+                    file: pipe.file.unwrap_or_else(|| disk.identity()),
                     disk,
                     spool: Some(Spooled::of(&spool)),
                 })
@@ -133,6 +145,8 @@ impl Input {
 /// A disk, and what of it was kept in a temporary file.
 pub(crate) struct Whole {
     pub(crate) disk: Disk,
+    /// The file that it was read from, which must not become a target.
+    pub(crate) file: Identity,
     pub(crate) spool: Option<Spooled>,
 }
 

@@ -269,6 +269,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             checks,
             way,
         } = self;
+        Sharing::new(options.reflink, &[], header.cluster_bits)?;
         match way {
             Way::InOrder { tables } => {
                 let runs = || ImageRuns::new(Walk::new(&*spool, &tables, 0..disk.size));

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
-use blockio::{Disk, Spool, Stamp, WriteAt, in_use};
+use blockio::{Disk, Identity, Spool, Stamp, WriteAt, in_use};
 use qcow2_reader::{Arrival, Error, Image, ImageStream, OpenOptions, UnpackOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
     let started = Instant::now();
     let input = Input::open(&args.image, &args.input, Unasked::Decompress)?;
     let mut report = match input {
-        Input::Disk(disk) => from_disk(args, &disk)?,
+        Input::Disk(disk) => from_disk(args, &disk, None)?,
         Input::Pipe(pipe) => from_pipe(args, pipe)?,
     };
     if !args.run.quiet {
@@ -91,9 +91,9 @@ fn from_pipe(args: &UnpackArgs, pipe: Pipe) -> Result<Report, Failure> {
     }
     let mut report = if is_kept {
         image.keep_all().map_err(failed)?;
-        from_disk(args, &spool.to_disk(args.image_name())?)?
+        from_disk(args, &spool.to_disk(args.image_name())?, pipe.file)?
     } else {
-        as_it_comes(args, image)?
+        as_it_comes(args, image, pipe.file)?
     };
     report.tell_spooled(&Spooled::of(&spool));
     Ok(report)
@@ -103,6 +103,7 @@ fn from_pipe(args: &UnpackArgs, pipe: Pipe) -> Result<Report, Failure> {
 fn as_it_comes(
     args: &UnpackArgs,
     mut image: ImageStream<Box<dyn Read + Send>, &Spool>,
+    file: Option<Identity>,
 ) -> Result<Report, Failure> {
     image.check_references();
     match image.arrival() {
@@ -115,12 +116,12 @@ fn as_it_comes(
     }
     let facts = Facts::new(image.header(), image.size());
     let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);
-    let restored = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;
+    let restored = restore(args, &facts, file.into_iter().collect(), unpack, || Ok(()))?;
     Ok(Report::new(args, &facts, &restored))
 }
 
-/// Restores the image on `disk`.
-fn from_disk(args: &UnpackArgs, disk: &Disk) -> Result<Report, Failure> {
+/// Restores the image on `disk`, which came from this `file`, if it did.
+fn from_disk(args: &UnpackArgs, disk: &Disk, file: Option<Identity>) -> Result<Report, Failure> {
     let options = options_for(args, disk)?;
     let damage = match args.salvage {
         true => damage(args, disk, &options)?,
@@ -134,7 +135,8 @@ fn from_disk(args: &UnpackArgs, disk: &Disk) -> Result<Report, Failure> {
     }
     output_limit::check(args, &image)?;
     let files = image.files();
-    let identities: Vec<_> = files.iter().map(Disk::identity).collect();
+    let identities = files.iter().map(Disk::identity);
+    let identities: Vec<_> = identities.chain(file).collect();
     let map = args.lost.as_deref().map(|path| {
         // A target that is there already is to become the disk.
         let target = Disk::open(&args.target)

@@ -30,6 +30,8 @@ pub(super) struct Source<'a> {
     mmp_damage: Option<MmpDamage>,
     /// What of it was kept in a temporary file, if it came from a pipe.
     spooled: Option<Spooled>,
+    /// The file that it was read from.
+    file: Identity,
 }
 
 /// How the data of a source is read.
@@ -43,7 +45,7 @@ impl<'a> Source<'a> {
     /// one that somebody uses unless that is allowed.
     pub(super) fn open(args: &'a PackArgs) -> Result<Self, Failure> {
         let input = Input::open(&args.source, &args.input, Unasked::Refuse)?;
-        let Whole { disk, spool } = input.into_disk(&args.input, args.run.quiet)?;
+        let Whole { disk, file, spool } = input.into_disk(&args.input, args.run.quiet)?;
         let stamp = disk.stamp()?;
         let system = source_in_use(&disk)?;
         let mmp = match &system {
@@ -98,12 +100,13 @@ impl<'a> Source<'a> {
             moment,
             mmp_damage,
             spooled: spool,
+            file,
         })
     }
 
     /// Which file or device it is.
     pub(super) fn identity(&self) -> Identity {
-        self.reader().disk.identity()
+        self.file
     }
 
     /// Who may write to it while it is read.
