@@ -2,6 +2,7 @@
 
 mod choice;
 mod filesystem;
+mod input;
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
@@ -10,13 +11,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
-use crate::failure::STDIN;
 pub(crate) use choice::{
     BackingFormatArg, BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg,
     OutputFormat, ReferencesArg, ReflinkArg, TailArg,
 };
 use choice::{parse_cluster_size, parse_refcount_bits, parse_size};
 pub(crate) use filesystem::FilesystemArgs;
+pub(crate) use input::InputArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
 /// them exactly.
@@ -54,8 +55,7 @@ pub(crate) enum Command {
 /// unknown is kept whole or in part, and the report says why.
 #[derive(Args, Debug)]
 pub(crate) struct PackArgs {
-    /// Disk, partition or image file to read, or - for the standard input: what comes
-    /// from a pipe is kept in a temporary file first, without its zeros
+    /// Disk, partition or image file to read, or - for the standard input
     pub(crate) source: PathBuf,
 
     /// qcow2 image to make: a new file, with --force an existing file or a block
@@ -167,10 +167,9 @@ pub(crate) struct PackArgs {
 /// Restore the exact disk from a qcow2 image.
 #[derive(Args, Debug)]
 pub(crate) struct UnpackArgs {
-    /// qcow2 image to read, or - for the standard input. From a pipe it is restored
-    /// as it comes; what comes before the table that says where it belongs is kept
-    /// in a temporary file, and all of it with --snapshot, --salvage, encryption or
-    /// where the disk goes to a pipe and comes in another order
+    /// qcow2 image to read, or - for the standard input. What a pipe brings is placed
+    /// as it comes, or kept in a temporary file until its place is known: all of it
+    /// with --snapshot, --salvage, encryption, or another order than TARGET - needs
     pub(crate) image: PathBuf,
 
     /// Where to restore: a new file, with --force an existing file or a block
@@ -290,21 +289,6 @@ pub(crate) struct BlocksArgs {
     pub(crate) output: BlocksOutput,
 }
 
-/// How the input is read.
-#[derive(Args, Debug)]
-pub(crate) struct InputArgs {
-    /// Read what is in a file that is compressed as a whole with xz, gzip, zstd or
-    /// bzip2. It is read in one pass, as from a pipe
-    #[arg(long)]
-    pub(crate) decompress: bool,
-
-    /// Folder of the temporary file for what comes from a pipe before it can be
-    /// used, instead of TMPDIR or /tmp. The file has no name, and its zeros take no
-    /// room
-    #[arg(long, value_name = "DIR")]
-    pub(crate) spool: Option<PathBuf>,
-}
-
 /// Which other files an image may bring in.
 #[derive(Args, Debug)]
 pub(crate) struct ReferenceArgs {
@@ -380,36 +364,12 @@ impl PackArgs {
     pub(crate) fn to_stdout(&self) -> bool {
         is_stream(&self.image)
     }
-
-    /// The source in messages.
-    pub(crate) fn source_name(&self) -> &Path {
-        name_of(&self.source)
-    }
-}
-
-impl InfoArgs {
-    /// The image in messages.
-    pub(crate) fn image_name(&self) -> &Path {
-        name_of(&self.image)
-    }
-}
-
-impl BlocksArgs {
-    /// The source in messages.
-    pub(crate) fn source_name(&self) -> &Path {
-        name_of(&self.source)
-    }
 }
 
 impl UnpackArgs {
     /// Whether the image comes from the standard input.
     pub(crate) fn is_from_stdin(&self) -> bool {
         is_stream(&self.image)
-    }
-
-    /// The image in messages.
-    pub(crate) fn image_name(&self) -> &Path {
-        name_of(&self.image)
     }
 
     /// Whether an existing target is written where it is.
@@ -426,15 +386,6 @@ impl UnpackArgs {
 /// Whether `path` stands for the standard input or output.
 pub(crate) fn is_stream(path: &Path) -> bool {
     path.as_os_str() == OsStr::new("-")
-}
-
-/// An input in messages.
-fn name_of(path: &Path) -> &Path {
-    if is_stream(path) {
-        Path::new(STDIN)
-    } else {
-        path
-    }
 }
 
 #[cfg(test)]

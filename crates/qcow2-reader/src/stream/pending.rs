@@ -7,6 +7,9 @@ use qcow2_format::{ClusterBits, HostOffset};
 
 use crate::runs::{Mapping, Run};
 
+/// Most uses of the clusters of one part that are counted.
+const USES_MAX: usize = 1 << 18;
+
 /// Runs of data, in the order of the file.
 #[derive(Debug, Default)]
 pub(super) struct Pending(BTreeMap<(u64, u64), Run>);
@@ -90,8 +93,8 @@ impl Pending {
     }
 
     /// How many clusters of the disk are known to use each of the clusters of the
-    /// file that `part` begins with and goes on to; `None` where what entries say of
-    /// the length of streams cannot be right, so that nothing can be known.
+    /// file that `part` begins with and goes on to; `None` where there are too many, or
+    /// what entries say of the length of streams cannot be right.
     pub(super) fn uses(&self, part: &Range<u64>, bits: ClusterBits) -> Option<Vec<u64>> {
         let first = part.start / bits.bytes();
         let clusters = part.end.div_ceil(bits.bytes()).saturating_sub(first);
@@ -122,6 +125,9 @@ impl Pending {
                     _ => run.guest.start,
                 };
                 let index = usize::try_from(cluster.saturating_sub(first)).ok()?;
+                if seen.len() >= USES_MAX {
+                    return None;
+                }
                 // A cluster of the disk may be several runs, and counts once.
                 if let Some(uses) = uses.get_mut(index)
                     && seen.insert((index, bits.round_down(guest)))

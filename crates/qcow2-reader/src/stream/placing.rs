@@ -34,9 +34,9 @@ use super::window::Window;
 /// Bytes that are read at once, unless clusters are larger.
 const PART_BYTES: u64 = 512 << 10;
 
-/// Most runs that are waited for: 32 MiB of them, with their keys. The data of tables
+/// Most runs that are waited for: 16 MiB of them, with their keys. The data of tables
 /// that name more is kept.
-const RUNS_MAX: usize = (32 << 20) / (size_of::<Run>() + 32);
+const RUNS_MAX: usize = (16 << 20) / (size_of::<Run>() + 32);
 
 /// Most threads, as for an image in a file: each has three batches.
 const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(24).unwrap();
