@@ -37,7 +37,7 @@ impl Spool {
     /// Whatever the system reports where no file can be made.
     pub fn new_in(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
-        let file = tempfile::tempfile_in(&folder).map_err(|error| in_folder(&folder, error))?;
+        let file = tempfile::tempfile_in(&folder).map_err(|error| in_folder(&folder, &error))?;
         Ok(Self {
             store: FileStore::new(file, 0, true),
             folder,
@@ -69,12 +69,12 @@ impl Spool {
     }
 
     fn told<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        result.map_err(|error| in_folder(&self.folder, error))
+        result.map_err(|error| in_folder(&self.folder, &error))
     }
 }
 
 /// `error`, of a temporary file in `folder`.
-fn in_folder(folder: &Path, error: io::Error) -> io::Error {
+fn in_folder(folder: &Path, error: &io::Error) -> io::Error {
     let message = format!("a temporary file in {}: {error}", folder.display());
     io::Error::new(error.kind(), message)
 }
