@@ -1,22 +1,25 @@
 //! What the command line says.
 
 mod choice;
+mod common;
 mod filesystem;
+mod input;
 mod source;
 
 use std::ffi::{OsStr, OsString};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
-    BackingFormatArg, BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg,
+    BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg,
     OutputFormat, ReferencesArg, ReflinkArg, SourceFormatArg, TailArg, TrustArg,
 };
 use choice::{parse_cluster_size, parse_refcount_bits, parse_size};
+pub(crate) use common::{OutputArgs, ReferenceArgs, RunArgs};
 pub(crate) use filesystem::FilesystemArgs;
+pub(crate) use input::InputArgs;
 pub(crate) use source::SourceArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
@@ -57,7 +60,7 @@ pub(crate) enum Command {
 /// unknown is kept whole or in part, and the report says why.
 #[derive(Args, Debug)]
 pub(crate) struct PackArgs {
-    /// Disk, partition or image file to read
+    /// Disk, partition or image file to read, or - for the standard input
     pub(crate) source: PathBuf,
 
     /// qcow2 image to make: a new file, with --force an existing file or a block
@@ -168,14 +171,18 @@ pub(crate) struct PackArgs {
     pub(crate) force: bool,
 
     #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
 /// Restore the exact disk from a qcow2 image.
 #[derive(Args, Debug)]
 pub(crate) struct UnpackArgs {
-    /// qcow2 image to read, or - for the standard input: then it must have its
-    /// tables before its data, as every image has that pack writes
+    /// qcow2 image to read, or - for the standard input. What a pipe brings is placed
+    /// as it comes, or kept in a temporary file until its place is known: all of it
+    /// with --snapshot, --salvage, encryption, or another order than TARGET - needs
     pub(crate) image: PathBuf,
 
     /// Where to restore: a new file, with --force an existing file or a block
@@ -245,13 +252,16 @@ pub(crate) struct UnpackArgs {
     pub(crate) no_sync: bool,
 
     #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
 /// Say what a qcow2 image is.
 #[derive(Args, Debug)]
 pub(crate) struct InfoArgs {
-    /// qcow2 image to read
+    /// qcow2 image to read, or - for the standard input
     pub(crate) image: PathBuf,
 
     /// Say it of the backing files too; --references says whether they are opened
@@ -262,6 +272,9 @@ pub(crate) struct InfoArgs {
     pub(crate) references: ReferenceArgs,
 
     #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
@@ -270,7 +283,7 @@ pub(crate) struct InfoArgs {
 /// The ranges tile the disk: they are what pack goes by, with the same options.
 #[derive(Args, Debug)]
 pub(crate) struct BlocksArgs {
-    /// Disk, partition or image file to look at
+    /// Disk, partition or image file to look at, or - for the standard input
     pub(crate) source: PathBuf,
 
     #[command(flatten)]
@@ -284,74 +297,12 @@ pub(crate) struct BlocksArgs {
     #[arg(long)]
     pub(crate) allow_mounted: bool,
 
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
     /// Form of the list
     #[arg(long, default_value = "human")]
     pub(crate) output: BlocksOutput,
-}
-
-/// Which other files an image may bring in.
-#[derive(Args, Debug)]
-pub(crate) struct ReferenceArgs {
-    /// Which of the files that an image names may be opened: backing files and
-    /// external data files. Never protocols or json:
-    #[arg(long, value_name = "WHICH", default_value = "refuse")]
-    pub(crate) references: ReferencesArg,
-
-    /// Backing file of IMAGE, whatever it names; given again, that of the backing
-    /// file, and so on
-    #[arg(long = "backing", value_name = "FILE")]
-    pub(crate) backing_files: Vec<PathBuf>,
-
-    /// Format of backing files where the image that has them does not say
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) backing_format: Option<BackingFormatArg>,
-
-    /// External data file of IMAGE, whatever it names
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data_file: Option<PathBuf>,
-}
-
-impl ReferenceArgs {
-    /// Whether other files are asked for.
-    pub(crate) fn is_given(&self) -> bool {
-        self.references != ReferencesArg::Refuse
-            || !self.backing_files.is_empty()
-            || self.data_file.is_some()
-    }
-}
-
-/// How a long job runs and reports.
-#[derive(Args, Debug)]
-pub(crate) struct RunArgs {
-    /// Threads that read, compress and write; as many as the machine runs at
-    /// once where not given. The result does not depend on it
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
-
-    /// Show progress even where the error output is no terminal
-    #[arg(short, long)]
-    pub(crate) progress: bool,
-
-    /// Neither progress nor report
-    #[arg(short, long, conflicts_with = "progress")]
-    pub(crate) quiet: bool,
-
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-impl RunArgs {
-    /// The threads asked for, or as many as the machine runs at once.
-    pub(crate) fn threads(&self) -> NonZeroUsize {
-        self.threads.unwrap_or_else(pipeline::available_threads)
-    }
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct OutputArgs {
-    /// Form of the report
-    #[arg(long, default_value = "human")]
-    pub(crate) output: OutputFormat,
 }
 
 impl PackArgs {

@@ -5,6 +5,7 @@ mod commands;
 mod containers;
 mod failure;
 mod filesystem;
+mod input;
 mod kept;
 mod lost;
 mod output;

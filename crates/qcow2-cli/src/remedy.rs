@@ -30,16 +30,17 @@ pub(crate) const SALVAGE: &str = "--salvage restores what can be read";
 
 /// The failure that `error` is, of the image at `path`.
 pub(crate) fn of_image(path: &Path, error: &Error, reading: Reading) -> Failure {
-    if path == Path::new(STDIN) {
-        return Failure::about(path, error);
-    }
+    let is_stdin = path == Path::new(STDIN);
     if let Error::Header(error) = error
         && is_no_image(error)
+        && !is_stdin
     {
         return containers::not_an_image(path);
     }
     let failure = Failure::about(path, error);
     match remedy(error, reading) {
+        // From the standard input no other files are read.
+        Some(_) if is_stdin && is_of_reference(error) => failure,
         Some(remedy) => failure.with(remedy),
         None => failure,
     }
@@ -63,6 +64,14 @@ fn remedy(error: &Error, reading: Reading) -> Option<&'static str> {
         Error::Reference { kind, source, .. } => of_reference(*kind, source, reading.references),
         error if is_salvaged(error, reading.snapshot) => reading.salvage,
         _ => None,
+    }
+}
+
+fn is_of_reference(error: &Error) -> bool {
+    match error {
+        Error::InLayer { source, .. } => is_of_reference(source),
+        Error::Reference { .. } => true,
+        _ => false,
     }
 }
 

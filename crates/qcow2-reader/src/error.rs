@@ -197,17 +197,6 @@ pub enum Error {
         /// What was asked for; bytes that are not UTF-8 are replaced.
         name: String,
     },
-    /// A snapshot is not read from a pipe.
-    #[error(
-        "a snapshot's tables and data lie anywhere in the file: save the image to a file and unpack that"
-    )]
-    SnapshotFromPipe,
-    /// An encrypted image is not read from a pipe.
-    #[error("an encrypted image is not read from a pipe: save it to a file and unpack that")]
-    EncryptedFromPipe,
-    /// A damaged image is not read from a pipe.
-    #[error("a damaged image is not read from a pipe: save it to a file and unpack that")]
-    SalvageFromPipe,
     /// The bitmap directory is not right.
     #[error("bitmap directory at host offset {directory}")]
     BitmapDirectory {
@@ -287,19 +276,24 @@ pub enum Error {
         /// What comes before it is needed ends here.
         position: u64,
     },
-    /// The data of an image from a pipe is in too many pieces that are not in
-    /// the order of the disk.
-    #[error(
-        "the data lies in more than {runs_max} runs, which are not in the order of the disk, and that is too much for a pipe: save the image to a file and unpack that"
-    )]
-    Scattered {
-        /// Most runs that are sorted.
-        runs_max: usize,
+    /// The image has more data than is wanted.
+    #[error("it restores to more than the {max} bytes that are wanted")]
+    TooMuchData {
+        /// The most that is wanted.
+        max: u64,
     },
-    /// The tables of an image from a pipe cannot be kept.
-    #[error("keeping the tables of the image in temporary storage")]
+    /// What an image from a pipe needs again cannot be kept.
+    #[error("keeping what is needed again of the image in temporary storage")]
     Spool {
         /// What the storage reported.
+        source: io::Error,
+    },
+    /// The pipe failed.
+    #[error("reading what comes at host offset {host}")]
+    Arrival {
+        /// Where in the file.
+        host: HostOffset,
+        /// What the pipe reported.
         source: io::Error,
     },
     /// Reading the image failed.

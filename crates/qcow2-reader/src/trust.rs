@@ -29,7 +29,8 @@ pub(crate) use doubt::doubt;
 
 use counts::{Count, Counts};
 use owners::owners;
-use refcounts::{RefcountTable, Refcounts};
+pub(crate) use refcounts::RefcountTable;
+use refcounts::Refcounts;
 use references::References;
 use streams::Streams;
 

@@ -5,13 +5,14 @@ mod print;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use blockio::{Disk, Extent, ExtentKind, ReadAt, in_use};
+use blockio::{Extent, ExtentKind, ReadAt, in_use};
 use serde::Serialize;
 
 use crate::args::BlocksArgs;
 use crate::containers;
 use crate::failure::{Failure, Outcome, STDOUT};
 use crate::filesystem::FilesystemReport;
+use crate::input::{Input, Unasked};
 use crate::kept::{Kept, Question};
 use crate::output::{self, SCHEMA};
 
@@ -68,18 +69,20 @@ impl From<Stop> for Failure {
 
 /// Lists what of a source is in use.
 pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
-    let disk = Disk::open(&args.source)?;
-    containers::refuse(args.format.source_format, &args.source, &disk)?;
+    let unasked = Unasked::of_source(args.format.source_format);
+    let input = Input::open(&args.source, &args.input, unasked)?;
+    let disk = input.into_disk(&args.input, true)?.disk;
+    containers::refuse(args.format.source_format, args.source_name(), &disk)?;
     let user = in_use::source_in_use(&disk)?.map(|user| user.to_string());
     if let Some(user) = &user
         && !args.allow_mounted
     {
         let message = format!("{user}; --allow-mounted lists it all the same");
-        return Err(Failure::because(&args.source, message));
+        return Err(Failure::because(args.source_name(), message));
     }
     let question = Question {
         args: &args.filesystem,
-        path: &args.source,
+        path: args.source_name(),
         in_use: user.as_deref(),
         salvage: false,
         is_preliminary: false,
@@ -147,8 +150,8 @@ impl List<'_> {
     /// Gives each extent of the disk to `take`.
     fn each(&self, mut take: impl FnMut(Extent) -> io::Result<()>) -> Result<(), Stop> {
         for extent in self.kept.extents() {
-            let extent =
-                extent.map_err(|error| Stop::Failed(Failure::about(&self.args.source, &error)))?;
+            let extent = extent
+                .map_err(|error| Stop::Failed(Failure::about(self.args.source_name(), &error)))?;
             take(extent)?;
         }
         Ok(())

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
+use crate::input::{Input, Unasked};
 use crate::output::{self, Foreign};
 use crate::remedy::{self, Reading};
 
@@ -33,13 +34,14 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
         let message = "info opens no external data file";
         return Err(Failure::Usage(message.into()));
     }
-    let disk = Disk::open(&args.image)?;
+    let input = Input::open(&args.image, &args.input, Unasked::Decompress)?;
+    let disk = input.into_disk(&args.input, true)?.disk;
     if args.backing_chain {
         let chain = chain::read(args, disk)?;
         output::print(&chain, args.output.output)?;
     } else {
         let report = Info::new(&disk)
-            .map_err(|error| remedy::of_image(&args.image, &error, reading(args)))?;
+            .map_err(|error| remedy::of_image(args.image_name(), &error, reading(args)))?;
         output::print(&report, args.output.output)?;
     }
     Ok(Outcome::Done)

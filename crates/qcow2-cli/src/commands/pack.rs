@@ -23,7 +23,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     let source = Source::open(args)?;
     let question = Question {
         args: &args.filesystem,
-        path: &args.source,
+        path: args.source_name(),
         in_use: source.in_use(),
         salvage: args.salvage,
         is_preliminary: args.recovers(),
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     if !args.recovers() {
         return run(Data::Source, &kept);
     }
-    let recovered = kept.recovered(&args.source)?;
+    let recovered = kept.recovered(args.source_name())?;
     let question = Question {
         is_preliminary: false,
         ..question
@@ -56,6 +56,6 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     if !args.scramble_names {
         return run(Data::Recovered(&recovered), &kept);
     }
-    let scrambled = kept.scrambled(&args.source)?;
+    let scrambled = kept.scrambled(args.source_name())?;
     run(Data::Scrambled(&scrambled), &kept)
 }

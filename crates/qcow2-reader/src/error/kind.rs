@@ -66,19 +66,17 @@ impl Error {
                 | ReferenceFault::NoFormat
                 | ReferenceFault::Format { .. } => ErrorKind::Unsupported,
             },
-            Self::ReferenceFromPipe { .. }
-            | Self::NoSecret { .. }
-            | Self::SnapshotFromPipe
-            | Self::SalvageFromPipe
-            | Self::EncryptedFromPipe
-            | Self::Passed { .. } => ErrorKind::Unsupported,
-            Self::Scattered { .. }
+            Self::ReferenceFromPipe { .. } | Self::NoSecret { .. } | Self::Passed { .. } => {
+                ErrorKind::Unsupported
+            }
+            Self::TooMuchData { .. }
             | Self::TooScattered { .. }
             | Self::SnapshotTableTooLarge { .. }
             | Self::SnapshotSize { .. } => ErrorKind::Limit,
             Self::NoSnapshot { .. } => ErrorKind::NotFound,
             Self::GoesBack { .. } | Self::Uneven { .. } => ErrorKind::Internal,
             Self::Spool { .. }
+            | Self::Arrival { .. }
             | Self::Read { .. }
             | Self::Write { .. }
             | Self::Share { .. }
@@ -91,6 +89,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Spool { source }
+            | Error::Arrival { source, .. }
             | Error::Read { source, .. }
             | Error::Write { source, .. }
             | Error::Share { source, .. }

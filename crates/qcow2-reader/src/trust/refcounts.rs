@@ -7,14 +7,15 @@ use qcow2_format::{ClusterBits, Header, HostOffset, RefcountOrder};
 use crate::{Error, Structure};
 
 /// The refcount table of an image, as stored: all of its entries are right.
-pub(super) struct RefcountTable {
+#[derive(Debug)]
+pub(crate) struct RefcountTable {
     cluster_bits: ClusterBits,
     bytes: Vec<u8>,
 }
 
 impl RefcountTable {
     /// Reads the refcount table of an image.
-    pub(super) fn read<S: ReadAt>(storage: &S, header: &Header) -> Result<Self, Error> {
+    pub(crate) fn read<S: ReadAt>(storage: &S, header: &Header) -> Result<Self, Error> {
         if header.refcount_table_clusters == 0 {
             return Err(Error::NoRefcountTable);
         }
@@ -67,7 +68,7 @@ impl RefcountTable {
     }
 
     /// Where block `index` is, if there is one.
-    fn block(&self, index: u64) -> Option<HostOffset> {
+    pub(crate) fn block(&self, index: u64) -> Option<HostOffset> {
         let word = self.words().get(usize::try_from(index).ok()?)?;
         self.decode(index, word).ok()?
     }

@@ -226,15 +226,18 @@ fn reads_anywhere(image: &Image<Disk>, want: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the image can be read from a pipe. It may be refused, but not be
-/// another one.
+/// Whether the image can be read from a pipe: all that need no other file can.
 fn arrives_on_a_pipe(chain: &Chain, layer: usize, want: &[u8]) -> Result<bool, String> {
     let input = File::open(chain.path(layer)).unwrap();
     let target = MemoryDisk::default();
     let stream = ImageStream::open(input, MemoryDisk::default(), &options(chain, layer));
-    let unpacked = stream.and_then(|stream| stream.unpack(&target, &UnpackOptions::default()));
-    if unpacked.is_err() {
-        return Ok(false);
+    let unpacked = stream.and_then(|mut stream| {
+        stream.check_references();
+        stream.unpack(&target, &UnpackOptions::default())
+    });
+    match unpacked {
+        Err(Error::ReferenceFromPipe { .. }) => return Ok(false),
+        unpacked => drop(unpacked.map_err(said("from a pipe"))?),
     }
     same(&target.into_bytes(), want).map_err(|fault| format!("from a pipe: {fault}"))?;
     Ok(true)

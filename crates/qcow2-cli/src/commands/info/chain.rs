@@ -35,7 +35,7 @@ pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
         layers.push(Info::new(&disk).map_err(failed)?);
         if layers.len() > LAYERS_MAX {
             let message = format!("there are more than {LAYERS_MAX} layers");
-            return Err(Failure::because(&args.image, message));
+            return Err(Failure::because(args.image_name(), message));
         }
         next = backing
             .map(|reference| {
@@ -44,7 +44,7 @@ pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
             })
             .transpose()?;
     }
-    references::check_layers(&args.references, &args.image, &gate)?;
+    references::check_layers(&args.references, args.image_name(), &gate)?;
     Ok(Chain(layers))
 }
 

@@ -69,6 +69,12 @@ pub(crate) struct Report {
     pub(crate) verified: bool,
     /// SHA-256 of the restored disk.
     pub(crate) sha256: Option<String>,
+    /// Bytes of the source, where it came from a pipe, that were kept in a temporary
+    /// file, and where that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spooled_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spool_folder: Option<String>,
     pub(crate) seconds: f64,
 }
 
@@ -110,6 +116,9 @@ impl Report {
                 Some(what) => writeln!(f, ", {what}, not looked into: everything is stored")?,
                 None => writeln!(f, ", no filesystem that we know: everything is stored")?,
             },
+        }
+        if let (Some(bytes), Some(folder)) = (self.spooled_bytes, &self.spool_folder) {
+            writeln!(f, "spooled  {} in {folder}, meanwhile", Bytes(bytes))?;
         }
         if let Some(place) = &self.frozen {
             writeln!(f, "frozen   {place}, while it was read")?;

@@ -13,6 +13,7 @@ use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
 
 use crate::args::PackArgs;
 use crate::failure::Failure;
+use crate::input::{Input, Spooled, Unasked, Whole};
 use crate::{containers, remedy};
 
 /// What is better than to read a disk in use.
@@ -29,6 +30,10 @@ pub(super) struct Source<'a> {
     moment: Option<Moment>,
     mmp_damage: Option<MmpDamage>,
     on_disk: Option<&'static str>,
+    /// What of it was kept in a temporary file, if it came from a pipe.
+    spooled: Option<Spooled>,
+    /// The file that it was read from.
+    file: Identity,
 }
 
 /// How the data of a source is read.
@@ -41,8 +46,10 @@ impl<'a> Source<'a> {
     /// Opens the source, freezes what is mounted of it if asked to, and refuses
     /// one that somebody uses unless that is allowed.
     pub(super) fn open(args: &'a PackArgs) -> Result<Self, Failure> {
-        let disk = Disk::open(&args.source)?;
-        containers::refuse(args.format.source_format, &args.source, &disk)?;
+        let unasked = Unasked::of_source(args.format.source_format);
+        let input = Input::open(&args.source, &args.input, unasked)?;
+        let Whole { disk, file, spool } = input.into_disk(&args.input, args.run.quiet)?;
+        containers::refuse(args.format.source_format, args.source_name(), &disk)?;
         let on_disk = containers::on_disk(&disk);
         let stamp = disk.stamp()?;
         let system = source_in_use(&disk)?;
@@ -61,7 +68,7 @@ impl<'a> Source<'a> {
         let mut in_use = system.as_ref().map(InUse::to_string).or(mmp);
         if let Some(user) = in_use.as_ref().filter(|_| !args.allow_mounted) {
             let remedy = remedy::for_pack(system.as_ref(), disk.is_device());
-            return Err(Failure::because(&args.source, user).with(remedy));
+            return Err(Failure::because(args.source_name(), user).with(remedy));
         }
         let direct = if disk.is_device() && (in_use.is_some() || args.salvage) {
             Some(disk.direct()?)
@@ -94,6 +101,8 @@ impl<'a> Source<'a> {
             moment,
             mmp_damage,
             on_disk,
+            spooled: spool,
+            file,
         })
     }
 
@@ -104,12 +113,17 @@ impl<'a> Source<'a> {
 
     /// Which file or device it is.
     pub(super) fn identity(&self) -> Identity {
-        self.reader().disk.identity()
+        self.file
     }
 
     /// Who may write to it while it is read.
     pub(super) fn in_use(&self) -> Option<&str> {
         self.in_use.as_deref()
+    }
+
+    /// What of it was kept in a temporary file.
+    pub(super) fn spooled(&self) -> Option<&Spooled> {
+        self.spooled.as_ref()
     }
 
     /// What is wrong with the multiple mount protection.
@@ -178,7 +192,7 @@ impl<'a> Source<'a> {
                 Ok(None)
             } else {
                 let message = "the source changed while it was read";
-                Err(Failure::because(&self.args.source, message))
+                Err(Failure::because(self.args.source_name(), message))
             };
         }
         let moments = self.moment.zip(reader.moment());
@@ -204,14 +218,17 @@ impl<'a> Source<'a> {
 fn mmp(args: &PackArgs, disk: &Disk) -> Result<Option<Mmp>, Failure> {
     match read_mmp(disk) {
         Err(_) if args.salvage => Ok(None),
-        result => result.map_err(|error| Failure::about(&args.source, &error)),
+        result => result.map_err(|error| Failure::about(args.source_name(), &error)),
     }
 }
 
 fn freeze_options(args: &PackArgs) -> FreezeOptions {
     let image = (!args.to_stdout()).then(|| args.image.clone());
     FreezeOptions {
-        outputs: image.into_iter().chain(args.lost.clone()).collect(),
+        outputs: (image.into_iter())
+            .chain(args.lost.clone())
+            .chain(args.input.spool.clone())
+            .collect(),
         ..FreezeOptions::default()
     }
 }

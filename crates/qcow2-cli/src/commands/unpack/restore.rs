@@ -6,9 +6,11 @@ use blockio::salvage::Lost;
 use blockio::{Identity, OnlyChanged, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
 use qcow2_reader::{Error, UnpackOptions, UnpackReport};
 
+use super::output_limit;
 use super::report::Facts;
 use crate::args::UnpackArgs;
-use crate::failure::{Failure, STDIN, STDOUT};
+use crate::failure::{Failure, STDOUT};
+use crate::input;
 use crate::progress::Progress;
 use crate::remedy;
 
@@ -100,12 +102,7 @@ fn check_allocation(args: &UnpackArgs, facts: &Facts) -> Result<(), Failure> {
     if !facts.exact_allocation {
         let message =
             "--only-allocated puts back images of pack --content metadata, and this is another";
-        let image = if args.is_from_stdin() {
-            Path::new(STDIN)
-        } else {
-            &args.image
-        };
-        return Err(Failure::because(image, message));
+        return Err(Failure::because(args.image_name(), message));
     }
     if !args.target.exists() {
         let message = "there is no such file or block device to put metadata back onto";
@@ -132,12 +129,18 @@ fn target_options(args: &UnpackArgs, facts: &Facts, sources: Vec<Identity>) -> T
 }
 
 /// The failure that `error` is, of the image or of the target.
-fn blame(args: &UnpackArgs, error: &Error) -> Failure {
+pub(super) fn blame(args: &UnpackArgs, error: &Error) -> Failure {
+    match error {
+        Error::Spool { source } => return input::no_room(source),
+        Error::TooMuchData { max } => {
+            return Failure::because(args.image_name(), output_limit::too_much(*max));
+        }
+        _ => {}
+    }
     let of_target = matches!(error, Error::Write { .. } | Error::Resize { .. });
-    match (of_target, args.to_stdout(), args.is_from_stdin()) {
-        (true, true, _) => Failure::about(Path::new(STDOUT), error),
-        (true, false, _) => Failure::about(&args.target, error),
-        (false, _, true) => Failure::about(Path::new(STDIN), error),
-        (false, _, false) => remedy::of_image(&args.image, error, super::reading(args)),
+    match (of_target, args.to_stdout()) {
+        (true, true) => Failure::about(Path::new(STDOUT), error),
+        (true, false) => Failure::about(&args.target, error),
+        (false, _) => remedy::of_image(args.image_name(), error, super::reading(args)),
     }
 }
