@@ -12,6 +12,7 @@ use pipeline::ordered_map_with;
 
 use crate::damage::{Damage, Finding, WalkDamage};
 use crate::error::Error;
+use crate::geometry::to_index;
 use crate::group::{GroupReader, Layout};
 use crate::inode_tables::{InodeTables, Scan, first_without_inodes};
 use crate::journal::Overlay;
@@ -82,6 +83,10 @@ impl<R: ReadAt + ?Sized> Inodes<'_, R> {
             return Err(Stop::Damage(WalkDamage::Descriptor { group }));
         }
         let mut all = All::new(layout.geometry.block_count());
+        // A small filesystem has too few pieces for many.
+        let pieces = layout.geometry.inode_count().div_ceil(PIECE_INODES);
+        let pieces = NonZeroUsize::new(to_index(u64::from(pieces)));
+        let threads = threads.min(pieces.unwrap_or(NonZeroUsize::MIN));
         let count = blockio::len_u64(threads.get());
         let memory = BITMAP_BYTES.checked_div(count).unwrap_or_default();
         ordered_map_with(

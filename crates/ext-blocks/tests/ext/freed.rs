@@ -121,12 +121,11 @@ fn free_beside(usage: &Usage, make: Make, block: u64) -> Option<u64> {
     let (_, _, block_bytes, cluster) = make;
     let first = u64::from(block_bytes == 1024 && cluster == 1);
     let group = |block: u64| (block - first) / (block_bytes * 8 * cluster);
-    let blocks = usage
+    usage
         .free
         .iter()
         .map(|range| (range.end - 1) / block_bytes)
-        .find(|free| group(*free) == group(block));
-    blocks
+        .find(|free| group(*free) == group(block))
 }
 
 /// Asserts that `block`, of inode `number`, is kept and told.
