@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_held_for_data() {
-        for wrong in [10..10, 20..19, 700..600] {
+        for (start, end) in [(10, 10), (20, 19), (700, 600)] {
             struct Wrong(Range<u64>);
             impl ReadAt for Wrong {
                 fn size(&self) -> u64 {
@@ -159,7 +159,7 @@ mod tests {
                     Ok(Some(self.0.clone()))
                 }
             }
-            let storage = Wrong(wrong);
+            let storage = Wrong(start..end);
             let holes = Holes::new();
             assert_eq!(holes.next_data(&storage, 30).unwrap(), Some(30..1000));
         }

@@ -39,7 +39,7 @@ impl Metered {
     /// All of the file is data.
     fn dense(file: Vec<u8>) -> Self {
         Self {
-            data: vec![0..len_u64(file.len())],
+            data: std::iter::once(0..len_u64(file.len())).collect(),
             file,
             costs: Mutex::default(),
         }
