@@ -181,8 +181,8 @@ pub(crate) struct PackArgs {
 #[derive(Args, Debug)]
 pub(crate) struct UnpackArgs {
     /// qcow2 image to read, or - for the standard input. What a pipe brings is placed
-    /// as it comes, or kept in a temporary file until its place is known: all of it
-    /// with --snapshot, --salvage, encryption, or another order than TARGET - needs
+    /// as it comes, or kept in a temporary file until its place is known, or its turn
+    /// has come where TARGET is -; all of it with --snapshot, --salvage, encryption
     pub(crate) image: PathBuf,
 
     /// Where to restore: a new file, with --force an existing file or a block

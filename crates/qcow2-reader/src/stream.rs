@@ -8,12 +8,15 @@
 //!   written in its order, however much that is, and the spool holds the tables.
 //! - Else the data is placed as it comes, as soon as its table is known; see
 //!   [`placing`].
+//! - Where the disk is wanted in its order all the same, what comes before it is wanted
+//!   is kept; see [`pulling`].
 //! - What needs the whole file gets it: the spool then holds all of it.
 
 mod hints;
 mod in_order;
 mod pending;
 mod placing;
+mod pulling;
 mod tables;
 mod window;
 
@@ -38,6 +41,7 @@ use crate::{Error, Image, OpenOptions, Structure, UnpackOptions, UnpackReport};
 
 use in_order::is_in_order;
 use placing::Placing;
+use pulling::Pulling;
 use tables::{Ahead, TableList};
 
 /// How an image that arrives on a pipe can be restored.
@@ -60,6 +64,8 @@ pub struct ImageStream<R, K> {
     disk: MappedDisk,
     options: OpenOptions,
     checks: Checks,
+    /// Whether the disk is wanted in its order.
+    ordered: bool,
     way: Way,
 }
 
@@ -128,6 +134,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             header,
             options: options.clone(),
             checks: Checks::default(),
+            ordered: false,
             way: Way::Whole,
         };
         let whole = options.salvage
@@ -232,6 +239,12 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
         self.checks.references = true;
     }
 
+    /// Lets [`Self::unpack`] write the disk in its order, for a target that can be
+    /// written in no other. More is kept for that.
+    pub fn write_in_order(&mut self) {
+        self.ordered = true;
+    }
+
     /// Reads the input to its end: the spool then holds the image, as a file.
     ///
     /// # Errors
@@ -246,7 +259,8 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
     /// end.
     ///
     /// The order is that of [`Self::arrival`]. Where that is
-    /// [`Arrival::AsItComes`], a target that can be written at any place is needed.
+    /// [`Arrival::AsItComes`], a target that can be written at any place is needed,
+    /// or [`Self::write_in_order`].
     ///
     /// # Errors
     ///
@@ -267,6 +281,7 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
             disk,
             options: open_options,
             checks,
+            ordered,
             way,
         } = self;
         Sharing::new(options.reflink, &[], header.cluster_bits)?;
@@ -275,6 +290,10 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
                 let runs = || ImageRuns::new(Walk::new(&*spool, &tables, 0..disk.size));
                 checks.data(|most| data_bytes(runs(), most))?;
                 in_order::unpack(&mut input, runs, disk.size, checks, (target, options))
+            }
+            Way::AsItComes { tables, .. } if ordered && !options.only_allocated => {
+                let pulling = Pulling::new(&mut input, &*spool, &header, &tables, checks);
+                pulling.unpack(disk.size, target, options)
             }
             Way::AsItComes { tables, list } => {
                 let placing = Placing::new(&mut input, &*spool, &header, &tables, list, checks);

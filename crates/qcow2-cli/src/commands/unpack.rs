@@ -76,17 +76,12 @@ fn from_pipe(args: &UnpackArgs, pipe: Pipe) -> Result<Report, Failure> {
     let spool = input::spool(&args.input)?;
     let failed = |error: Error| restore::blame(args, &error);
     let image = ImageStream::open(pipe.reader, &spool, &open_options(args)).map_err(failed)?;
-    let arrival = image.arrival();
-    let is_kept = match arrival {
-        Arrival::InOrder => false,
-        // A pipe cannot go back.
-        Arrival::AsItComes => args.to_stdout(),
-        Arrival::Whole => true,
-    };
-    if !args.run.quiet && (is_kept || arrival == Arrival::AsItComes) {
-        let what = match image.tables_end().filter(|_| !is_kept) {
-            Some(bytes) => format!("up to {} of it", Bytes(bytes)),
+    let is_kept = image.arrival() == Arrival::Whole;
+    if !args.run.quiet && image.arrival() != Arrival::InOrder {
+        let what = match image.tables_end() {
             None => "all of it".to_owned(),
+            Some(_) if args.to_stdout() => "what comes before its turn".to_owned(),
+            Some(bytes) => format!("up to {} of it", Bytes(bytes)),
         };
         input::announce(args.image_name(), &what, &spool);
     }
@@ -107,6 +102,9 @@ fn as_it_comes(
     file: Option<Identity>,
 ) -> Result<Report, Failure> {
     image.check_references();
+    if args.to_stdout() {
+        image.write_in_order();
+    }
     match image.arrival() {
         Arrival::InOrder => output_limit::check_stream(args, &image)?,
         Arrival::AsItComes | Arrival::Whole => {

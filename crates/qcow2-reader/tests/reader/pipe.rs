@@ -154,6 +154,11 @@ fn data_in_another_order_is_put_in_its_place() {
         let target = Used(MemoryDisk::new(vec![0xff; disk.len()]));
         open().unpack(&target, &options(threads)).unwrap();
         assert!(target.0.into_bytes() == disk);
+        let mut ordered = open();
+        ordered.write_in_order();
+        let target = StreamTarget::new(Vec::new());
+        ordered.unpack(&target, &options(threads)).unwrap();
+        assert!(target.into_inner() == disk);
         let target = StreamTarget::new(Vec::new());
         let error = open().unpack(&target, &options(threads)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
@@ -197,15 +202,26 @@ fn progress_ascends_in_either_order() {
     }
 }
 
-/// Restores what arrives, compares refcounts, and says how it came.
+/// Restores what arrives, in its order and in that of the disk, compares refcounts, and
+/// says how it came.
 fn arrives(image: &[u8]) -> (Arrival, Vec<u8>) {
-    let spool = MemoryDisk::default();
-    let mut stream = ImageStream::open(image, spool, &OpenOptions::default()).unwrap();
-    stream.check_references();
+    let open = || {
+        let spool = MemoryDisk::default();
+        let mut stream = ImageStream::open(image, spool, &OpenOptions::default()).unwrap();
+        stream.check_references();
+        stream
+    };
+    let mut ordered = open();
+    ordered.write_in_order();
+    let pipe = StreamTarget::new(Vec::new());
+    ordered.unpack(&pipe, &options(3)).unwrap();
+    let stream = open();
     let arrival = stream.arrival();
     let target = MemoryDisk::default();
     stream.unpack(&target, &UnpackOptions::default()).unwrap();
-    (arrival, target.into_bytes())
+    let disk = target.into_bytes();
+    assert!(pipe.into_inner() == disk, "in the order of the disk");
+    (arrival, disk)
 }
 
 #[test]
