@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
-    BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg,
-    OutputFormat, ReferencesArg, ReflinkArg, SourceFormatArg, TailArg, TrustArg,
+    BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat,
+    ReferencesArg, ReflinkArg, SourceFormatArg, TailArg, TrustArg,
 };
 use choice::{parse_cluster_size, parse_refcount_bits, parse_size};
 pub(crate) use common::{OutputArgs, ReferenceArgs, RunArgs};
