@@ -29,8 +29,8 @@ pub(crate) struct Output<'t, T: ?Sized> {
     only_allocated: bool,
     /// The disk is complete up to here.
     done: u64,
-    /// Bytes that pieces in any order are to bring.
-    named_bytes: u64,
+    /// Bytes that pieces in any order bring in all, once that is known.
+    named_bytes: Option<u64>,
     /// Bytes that they brought.
     brought_bytes: u64,
     written_bytes: u64,
@@ -49,7 +49,7 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
             zeroed: target.starts_zeroed(),
             only_allocated,
             done: 0,
-            named_bytes: 0,
+            named_bytes: None,
             brought_bytes: 0,
             written_bytes: 0,
             shared_bytes: 0,
@@ -89,7 +89,15 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
     /// tables name.
     fn bring(&mut self, bytes: u64) -> Result<(), Error> {
         self.brought_bytes = self.brought_bytes.saturating_add(bytes);
-        match self.brought_bytes > self.named_bytes {
+        self.check_named()
+    }
+
+    /// Refuses more bytes than the tables name, as far as they are known.
+    fn check_named(&self) -> Result<(), Error> {
+        match self
+            .named_bytes
+            .is_some_and(|named| self.brought_bytes > named)
+        {
             true => Err(self.uneven()),
             false => Ok(()),
         }
@@ -98,7 +106,7 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
     fn uneven(&self) -> Error {
         Error::Uneven {
             written: self.brought_bytes,
-            expected: self.named_bytes,
+            expected: self.named_bytes.unwrap_or(0),
         }
     }
 
@@ -172,7 +180,7 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         &mut self,
         runs: impl Iterator<Item = Result<Run, Error>>,
     ) -> Result<u64, Error> {
-        let mut done: u64 = 0;
+        let (mut done, mut named): (u64, u64) = (0, 0);
         for run in runs {
             let run = run?;
             match run.mapping {
@@ -182,12 +190,14 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
                     self.zero_to(run.guest.end)?;
                 }
                 Mapping::Data { .. } | Mapping::Compressed(_) => {
-                    self.named_bytes = self.named_bytes.saturating_add(run.bytes());
+                    named = named.saturating_add(run.bytes());
                     continue;
                 }
             }
             done = done.saturating_add(run.bytes());
         }
+        self.named_bytes = Some(named);
+        self.check_named()?;
         Ok(done)
     }
 
@@ -209,7 +219,7 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
 
     /// Makes the disk, which is complete, `size` bytes long.
     pub(crate) fn finish(self, size: u64) -> Result<UnpackReport, Error> {
-        if self.brought_bytes != self.named_bytes {
+        if self.brought_bytes != self.named_bytes.unwrap_or(0) {
             return Err(self.uneven());
         }
         if !self.only_allocated {
