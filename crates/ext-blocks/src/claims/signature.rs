@@ -106,7 +106,11 @@ impl Signature {
                 continue;
             };
             let mut found = [0; MAGIC_BYTES];
-            regions.fill(at, &mut found)?;
+            let longest = self.magics.iter().map(|magic| magic.len()).max();
+            // No byte more: the next sector may be one that cannot be read.
+            if let Some(found) = found.get_mut(..longest.unwrap_or(0)) {
+                regions.fill(at, found)?;
+            }
             if !self.magics.iter().any(|magic| found.starts_with(magic)) {
                 continue;
             }
