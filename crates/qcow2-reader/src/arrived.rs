@@ -3,7 +3,11 @@
 use std::io;
 use std::ops::Range;
 
-use blockio::{ReadAt, Store};
+use blockio::{ReadAt, Store, len_u64};
+use qcow2_format::HostOffset;
+
+use crate::load::{Source, in_memory};
+use crate::{Error, Structure};
 
 /// Most ranges that are noted: 16 MiB of them.
 const RANGES_MAX: usize = 1 << 20;
@@ -55,13 +59,23 @@ impl<'a, K: Store> Arrived<'a, K> {
     }
 }
 
+impl<K: Store> Arrived<'_, K> {
+    fn read(&self, structure: Structure, host: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        self.read_at(host, bytes).map_err(|source| Error::Read {
+            structure,
+            host: HostOffset(host),
+            source,
+        })
+    }
+}
+
 impl<K: Store> ReadAt for Arrived<'_, K> {
     fn size(&self) -> u64 {
         self.size
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let end = offset.checked_add(blockio::len_u64(buf.len()));
+        let end = offset.checked_add(len_u64(buf.len()));
         let end = end.filter(|end| *end <= self.size);
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
         if let Some(Range { start, end }) = self.dropped.overlap(&(offset..end)) {
@@ -83,6 +97,41 @@ impl<K: Store> ReadAt for Arrived<'_, K> {
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
         // What was dropped is a hole in the spool, and may be anything.
         Ok((from < self.size).then_some(from..self.size))
+    }
+}
+
+impl<K: Store> Source for Arrived<'_, K> {
+    fn plain(
+        &mut self,
+        _guest: &Range<u64>,
+        _file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        self.read(Structure::Data, host, bytes)
+    }
+
+    /// Entries may count more than their stream has. What was not kept belongs to
+    /// something else, as its refcount says, so the stream ends before it.
+    fn streams(
+        &mut self,
+        _guest: u64,
+        _file: usize,
+        host: u64,
+        bytes: &mut [u8],
+    ) -> Result<usize, Error> {
+        let end = host.saturating_add(len_u64(bytes.len())).min(self.size);
+        let dropped = self.dropped.overlap(&(host..end));
+        let end = dropped.map_or(end, |dropped| dropped.start.max(host));
+        let there = in_memory(end.saturating_sub(host)).min(bytes.len());
+        if there > 0 {
+            self.read(Structure::Stream, host, &mut bytes[..there])?;
+        }
+        Ok(there)
+    }
+
+    fn file_bytes(&self, _file: usize) -> u64 {
+        self.size
     }
 }
 

@@ -132,7 +132,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
             let rest = rest.filter_map(move |run| run.map(|run| cut(run, from).0).transpose());
             failure.into_iter().chain(rest)
         });
-        let mut source = image.stationary();
+        let mut source = self.input.arrived();
         let batches = Batches::scattered(rest);
         let loaded = batches.map(|batch| Loaded::read(&mut source, &batch?, &buffers, false));
         decode(loaded, options, &mut output, size, &mut done)?;

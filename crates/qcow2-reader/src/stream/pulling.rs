@@ -8,7 +8,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use blockio::{ReadAt, Store, WriteAt, len_u64};
+use blockio::{Store, WriteAt, len_u64};
 use pipeline::ordered_map_with;
 use qcow2_format::{ClusterBits, Header, HostOffset};
 
@@ -160,16 +160,6 @@ impl<'s, R: io::Read + Send, K: Store> Pulling<'s, R, K> {
 }
 
 impl<R: io::Read, K: Store> From<'_, R, K> {
-    /// Fills `bytes` from what was kept.
-    fn kept(&self, structure: Structure, host: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        let read = self.input.arrived().read_at(host, bytes);
-        read.map_err(|source| Error::Read {
-            structure,
-            host: HostOffset(host),
-            source,
-        })
-    }
-
     /// Keeps of `bytes`, which came at `host`, what is used once more.
     fn keep_shared(&mut self, host: u64, bytes: &[u8]) -> Result<(), Error> {
         let mut rest = bytes;
@@ -194,7 +184,7 @@ impl<R: io::Read, K: Store> Source for From<'_, R, K> {
     fn plain(
         &mut self,
         guest: &Range<u64>,
-        _file: usize,
+        file: usize,
         host: u64,
         bytes: &mut [u8],
     ) -> Result<(), Error> {
@@ -203,7 +193,7 @@ impl<R: io::Read, K: Store> Source for From<'_, R, K> {
         let kept = in_memory(position.saturating_sub(host)).min(bytes.len());
         let (kept, coming) = bytes.split_at_mut(kept);
         if !kept.is_empty() {
-            self.kept(Structure::Data, host, kept)?;
+            self.input.arrived().plain(guest, file, host, kept)?;
         }
         let there = self.input.fill(coming)?;
         self.keep_shared(position, &coming[..there])?;
@@ -221,18 +211,14 @@ impl<R: io::Read, K: Store> Source for From<'_, R, K> {
 
     fn streams(
         &mut self,
-        _guest: u64,
-        _file: usize,
+        guest: u64,
+        file: usize,
         host: u64,
         bytes: &mut [u8],
     ) -> Result<usize, Error> {
         self.input
             .keep_to(host.saturating_add(len_u64(bytes.len())))?;
-        let there = in_memory(self.input.position().saturating_sub(host)).min(bytes.len());
-        if there > 0 {
-            self.kept(Structure::Stream, host, &mut bytes[..there])?;
-        }
-        Ok(there)
+        self.input.arrived().streams(guest, file, host, bytes)
     }
 
     fn file_bytes(&self, _file: usize) -> u64 {

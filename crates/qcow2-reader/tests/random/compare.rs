@@ -5,7 +5,7 @@ use std::fs::File;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use blockio::{Disk, Extent, ExtentKind, MemoryDisk, ReadAt, len_u64, tiles};
+use blockio::{Disk, Extent, ExtentKind, MemoryDisk, ReadAt, StreamTarget, len_u64, tiles};
 use fixtures::SplitMix;
 use qcow2_reader::{
     DiskGate, Error, Image, ImageStream, OpenOptions, References, Secret, UnpackOptions,
@@ -228,17 +228,27 @@ fn reads_anywhere(image: &Image<Disk>, want: &[u8]) -> Result<(), String> {
 
 /// Whether the image can be read from a pipe: all that need no other file can.
 fn arrives_on_a_pipe(chain: &Chain, layer: usize, want: &[u8]) -> Result<bool, String> {
-    let input = File::open(chain.path(layer)).unwrap();
-    let target = MemoryDisk::default();
-    let stream = ImageStream::open(input, MemoryDisk::default(), &options(chain, layer));
-    let unpacked = stream.and_then(|mut stream| {
-        stream.check_references();
-        stream.unpack(&target, &UnpackOptions::default())
-    });
-    match unpacked {
-        Err(Error::ReferenceFromPipe { .. }) => return Ok(false),
-        unpacked => drop(unpacked.map_err(said("from a pipe"))?),
+    for ordered in [false, true] {
+        let input = File::open(chain.path(layer)).unwrap();
+        let (target, pipe) = (MemoryDisk::default(), StreamTarget::new(Vec::new()));
+        let stream = ImageStream::open(input, MemoryDisk::default(), &options(chain, layer));
+        let unpacked = stream.and_then(|mut stream| {
+            stream.check_references();
+            if ordered {
+                stream.write_in_order();
+                return stream.unpack(&pipe, &UnpackOptions::default());
+            }
+            stream.unpack(&target, &UnpackOptions::default())
+        });
+        match unpacked {
+            Err(Error::ReferenceFromPipe { .. }) => return Ok(false),
+            unpacked => drop(unpacked.map_err(said("from a pipe"))?),
+        }
+        let disk = match ordered {
+            true => pipe.into_inner(),
+            false => target.into_bytes(),
+        };
+        same(&disk, want).map_err(|fault| format!("from a pipe: {fault}"))?;
     }
-    same(&target.into_bytes(), want).map_err(|fault| format!("from a pipe: {fault}"))?;
     Ok(true)
 }
