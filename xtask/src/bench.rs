@@ -1,13 +1,14 @@
 //! Ours and the programs of others, side by side: time, memory, size.
 
 mod figures;
+mod foreign;
 mod job;
 mod jobs;
 mod machine;
 pub(crate) mod measure;
 
 mod place;
-mod report;
+pub(crate) mod report;
 mod tools;
 mod tree;
 mod workload;
@@ -160,6 +161,7 @@ impl Bench {
             jobs::unpack_compressed(&place, tools, Form::Zlib),
             jobs::unpack_compressed(&place, tools, Form::Zstd),
         ];
+        jobs.extend(foreign::unpack(&place, tools));
         if place.on_disk {
             println!("SKIPPED the nearly empty disks: they are as long as memory alone allows");
         } else {
@@ -169,12 +171,16 @@ impl Bench {
         fs::remove_dir_all(place.folder)
     }
 
-    /// The jobs that share blocks, on file systems in files.
+    /// The jobs that share blocks, and the images of others, on file systems in
+    /// files: on the disk, where one was given.
     fn on_reflinks(&mut self) {
         for (name, mkfs, arguments) in reflinks::KINDS {
-            let around = self.settings.folder.join("work");
+            let memory = self.settings.folder.join("work");
+            let around = self.settings.disk.clone().unwrap_or(memory);
             let place = copies_in(&around.join("mounted"), name);
-            let jobs = self.wanted(jobs::reflinks(&place, &self.tools).into());
+            let sharing = jobs::reflinks(&place, &self.tools).into_iter();
+            let foreign = foreign::unpack(&place, &self.tools);
+            let jobs = self.wanted(sharing.chain(foreign).collect());
             let size_bytes = 2 * self.settings.size_bytes + GIB;
             self.with_copies(&around, &place, jobs, self.settings.rounds, || {
                 Mounted::new(&around, mkfs, arguments, size_bytes)
@@ -189,12 +195,14 @@ impl Bench {
         };
         let place = copies_in(disk, "on a disk");
         let tools = &self.tools;
-        let jobs = self.wanted(vec![
+        let mut jobs = vec![
             jobs::pack_plain(&place, tools),
             jobs::pack_compressed(&place, tools, Form::Zlib),
             jobs::unpack_plain(&place, tools),
             jobs::unpack_compressed(&place, tools, Form::Zlib),
-        ]);
+        ];
+        jobs.extend(foreign::unpack(&place, tools));
+        let jobs = self.wanted(jobs);
         // Half as often: it is the slower half, and the figures of memory decide.
         let rounds = self.settings.rounds.div_ceil(2);
         self.with_copies(&place.folder, &place, jobs, rounds, || Ok(()));

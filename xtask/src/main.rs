@@ -9,6 +9,7 @@ mod matrix;
 mod mount;
 mod oracle;
 mod program;
+mod readers;
 mod reflinks;
 mod roundtrip;
 mod task;
@@ -50,6 +51,7 @@ fn task_named(name: &str) -> Option<fn(Arguments) -> TaskResult> {
         "matrix" => matrix::run,
         "crash" => crash::run,
         "hostile" => hostile::run,
+        "readers" => readers::run,
         "bench" => bench::run,
         _ => return None,
     };

@@ -1,8 +1,9 @@
-//! Filesystems of every make, and what is known to break other tools, through
-//! the program.
+//! Filesystems of every make, size and fill level, and unusual disks, through the
+//! program.
 
 mod case;
 mod distrust;
+mod fill_levels;
 mod interop;
 mod makes;
 mod source;
@@ -57,6 +58,7 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
 
 fn all_cases() -> Vec<Case> {
     let mut cases = makes::cases();
+    cases.extend(fill_levels::cases());
     cases.extend(special::cases());
     cases.extend(distrust::cases());
     cases.extend(interop::cases());

@@ -66,13 +66,6 @@ enum Proof {
     Scrambled,
 }
 
-/// Images that need an option more to pass, each with the reason.
-const WITH_OPTION: [(&str, &str, &str); 1] = [(
-    "f_ind_inode_collision",
-    "--keep-uninit",
-    "a damaged file's indirect blocks point into an inode table that was never used, and e2fsck follows them",
-)];
-
 /// One image, packed in one way.
 struct Job {
     path: PathBuf,
@@ -158,23 +151,10 @@ fn jobs(images: &[PathBuf], part: usize, more: &str) -> Vec<Job> {
             path: path.clone(),
             variant,
             proof,
-            arguments: match proof {
-                Proof::RoundTrip => with_option(path, arguments.clone()),
-                Proof::Metadata | Proof::Scrambled => arguments.clone(),
-            },
+            arguments: arguments.clone(),
         }));
     }
     jobs
-}
-
-/// `arguments`, and the option that the image at `path` needs.
-fn with_option(path: &Path, mut arguments: Vec<String>) -> Vec<String> {
-    let name = image_name(path);
-    if let Some((_, option, reason)) = WITH_OPTION.iter().find(|(image, ..)| *image == name) {
-        println!("note {name}: packed with {option}: {reason}");
-        arguments.push((*option).into());
-    }
-    arguments
 }
 
 /// The name of an image without what its kind adds.

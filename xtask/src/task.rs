@@ -44,7 +44,7 @@ pub(crate) const TASKS: &[Task] = &[
         name: "matrix",
         help: [
             "[--full] [--bin PROGRAM] [--only TEXT]",
-            "the same for filesystems of many makes, and for what breaks other tools",
+            "the same for filesystems of many makes, sizes and fill levels, and for unusual disks",
         ],
     },
     Task {
@@ -59,6 +59,14 @@ pub(crate) const TASKS: &[Task] = &[
         help: [
             "[--cases N] [--bin PROGRAM]",
             "every field of real filesystems set to values nobody would write",
+        ],
+    },
+    Task {
+        name: "readers",
+        help: [
+            "[--dir DIR] [--also PROGRAM]… [--only TEXT] [--bin PROGRAM] [--write]",
+            "install other readers of qcow2, and read each kind of image of ours with them; \
+             --dir keeps them, --also a newer qemu-img or 7z, --write into docs/readers.md",
         ],
     },
     Task {

@@ -14,7 +14,7 @@ use crate::workspace::cargo;
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 11] = [
+const ORACLES: [(&str, [&str; 3]); 21] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -24,6 +24,19 @@ const ORACLES: [(&str, [&str; 3]); 11] = [
     ("filefrag", ["e2fsprogs"; 3]),
     ("mkfs.btrfs", ["btrfs-progs"; 3]),
     ("mkfs.xfs", ["xfsprogs"; 3]),
+    ("ntfs-3g", ["ntfs-3g"; 3]),
+    ("mkfs.ntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
+    ("blkid", ["util-linux"; 3]),
+    ("mkswap", ["util-linux"; 3]),
+    ("mkfs.vfat", ["dosfstools"; 3]),
+    ("mformat", ["mtools"; 3]),
+    ("mkudffs", ["udftools"; 3]),
+    ("mkntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
+    ("mkfs.f2fs", ["f2fs-tools"; 3]),
+    (
+        "veritysetup",
+        ["cryptsetup-bin", "veritysetup", "cryptsetup"],
+    ),
     ("ddrescuelog", ["gddrescue", "ddrescue", "ddrescue"]),
     ("script", ["bsdutils", "util-linux", "util-linux"]),
 ];

@@ -3,6 +3,7 @@
 mod circles;
 mod docs;
 mod finding;
+mod holes;
 mod imports;
 mod layers;
 mod sizes;
@@ -25,6 +26,7 @@ pub(crate) fn run(arguments: Arguments) -> TaskResult {
     let files = read_files(&root)?;
     let mut findings = layers::check(&root, &files)?;
     findings.extend(circles::check(&files));
+    findings.extend(holes::check(&files));
     findings.extend(sizes::check(&files));
     findings.extend(words::check(&files));
     findings.extend(docs::check(&root, &files));

@@ -21,7 +21,8 @@ pub trait ReadAt: Send + Sync {
     /// zeros, or `None` where only zeros follow up to the end.
     ///
     /// This is a hint for speed that must err towards data: a range it leaves
-    /// out reads as zeros.
+    /// out reads as zeros. It may take time that grows with the length of the run:
+    /// who goes through storage asks through [`Holes`](crate::Holes).
     ///
     /// # Errors
     ///
@@ -59,7 +60,8 @@ pub trait WriteAt: Send + Sync {
     /// # Errors
     ///
     /// [`io::ErrorKind::StorageFull`] where the storage has a fixed size below
-    /// `size`, such as a block device.
+    /// `size`, such as a block device, [`io::ErrorKind::FileTooLarge`] where no
+    /// file of the file system, or of this process, may be as long.
     fn reserve(&self, size: u64) -> io::Result<()> {
         let _ = size;
         Ok(())

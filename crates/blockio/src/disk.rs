@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ pub struct Disk {
     identity: Identity,
     size_bytes: u64,
     is_device: bool,
+    /// Whether nobody else can find it.
+    is_private: bool,
 }
 
 impl Disk {
@@ -43,6 +46,48 @@ impl Disk {
         Self::of(file, path)
     }
 
+    /// The standard input, where that is a file or block device that is at its
+    /// start; messages call it `name`. What lies behind another place cannot be had
+    /// by offset, and a pipe cannot at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the system refuses.
+    pub fn of_stdin(name: impl AsRef<Path>) -> Result<Option<Self>, Error> {
+        let name = name.as_ref();
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        let file = File::from(stdin.map_err(Error::io(name, "opened"))?);
+        let metadata = file.metadata().map_err(Error::io(name, "examined"))?;
+        if not_a_disk(metadata.file_type()).is_some() {
+            return Ok(None);
+        }
+        let place = seek(&file, SeekFrom::Current(0));
+        let place = place.map_err(|error| Error::io(name, "examined")(error.into()))?;
+        if place > 0 {
+            return Ok(None);
+        }
+        // A device is opened once more to see who uses it.
+        let name = match metadata.file_type().is_block_device() {
+            true => Path::new("/dev/stdin"),
+            false => name,
+        };
+        Self::of(file, name).map(Some)
+    }
+
+    /// The same disk once more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the system refuses.
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let file = self.file.try_clone();
+        Ok(Self {
+            file: file.map_err(Error::io(&self.path, "opened"))?,
+            path: self.path.clone(),
+            ..*self
+        })
+    }
+
     /// What is open as `file`, and was found at `path`.
     pub(crate) fn of(file: File, path: &Path) -> Result<Self, Error> {
         let metadata = file.metadata().map_err(Error::io(path, "examined"))?;
@@ -59,6 +104,7 @@ impl Disk {
             identity: Identity::of(&metadata),
             size_bytes,
             is_device,
+            is_private: false,
         })
     }
 
@@ -124,6 +170,19 @@ impl Disk {
             Ok(bytes) => Ok(bytes.into()),
             Err(error) => Err(Error::io(&self.path, "examined")(error.into())),
         }
+    }
+
+    /// The same, as one that nobody else can find.
+    pub(crate) fn private(self) -> Self {
+        Self {
+            is_private: true,
+            ..self
+        }
+    }
+
+    /// Whether nobody else can find it.
+    pub(crate) fn is_private(&self) -> bool {
+        self.is_private
     }
 
     pub(crate) fn file(&self) -> &File {

@@ -55,6 +55,14 @@ pub enum Error {
         /// Smallest size that would do.
         needed_bytes: u64,
     },
+    /// The file system can give no file the name of an output once it is written.
+    #[error("{} cannot be made: its file system does not rename files", path.display())]
+    Unnameable {
+        /// The path of the output.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// [`abandon_all`](crate::abandon_all) was called: no output appears any more.
     #[error("{} was abandoned", path.display())]
     Abandoned {
@@ -110,7 +118,7 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotADisk { .. } => ErrorKind::Unsupported,
+            Self::NotADisk { .. } | Self::Unnameable { .. } => ErrorKind::Unsupported,
             Self::Exists { .. }
             | Self::InUse { .. }
             | Self::SameFile { .. }

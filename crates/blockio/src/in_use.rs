@@ -86,6 +86,9 @@ enum Purpose {
 ///
 /// [`Error::Io`] where the system refuses.
 pub fn source_in_use(disk: &Disk) -> Result<Option<InUse>, Error> {
+    if disk.is_private() {
+        return Ok(None);
+    }
     users(disk.file(), disk.path(), Purpose::Read)
 }
 

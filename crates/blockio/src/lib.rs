@@ -10,6 +10,7 @@
 //!   fails, and [`Freeze`] keeps a mounted filesystem as it is meanwhile.
 //! - [`Target`] is an output that appears whole or not at all;
 //!   [`StreamTarget`] writes to a pipe, [`OnlyChanged`] writes what differs.
+//! - [`Holes`] asks where data is, once for each range of it.
 //! - [`MemoryDisk`] is a disk in memory, [`Spool`] one in a file without a name.
 //!
 //! ```no_run
@@ -41,6 +42,7 @@ mod disk;
 mod error;
 mod extent;
 pub mod freeze;
+mod holes;
 mod identity;
 pub mod in_use;
 mod memory;
@@ -64,9 +66,10 @@ pub use disk::Disk;
 pub use error::{Error, ErrorKind};
 pub use extent::{Extent, ExtentKind, Merge, tiles};
 pub use freeze::{Freeze, FreezeOptions};
+pub use holes::Holes;
 pub use identity::{Identity, Stamp};
 pub use memory::MemoryDisk;
-pub use only_changed::OnlyChanged;
+pub use only_changed::{GoesBack, OnlyChanged};
 pub use random::random_bytes;
 pub use salvage::Salvage;
 pub use space::free_bytes;

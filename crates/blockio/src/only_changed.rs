@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Store, WriteAt, len_u64, nonzero_runs};
+use crate::{Holes, Store, WriteAt, len_u64, nonzero_runs};
 
 /// Bytes that are compared at once; none but the first and the last part of a
 /// range crosses a multiple of it.
@@ -14,20 +14,48 @@ const PART_BYTES: u64 = 1 << 18;
 /// most flash memory.
 const BLOCK_BYTES: u64 = 4096;
 
+/// The error that a write starts before the end of those that came before it, where
+/// writes must ascend: it would replace what was just written. Whoever writes is at
+/// fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "internal error: a write at {offset:#x} starts before {done:#x}, up to which all is written"
+)]
+pub struct GoesBack {
+    /// Where the write starts.
+    pub offset: u64,
+    /// The end of what is written.
+    pub done: u64,
+}
+
 /// A target that is read before it is written to, and written to only where it
 /// differs. Bytes behind its end differ.
 #[derive(Debug)]
 pub struct OnlyChanged<'t, T: ?Sized> {
     target: &'t T,
+    holes: Holes,
+    /// The end of what was written, where writes must ascend.
+    done: Option<AtomicU64>,
     written_bytes: AtomicU64,
     zeroed_bytes: AtomicU64,
 }
 
 impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
-    /// Writes to `target`.
+    /// Writes to `target` from its start on: a write that starts before the end of
+    /// one before it is refused with [`GoesBack`].
     pub fn new(target: &'t T) -> Self {
         Self {
+            done: Some(0.into()),
+            ..Self::anywhere(target)
+        }
+    }
+
+    /// Writes to `target` in any order.
+    pub fn anywhere(target: &'t T) -> Self {
+        Self {
             target,
+            holes: Holes::new(),
+            done: None,
             written_bytes: 0.into(),
             zeroed_bytes: 0.into(),
         }
@@ -43,9 +71,30 @@ impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
         self.zeroed_bytes.load(Ordering::Relaxed)
     }
 
+    /// The end of a write of `length` bytes at `offset`, if one may come there. All
+    /// before that end is written then.
+    fn end(&self, offset: u64, length: u64) -> io::Result<u64> {
+        let end = offset
+            .checked_add(length)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        if let Some(done) = &self.done {
+            let before = done.load(Ordering::Relaxed);
+            if offset < before && length > 0 {
+                let done = before;
+                return Err(io::Error::other(GoesBack { offset, done }));
+            }
+            done.fetch_max(end, Ordering::Relaxed);
+        }
+        Ok(end)
+    }
+
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.target.write_at(offset, bytes)?;
         let written = len_u64(bytes.len());
+        let result = self.target.write_at(offset, bytes);
+        // A part may have been written.
+        self.holes
+            .written(&(offset..offset.saturating_add(written)));
+        result?;
         self.written_bytes.fetch_add(written, Ordering::Relaxed);
         Ok(())
     }
@@ -112,9 +161,7 @@ fn in_memory(bytes: u64) -> usize {
 
 impl<T: Store + ?Sized> WriteAt for OnlyChanged<'_, T> {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let end = offset
-            .checked_add(len_u64(bytes.len()))
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let end = self.end(offset, len_u64(bytes.len()))?;
         let there = end.min(self.target.size()).max(offset);
         let mut stored = Vec::new();
         for part in parts(offset..there) {
@@ -134,13 +181,11 @@ impl<T: Store + ?Sized> WriteAt for OnlyChanged<'_, T> {
     }
 
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
-        let end = offset
-            .checked_add(length)
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let end = self.end(offset, length)?;
         let there = end.min(self.target.size()).max(offset);
         let mut at = offset;
         while at < there
-            && let Some(data) = self.target.next_data(at)?
+            && let Some(data) = self.holes.next_data(self.target, at)?
             && data.start < there
         {
             at = data.end.min(there);

@@ -3,48 +3,106 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::target::FileStore;
-use crate::{ReadAt, WriteAt};
+use crate::{Disk, Error, ReadAt, WriteAt, len_u64};
 
 /// A file without a name in the system's folder for temporary files, which the
-/// environment may choose as `TMPDIR`. It starts empty, takes no room where
-/// nothing was written, and is gone when it is dropped.
+/// environment may choose as `TMPDIR`, or in another one. It starts empty, takes no
+/// room where nothing was written, and is gone when it is dropped. Its errors name
+/// the folder.
 #[derive(Debug)]
-pub struct Spool(FileStore);
+pub struct Spool {
+    store: FileStore,
+    folder: PathBuf,
+    written_bytes: AtomicU64,
+}
 
 impl Spool {
-    /// An empty spool.
+    /// An empty spool in the system's folder.
     ///
     /// # Errors
     ///
     /// Whatever the system reports where no file can be made.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(FileStore::new(tempfile::tempfile()?, 0, true)))
+        Self::new_in(std::env::temp_dir())
     }
+
+    /// An empty spool in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system reports where no file can be made.
+    pub fn new_in(folder: impl Into<PathBuf>) -> io::Result<Self> {
+        let folder = folder.into();
+        let file = tempfile::tempfile_in(&folder).map_err(|error| in_folder(&folder, &error))?;
+        Ok(Self {
+            store: FileStore::new(file, 0, true),
+            folder,
+            written_bytes: AtomicU64::new(0),
+        })
+    }
+
+    /// The folder that it is in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Bytes that were written to it.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What it holds, as a disk to read that messages call `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the system refuses.
+    pub fn to_disk(&self, name: &Path) -> Result<Disk, Error> {
+        let file = self.store.file().try_clone();
+        let disk = Disk::of(file.map_err(Error::io(name, "opened"))?, name)?;
+        Ok(disk.private())
+    }
+
+    fn told<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| in_folder(&self.folder, &error))
+    }
+}
+
+/// `error`, of a temporary file in `folder`.
+fn in_folder(folder: &Path, error: &io::Error) -> io::Error {
+    let message = format!("a temporary file in {}: {error}", folder.display());
+    io::Error::new(error.kind(), message)
 }
 
 impl ReadAt for Spool {
     fn size(&self) -> u64 {
-        self.0.size()
+        self.store.size()
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.0.read_at(offset, buf)
+        self.told(self.store.read_at(offset, buf))
     }
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.0.next_data(from)
+        self.told(self.store.next_data(from))
     }
     fn as_file(&self) -> Option<&File> {
-        self.0.as_file()
+        self.store.as_file()
     }
 }
 
 impl WriteAt for Spool {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_at(offset, bytes)
+        self.told(self.store.write_at(offset, bytes))?;
+        let length = len_u64(bytes.len());
+        self.written_bytes.fetch_add(length, Ordering::Relaxed);
+        Ok(())
     }
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
-        self.0.write_zeroes(offset, length)
+        self.told(self.store.write_zeroes(offset, length))
     }
     fn share_at(
         &self,
@@ -53,16 +111,17 @@ impl WriteAt for Spool {
         source_offset: u64,
         length: u64,
     ) -> io::Result<()> {
-        self.0.share_at(offset, source, source_offset, length)
+        // Not told: the kind of the error is looked at.
+        self.store.share_at(offset, source, source_offset, length)
     }
     fn set_size(&self, size: u64) -> io::Result<()> {
-        self.0.set_size(size)
+        self.told(self.store.set_size(size))
     }
     fn starts_zeroed(&self) -> bool {
-        self.0.starts_zeroed()
+        self.store.starts_zeroed()
     }
     fn sync(&self) -> io::Result<()> {
-        self.0.sync()
+        self.told(self.store.sync())
     }
 }
 
@@ -90,5 +149,21 @@ mod tests {
         spool.set_size(1).unwrap();
         assert_eq!(spool.size(), 1);
         spool.sync().unwrap();
+        assert_eq!(spool.written_bytes(), 3);
+    }
+
+    #[test]
+    fn a_spool_is_where_it_is_wanted_and_becomes_a_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new_in(folder.path()).unwrap();
+        assert_eq!(spool.folder(), folder.path());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+        spool.write_at(9, b"disk").unwrap();
+        let disk = spool.to_disk(Path::new("what arrived")).unwrap();
+        assert_eq!((disk.size(), disk.path()), (13, Path::new("what arrived")));
+        let missing = folder.path().join("missing");
+        let error = Spool::new_in(&missing).unwrap_err().to_string();
+        let start = format!("a temporary file in {}: ", missing.display());
+        assert!(error.starts_with(&start), "{error}");
     }
 }

@@ -5,13 +5,15 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::fs::{OFlags, SeekFrom, fcntl_getfl, seek};
+
 use crate::{WriteAt, len_u64};
 
 /// Zeros written at once.
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A pipe that is written by offset, in ascending order. What is left out
-/// becomes zeros.
+/// becomes zeros: holes, where the standard output is a new file.
 #[derive(Debug)]
 pub struct StreamTarget<W>(Mutex<Stream<W>>);
 
@@ -20,6 +22,9 @@ struct Stream<W> {
     writer: W,
     /// Bytes written: the offset of the next one.
     position: u64,
+    /// The file that is written, if it is one that reads as zeros where nothing was
+    /// written. It shares its place with the writer.
+    sparse: Option<File>,
 }
 
 impl StreamTarget<File> {
@@ -30,9 +35,24 @@ impl StreamTarget<File> {
     ///
     /// Whatever the system reports, where there is no standard output.
     pub fn stdout() -> io::Result<Self> {
-        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
-        Ok(Self::new(stdout.into()))
+        let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let sparse = is_new_file(&stdout)?.then(|| stdout.try_clone());
+        Ok(Self(Mutex::new(Stream {
+            sparse: sparse.transpose()?,
+            writer: stdout,
+            position: 0,
+        })))
     }
+}
+
+/// Whether `file` is an empty regular file whose next byte is its first: all that is
+/// skipped in it reads as zeros. Where everything is appended nothing can be skipped.
+fn is_new_file(file: &File) -> io::Result<bool> {
+    let metadata = file.metadata()?;
+    Ok(metadata.is_file()
+        && metadata.len() == 0
+        && seek(file, SeekFrom::Current(0))? == 0
+        && !fcntl_getfl(file)?.contains(OFlags::APPEND))
 }
 
 impl<W: Write> StreamTarget<W> {
@@ -42,6 +62,7 @@ impl<W: Write> StreamTarget<W> {
         Self(Mutex::new(Stream {
             writer,
             position: 0,
+            sparse: None,
         }))
     }
 
@@ -67,6 +88,12 @@ impl<W: Write> Stream<W> {
             );
             io::Error::new(io::ErrorKind::Unsupported, message)
         })?;
+        if let Some(file) = &self.sparse {
+            let skipped = i64::try_from(missing).map_err(|_| io::ErrorKind::FileTooLarge)?;
+            seek(file, SeekFrom::Current(skipped))?;
+            self.position = offset;
+            return Ok(());
+        }
         while missing > 0 {
             let part = usize::try_from(missing).unwrap_or(usize::MAX);
             let zeros = ZEROS.get(..part).unwrap_or(&ZEROS);
@@ -106,7 +133,12 @@ impl<W: Write + Send> WriteAt for StreamTarget<W> {
     }
 
     fn set_size(&self, size: u64) -> io::Result<()> {
-        self.stream().advance_to(size)
+        let mut stream = self.stream();
+        stream.advance_to(size)?;
+        stream
+            .sparse
+            .as_ref()
+            .map_or(Ok(()), |file| file.set_len(size))
     }
 
     fn starts_zeroed(&self) -> bool {

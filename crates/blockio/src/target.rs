@@ -2,6 +2,8 @@
 
 mod attributes;
 mod device;
+mod limit;
+mod naming;
 pub(crate) mod place;
 mod publish;
 mod regular;

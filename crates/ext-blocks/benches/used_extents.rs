@@ -1,4 +1,4 @@
-//! How fast block bitmaps become extents.
+//! How fast block bitmaps become extents, and inodes are asked.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
@@ -108,6 +108,22 @@ fn disk(pattern: Pattern) -> Disk {
     disk
 }
 
+/// Makes every inode of `group` a file of twelve blocks.
+fn files(disk: &mut Disk, group: u32) {
+    let first = group * GROUP_BLOCKS;
+    for inode in 0..GROUP_INODES {
+        let at = usize::try_from(inode).unwrap() * 128;
+        let table = first + METADATA_BLOCKS - 1;
+        disk.put(table, at, &0x8180u16.to_le_bytes());
+        disk.put(table, at + 0x1a, &[1]);
+        for pointer in 0..12 {
+            let block = first + METADATA_BLOCKS + inode * 12 + pointer;
+            let place = at + 0x28 + usize::try_from(pointer).unwrap() * 4;
+            disk.put(table, place, &block.to_le_bytes());
+        }
+    }
+}
+
 /// The block bitmap of a group.
 fn bitmap(pattern: Pattern, random: &mut SplitMix) -> Vec<u8> {
     let mut run_end = 0;
@@ -151,6 +167,18 @@ fn survey(bencher: Bencher<'_, '_>, pattern: Pattern) {
     let disk = disk(pattern);
     bencher
         .counter(ItemsCount::new(GROUPS))
+        .bench_local(|| open(divan::black_box(&disk)).info().used_bytes);
+}
+
+/// The same where every inode is a file of blocks in use, which is asked for them.
+#[divan::bench]
+fn inodes(bencher: Bencher<'_, '_>) {
+    let mut disk = disk(Pattern::Halves);
+    for group in 0..GROUPS {
+        files(&mut disk, group);
+    }
+    bencher
+        .counter(ItemsCount::new(GROUPS * GROUP_INODES))
         .bench_local(|| open(divan::black_box(&disk)).info().used_bytes);
 }
 

@@ -11,7 +11,7 @@ use byteorder::{ByteOrder, LittleEndian};
 const WORD_BITS: usize = 64;
 
 /// The bits of one group. Its memory is used again for the next group.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Bitmap {
     /// Bit `n` of the bitmap is bit `n % 64` of word `n / 64`: words, so that
     /// runs are found 64 bits at a time.

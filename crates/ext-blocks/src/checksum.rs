@@ -111,6 +111,11 @@ pub(crate) enum Checksums {
 }
 
 impl Checksums {
+    /// Whether bitmaps have checksums.
+    pub(crate) const fn cover_bitmaps(&self) -> bool {
+        matches!(self, Self::Crc32c { .. })
+    }
+
     pub(crate) fn new(sb: &Superblock) -> Self {
         if sb.ro_compat.contains(RoCompat::METADATA_CSUM) {
             Self::Crc32c { seed: seed(sb) }

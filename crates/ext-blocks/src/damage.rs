@@ -194,6 +194,26 @@ pub enum Finding {
         /// The first such inode that was found.
         inode: u32,
     },
+    /// Blocks that an inode refers to, and a block bitmap calls free.
+    #[error("inode {inode} refers to {}, which the block bitmap calls free", Blocks { block: *block, count: *count })]
+    InUse {
+        /// The inode.
+        inode: u32,
+        /// The first of the blocks.
+        block: u64,
+        /// How many there are side by side.
+        count: u64,
+    },
+    /// Blocks that an inode refers to, in an inode table that was never used.
+    #[error("inode {inode} refers to {} of an inode table that was never used", Blocks { block: *block, count: *count })]
+    InTable {
+        /// The inode.
+        inode: u32,
+        /// The first of the blocks.
+        block: u64,
+        /// How many there are side by side.
+        count: u64,
+    },
     /// An inode with something wrong, or its map; the first of it.
     #[error("inode {inode}: {damage}")]
     Inode {
@@ -201,14 +221,6 @@ pub enum Finding {
         inode: u32,
         /// What is wrong.
         damage: InodeDamage,
-    },
-    /// The journal's superblock, where nothing is to be replayed.
-    #[error("journal inode {inode}: {damage}")]
-    JournalSuperblock {
-        /// `s_journal_inum`.
-        inode: u32,
-        /// What is wrong.
-        damage: LogDamage,
     },
     /// The log ends in a transaction that is not sound: the kernel does not replay
     /// it, and others may.
@@ -223,6 +235,24 @@ pub enum Finding {
         /// `s_mmp_block`.
         block: u64,
     },
+}
+
+/// Blocks side by side, in words.
+struct Blocks {
+    block: u64,
+    count: u64,
+}
+
+impl fmt::Display for Blocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { block, count } = *self;
+        if count == 1 {
+            write!(f, "block {block}")
+        } else {
+            let last = block.saturating_add(count.saturating_sub(1));
+            write!(f, "blocks {block} to {last}")
+        }
+    }
 }
 
 /// What a [`Finding`] costs.
@@ -241,6 +271,8 @@ pub enum Consequence {
     FoundKept,
     /// What is in use with it is kept, and what is in use without it.
     BothKept,
+    /// The blocks are kept that the inode refers to.
+    BlocksKept,
 }
 
 impl Finding {
@@ -260,12 +292,11 @@ impl Finding {
             | Self::FreeInodeCount { .. }
             | Self::UnusedInodeInUse { .. }
             | Self::UnusedInodeNamed { .. } => Consequence::TableKept,
-            Self::Journal { .. } | Self::JournalSuperblock { .. } | Self::MmpBlock { .. } => {
-                Consequence::BitmapsDecide
-            }
+            Self::Journal { .. } | Self::MmpBlock { .. } => Consequence::BitmapsDecide,
             Self::LogTail { .. } => Consequence::BothKept,
             Self::Descriptor { .. } => Consequence::TablesKept,
             Self::Inode { .. } => Consequence::FoundKept,
+            Self::InUse { .. } | Self::InTable { .. } => Consequence::BlocksKept,
         }
     }
 }
@@ -279,6 +310,7 @@ impl fmt::Display for Consequence {
             Self::FoundKept => "what can be found of it is kept",
             Self::BitmapsDecide => "the block bitmaps tell which blocks are kept",
             Self::BothKept => "what is in use with and without it is kept",
+            Self::BlocksKept => "what it refers to is kept",
         })
     }
 }

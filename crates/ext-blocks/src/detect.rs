@@ -2,25 +2,27 @@
 //! believed.
 
 use blockio::{ExtentKind, ReadAt};
+use pipeline::available_threads;
 
 use crate::admission::{check_superblock, unclean_state};
+use crate::agreement::Inodes;
 use crate::backup::{self, Backup};
-use crate::claims;
+use crate::claims::{self, Found, Unreadable};
 use crate::damage::{Damage, Finding, LogDamage};
 use crate::droppable::Dropped;
-use crate::error::Error;
+use crate::error::{Error, Structure};
 use crate::feature::Incompat;
 use crate::filesystem::{Content, Detected, Filesystem, Info, Known, Options, Replayed, Tail};
 use crate::geometry::Geometry;
-use crate::group::Layout;
+use crate::group::{Layout, Verdict};
 use crate::inode_tables::Scan;
 use crate::journal::{self, Journal, Overlay};
 use crate::metadata::Ground;
 use crate::roles::Roles;
 use crate::runs::WideCollector;
 use crate::superblock::{JournalPlace, Superblock, read_superblock};
-use crate::survey::{Halt, Rules, Special, survey};
-use crate::trust::{Distrust, JournalFault, LogState, Trust, Unclean};
+use crate::survey::{GroupMap, Halt, Rules, Special, Survey, survey};
+use crate::trust::{Distrust, Evidence, JournalFault, LogState, Trust, Unclean};
 use crate::walk::used_by_inodes;
 
 /// Most separate runs of blocks kept that are used whatever the bitmaps say:
@@ -39,7 +41,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
     disk: &'d R,
     options: &Options,
 ) -> Result<Detected<'d, R>, Error> {
-    let Some(found) = Found::on(disk, options)? else {
+    let Some(found) = Candidate::on(disk, options)? else {
         let copy = backup::find(disk, None)?.map(|backup| backup.at);
         return Ok(Detected::Nothing { copy });
     };
@@ -53,6 +55,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
             state: found.copy,
         },
         damage: Damage::default(),
+        inodes_asked: false,
         known: Known::Nothing,
         replayed: None,
         dropped: Dropped::default(),
@@ -77,14 +80,14 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
 }
 
 /// A superblock that was found.
-struct Found {
+struct Candidate {
     sb: Superblock,
     geometry: Result<Geometry, Distrust>,
     /// That it is a copy, where it is one.
     copy: Option<Distrust>,
 }
 
-impl Found {
+impl Candidate {
     /// The superblock of `disk`: the one that was asked for, the first, or where
     /// that is damaged a copy of it.
     fn on<R: ReadAt + ?Sized>(disk: &R, options: &Options) -> Result<Option<Self>, Error> {
@@ -127,15 +130,11 @@ impl Found {
 impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     /// Surveys the filesystem with the superblock `found`, unless another claim
     /// or what its journal holds forbids to trust it.
-    fn examine(&mut self, found: Found, options: &Options) -> Result<(), Halt> {
-        let disk = self.overlay.disk();
+    fn examine(&mut self, found: Candidate, options: &Options) -> Result<(), Halt> {
         let is_copy = found.copy.is_some();
         let is_device = found.sb.incompat.contains(Incompat::JOURNAL_DEV);
-        if options.content == Content::Probe
-            && (is_device || found.geometry.is_ok())
-            && let Some(claim) = claims::find(disk)?
-        {
-            return Err(Distrust::Ambiguous { claim }.into());
+        if options.content == Content::Probe && (is_device || found.geometry.is_ok()) {
+            self.refuse_other_claims(found.geometry.as_ref().ok())?;
         }
         if is_device {
             return self.examine_journal_device(&found.sb);
@@ -158,6 +157,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         let is_suspect = self.unclean.state.is_some();
         if is_suspect {
             self.walk(&sb, &layout, &mut besides)?;
+            self.inodes_asked = true;
         }
         let rules = Rules {
             // The records of fast commits may fill inodes that were never used.
@@ -165,8 +165,52 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             bitmaps_must_agree: !is_suspect,
             besides: (!self.unclean.is_clean()).then_some(besides),
         };
-        let survey = survey(&self.overlay, &layout, Special::new(&sb), rules)?;
+        let mut survey = survey(&self.overlay, &layout, Special::new(&sb), rules)?;
+        if !is_suspect && needs_inodes(options.evidence, &layout, &survey.groups) {
+            self.ask_inodes(&Roles::new(&sb), &layout, &mut survey, options)?;
+        }
         self.take_survey(layout, survey);
+        Ok(())
+    }
+
+    /// Fails if something else claims the disk, or free blocks of the filesystem
+    /// count.
+    fn refuse_other_claims(&self, geometry: Option<&Geometry>) -> Result<(), Halt> {
+        let disk = self.overlay.disk();
+        if let Some(Found { claim, at }) = claims::find(disk).map_err(signature)? {
+            return Err(Distrust::Ambiguous { claim, at }.into());
+        }
+        let Some(geometry) = geometry else {
+            return Ok(());
+        };
+        let covered = claims::covers_free_blocks(disk, geometry.filesystem_bytes());
+        if let Some(Found { claim, at }) = covered.map_err(signature)? {
+            return Err(Distrust::FreeBlocksCovered { claim, at }.into());
+        }
+        Ok(())
+    }
+
+    /// Asks the inodes of a filesystem that was left clean whether they agree with
+    /// the bitmaps. What they refer to is used.
+    fn ask_inodes(
+        &mut self,
+        roles: &Roles,
+        layout: &Layout,
+        survey: &mut Survey,
+        options: &Options,
+    ) -> Result<(), Halt> {
+        let inodes = Inodes {
+            disk: &self.overlay,
+            layout,
+            roles,
+            groups: &survey.groups,
+            unsure: &survey.unsure_of_inodes,
+        };
+        let threads = options.threads.unwrap_or_else(available_threads);
+        let denied = inodes.ask(threads)?;
+        let denied = denied.map_err(|damage| Distrust::Unknown { damage })?;
+        survey.take_denied(denied);
+        self.inodes_asked = true;
         Ok(())
     }
 
@@ -180,8 +224,8 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         Ok(())
     }
 
-    /// The journal, where one may have something to say. Without a sound one
-    /// there is no trust in a filesystem that needs it.
+    /// The journal, where there is one. There is no trust in a filesystem whose own
+    /// journal is not sound, whether it is needed or not.
     fn journal(&mut self, sb: &Superblock, layout: &Layout) -> Result<Option<Journal>, Halt> {
         let found = match sb.journal_place() {
             JournalPlace::Inside(inode) => {
@@ -200,13 +244,10 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             Err((_, fault)) if layout.from_copy && fault != JournalFault::Missing => {
                 Err(Distrust::NeedsRecovery { fault }.into())
             }
-            Err((inode, JournalFault::Log(damage))) => {
-                self.damage
-                    .push(Finding::JournalSuperblock { inode, damage });
-                Ok(None)
-            }
-            // The survey finds what is wrong with its map.
-            Err(_) => Ok(None),
+            // Nothing in it is needed.
+            Err((_, JournalFault::Missing | JournalFault::External)) => Ok(None),
+            // Every other part of the filesystem may be as wrong as this one.
+            Err((inode, fault)) => Err(Distrust::Journal { inode, fault }.into()),
         }
     }
 
@@ -265,5 +306,25 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         let geometry = Geometry::new(&sb, self.overlay.size())?;
         *layout = Layout::new(&sb, geometry, false);
         Ok(sb)
+    }
+}
+
+/// A place for signatures that cannot be read.
+fn signature(unreadable: Unreadable) -> Error {
+    Error::Read {
+        structure: Structure::Signature,
+        offset: unreadable.offset,
+        source: unreadable.source,
+    }
+}
+
+/// Whether `groups` prove nothing until inodes agree with them.
+fn needs_inodes(evidence: Evidence, layout: &Layout, groups: &GroupMap) -> bool {
+    match evidence {
+        Evidence::Inodes => true,
+        Evidence::Checksums => {
+            !layout.checksums.cover_bitmaps() || groups.verdicts.contains(&Verdict::AllUsed)
+        }
+        Evidence::Bitmaps => false,
     }
 }

@@ -1,5 +1,7 @@
 //! From a disk to a filesystem, and what can be asked of it.
 
+use std::num::NonZeroUsize;
+
 use blockio::{ExtentKind, ReadAt};
 
 use crate::backup::SuperblockAt;
@@ -15,7 +17,7 @@ use crate::recover::{self, CannotRecover, Recovered};
 use crate::scramble::{self, CannotScramble, ScrambleKey, Scrambled};
 use crate::superblock::{JournalPlace, Superblock};
 use crate::survey::{GroupMap, Survey};
-use crate::trust::{Distrust, Trust, Unclean};
+use crate::trust::{Distrust, Evidence, Trust, Unclean};
 use crate::used::UsedExtents;
 
 /// How a disk is looked at.
@@ -31,6 +33,11 @@ pub struct Options {
     /// The superblock to go by, instead of the first. The filesystem is then taken
     /// for one that was not left clean.
     pub superblock: Option<SuperblockAt>,
+    /// What has to prove that a block is free.
+    pub evidence: Evidence,
+    /// Threads that look at inodes; `None` is as many as the machine runs at once.
+    /// What is found does not depend on them.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// What is on a disk.
@@ -123,6 +130,7 @@ pub struct Filesystem<'d, R: ?Sized> {
     pub(crate) trust: Trust,
     pub(crate) unclean: Unclean,
     pub(crate) damage: Damage,
+    pub(crate) inodes_asked: bool,
     pub(crate) known: Known,
     pub(crate) replayed: Option<Replayed>,
     pub(crate) dropped: Dropped,
@@ -210,6 +218,13 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         &self.damage
     }
 
+    /// Whether every block that an inode refers to is among the used ones. It is
+    /// not known where inodes were not asked, see [`Evidence`].
+    #[must_use]
+    pub const fn has_all_of_inodes(&self) -> bool {
+        self.inodes_asked || matches!(self.trust, Trust::Nothing(_))
+    }
+
     /// What every byte of the disk is: extents that tile it, each as long as
     /// it can be. Block bitmaps are read again as the iterator goes; every
     /// call gives the same extents.
@@ -270,6 +285,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             (Ok(ground), Trust::Bitmaps) if self.unclean.is_clean() => {
                 droppable::find(self.overlay.disk(), ground, what)
             }
+            (Ok(_), Trust::Nothing(Distrust::Unknown { damage })) => Ok(Err((*damage).into())),
             _ => Ok(Err(NotDropped::NotClean)),
         }
     }
@@ -314,7 +330,10 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     pub fn recovered(&self) -> Result<Result<Recovered<'_, R>, CannotRecover>, Error> {
         let ground = match (&self.ground, self.trust) {
             // What inodes say has nothing to do with the journal.
-            (Ok(ground), Trust::Bitmaps | Trust::Nothing(Distrust::Inodes { .. })) => ground,
+            (
+                Ok(ground),
+                Trust::Bitmaps | Trust::Nothing(Distrust::Inodes { .. } | Distrust::Unknown { .. }),
+            ) => ground,
             (_, Trust::Nothing(distrust)) => {
                 return Ok(Err(CannotRecover::Distrusted(distrust)));
             }

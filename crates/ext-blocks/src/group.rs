@@ -166,6 +166,7 @@ pub(crate) enum Verdict {
 pub(crate) struct GroupReader<'a, R: ?Sized> {
     disk: &'a R,
     layout: &'a Layout,
+    piece_groups: u32,
     piece_first: u32,
     piece: Vec<Descriptor>,
     window: BlockRun,
@@ -174,9 +175,19 @@ pub(crate) struct GroupReader<'a, R: ?Sized> {
 
 impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
     pub(crate) const fn new(disk: &'a R, layout: &'a Layout) -> Self {
+        Self::with_piece_of(PIECE_GROUPS, disk, layout)
+    }
+
+    /// Reads nothing beside what is asked for, for groups in any order.
+    pub(crate) const fn one_by_one(disk: &'a R, layout: &'a Layout) -> Self {
+        Self::with_piece_of(1, disk, layout)
+    }
+
+    const fn with_piece_of(piece_groups: u32, disk: &'a R, layout: &'a Layout) -> Self {
         Self {
             disk,
             layout,
+            piece_groups,
             piece_first: 0,
             piece: Vec::new(),
             window: BlockRun { start: 0, end: 0 },
@@ -192,7 +203,7 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
     pub(crate) fn descriptor(&mut self, group: u32) -> Result<Descriptor, Error> {
         if self.in_piece(group).is_none() {
             let end = group
-                .saturating_add(PIECE_GROUPS)
+                .saturating_add(self.piece_groups)
                 .min(self.layout.geometry.group_count());
             self.piece = read_descriptors(self.disk, self.layout, group..end)?;
             self.piece_first = group;

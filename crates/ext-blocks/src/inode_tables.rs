@@ -8,7 +8,7 @@ use blockio::ReadAt;
 use crate::bitmap::Bitmap;
 use crate::damage::InodeDamage;
 use crate::error::{Error, Structure, read};
-use crate::geometry::to_index;
+use crate::geometry::{Geometry, to_index};
 use crate::group::{Descriptor, GroupReader, Layout};
 use crate::inode::{Inode, checksum_damage};
 use crate::runs::BlockRun;
@@ -35,15 +35,33 @@ pub(crate) fn first_unusable<R: ReadAt + ?Sized>(
     groups: &mut GroupReader<'_, R>,
 ) -> Result<Option<u32>, Error> {
     let geometry = &groups.layout().geometry;
-    for group in 0..geometry.group_count() {
-        let descriptor = groups.descriptor(group)?;
-        let inside = |run| geometry.holds_all(run);
-        let usable = descriptor.verifies()
-            && descriptor.metadata(geometry).into_iter().all(inside)
-            && descriptor
-                .inodes_held(geometry.inodes_per_group())
-                .is_some();
-        if !usable {
+    let stored = geometry.inodes_per_group();
+    first_not(groups, |descriptor| {
+        leads_to_inodes(descriptor, geometry) && descriptor.inodes_held(stored).is_some()
+    })
+}
+
+/// The first group whose descriptor does not tell where its inodes are.
+pub(crate) fn first_without_inodes<R: ReadAt + ?Sized>(
+    groups: &mut GroupReader<'_, R>,
+) -> Result<Option<u32>, Error> {
+    let geometry = &groups.layout().geometry;
+    first_not(groups, |descriptor| leads_to_inodes(descriptor, geometry))
+}
+
+/// Whether the places in `descriptor` can be believed.
+fn leads_to_inodes(descriptor: &Descriptor, geometry: &Geometry) -> bool {
+    let inside = |run| geometry.holds_all(run);
+    descriptor.verifies() && descriptor.metadata(geometry).into_iter().all(inside)
+}
+
+/// The first group whose descriptor is not `right`.
+fn first_not<R: ReadAt + ?Sized>(
+    groups: &mut GroupReader<'_, R>,
+    right: impl Fn(&Descriptor) -> bool,
+) -> Result<Option<u32>, Error> {
+    for group in 0..groups.layout().geometry.group_count() {
+        if !right(&groups.descriptor(group)?) {
             return Ok(Some(group));
         }
     }

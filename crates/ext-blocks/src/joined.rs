@@ -1,5 +1,5 @@
 //! Clusters that are used besides those that the bitmaps of the recovered state
-//! say, in a filesystem that was not left clean.
+//! say, in a filesystem that was not left clean, or whose inodes say more.
 //!
 //! What will be replayed, and by whom, is not ours to decide: so a cluster is
 //! also used where the stored bitmap says so, or any copy of the bitmap in the
@@ -33,9 +33,27 @@ impl<'a, R: ReadAt + ?Sized> Joiner<'a, R> {
         layout: &'a Layout,
         runs: &'a [BlockRun],
     ) -> Self {
+        Self::reading(GroupReader::new(overlay.disk(), layout), overlay, runs)
+    }
+
+    /// The same for one group, whichever.
+    pub(crate) const fn of_one(
+        overlay: &'a Overlay<'a, R>,
+        layout: &'a Layout,
+        runs: &'a [BlockRun],
+    ) -> Self {
+        let stored = GroupReader::one_by_one(overlay.disk(), layout);
+        Self::reading(stored, overlay, runs)
+    }
+
+    const fn reading(
+        stored: GroupReader<'a, R>,
+        overlay: &'a Overlay<'a, R>,
+        runs: &'a [BlockRun],
+    ) -> Self {
         Self {
             overlay,
-            stored: GroupReader::new(overlay.disk(), layout),
+            stored,
             runs,
             copy: Vec::new(),
         }

@@ -7,14 +7,14 @@
 //!
 //! The rule is that **free must be proven**. A block is free only where a
 //! consistent filesystem of known features says so, where nothing else claims the
-//! disk, and where every checksum and count on the way agrees. Anything less and
-//! the group, or the whole disk, is in use. [`Filesystem::trust`] tells why the
+//! disk, where every checksum and count on the way agrees, and where no inode refers
+//! to it. Anything less and the block, the group, or the whole disk, is in use. [`Filesystem::trust`] tells why the
 //! whole disk is; [`Filesystem::damage`] why a group is.
 //!
 //! A filesystem that was not left clean is looked at as it will be once its journal
 //! has been replayed, which is done in memory; what is in use before that, or
-//! according to any part of the log, is in use as well. Where bitmaps alone prove
-//! nothing, the inodes are asked, too: see [`Filesystem::unclean`].
+//! according to any part of the log, is in use as well: see [`Filesystem::unclean`].
+//! [`Evidence`](trust::Evidence) tells when inodes need not be asked.
 //!
 //! ```text
 //! superblock ── features, geometry, checksum ─┐
@@ -22,7 +22,8 @@
 //! journal ── replayed over the disk ──────────┘     │ yes
 //!                                                   ▼
 //! group descriptors ──▶ claimed blocks ──▶ block bitmaps ──▶ one verdict a group
-//! stored bitmaps, those in the log, inodes ─────────┤ joined where unclean
+//! inodes: what they refer to is used ───────────────┤
+//! stored bitmaps, those in the log ─────────────────┤ joined where unclean
 //!                                                   ▼
 //!                           used_extents: boot block, groups, tail
 //! ```
@@ -66,6 +67,7 @@
 )]
 
 mod admission;
+mod agreement;
 mod backup;
 mod bitmap;
 mod checksum;
@@ -89,6 +91,7 @@ mod metadata;
 pub mod mmp;
 mod moment;
 mod never_used;
+mod occupancy;
 pub mod recover;
 mod roles;
 mod runs;

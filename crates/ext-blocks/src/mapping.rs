@@ -3,8 +3,8 @@
 //! maps there is.
 
 mod extents;
+pub(crate) mod nodes;
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use blockio::ReadAt;
@@ -16,9 +16,10 @@ use crate::group::Layout;
 use crate::inode::{I_BLOCK_BYTES, Inode};
 use crate::runs::BlockRun;
 use crate::superblock::u32_at;
+use nodes::{Entry, Node, NodesRead};
 
 /// Nodes that are remembered, so that none is read twice: 28 MiB while the set
-/// grows. That is the map of 7 TiB by indirect blocks of 4 KiB. Behind it, as
+/// grows. That is the map of 7 TiB by indirect blocks of 4 KiB. Past it, as
 /// many nodes are read as the filesystem has blocks.
 const NODES_MAX: usize = 7 << 18;
 
@@ -92,20 +93,26 @@ impl MapForm {
 pub(crate) struct Mapper<'a, R: ?Sized> {
     disk: &'a R,
     layout: &'a Layout,
-    /// See [`Node::key`].
-    seen: HashSet<u64>,
-    /// Nodes read that were too many to be remembered.
-    not_remembered: u64,
+    read: NodesRead,
 }
 
 impl<'a, R: ReadAt + ?Sized> Mapper<'a, R> {
     pub(crate) fn new(disk: &'a R, layout: &'a Layout) -> Self {
+        Self::with_memory_of(NODES_MAX, disk, layout)
+    }
+
+    /// A mapper that remembers at most so many `nodes`.
+    pub(crate) fn with_memory_of(nodes: usize, disk: &'a R, layout: &'a Layout) -> Self {
         Self {
             disk,
             layout,
-            seen: HashSet::new(),
-            not_remembered: 0,
+            read: NodesRead::new(nodes),
         }
+    }
+
+    /// The nodes that were read.
+    pub(crate) fn into_nodes_read(self) -> NodesRead {
+        self.read
     }
 
     /// Gives `visit` the map of `inode`, which is of `form`, in the order of
@@ -127,29 +134,6 @@ impl<'a, R: ReadAt + ?Sized> Mapper<'a, R> {
             MapForm::Extents => walk.extents(),
             MapForm::Pointers => walk.pointers(),
         }
-    }
-}
-
-/// A block of the map that has not been read yet.
-#[derive(Clone, Debug)]
-struct Node {
-    block: u64,
-    /// Of an extent tree: `eh_depth`. Of indirect blocks: how many levels of
-    /// pointers, from 1.
-    depth: u16,
-    /// What it may map, counted from the start of the contents.
-    logical: Range<u64>,
-}
-
-impl Node {
-    /// Block and depth; the same block may be part of maps of both forms.
-    fn key(&self, form: MapForm) -> u64 {
-        let form = match form {
-            MapForm::Extents => 0,
-            MapForm::Pointers => 1 << 5,
-        };
-        // A block has at least 10 bits, so its number at most 54.
-        self.block << 6 | form | u64::from(self.depth)
     }
 }
 
@@ -345,19 +329,17 @@ where
             return Ok(false);
         }
         (self.visit)(Item::Node { block })?;
-        let mapper = &mut *self.mapper;
-        if mapper.seen.contains(&node.key(form)) {
-            self.damage(InodeDamage::Repeated { block })?;
-            return Ok(false);
-        }
-        if mapper.seen.len() < NODES_MAX {
-            mapper.seen.insert(node.key(form));
-        } else if mapper.not_remembered < geometry.block_count() {
-            mapper.not_remembered = mapper.not_remembered.saturating_add(1);
-        } else {
-            let limit = geometry.block_count();
-            self.damage(InodeDamage::TooLarge { limit })?;
-            return Ok(false);
+        let limit = geometry.block_count();
+        match self.mapper.read.insert(node.key(form), limit) {
+            Entry::First => {}
+            Entry::Again => {
+                self.damage(InodeDamage::Repeated { block })?;
+                return Ok(false);
+            }
+            Entry::TooMany => {
+                self.damage(InodeDamage::TooLarge { limit })?;
+                return Ok(false);
+            }
         }
         bytes.resize(to_index(geometry.block_bytes()), 0);
         read(

@@ -5,6 +5,7 @@
 
 use blockio::ReadAt;
 
+use crate::agreement::Denied;
 use crate::bitmap::Bitmap;
 use crate::damage::{Damage, Finding, Metadata};
 use crate::error::Error;
@@ -14,10 +15,13 @@ use crate::group::{Descriptor, GroupReader, Layout, Verdict, verdict_of};
 use crate::joined::Joiner;
 use crate::journal::Overlay;
 use crate::journal_blocks::{self, Stop};
-use crate::runs::{BlockRun, Full, Overlaps, RunCollector, RunSet, WideCollector, subtract};
+use crate::occupancy;
+use crate::runs::{
+    BlockRun, Full, Overlaps, RunCollector, RunSet, WideCollector, join_touching, subtract,
+};
 use crate::superblock::{JournalPlace, Superblock};
 use crate::trust::Distrust;
-use crate::uninit;
+use crate::uninit::{self, Uninit};
 
 /// Most separate runs of metadata that are kept: 10 MiB. 64 TiB of 4 KiB
 /// blocks have 524,288 groups, and without `flex_bg` one run each.
@@ -51,6 +55,30 @@ pub(crate) struct Survey {
     pub(crate) groups: GroupMap,
     pub(crate) free_bytes: u64,
     pub(crate) damage: Damage,
+    /// Groups of which it is not sure which inodes were never used, ascending.
+    pub(crate) unsure_of_inodes: Vec<u32>,
+}
+
+impl Survey {
+    /// Takes in blocks that would be left out and are in use.
+    pub(crate) fn take_denied(&mut self, denied: Denied) {
+        let Denied {
+            runs,
+            bytes,
+            damage,
+        } = denied;
+        self.damage.join(damage);
+        self.free_bytes = self.free_bytes.saturating_sub(bytes);
+        if runs.is_empty() {
+            return;
+        }
+        let uninit = subtract(&self.groups.uninit, runs.iter().copied());
+        self.groups.uninit = uninit;
+        let joined = self.groups.joined.get_or_insert_default();
+        joined.extend(runs);
+        joined.sort_unstable();
+        join_touching(joined, |_| {});
+    }
 }
 
 /// What must be known of the groups to read the used blocks from the bitmaps.
@@ -61,8 +89,8 @@ pub(crate) struct GroupMap {
     /// Blocks of inode tables that never held an inode: ascending, disjoint,
     /// all used according to the verdicts, and nothing else's.
     pub(crate) uninit: Vec<BlockRun>,
-    /// Blocks that are used whatever the bitmaps say, ascending and disjoint, in
-    /// a filesystem whose bitmaps are joined with older ones; see [`Joiner`].
+    /// Blocks that are used whatever the bitmaps say, ascending and disjoint,
+    /// where bitmaps are joined with others; see [`Joiner`].
     pub(crate) joined: Option<Vec<BlockRun>>,
 }
 
@@ -141,11 +169,18 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     let overlaps = metadata.into_overlaps();
     // A repair of damaged descriptors may start from their copies, which do
     // not say which inodes were never used.
-    let mut uninit = if rules.keep_uninit || !surveyor.descriptors_agree {
-        Vec::new()
-    } else {
-        uninit::find(&mut surveyor.groups, &overlaps, &mut surveyor.damage)?
-    };
+    let mut found = Uninit::default();
+    // Otherwise nothing that a descriptor says of inodes counts, and all are looked at.
+    if rules.bitmaps_must_agree && surveyor.descriptors_agree {
+        found = uninit::find(&mut surveyor.groups, &overlaps)?;
+    }
+    let mut uninit = Vec::new();
+    // A repair of damaged descriptors may start from their copies, which do
+    // not say which inodes were never used.
+    if !rules.keep_uninit {
+        uninit = found.runs;
+        surveyor.damage.join(found.damage);
+    }
     if let Some(log) = disk.log() {
         let blocks = log.all().iter().map(|copy| BlockRun::new(copy.block, 1));
         uninit = subtract(&uninit, blocks);
@@ -158,6 +193,7 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
         },
         free_bytes,
         damage: surveyor.damage,
+        unsure_of_inodes: found.unsure,
     })
 }
 
@@ -296,19 +332,11 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
                 }
                 continue;
             }
-            let mut free = u64::from(free);
             if let Some(joiner) = &mut joiner {
                 let descriptor = self.groups.descriptor(group)?;
                 joiner.join(group, &descriptor, &mut bitmap)?;
-                free = u64::try_from(bitmap.free_count()).unwrap_or(u64::MAX);
             }
-            let bytes = free.saturating_mul(geometry.cluster_bytes());
-            let past_end = if bitmap.last_is_free() {
-                geometry.bytes_past_end(group)
-            } else {
-                0
-            };
-            free_bytes = free_bytes.saturating_add(bytes.saturating_sub(past_end));
+            free_bytes = free_bytes.saturating_add(occupancy::free_bytes(geometry, group, &bitmap));
         }
         Ok(free_bytes)
     }

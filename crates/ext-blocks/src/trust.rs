@@ -18,6 +18,22 @@ pub enum Trust {
     Nothing(Distrust),
 }
 
+/// What has to prove that a block is free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The block bitmaps, and all inodes: a block to which one of them refers is
+    /// used, whatever the bitmaps say.
+    #[default]
+    Inodes,
+    /// The block bitmaps alone, where all of them have checksums that are right;
+    /// elsewhere the inodes, too.
+    Checksums,
+    /// The block bitmaps alone. For callers who leave nothing out by them, such as
+    /// those who look for metadata or replay a journal.
+    Bitmaps,
+}
+
 /// Why every byte of a disk with an ext superblock is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -64,6 +80,13 @@ pub enum Distrust {
         /// What is wrong.
         damage: WalkDamage,
     },
+    /// The filesystem says that it was left clean, and what some of its inodes
+    /// refer to is not known: bitmaps alone prove nothing.
+    #[error("it is not known which blocks are in use: {damage}")]
+    Unknown {
+        /// What is wrong.
+        damage: WalkDamage,
+    },
     /// The superblock is damaged, and the filesystem was read by a copy, which
     /// does not say how it was left.
     #[error("the superblock is damaged; the copy in block {} of {} bytes was used", at.block, at.block_bytes)]
@@ -72,10 +95,30 @@ pub enum Distrust {
         at: SuperblockAt,
     },
     /// Something other than ext also claims the disk.
-    #[error("the disk is also claimed by {claim}")]
+    #[error("the disk is also claimed by {claim} (signature at byte {at:#x})")]
     Ambiguous {
-        /// Who else.
+        /// What else.
         claim: Claim,
+        /// Where its signature is, in bytes from the start of the disk.
+        at: u64,
+    },
+    /// Hashes over the whole filesystem are right only while its free blocks hold
+    /// what they hold.
+    #[error("{claim} (found at byte {at:#x}) covers free blocks, too")]
+    FreeBlocksCovered {
+        /// What covers them.
+        claim: Claim,
+        /// Where it was found, in bytes from the start of the disk.
+        at: u64,
+    },
+    /// The filesystem has a journal inside, which is damaged: so may be anything
+    /// else of it, checksums or not.
+    #[error("the journal in inode {inode} is damaged: {fault}")]
+    Journal {
+        /// `s_journal_inum`.
+        inode: u32,
+        /// What is wrong.
+        fault: JournalFault,
     },
     /// The filesystem does not fit the disk.
     #[error("the filesystem of {filesystem_bytes} bytes is larger than the disk of {disk_bytes}")]
@@ -233,8 +276,11 @@ impl Distrust {
             | Self::NeedsRecovery { .. }
             | Self::JournalError { .. }
             | Self::Inodes { .. }
+            | Self::Unknown { .. }
             | Self::Backup { .. }
             | Self::Ambiguous { .. }
+            | Self::FreeBlocksCovered { .. }
+            | Self::Journal { .. }
             | Self::LargerThanDisk { .. }
             | Self::JournalDevice { .. }
             | Self::UnknownFeatures { .. }

@@ -13,39 +13,57 @@ use crate::runs::{BlockRun, Overlaps, RunCollector, RunSet};
 /// Most runs that are kept: 10 MiB. Over it, all inode tables are kept whole.
 const RUNS_MAX: usize = 5 << 17;
 
-/// Finds them: ascending, disjoint, and none where metadata `overlaps`.
+/// What the groups say of inodes that were never used.
+#[derive(Debug, Default)]
+pub(crate) struct Uninit {
+    /// Their blocks: ascending, disjoint, and none where other metadata lies.
+    pub(crate) runs: Vec<BlockRun>,
+    /// Groups in which something contradicts it, ascending.
+    pub(crate) unsure: Vec<u32>,
+    /// What does.
+    pub(crate) damage: Damage,
+}
+
+/// Finds it; metadata `overlaps` in some places.
 pub(crate) fn find<R: ReadAt + ?Sized>(
     groups: &mut GroupReader<'_, R>,
     overlaps: &Overlaps,
-    damage: &mut Damage,
-) -> Result<Vec<BlockRun>, Error> {
+) -> Result<Uninit, Error> {
     let layout = groups.layout();
     let geometry = &layout.geometry;
+    let mut found = Uninit::default();
     if !layout.keeps_uninit_flags() {
-        return Ok(Vec::new());
+        return Ok(found);
     }
     let mut bitmap = Bitmap::default();
-    let mut uninit = RunCollector::new(RUNS_MAX);
+    let mut runs = RunCollector::new(RUNS_MAX);
+    let mut full = false;
     for group in 0..geometry.group_count() {
         let descriptor = groups.descriptor(group)?;
         let Some(held) = descriptor.inodes_held(geometry.inodes_per_group()) else {
             continue;
         };
+        if held >= geometry.inodes_per_group() {
+            continue;
+        }
+        let finding = inode_bitmap_damage(groups, group, &descriptor, held, &mut bitmap)?;
         let table = descriptor.inode_table;
         let unused = BlockRun {
             start: table.saturating_add(geometry.inode_blocks(held)),
             end: table.saturating_add(geometry.table_blocks()),
         };
-        if unused.is_empty() || overlaps.meet(unused) {
-            continue;
-        }
-        if let Some(finding) = inode_bitmap_damage(groups, group, &descriptor, held, &mut bitmap)? {
-            damage.push(finding);
-        } else if uninit.insert(unused).is_err() {
-            return Ok(Vec::new());
+        if let Some(finding) = finding {
+            found.unsure.push(group);
+            found.damage.push(finding);
+        } else if !overlaps.meet(unused) {
+            full |= runs.insert(unused).is_err();
         }
     }
-    Ok(uninit.finish().map(RunSet::into_runs).unwrap_or_default())
+    if !full {
+        let runs = runs.finish().map(RunSet::into_runs);
+        found.runs = runs.unwrap_or_default();
+    }
+    Ok(found)
 }
 
 /// What contradicts that only the first `held` inodes of `group` were ever

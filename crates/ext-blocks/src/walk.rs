@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::group::{GroupReader, Layout};
 use crate::inode::Inode;
 use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan, first_unusable};
+use crate::mapping::nodes::NodesRead;
 use crate::mapping::{Item, MapForm, Mapper};
 use crate::roles::Roles;
 use crate::runs::{BlockRun, WIDE_RUNS_MAX, WideCollector};
@@ -87,12 +88,7 @@ pub(crate) fn walk<R: ReadAt + ?Sized>(
     scan: Scan,
     visit: &mut impl FnMut(Reference) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let mut walker = Walker {
-        layout,
-        roles,
-        mapper: Mapper::new(disk, layout),
-        visit,
-    };
+    let mut walker = Walker::new(layout, roles, Mapper::new(disk, layout), visit);
     let mut groups = GroupReader::new(disk, layout);
     if let Some(group) = first_unusable(&mut groups)? {
         return Err(Stop::Damage(WalkDamage::Descriptor { group }));
@@ -100,19 +96,41 @@ pub(crate) fn walk<R: ReadAt + ?Sized>(
     InodeTables::new(disk, layout, groups, scan).walk(&mut |met| walker.met(&met))
 }
 
-struct Walker<'w, 'a, R: ?Sized, V> {
+/// Gives to `visit` what the inodes that it meets refer to.
+pub(crate) struct Walker<'w, 'a, R: ?Sized, V> {
     layout: &'a Layout,
     roles: &'w Roles,
     mapper: Mapper<'a, R>,
     visit: &'w mut V,
 }
 
-impl<R, V> Walker<'_, '_, R, V>
+impl<'w, 'a, R, V> Walker<'w, 'a, R, V>
 where
     R: ReadAt + ?Sized,
     V: FnMut(Reference) -> Result<(), Stop>,
 {
-    fn met(&mut self, met: &Met<'_>) -> Result<(), Stop> {
+    pub(crate) const fn new(
+        layout: &'a Layout,
+        roles: &'w Roles,
+        mapper: Mapper<'a, R>,
+        visit: &'w mut V,
+    ) -> Self {
+        Self {
+            layout,
+            roles,
+            mapper,
+            visit,
+        }
+    }
+
+    /// The nodes of maps that were read.
+    pub(crate) fn into_nodes_read(self) -> NodesRead {
+        self.mapper.into_nodes_read()
+    }
+
+    /// Takes in an inode. The first damage is an error: what follows it cannot be
+    /// known.
+    pub(crate) fn met(&mut self, met: &Met<'_>) -> Result<(), Stop> {
         match met.damage {
             // What was never used may be anything, and is an inode all the same
             // where its checksum says so.

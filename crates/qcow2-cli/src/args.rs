@@ -1,21 +1,26 @@
 //! What the command line says.
 
 mod choice;
+mod common;
 mod filesystem;
+mod input;
+mod source;
 
 use std::ffi::{OsStr, OsString};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use qcow2_format::{ClusterBits, RefcountOrder};
 
 pub(crate) use choice::{
-    BackingFormatArg, BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg,
-    OutputFormat, ReferencesArg, ReflinkArg, TailArg,
+    BlocksOutput, Codec, Compat, CompressArg, ContentArg, DeflateWindowArg, OutputFormat,
+    ReferencesArg, ReflinkArg, SourceFormatArg, TailArg, TrustArg,
 };
 use choice::{parse_cluster_size, parse_refcount_bits, parse_size};
+pub(crate) use common::{OutputArgs, ReferenceArgs, RunArgs};
 pub(crate) use filesystem::FilesystemArgs;
+pub(crate) use input::InputArgs;
+pub(crate) use source::SourceArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
 /// them exactly.
@@ -35,7 +40,9 @@ Exit codes:
   3        done and complete, but the source is damaged or unclean in a way worth
            knowing: more was kept than needed, nothing was lost
   4        done with --salvage, and what could not be read is zeros
-  130/143  ended by SIGINT or SIGTERM";
+  128+N    ended by signal N, such as 129 by SIGHUP, 130 by SIGINT, 143 by SIGTERM:
+           no temporary file is left
+A report that cannot be written changes nothing of that: it is done all the same.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -53,17 +60,18 @@ pub(crate) enum Command {
 /// unknown is kept whole or in part, and the report says why.
 #[derive(Args, Debug)]
 pub(crate) struct PackArgs {
-    /// Disk, partition or image file to read
+    /// Disk, partition or image file to read, or - for the standard input
     pub(crate) source: PathBuf,
 
     /// qcow2 image to make: a new file, with --force an existing file or a block
     /// device, or - for the standard output
     pub(crate) image: PathBuf,
 
-    /// Compress clusters with zlib, which every reader of qcow2 knows, or with
-    /// zstd, which is smaller and faster to write and to read, and which QEMU
-    /// reads from 5.1 on. Higher levels are smaller and slower: 1 to 12 of zlib, 1
-    /// by default; 1 to 22 of zstd, 4 by default
+    /// Compress clusters with zlib, which every reader of qcow2 that we tried knows
+    /// (some need --deflate-window 4k), or with zstd, which is smaller and faster to
+    /// write and to read, and which hardly any but QEMU reads, from 5.1 on. Higher
+    /// levels are smaller and slower: 1 to 12 of zlib (9 with --deflate-window 4k),
+    /// 1 by default; 1 to 22 of zstd, 4 by default
     #[arg(
         short,
         long,
@@ -72,8 +80,10 @@ pub(crate) struct PackArgs {
     )]
     pub(crate) compress: CompressArg,
 
-    /// How far back zlib may refer. 4k is for old readers with a window as small
-    /// as the one QEMU writes; QEMU itself reads both
+    /// How far back zlib may refer. QEMU, 7-Zip, libqcow and the Rust crates imago
+    /// and qcow2-rs read both. 4k is for readers with a window as small as the one
+    /// QEMU writes, such as dissect.hypervisor. The image is larger then, above all at
+    /// level 1, and slower to write; zlib:6 is about as small as QEMU's
     #[arg(long, value_name = "SIZE", default_value = "32k")]
     pub(crate) deflate_window: DeflateWindowArg,
 
@@ -85,18 +95,23 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(crate) reflink: ReflinkArg,
 
-    /// Cluster size of the image: 512 to 2M, a power of two; 64K where not given,
-    /// and with --content metadata what fits the size of a block
+    /// Cluster size of the image: 512 to 2M, a power of two; 64K if not given, and
+    /// with --content metadata what fits the size of a block. Every reader that we
+    /// tried reads all of them
     #[arg(long, value_name = "SIZE", value_parser = parse_cluster_size)]
     pub(crate) cluster_size: Option<ClusterBits>,
 
-    /// Version of the format: 1.1 is qcow2 v3, 0.10 is v2 for old readers
+    /// Version of the format: 1.1 is qcow2 v3, which every reader that we tried
+    /// reads; 0.10 is v2, for QEMU before 1.1 and others as old
     #[arg(long, default_value = "1.1")]
     pub(crate) compat: Compat,
 
     /// Width of a reference count in bits: 1, 2, 4, 8, 16, 32 or 64
     #[arg(long, value_name = "BITS", default_value = "16", value_parser = parse_refcount_bits)]
     pub(crate) refcount_bits: RefcountOrder,
+
+    #[command(flatten)]
+    pub(crate) format: SourceArgs,
 
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,
@@ -156,14 +171,18 @@ pub(crate) struct PackArgs {
     pub(crate) force: bool,
 
     #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
 /// Restore the exact disk from a qcow2 image.
 #[derive(Args, Debug)]
 pub(crate) struct UnpackArgs {
-    /// qcow2 image to read, or - for the standard input: then it must have its
-    /// tables before its data, as every image has that pack writes
+    /// qcow2 image to read, or - for the standard input. What a pipe brings is placed
+    /// as it comes, or kept in a temporary file until its place is known, or its turn
+    /// has come where TARGET is -; all of it with --snapshot, --salvage, encryption
     pub(crate) image: PathBuf,
 
     /// Where to restore: a new file, with --force an existing file or a block
@@ -233,13 +252,16 @@ pub(crate) struct UnpackArgs {
     pub(crate) no_sync: bool,
 
     #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
     pub(crate) run: RunArgs,
 }
 
 /// Say what a qcow2 image is.
 #[derive(Args, Debug)]
 pub(crate) struct InfoArgs {
-    /// qcow2 image to read
+    /// qcow2 image to read, or - for the standard input
     pub(crate) image: PathBuf,
 
     /// Say it of the backing files too; --references says whether they are opened
@@ -250,6 +272,9 @@ pub(crate) struct InfoArgs {
     pub(crate) references: ReferenceArgs,
 
     #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
@@ -258,8 +283,11 @@ pub(crate) struct InfoArgs {
 /// The ranges tile the disk: they are what pack goes by, with the same options.
 #[derive(Args, Debug)]
 pub(crate) struct BlocksArgs {
-    /// Disk, partition or image file to look at
+    /// Disk, partition or image file to look at, or - for the standard input
     pub(crate) source: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) format: SourceArgs,
 
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,
@@ -269,74 +297,12 @@ pub(crate) struct BlocksArgs {
     #[arg(long)]
     pub(crate) allow_mounted: bool,
 
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
     /// Form of the list
     #[arg(long, default_value = "human")]
     pub(crate) output: BlocksOutput,
-}
-
-/// Which other files an image may bring in.
-#[derive(Args, Debug)]
-pub(crate) struct ReferenceArgs {
-    /// Which of the files that an image names may be opened: backing files and
-    /// external data files. Never protocols or json:
-    #[arg(long, value_name = "WHICH", default_value = "refuse")]
-    pub(crate) references: ReferencesArg,
-
-    /// Backing file of IMAGE, whatever it names; given again, that of the backing
-    /// file, and so on
-    #[arg(long = "backing", value_name = "FILE")]
-    pub(crate) backing_files: Vec<PathBuf>,
-
-    /// Format of backing files where the image that has them does not say
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) backing_format: Option<BackingFormatArg>,
-
-    /// External data file of IMAGE, whatever it names
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data_file: Option<PathBuf>,
-}
-
-impl ReferenceArgs {
-    /// Whether other files are asked for.
-    pub(crate) fn is_given(&self) -> bool {
-        self.references != ReferencesArg::Refuse
-            || !self.backing_files.is_empty()
-            || self.data_file.is_some()
-    }
-}
-
-/// How a long job runs and reports.
-#[derive(Args, Debug)]
-pub(crate) struct RunArgs {
-    /// Threads that read, compress and write; as many as the machine runs at
-    /// once where not given. The result does not depend on it
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
-
-    /// Show progress even where the error output is no terminal
-    #[arg(short, long)]
-    pub(crate) progress: bool,
-
-    /// Neither progress nor report
-    #[arg(short, long, conflicts_with = "progress")]
-    pub(crate) quiet: bool,
-
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-impl RunArgs {
-    /// The threads asked for, or as many as the machine runs at once.
-    pub(crate) fn threads(&self) -> NonZeroUsize {
-        self.threads.unwrap_or_else(pipeline::available_threads)
-    }
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct OutputArgs {
-    /// Form of the report
-    #[arg(long, default_value = "human")]
-    pub(crate) output: OutputFormat,
 }
 
 impl PackArgs {

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use std::path::Path;
 
 use crate::output::printable;
+use crate::remedy;
 
 /// The standard input in messages.
 pub(crate) const STDIN: &str = "standard input";
@@ -80,7 +81,11 @@ impl Display for Failure {
 /// Errors of blockio name their own path.
 impl From<blockio::Error> for Failure {
     fn from(error: blockio::Error) -> Self {
-        Self::Failed(Causes(&error).to_string())
+        let failure = Self::Failed(Causes(&error).to_string());
+        match remedy::of_file(&error) {
+            Some(remedy) => failure.with(&remedy),
+            None => failure,
+        }
     }
 }
 

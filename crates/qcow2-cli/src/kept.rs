@@ -1,5 +1,6 @@
 //! What of a disk is kept, and why.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use blockio::{Extent, ExtentKind, ReadAt, random_bytes};
@@ -7,11 +8,12 @@ use ext_blocks::damage::Finding;
 use ext_blocks::droppable::Dropped;
 use ext_blocks::recover::Recovered;
 use ext_blocks::scramble::{ScrambleKey, Scrambled};
+use ext_blocks::trust::Evidence;
 use ext_blocks::{
     Content, Damage, Detected, Filesystem, Metadata, SuperblockAt, Tail, Trust, Unclean,
 };
 
-use crate::args::{ContentArg, FilesystemArgs, TailArg};
+use crate::args::{ContentArg, FilesystemArgs, TailArg, TrustArg};
 use crate::failure::{Causes, Failure};
 
 /// A disk, and what is known of it beforehand.
@@ -24,6 +26,10 @@ pub(crate) struct Question<'a> {
     pub(crate) in_use: Option<&'a str>,
     /// What cannot be read proves nothing, and does not end the run.
     pub(crate) salvage: bool,
+    /// Nothing is left out by the answer, as before a journal is replayed.
+    pub(crate) is_preliminary: bool,
+    /// How many threads look at it.
+    pub(crate) threads: NonZeroUsize,
 }
 
 /// What of a disk is kept.
@@ -69,7 +75,7 @@ impl<'s> Kept<'s> {
             kept.keep_whole_in_use(question);
             return Ok(kept);
         }
-        match ext_blocks::detect(disk, &options(args)) {
+        match ext_blocks::detect(disk, &options(question)) {
             Ok(Detected::Ext(filesystem)) => kept.take(question, filesystem)?,
             Ok(Detected::Nothing { .. }) if args.content != ContentArg::Used => {
                 return Err(Failure::because(path, "there is no ext filesystem here"));
@@ -176,6 +182,19 @@ impl<'s> Kept<'s> {
         }
     }
 
+    /// What proves that blocks are free, where some are left out: `inodes` is that
+    /// none refers to them, and that bitmaps say so.
+    pub(crate) fn evidence(&self) -> Option<&'static str> {
+        let filesystem = self.filesystem.as_ref()?;
+        match (&self.decides, filesystem.trust()) {
+            (Decides::Filesystem, Trust::Bitmaps) if filesystem.has_all_of_inodes() => {
+                Some("inodes")
+            }
+            (Decides::Filesystem, Trust::Bitmaps) => Some("bitmaps"),
+            _ => None,
+        }
+    }
+
     /// Size of a block in bytes, where the metadata of a filesystem is kept: the
     /// unit of what is kept.
     pub(crate) fn metadata_unit(&self) -> Option<u64> {
@@ -254,7 +273,9 @@ impl<'s> Kept<'s> {
     }
 }
 
-fn options(args: &FilesystemArgs) -> ext_blocks::Options {
+fn options(question: Question<'_>) -> ext_blocks::Options {
+    let args = question.args;
+    let nothing_is_left_out = question.is_preliminary || question.in_use.is_some();
     ext_blocks::Options {
         content: match args.content {
             ContentArg::Ext => Content::Ext,
@@ -266,5 +287,12 @@ fn options(args: &FilesystemArgs) -> ext_blocks::Options {
             TailArg::Drop => Tail::Drop,
         },
         superblock: args.superblock(),
+        evidence: match args.trust {
+            // The look for metadata asks all inodes itself.
+            _ if nothing_is_left_out || args.content == ContentArg::Metadata => Evidence::Bitmaps,
+            TrustArg::Inodes => Evidence::Inodes,
+            TrustArg::Bitmaps => Evidence::Checksums,
+        },
+        threads: Some(question.threads),
     }
 }

@@ -2,13 +2,16 @@
 
 mod args;
 mod commands;
+mod containers;
 mod failure;
 mod filesystem;
+mod input;
 mod kept;
 mod lost;
 mod output;
 mod progress;
 mod references;
+mod remedy;
 mod secret;
 mod signals;
 mod verify;
@@ -24,7 +27,7 @@ fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(failure) => {
-            eprintln!("qcow2: {failure}");
+            output::complain(&failure);
             ExitCode::from(failure.exit_code())
         }
     }

@@ -1,6 +1,6 @@
 //! Progress on the error output: a bar on a terminal, lines elsewhere.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,9 @@ impl Progress {
                 if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();
                     let percent = done_bytes.saturating_mul(100) / total_bytes.max(1);
-                    eprintln!(
+                    // Nobody need see it.
+                    let _ = writeln!(
+                        io::stderr(),
                         "{} {percent} % ({done_bytes} of {total_bytes} bytes)",
                         self.stage
                     );

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use blockio::Disk;
-use qcow2_reader::{DiskGate, Error, ReferenceFault, ReferenceKind};
+use qcow2_reader::DiskGate;
 
 use crate::args::ReferenceArgs;
-use crate::failure::{Failure, STDIN};
+use crate::failure::Failure;
 
 /// The gate that the command line asks for, for the image `top`.
 pub(crate) fn gate(args: &ReferenceArgs, top: &Disk) -> DiskGate {
@@ -41,40 +41,4 @@ pub(crate) fn check_layers(
         return Err(Failure::because(image, message));
     }
     Ok(())
-}
-
-/// The failure that `error` is, of the image at `path`, with what can be done
-/// about a file that is not opened.
-pub(crate) fn failure(path: &Path, error: &Error) -> Failure {
-    let failure = Failure::about(path, error);
-    match remedy(error) {
-        Some(remedy) if path != Path::new(STDIN) => failure.with(remedy),
-        _ => failure,
-    }
-}
-
-fn remedy(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::InLayer { source, .. } => remedy(source),
-        Error::NoSecret { .. } => Some("--secret-file FILE has it"),
-        Error::Reference { kind, source, .. } => match (source, kind) {
-            (ReferenceFault::NotAllowed | ReferenceFault::Outside, ReferenceKind::BackingFile) => {
-                Some("--references beside or any allows it, --backing FILE names the file")
-            }
-            (ReferenceFault::NotAllowed | ReferenceFault::Outside, ReferenceKind::DataFile) => {
-                Some("--references beside or any allows it, --data-file FILE names the file")
-            }
-            (ReferenceFault::Protocol | ReferenceFault::NoName, ReferenceKind::BackingFile) => {
-                Some("--backing FILE names the file")
-            }
-            (ReferenceFault::Protocol | ReferenceFault::NoName, ReferenceKind::DataFile) => {
-                Some("--data-file FILE names the file")
-            }
-            (ReferenceFault::NoFormat, _) => {
-                Some("--backing-format raw or --backing-format qcow2 says it")
-            }
-            _ => None,
-        },
-        _ => None,
-    }
 }

@@ -1,16 +1,30 @@
-//! SIGINT and SIGTERM: no temporary file is left, and the terminal as it was.
+//! Signals that end the program: no temporary file is left, and the terminal is as
+//! it was.
 
+use std::fs;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use blockio::TerminalState;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ,
+};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 /// Far more than it takes to end.
 const END_TIME: Duration = Duration::from_secs(2);
+
+/// Signals that end the program whatever was set when it started.
+const ALWAYS: [i32; 2] = [SIGINT, SIGTERM];
+
+/// Signals that end it unless they were ignored when it started, as `nohup`
+/// ignores SIGHUP. Each would end it without our help, and leave the temporary
+/// file that some file systems need.
+const UNLESS_IGNORED: [i32; 6] = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU];
 
 /// How the terminal was set before a passphrase was asked for.
 static TERMINAL: OnceLock<TerminalState> = OnceLock::new();
@@ -28,13 +42,28 @@ pub(crate) fn let_end() {
 }
 
 /// Ends the process with 128 + the signal when one of them arrives, once every
-/// temporary file is gone.
+/// temporary file is gone. A file that grows too long (`ulimit -f`) is an error
+/// of the write, not a signal.
 pub(crate) fn clean_up_on_signals() -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    let ignored = ignored_signals();
+    let is_ignored = |signal: i32| ignored >> signal.saturating_sub(1) & 1 == 1;
+    let more = UNLESS_IGNORED.into_iter();
+    let ending: Vec<_> = ALWAYS
+        .into_iter()
+        .chain(more.filter(|&signal| !is_ignored(signal)))
+        .collect();
+    let is_ending = Arc::new(AtomicBool::new(false));
+    if ending.contains(&SIGQUIT) {
+        // The way out if the end does not come.
+        flag::register_conditional_shutdown(SIGQUIT, 128 + SIGQUIT, Arc::clone(&is_ending))?;
+    }
+    let mut signals = Signals::new(ending)?;
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
+                is_ending.store(true, Ordering::Release);
                 blockio::abandon_all();
                 if let Some(state) = TERMINAL.get() {
                     state.restore();
@@ -43,4 +72,30 @@ pub(crate) fn clean_up_on_signals() -> io::Result<()> {
             }
         })
         .map(drop)
+}
+
+/// The signals that are ignored, bit 0 for signal 1; none if the system does not
+/// tell.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    mask_in(&status).unwrap_or(0)
+}
+
+fn mask_in(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    u64::from_str_radix(line?.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_told_by_the_system() {
+        let status = "Name:\tqcow2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n";
+        assert_eq!(mask_in(status), Some(0x1001));
+        assert_eq!(mask_in("Name:\tqcow2\n"), None);
+        // Rust's runtime ignores SIGPIPE, 13.
+        assert_eq!(ignored_signals() >> 12 & 1, 1);
+    }
 }

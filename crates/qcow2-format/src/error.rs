@@ -13,7 +13,7 @@ pub(crate) mod kind;
 #[non_exhaustive]
 pub enum Error {
     /// The first bytes are not those of a qcow2 image.
-    #[error("header field magic at offset 0x0: found {found:#010x}, allowed is 0x514649fb")]
+    #[error("not a qcow2 image (it begins with {found:08x}, a qcow2 image with 514649fb)")]
     Magic {
         /// The four bytes, as a big-endian number.
         found: u32,

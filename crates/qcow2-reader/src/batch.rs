@@ -16,7 +16,9 @@ use crate::share::Sharing;
 pub(crate) const BATCH_BYTES: u64 = 512 << 10;
 
 /// Batches begin at multiples of this, the usual block size of a filesystem, so
-/// that zeros found in them are whole blocks of the file they are left out of.
+/// that zeros found in them are whole blocks of the file they are left out of; or
+/// where the batch before ends, if that is a compressed cluster that reaches into the
+/// block.
 pub(crate) const BLOCK_BYTES: u64 = 4096;
 
 /// Gaps in a batch are shorter than this: about here, filling a gap in memory and finding the
@@ -127,12 +129,22 @@ impl Batch {
     }
 }
 
+/// In which order batches come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// That of the disk: no batch starts before this, the end of the one before it.
+    Ascending { done: u64 },
+    /// Any. Batches hold what their segments do, and nothing around it.
+    Scattered,
+}
+
 /// An iterator over the batches of a disk, from its runs.
 #[derive(Debug)]
 pub(crate) struct Batches<'s, I> {
     runs: I,
     sharing: Option<&'s Sharing>,
-    /// Batches begin at multiples of this.
+    order: Order,
+    /// Batches begin at multiples of this, or where the one before them ends.
     block_bytes: u64,
     /// Gaps shorter than this are bridged.
     gap_bytes_end: u64,
@@ -144,9 +156,15 @@ impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
     /// Batches of runs that ascend, and so do they; what they leave out reads
     /// as zeros.
     pub(crate) fn new(runs: I) -> Self {
+        Self::after(0, runs)
+    }
+
+    /// The same, of runs after the guest offset `done`, up to which all is done.
+    pub(crate) fn after(done: u64, runs: I) -> Self {
         Self {
             runs,
             sharing: None,
+            order: Order::Ascending { done },
             block_bytes: BLOCK_BYTES,
             gap_bytes_end: GAP_BYTES_END,
             ahead: Vec::new(),
@@ -158,6 +176,7 @@ impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
         Self {
             runs,
             sharing: None,
+            order: Order::Scattered,
             block_bytes: 1,
             gap_bytes_end: 1,
             ahead: Vec::new(),
@@ -167,6 +186,25 @@ impl<'s, I: Iterator<Item = Result<Run, Error>>> Batches<'s, I> {
     /// The same, with a batch of its own for blocks that can be shared.
     pub(crate) fn with_shareable(self, sharing: Option<&'s Sharing>) -> Self {
         Self { sharing, ..self }
+    }
+
+    /// Where a batch begins whose first segment begins at `at`. What the batch before
+    /// holds is never in this one too: that one may reach into the same block.
+    fn start(&self, at: u64) -> Result<u64, Error> {
+        let start = round_down(at, self.block_bytes);
+        match self.order {
+            Order::Scattered => Ok(start),
+            Order::Ascending { done } if done <= at => Ok(start.max(done)),
+            Order::Ascending { done } => Err(Error::GoesBack { offset: at, done }),
+        }
+    }
+
+    /// The batch of these bytes, after which the next one may begin.
+    fn finish(&mut self, guest: Range<u64>, segments: Vec<Segment>) -> Batch {
+        if let Order::Ascending { done } = &mut self.order {
+            *done = guest.end;
+        }
+        Batch { guest, segments }
     }
 
     fn next_segment(&mut self) -> Option<Result<Segment, Error>> {
@@ -207,13 +245,13 @@ impl<I: Iterator<Item = Result<Run, Error>>> Iterator for Batches<'_, I> {
             Ok(segment) => segment,
             Err(error) => return Some(Err(error)),
         };
+        let start = match self.start(segment.guest.start) {
+            Ok(start) => start,
+            Err(error) => return Some(Err(error)),
+        };
         if segment.is_shareable() {
-            return Some(Ok(Batch {
-                guest: segment.guest.clone(),
-                segments: vec![segment],
-            }));
+            return Some(Ok(self.finish(segment.guest.clone(), vec![segment])));
         }
-        let start = round_down(segment.guest.start, self.block_bytes);
         let limit = round_down(start, BATCH_BYTES).saturating_add(BATCH_BYTES);
         let mut segments = Vec::new();
         loop {
@@ -229,8 +267,7 @@ impl<I: Iterator<Item = Result<Run, Error>>> Iterator for Batches<'_, I> {
                 }
                 other => {
                     self.ahead.extend(other);
-                    let guest = start..end;
-                    return Some(Ok(Batch { guest, segments }));
+                    return Some(Ok(self.finish(start..end, segments)));
                 }
             }
         }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use blockio::ReadAt;
+use blockio::{Holes, ReadAt};
 use qcow2_format::HostOffset;
 
 use crate::layer::{Content, Layer};
@@ -19,6 +19,8 @@ pub(crate) type Runs<'i, S> = Joined<Chain<'i, S>>;
 #[derive(Debug)]
 pub(crate) struct Chain<'i, S> {
     files: &'i [S],
+    /// Those of each file.
+    holes: &'i [Holes],
     /// Top first.
     layers: &'i [Layer],
     /// What is left of each layer, the lowest last.
@@ -37,9 +39,15 @@ enum Level<'i, S> {
 
 impl<'i, S: ReadAt> Chain<'i, S> {
     /// The runs of `guest`, which must lie on the disk of the first of `layers`.
-    pub(crate) fn new(files: &'i [S], layers: &'i [Layer], guest: Range<u64>) -> Self {
+    pub(crate) fn new(
+        files: &'i [S],
+        holes: &'i [Holes],
+        layers: &'i [Layer],
+        guest: Range<u64>,
+    ) -> Self {
         let mut chain = Self {
             files,
+            holes,
             layers,
             levels: Vec::new(),
         };
@@ -58,13 +66,15 @@ impl<'i, S: ReadAt> Chain<'i, S> {
             self.levels.push(Level::Behind(end..guest.end));
         }
         let there = guest.start..end;
-        match (&layer.content, self.files.get(layer.file)) {
-            (Content::Image(image), Some(file)) => {
+        let file = self.files.get(layer.file).zip(self.holes.get(layer.file));
+        match (&layer.content, file) {
+            (Content::Image(image), Some((file, _))) => {
                 let runs = Joined::new(Walk::new(file, &image.tables, there));
                 self.levels.push(Level::Image(index, Box::new(runs)));
             }
-            (Content::Raw, Some(file)) => self.levels.push(Level::Raw(RawRuns {
+            (Content::Raw, Some((file, holes))) => self.levels.push(Level::Raw(RawRuns {
                 storage: file,
+                holes,
                 file: layer.file,
                 rest: there,
             })),
@@ -116,6 +126,7 @@ impl<S: ReadAt> Iterator for Chain<'_, S> {
 #[derive(Debug)]
 struct RawRuns<'i, S> {
     storage: &'i S,
+    holes: &'i Holes,
     file: usize,
     rest: Range<u64>,
 }
@@ -128,7 +139,7 @@ impl<S: ReadAt> Iterator for RawRuns<'_, S> {
             return None;
         }
         let Range { start, end } = self.rest;
-        let data = match self.storage.next_data(start) {
+        let data = match self.holes.next_data(self.storage, start) {
             Ok(data) => data.unwrap_or(end..end),
             Err(source) => {
                 self.rest.start = end;

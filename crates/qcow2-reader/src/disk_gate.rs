@@ -16,7 +16,8 @@ pub enum References {
     #[default]
     Refuse,
     /// Those beneath the folder of the image that was opened, or of a file that
-    /// was named to the gate: no absolute path, no `..`, no symbolic link out.
+    /// was named to the gate: no `..`, no symbolic link out, no absolute path but one
+    /// that names that folder.
     Beside,
     /// Any path.
     Any,
@@ -154,12 +155,15 @@ impl DiskGate {
             let disk = Disk::open(&path).map_err(ReferenceFault::File)?;
             return Ok((disk, Place::of(&path)));
         }
-        let disk = match open_beneath(root, folder.join(name)) {
+        let beneath = match beneath(root, name) {
+            Some(rest) => rest,
+            None => folder.join(name),
+        };
+        let disk = match open_beneath(root, &beneath) {
             Ok(disk) => disk,
             Err(blockio::Error::Outside { .. }) => return Err(ReferenceFault::Outside),
             Err(error) => return Err(ReferenceFault::File(error)),
         };
-        let beneath = folder.join(name);
         let place = Place {
             root: root.clone(),
             folder: beneath.parent().map(Path::to_path_buf).unwrap_or_default(),
@@ -200,6 +204,22 @@ impl Gate<Disk> for DiskGate {
         self.has_data_file |= reference.layer == 0;
         Ok(disk)
     }
+}
+
+/// The rest of the absolute path `name` that leads into the folder `root`, as it was
+/// given or as it is without symbolic links. The name itself is not looked up.
+fn beneath(root: &Path, name: &Path) -> Option<PathBuf> {
+    if !name.is_absolute() {
+        return None;
+    }
+    let here = if root.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        root
+    };
+    let roots = [std::path::absolute(here), std::fs::canonicalize(here)];
+    let mut roots = roots.into_iter().flatten();
+    roots.find_map(|root| name.strip_prefix(root).ok().map(Path::to_path_buf))
 }
 
 /// Whether QEMU would take the name of a file for more than a path: `json:…`,

@@ -14,7 +14,7 @@ use crate::gate::{Reference, ReferenceFault, ReferenceKind};
 pub use kind::ErrorKind;
 pub use parts::{StreamFault, Structure, Use};
 
-use parts::{needed, of_guest};
+use parts::{crossed, needed, of_guest};
 
 /// Why an image could not be opened or read, or its disk not be written.
 ///
@@ -197,17 +197,6 @@ pub enum Error {
         /// What was asked for; bytes that are not UTF-8 are replaced.
         name: String,
     },
-    /// A snapshot is not read from a pipe.
-    #[error(
-        "a snapshot's tables and data lie anywhere in the file: save the image to a file and unpack that"
-    )]
-    SnapshotFromPipe,
-    /// An encrypted image is not read from a pipe.
-    #[error("an encrypted image is not read from a pipe: save it to a file and unpack that")]
-    EncryptedFromPipe,
-    /// A damaged image is not read from a pipe.
-    #[error("a damaged image is not read from a pipe: save it to a file and unpack that")]
-    SalvageFromPipe,
     /// The bitmap directory is not right.
     #[error("bitmap directory at host offset {directory}")]
     BitmapDirectory {
@@ -229,8 +218,8 @@ pub enum Error {
     },
     /// A host cluster is used more often than its refcount says.
     #[error(
-        "{structure}{} at host offset {host}: used {references} times, allowed is its refcount, {refcount}",
-        of_guest(*guest)
+        "{structure}{} at host offset {host}: used {references} times, allowed is its refcount, {refcount}{}",
+        of_guest(*guest), crossed(owners)
     )]
     Refcount {
         /// What it is used for.
@@ -243,11 +232,13 @@ pub enum Error {
         references: u64,
         /// The stored refcount.
         refcount: u64,
+        /// The first two guest ranges that need it, if it has several owners.
+        owners: Vec<Range<u64>>,
     },
     /// A host cluster is used for two things.
     #[error(
-        "host cluster at {host}{} is used as {first} and as {second}, allowed is one",
-        of_guest(*guest)
+        "host cluster at {host}{} is used as {first} and as {second}, allowed is one{}",
+        of_guest(*guest), crossed(owners)
     )]
     Conflict {
         /// Where the cluster is.
@@ -258,6 +249,8 @@ pub enum Error {
         first: Use,
         /// What else.
         second: Use,
+        /// The first two guest ranges that need it.
+        owners: Vec<Range<u64>>,
     },
     /// What an image uses lies too far apart for its refcounts to be compared.
     #[error(
@@ -283,19 +276,24 @@ pub enum Error {
         /// What comes before it is needed ends here.
         position: u64,
     },
-    /// The data of an image from a pipe is in too many pieces that are not in
-    /// the order of the disk.
-    #[error(
-        "the data lies in more than {runs_max} runs, which are not in the order of the disk, and that is too much for a pipe: save the image to a file and unpack that"
-    )]
-    Scattered {
-        /// Most runs that are sorted.
-        runs_max: usize,
+    /// The image has more data than is wanted.
+    #[error("it restores to more than the {max} bytes that are wanted")]
+    TooMuchData {
+        /// The most that is wanted.
+        max: u64,
     },
-    /// The tables of an image from a pipe cannot be kept.
-    #[error("keeping the tables of the image in temporary storage")]
+    /// What an image from a pipe needs again cannot be kept.
+    #[error("keeping what is needed again of the image in temporary storage")]
     Spool {
         /// What the storage reported.
+        source: io::Error,
+    },
+    /// The pipe failed.
+    #[error("reading what comes at host offset {host}")]
+    Arrival {
+        /// Where in the file.
+        host: HostOffset,
+        /// What the pipe reported.
         source: io::Error,
     },
     /// Reading the image failed.
@@ -327,6 +325,28 @@ pub enum Error {
         bytes: u64,
         /// What the storage reported.
         source: io::Error,
+    },
+    /// A part of the disk starts before what is done already. It would be written
+    /// twice: a fault of this crate, found before it does harm.
+    #[error(
+        "internal error: a part of the disk at {offset:#x} starts before {done:#x}, up to which the disk is done"
+    )]
+    GoesBack {
+        /// Where the part starts.
+        offset: u64,
+        /// The end of what is done.
+        done: u64,
+    },
+    /// The parts of the disk that were written are not, together, what was to be
+    /// written: a fault of this crate.
+    #[error(
+        "internal error: {written} bytes of the disk came from the image, and its tables name {expected}"
+    )]
+    Uneven {
+        /// Bytes that were written, at least.
+        written: u64,
+        /// Bytes that the tables name.
+        expected: u64,
     },
     /// The disk cannot be made as long as it has to be.
     #[error("making the disk {size} bytes long")]

@@ -2,20 +2,27 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
-use blockio::len_u64;
+use blockio::{Store, len_u64, nonzero_runs};
 use qcow2_format::{GuestOffset, HostOffset};
 
-use crate::load::Source;
+use crate::arrived::{Arrived, Dropped};
+use crate::batch::BLOCK_BYTES;
+use crate::load::{Source, in_memory};
 use crate::{Error, Structure};
 
-/// Bytes that are skipped at once.
-const SKIPPED_BYTES: usize = 64 << 10;
+/// Bytes that are passed at once.
+const PASSED_BYTES: usize = 64 << 10;
 
-/// A file that is read from its start to its end.
+/// A file that is read from its start to its end. What is passed over goes to a
+/// spool, at its place.
 #[derive(Debug)]
-pub(crate) struct Forward<R> {
+pub(crate) struct Forward<R, K> {
     input: R,
+    spool: Arc<K>,
+    /// What was read and is not in the spool.
+    dropped: Dropped,
     /// Host offset of the next byte of the input.
     position: u64,
     /// The streams read last: those that follow may start within them, or in
@@ -28,10 +35,12 @@ pub(crate) struct Forward<R> {
     ended: bool,
 }
 
-impl<R: io::Read> Forward<R> {
-    pub(crate) fn new(input: R) -> Self {
+impl<R: io::Read, K: Store> Forward<R, K> {
+    pub(crate) fn new(input: R, spool: Arc<K>) -> Self {
         Self {
             input,
+            spool,
+            dropped: Dropped::default(),
             position: 0,
             kept: Vec::new(),
             kept_start: 0,
@@ -43,6 +52,68 @@ impl<R: io::Read> Forward<R> {
     /// From now on clusters are `cluster_bytes` long.
     pub(crate) fn set_cluster_bytes(&mut self, cluster_bytes: u64) {
         self.cluster_bytes = cluster_bytes;
+    }
+
+    /// Host offset of the next byte of the input.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether the input has no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What was read so far, but for what was dropped, as a file.
+    pub(crate) fn arrived(&self) -> Arrived<'_, K> {
+        Arrived::new(&self.spool, &self.dropped, self.position)
+    }
+
+    /// Reads up to `host`, or to the end of the file, and keeps it.
+    pub(crate) fn keep_to(&mut self, host: u64) -> Result<(), Error> {
+        if self.position >= host || self.ended {
+            return Ok(());
+        }
+        let mut passed = vec![0; PASSED_BYTES];
+        while self.position < host && !self.ended {
+            let start = self.position;
+            let length = in_memory(host.saturating_sub(start)).min(PASSED_BYTES);
+            let there = self.fill(&mut passed[..length])?;
+            self.keep(start, &passed[..there])?;
+        }
+        let failed = |source| Error::Spool { source };
+        let size = self.position.max(self.spool.size());
+        self.spool.set_size(size).map_err(failed)
+    }
+
+    /// Reads the input to its end and keeps it: who writes it must not find the pipe
+    /// closed.
+    pub(crate) fn keep_all(&mut self) -> Result<(), Error> {
+        self.keep_to(u64::MAX)?;
+        let failed = |source| Error::Spool { source };
+        let size = self.position.max(self.spool.size());
+        self.spool.set_size(size).map_err(failed)
+    }
+
+    /// Keeps `bytes`, which were read at `host`.
+    pub(crate) fn keep(&self, host: u64, bytes: &[u8]) -> Result<(), Error> {
+        for run in nonzero_runs(bytes, in_memory(BLOCK_BYTES)) {
+            let at = host.saturating_add(len_u64(run.start));
+            self.spool
+                .write_at(at, &bytes[run])
+                .map_err(|source| Error::Spool { source })?;
+        }
+        Ok(())
+    }
+
+    /// Notes that what was read last, from `host` on, is not kept; or keeps it, where
+    /// there is too much to note.
+    pub(crate) fn drop_read(&mut self, host: u64, bytes: &[u8]) -> Result<(), Error> {
+        let end = host.saturating_add(len_u64(bytes.len()));
+        if self.dropped.add(host..end) {
+            return Ok(());
+        }
+        self.keep(host, bytes)
     }
 
     /// Fills `bytes`, which hold a part of `structure` at `host` for the bytes
@@ -69,7 +140,7 @@ impl<R: io::Read> Forward<R> {
 
     /// Fills `bytes` from `host` on, and says how many there are: fewer only
     /// where the file ends.
-    pub(crate) fn read(
+    fn read(
         &mut self,
         structure: Structure,
         guest: u64,
@@ -94,14 +165,10 @@ impl<R: io::Read> Forward<R> {
                 position: self.position,
             });
         }
-        let failed = |source| Error::Read {
-            structure,
-            host: HostOffset(host),
-            source,
-        };
-        self.keep_rest_of_cluster(next).map_err(failed)?;
-        self.skip_to(next).map_err(failed)?;
-        let read = self.fill(from_input).map_err(failed)?;
+        self.keep_rest_of_cluster(next)?;
+        self.keep_to(next)?;
+        let read = self.fill(from_input)?;
+        self.drop_read(next, &from_input[..read])?;
         Ok(from_kept.saturating_add(read))
     }
 
@@ -115,47 +182,25 @@ impl<R: io::Read> Forward<R> {
 
     /// Before what lies behind the cluster of the last streams is read, keeps
     /// the rest of it: a stream that fits may be there.
-    fn keep_rest_of_cluster(&mut self, next: u64) -> io::Result<()> {
+    fn keep_rest_of_cluster(&mut self, next: u64) -> Result<(), Error> {
         let kept_end = self.kept_start.saturating_add(len_u64(self.kept.len()));
         let cluster_end = self.position.next_multiple_of(self.cluster_bytes);
         if self.kept.is_empty() || kept_end != self.position || next < cluster_end {
             return Ok(());
         }
         let done = self.kept.len();
-        let rest = usize::try_from(cluster_end.saturating_sub(kept_end)).unwrap_or(usize::MAX);
+        let rest = in_memory(cluster_end.saturating_sub(kept_end));
         let mut kept = std::mem::take(&mut self.kept);
         kept.resize(done.saturating_add(rest), 0);
         let read = self.fill(&mut kept[done..])?;
         kept.truncate(done.saturating_add(read));
+        self.keep(kept_end, &kept[done..])?;
         self.kept = kept;
         Ok(())
     }
 
-    /// Reads the input to its end: who writes it must not find the pipe closed.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
-        self.skip_to(u64::MAX).map_err(|source| Error::Read {
-            structure: Structure::Data,
-            host: HostOffset(self.position),
-            source,
-        })
-    }
-
-    /// Reads up to `host`, or to the end of the file.
-    fn skip_to(&mut self, host: u64) -> io::Result<()> {
-        if self.position >= host {
-            return Ok(());
-        }
-        let mut skipped = vec![0; SKIPPED_BYTES];
-        while self.position < host && !self.ended {
-            let length = usize::try_from(host.saturating_sub(self.position)).unwrap_or(usize::MAX);
-            let length = length.min(SKIPPED_BYTES);
-            self.fill(&mut skipped[..length])?;
-        }
-        Ok(())
-    }
-
     /// Fills `bytes` with what comes next, and says how many there were.
-    fn fill(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) -> Result<usize, Error> {
         let mut done = 0;
         while done < bytes.len() && !self.ended {
             match self.input.read(&mut bytes[done..]) {
@@ -165,14 +210,19 @@ impl<R: io::Read> Forward<R> {
                     self.position = self.position.saturating_add(len_u64(length));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(source) => {
+                    return Err(Error::Arrival {
+                        host: HostOffset(self.position),
+                        source,
+                    });
+                }
             }
         }
         Ok(done)
     }
 }
 
-impl<R: io::Read> Source for Forward<R> {
+impl<R: io::Read, K: Store> Source for Forward<R, K> {
     fn plain(
         &mut self,
         guest: &Range<u64>,
@@ -206,6 +256,8 @@ impl<R: io::Read> Source for Forward<R> {
 
 #[cfg(test)]
 mod tests {
+    use blockio::{MemoryDisk, ReadAt};
+
     use super::*;
 
     /// The bytes 0, 1, 2 and so on, a few at a time.
@@ -223,7 +275,7 @@ mod tests {
 
     #[test]
     fn streams_may_start_within_those_before_and_plain_bytes_too() {
-        let mut forward = Forward::new(Dribble(0..100));
+        let mut forward = Forward::new(Dribble(0..100), Arc::new(MemoryDisk::default()));
         let mut bytes = [0; 10];
         assert_eq!(forward.streams(0, 0, 20, &mut bytes).unwrap(), 10);
         assert_eq!((bytes[0], bytes[9]), (20, 29));
@@ -240,12 +292,20 @@ mod tests {
             error.unwrap_err().to_string(),
             "data of guest offset 0x200 lies at host offset 0x24, which a pipe has passed when it is needed, at 0x26: save the image to a file and unpack that"
         );
-        forward.finish().unwrap();
+        forward.keep_all().unwrap();
+        // What was passed over was kept, and nothing else.
+        let arrived = forward.arrived();
+        assert_eq!(arrived.size(), 100);
+        let mut kept = [0; 20];
+        arrived.read_at(0, &mut kept).unwrap();
+        assert_eq!(kept[19], 19);
+        let error = arrived.read_at(19, &mut kept[..2]).unwrap_err();
+        assert!(error.to_string().contains("0x14..0x26"), "{error}");
     }
 
     #[test]
     fn a_stream_may_lie_in_the_rest_of_a_cluster_that_was_passed() {
-        let mut forward = Forward::new(Dribble(0..100));
+        let mut forward = Forward::new(Dribble(0..100), Arc::new(MemoryDisk::default()));
         forward.set_cluster_bytes(16);
         let mut bytes = [0; 5];
         assert_eq!(forward.streams(0, 0, 18, &mut bytes).unwrap(), 5);
@@ -267,7 +327,7 @@ mod tests {
 
     #[test]
     fn the_end_shows_when_it_is_reached() {
-        let mut forward = Forward::new(Dribble(0..100));
+        let mut forward = Forward::new(Dribble(0..100), Arc::new(MemoryDisk::default()));
         let mut bytes = [0; 10];
         assert_eq!(forward.streams(0, 0, 80, &mut bytes).unwrap(), 10);
         assert_eq!(forward.file_bytes(0), u64::MAX);

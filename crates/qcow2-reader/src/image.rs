@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use blockio::{Cursor, ReadAt, len_u64};
+use blockio::{Cursor, Holes, ReadAt, len_u64};
 use qcow2_format::Header;
 
 use crate::chain::{Chain, Runs};
@@ -16,12 +16,15 @@ use crate::layer::{Content, Layer, Opening};
 use crate::load::Source;
 use crate::runs::{Mapping, data_bytes};
 use crate::stationary::Stationary;
+use crate::trust::doubt;
 use crate::{Error, Extents, OpenOptions};
 
 /// An opened image: the disk in it can be read anywhere, by many threads.
 pub struct Image<S> {
     /// The image, the files that it depends on, and those that they do.
     files: Vec<S>,
+    /// What is known of the holes of each.
+    holes: Vec<Holes>,
     ciphers: Vec<Option<Cipher>>,
     /// Top first.
     layers: Vec<Layer>,
@@ -59,9 +62,13 @@ impl<S: ReadAt> Image<S> {
         let Opening {
             files,
             ciphers,
-            layers,
+            mut layers,
             ..
         } = opening;
+        let holes: Vec<_> = files.iter().map(|_| Holes::new()).collect();
+        if options.salvage {
+            doubt(&files, &holes, &mut layers);
+        }
         let cluster_bits = layers.iter().filter_map(|layer| match &layer.content {
             Content::Image(image) => Some(image.tables.geometry.cluster_bits),
             Content::Raw => None,
@@ -71,6 +78,7 @@ impl<S: ReadAt> Image<S> {
             clusters: Clusters::new(cluster_bits, options),
             salvage: options.salvage,
             header,
+            holes,
             files,
             ciphers,
             layers,
@@ -137,6 +145,11 @@ impl<S: ReadAt> Image<S> {
             .collect()
     }
 
+    /// What is known of the holes of the file with this index.
+    pub(crate) fn holes(&self, file: usize) -> Option<&Holes> {
+        self.holes.get(file)
+    }
+
     pub(crate) fn is_salvaged(&self) -> bool {
         self.salvage
     }
@@ -146,13 +159,13 @@ impl<S: ReadAt> Image<S> {
     }
 
     pub(crate) fn runs(&self, guest: Range<u64>) -> Runs<'_, S> {
-        Runs::new(Chain::new(&self.files, &self.layers, guest))
+        Runs::new(Chain::new(&self.files, &self.holes, &self.layers, guest))
     }
 
     /// The runs of the disk in the image itself.
     pub(crate) fn own_runs(&self) -> Runs<'_, S> {
         let top = self.layers.get(..1).unwrap_or_default();
-        Runs::new(Chain::new(&self.files, top, 0..self.size()))
+        Runs::new(Chain::new(&self.files, &self.holes, top, 0..self.size()))
     }
 }
 

@@ -32,6 +32,7 @@
 //! Deflate is decoded by libdeflate, which is written in C; without the feature
 //! `libdeflate` by zlib-rs, which is not.
 
+mod arrived;
 mod batch;
 mod chain;
 mod clusters;
@@ -72,4 +73,4 @@ pub use image::Image;
 pub use layer::backing_file_of;
 pub use options::{OpenOptions, Progress, UnpackOptions, UnpackReport};
 pub use snapshots::{read_bitmaps, read_snapshots};
-pub use stream::ImageStream;
+pub use stream::{Arrival, ImageStream};

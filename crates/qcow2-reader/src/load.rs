@@ -244,6 +244,17 @@ pub(crate) struct Piece<'p> {
 }
 
 impl Piece<'_> {
+    /// A piece of `bytes` at `start`, all of which are written.
+    #[cfg(test)]
+    pub(crate) fn of(start: u64, bytes: PooledBuffer<'_>) -> Piece<'_> {
+        Piece {
+            start,
+            parts: std::iter::once(0..bytes.len()).collect(),
+            bytes,
+            lost: Vec::new(),
+        }
+    }
+
     /// Length, of what is not written too.
     pub(crate) fn bytes(&self) -> u64 {
         len_u64(self.bytes.len())

@@ -19,7 +19,9 @@ pub(crate) const HOLE_BYTES_MIN: usize = 4096;
 /// make. Shorter ones are written: for a device, that is less work.
 pub(crate) const ZEROES_BYTES_MIN: usize = 64 << 10;
 
-/// The target, written from its start on.
+/// The target, written from its start on, each byte at most once: a piece that starts
+/// before what is done is refused. Where pieces come in any order, they have to be as
+/// many bytes, together, as the tables name.
 pub(crate) struct Output<'t, T: ?Sized> {
     target: &'t T,
     zeroed: bool,
@@ -27,6 +29,10 @@ pub(crate) struct Output<'t, T: ?Sized> {
     only_allocated: bool,
     /// The disk is complete up to here.
     done: u64,
+    /// Bytes that pieces in any order bring in all, once that is known.
+    named_bytes: Option<u64>,
+    /// Bytes that they brought.
+    brought_bytes: u64,
     written_bytes: u64,
     shared_bytes: u64,
     lost: Lost,
@@ -43,6 +49,8 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
             zeroed: target.starts_zeroed(),
             only_allocated,
             done: 0,
+            named_bytes: None,
+            brought_bytes: 0,
             written_bytes: 0,
             shared_bytes: 0,
             lost: Lost::new(size),
@@ -58,12 +66,48 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         }
     }
 
-    /// Writes a piece that lies behind all that is complete.
+    /// Writes a piece, which must lie after all that is complete. Where only what is
+    /// allocated is written, it may lie anywhere.
     pub(crate) fn put(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
         if self.only_allocated {
             return self.put_anywhere(piece);
         }
+        self.check_after(piece.start)?;
         self.put_parts(piece)
+    }
+
+    /// Refuses a piece at `offset` that starts before the end of what is complete.
+    fn check_after(&self, offset: u64) -> Result<(), Error> {
+        let done = self.done;
+        match offset < done {
+            true => Err(Error::GoesBack { offset, done }),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts bytes of a piece in any order, of which there cannot be more than the
+    /// tables name.
+    fn bring(&mut self, bytes: u64) -> Result<(), Error> {
+        self.brought_bytes = self.brought_bytes.saturating_add(bytes);
+        self.check_named()
+    }
+
+    /// Refuses more bytes than the tables name, as far as they are known.
+    fn check_named(&self) -> Result<(), Error> {
+        match self
+            .named_bytes
+            .is_some_and(|named| self.brought_bytes > named)
+        {
+            true => Err(self.uneven()),
+            false => Ok(()),
+        }
+    }
+
+    fn uneven(&self) -> Error {
+        Error::Uneven {
+            written: self.brought_bytes,
+            expected: self.named_bytes.unwrap_or(0),
+        }
     }
 
     /// Remembers that `guest` could not be read.
@@ -97,11 +141,13 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         file: &File,
         host: HostOffset,
     ) -> Result<(), Error> {
+        let bytes = guest.end.saturating_sub(guest.start);
         if self.only_allocated {
             self.done = guest.start;
+        } else {
+            self.check_after(guest.start)?;
         }
         self.zero_to(guest.start)?;
-        let bytes = guest.end.saturating_sub(guest.start);
         self.target
             .share_at(guest.start, file, host.0, bytes)
             .map_err(|source| Error::Share {
@@ -110,14 +156,18 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
                 bytes,
                 source,
             })?;
+        if self.only_allocated {
+            self.bring(bytes)?;
+        }
         self.done = guest.end;
         self.shared_bytes = self.shared_bytes.saturating_add(bytes);
         Ok(())
     }
 
-    /// As [`Self::put`], of a piece anywhere on the disk; all of it is complete
-    /// then.
+    /// As [`Self::put`], of a piece anywhere on the disk, after
+    /// [`zero_all`](Self::zero_all); all of it is complete then.
     pub(crate) fn put_anywhere(&mut self, piece: &Piece<'_>) -> Result<(), Error> {
+        self.bring(piece.bytes())?;
         self.done = piece.start;
         self.put_parts(piece)?;
         self.zero_to(piece.end())
@@ -125,12 +175,12 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
 
     /// Makes zero what is not stored: zero clusters, and what is unallocated
     /// unless that is to be left alone. Says how many bytes of the disk are
-    /// done with that.
+    /// done with that, and remembers how many are to come, in any order.
     pub(crate) fn zero_all(
         &mut self,
         runs: impl Iterator<Item = Result<Run, Error>>,
     ) -> Result<u64, Error> {
-        let mut done: u64 = 0;
+        let (mut done, mut named): (u64, u64) = (0, 0);
         for run in runs {
             let run = run?;
             match run.mapping {
@@ -139,16 +189,22 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
                     self.done = run.guest.start;
                     self.zero_to(run.guest.end)?;
                 }
-                Mapping::Data { .. } | Mapping::Compressed(_) => continue,
+                Mapping::Data { .. } | Mapping::Compressed(_) => {
+                    named = named.saturating_add(run.bytes());
+                    continue;
+                }
             }
             done = done.saturating_add(run.bytes());
         }
+        self.named_bytes = Some(named);
+        self.check_named()?;
         Ok(done)
     }
 
     /// Completes the disk up to `end` with zeros.
     pub(crate) fn zero_to(&mut self, end: u64) -> Result<(), Error> {
         let start = self.done;
+        self.check_after(end)?;
         if start < end && !self.zeroed {
             self.target
                 .write_zeroes(start, end.saturating_sub(start))
@@ -163,6 +219,9 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
 
     /// Makes the disk, which is complete, `size` bytes long.
     pub(crate) fn finish(self, size: u64) -> Result<UnpackReport, Error> {
+        if self.brought_bytes != self.named_bytes.unwrap_or(0) {
+            return Err(self.uneven());
+        }
         if !self.only_allocated {
             self.target
                 .set_size(size)
@@ -176,3 +235,6 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

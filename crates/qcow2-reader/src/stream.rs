@@ -1,236 +1,192 @@
 //! An image that arrives on a pipe, restored in one pass.
 //!
-//! The tables must come before the data. They are kept in a spool, where the
-//! code that looks things up in a file finds them at their place. The data is
-//! then taken as it comes: where it lies in the order of the disk, however much
-//! that is, else in the order of the file, up to a number of runs that fit in
-//! memory.
+//! What is read goes to a spool, at its place, unless it is data that is used at
+//! once and that nothing else uses. So what is needed again is there, where the code
+//! that looks things up in a file finds it, and the rest is not kept:
+//!
+//! - Where all tables come first, and the data in the order of the disk, the disk is
+//!   written in its order, however much that is, and the spool holds the tables.
+//! - Else the data is placed as it comes, as soon as its table is known; see
+//!   [`placing`].
+//! - Where the disk is wanted in its order all the same, what comes before it is wanted
+//!   is kept; see [`pulling`].
+//! - What needs the whole file gets it: the spool then holds all of it.
 
-mod order;
+mod hints;
+mod in_order;
+mod pending;
+mod placing;
+mod pulling;
+mod tables;
+mod window;
 
-use std::cmp::Reverse;
 use std::fmt;
 use std::io;
-use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::sync::Arc;
 
-use blockio::{Store, WriteAt, len_u64, nonzero_runs};
-use pipeline::ordered_map_with;
+use blockio::{ReadAt, Store, WriteAt};
+use qcow2_format::Header;
 use qcow2_format::header::CryptMethod;
-use qcow2_format::{GuestOffset, Header};
 
-use crate::batch::{BLOCK_BYTES, Batch, Batches};
-use crate::decompress::Decoders;
 use crate::forward::Forward;
-use crate::header::{CLUSTER_BITS_END, check_supported};
-use crate::l1::L1Reader;
-use crate::l2::Words;
+use crate::header::{CLUSTER_BITS_END, check_supported, read_header};
 use crate::layer::{backing_file_of, data_file_of};
-use crate::load::{Buffers, Loaded, Piece};
-use crate::output::Output;
 use crate::places::Places;
 use crate::runs::data_bytes;
 use crate::share::Sharing;
 use crate::slices::Slices;
 use crate::tables::{MappedDisk, Tables};
-use crate::unpack::look_ahead;
 use crate::walk::{ImageRuns, Walk};
-use crate::{Error, OpenOptions, Structure, UnpackOptions, UnpackReport};
+use crate::{Error, Image, OpenOptions, Structure, UnpackOptions, UnpackReport};
 
-use order::Order;
+use in_order::is_in_order;
+use placing::Placing;
+use pulling::Pulling;
+use tables::{Ahead, TableList};
 
-/// Bytes of a table that are read at once.
-const TABLE_PART_BYTES: u64 = 64 << 10;
+/// How an image that arrives on a pipe can be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// In the order of the disk: its tables come first, and its data in that order.
+    InOrder,
+    /// In the order of the file: a target is needed that can be written at any
+    /// place. What comes before its table is kept until then.
+    AsItComes,
+    /// When all of it is here.
+    Whole,
+}
 
-/// An image that arrives on a pipe, read up to the end of its tables.
+/// An image that arrives on a pipe, read as far as it tells how it can be restored.
 pub struct ImageStream<R, K> {
-    input: Forward<R>,
-    spool: K,
+    input: Forward<R, K>,
+    spool: Arc<K>,
     header: Header,
-    size: u64,
-    tables: Tables,
-    /// Host offset behind the last table: the data lies behind it.
-    tables_end: u64,
+    disk: MappedDisk,
+    options: OpenOptions,
+    checks: Checks,
+    /// Whether the disk is wanted in its order.
+    ordered: bool,
+    way: Way,
+}
+
+/// What an image is held against.
+#[derive(Clone, Copy, Debug, Default)]
+struct Checks {
+    /// Most bytes of data that are restored.
+    data_max: Option<u64>,
+    /// Whether its refcounts must be those of what the disk uses.
+    references: bool,
+}
+
+impl Checks {
+    /// Holds the image against its refcounts, once it is here.
+    fn references<S: ReadAt>(self, image: &Image<S>) -> Result<(), Error> {
+        match self.references {
+            true => image.check_references(),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses more data than is wanted.
+    fn data(self, count: impl FnOnce(u64) -> Result<u64, Error>) -> Result<(), Error> {
+        match self.data_max {
+            Some(max) if count(max)? > max => Err(Error::TooMuchData { max }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is known of the tables.
+enum Way {
+    InOrder { tables: Tables },
+    AsItComes { tables: Tables, list: TableList },
+    Whole,
 }
 
 impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
-    /// Reads the header and the tables of the image that arrives on `input`.
-    /// The tables are kept in `spool`, which must be empty.
+    /// Reads the header of the image that arrives on `input`, and its tables as far
+    /// as they come before the data. What is needed again is kept in `spool`, which
+    /// must be empty.
     ///
     /// # Errors
     ///
-    /// As [`Image::open`](crate::Image::open), for damaged L2 tables too, and
-    /// [`Error::Passed`] for an image whose data lies before its tables.
+    /// As [`Image::open`](crate::Image::open), of what was read; the rest tells
+    /// [`Self::unpack`].
     pub fn open(input: R, spool: K, options: &OpenOptions) -> Result<Self, Error> {
-        let mut input = Forward::new(input);
-        let header = read_header(&mut input)?;
-        if options.salvage {
-            return Err(Error::SalvageFromPipe);
-        }
-        check_supported(&header, false)?;
-        if header.crypt_method != CryptMethod::None {
-            return Err(Error::EncryptedFromPipe);
-        }
+        let spool = Arc::new(spool);
+        let mut input = Forward::new(input, Arc::clone(&spool));
+        input.keep_to(blockio::len_u64(CLUSTER_BITS_END))?;
+        let mut start = vec![0; CLUSTER_BITS_END];
+        start.truncate(usize::try_from(input.position()).unwrap_or(CLUSTER_BITS_END));
+        let failed = |source| Error::Spool { source };
+        spool.read_at(0, &mut start).map_err(failed)?;
+        input.keep_to(Header::cluster_bits_of(&start)?.bytes())?;
+        let header = read_header(&input.arrived())?;
+        check_supported(&header, options.salvage)?;
         if let Some(needed) = data_file_of(&header, 0).or_else(|| backing_file_of(&header, 0)) {
             return Err(Error::reference_from_pipe(&needed));
         }
         input.set_cluster_bytes(header.cluster_bits.bytes());
-        if options.snapshot.is_some() {
-            return Err(Error::SnapshotFromPipe);
-        }
-        let disk = MappedDisk::active(&header);
-        let size = disk.size;
-
-        let l1_bytes = disk.l1_bytes(header.geometry());
-        let l1_host = disk.l1_host;
-        let places = Places::new(&header, &disk, u64::MAX, false);
-        places.check(Structure::L1Table, 0..size, l1_host, l1_bytes)?;
-        let l1 = l1_host.0..l1_host.0.saturating_add(l1_bytes);
-        keep(
-            &mut input,
-            &spool,
-            &(Structure::L1Table, 0..size),
-            l1.clone(),
-            |_, _| Ok(()),
-        )?;
-        let slices = Arc::new(Slices::new(options.l2_cache_bytes, false));
-        let tables = Tables::new(places, &header, &disk, slices)?;
-        let tables_end = keep_l2_tables(&mut input, &spool, &tables)?.max(l1.end);
-        Ok(Self {
+        let mut stream = Self {
             input,
             spool,
+            disk: MappedDisk::active(&header),
             header,
-            size,
-            tables,
-            tables_end,
+            options: options.clone(),
+            checks: Checks::default(),
+            ordered: false,
+            way: Way::Whole,
+        };
+        let whole = options.salvage
+            || options.snapshot.is_some()
+            || stream.header.crypt_method != CryptMethod::None;
+        if !whole {
+            stream.way = stream.find_way()?;
+        }
+        Ok(stream)
+    }
+
+    /// Reads the L1 table, and the L2 tables up to the first with data before the
+    /// last.
+    fn find_way(&mut self) -> Result<Way, Error> {
+        let (header, disk) = (&self.header, &self.disk);
+        let l1_bytes = disk.l1_bytes(header.geometry());
+        let places = Places::new(header, disk, u64::MAX, false);
+        let checked = places.check(Structure::L1Table, 0..disk.size, disk.l1_host, l1_bytes);
+        let l1_end = disk.l1_host.0.saturating_add(l1_bytes);
+        if checked.is_err() || l1_end > i64::MAX.unsigned_abs() {
+            return Ok(Way::Whole);
+        }
+        self.input.keep_to(l1_end)?;
+        if self.input.position() < l1_end {
+            return Ok(Way::Whole);
+        }
+        let slices = Arc::new(Slices::new(self.options.l2_cache_bytes, false));
+        let tables = Tables::new(places, header, disk, slices)?;
+        let Ok(list) = TableList::new(&*self.spool, &tables) else {
+            return Ok(Way::Whole);
+        };
+        let tables_end = list.end().max(l1_end);
+        let ahead = list.keep(&mut self.input, &self.spool, &tables, tables_end)?;
+        let in_order = match ahead {
+            Ahead::Data => Ok(false),
+            Ahead::Tables => {
+                let runs = ImageRuns::new(Walk::new(&*self.spool, &tables, 0..disk.size));
+                is_in_order(runs, header.cluster_bits, tables_end)
+            }
+            Ahead::Nothing => return Ok(Way::Whole),
+        };
+        Ok(match in_order {
+            Ok(true) => Way::InOrder { tables },
+            Ok(false) => Way::AsItComes { tables, list },
+            Err(_) => Way::Whole,
         })
     }
-}
 
-/// Reads the header.
-fn read_header<R: io::Read>(input: &mut Forward<R>) -> Result<Header, Error> {
-    let mut read = |from: u64, length: usize| {
-        let mut bytes = vec![0; length];
-        let there = input.read(Structure::Header, 0, from, &mut bytes)?;
-        bytes.truncate(there);
-        Ok::<_, Error>(bytes)
-    };
-    let mut cluster = read(0, CLUSTER_BITS_END)?;
-    let cluster_bytes = Header::cluster_bits_of(&cluster)?.bytes();
-    let rest = cluster_bytes.saturating_sub(len_u64(CLUSTER_BITS_END));
-    let rest = usize::try_from(rest).unwrap_or(usize::MAX);
-    cluster.extend(read(len_u64(CLUSTER_BITS_END), rest)?);
-    Ok(Header::decode(&cluster)?)
-}
-
-/// Puts the table at `host`, of the structure and for the guest bytes `what`,
-/// into the spool. Each part of it is shown to `look` first, with its offset in
-/// the table.
-fn keep<R: io::Read, K: Store>(
-    input: &mut Forward<R>,
-    spool: &K,
-    what: &(Structure, Range<u64>),
-    host: Range<u64>,
-    mut look: impl FnMut(u64, &[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    if host.is_empty() {
-        return Ok(());
-    }
-    let failed = |source| Error::Spool { source };
-    let block_bytes = usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX);
-    let mut part = Vec::new();
-    let mut at = host.start;
-    while at < host.end {
-        let part_bytes = host.end.saturating_sub(at).min(TABLE_PART_BYTES);
-        part.resize(usize::try_from(part_bytes).unwrap_or(usize::MAX), 0);
-        input.read_exact(what.0, &what.1, at, &mut part)?;
-        look(at.saturating_sub(host.start), &part)?;
-        for run in nonzero_runs(&part, block_bytes) {
-            let run_at = at.saturating_add(len_u64(run.start));
-            spool.write_at(run_at, &part[run]).map_err(failed)?;
-        }
-        at = at.saturating_add(part_bytes);
-    }
-    spool.set_size(host.end.max(spool.size())).map_err(failed)
-}
-
-/// Puts the L2 tables into the spool, in the order of the file, and gives the
-/// host offset behind the last. Refuses as soon as a table names data that lies
-/// before that.
-fn keep_l2_tables<R: io::Read, K: Store>(
-    input: &mut Forward<R>,
-    spool: &K,
-    tables: &Tables,
-) -> Result<u64, Error> {
-    let mut end = 0;
-    // Indices and not places: of a large disk there are millions.
-    let mut named = Vec::new();
-    let mut l1 = L1Reader::new(spool, tables);
-    for l1_index in 0..tables.l1_entries() {
-        if let Some((host, bytes)) = l1.l2_place(l1_index)? {
-            end = end.max(host.0.saturating_add(bytes));
-            named.extend(u32::try_from(l1_index));
-        }
-    }
-    let mut place = |l1_index: &u32| l1.l2_place(u64::from(*l1_index)).ok().flatten();
-    // Of a table that is shared, the longest use first.
-    named.sort_unstable_by_key(|l1_index| {
-        place(l1_index).map(|(host, bytes)| (host, Reverse(bytes)))
-    });
-    named.dedup_by_key(|l1_index| place(l1_index).map(|(host, _)| host));
-    for l1_index in &named {
-        let Some((host, bytes)) = place(l1_index) else {
-            continue;
-        };
-        let guest = tables.l1_coverage(u64::from(*l1_index));
-        keep(
-            input,
-            spool,
-            &(Structure::L2Table, guest.clone()),
-            host.0..host.0.saturating_add(bytes),
-            |at, entries| data_is_behind(end, tables, guest.start, at, entries),
-        )?;
-    }
-    Ok(end)
-}
-
-/// Refuses the first of `entries` that names data in front of `tables_end`. The
-/// entries are those from byte `at` on of the table that maps the disk from
-/// `guest` on. Wrong entries are for others to find.
-fn data_is_behind(
-    tables_end: u64,
-    tables: &Tables,
-    guest: u64,
-    at: u64,
-    entries: &[u8],
-) -> Result<(), Error> {
-    let (context, geometry) = (&tables.context, tables.geometry);
-    let first = at / geometry.l2_entry_bytes();
-    for (index, entry) in (first..).zip(Words::all(entries, geometry.extended_l2)) {
-        if entry.is_zero() {
-            continue;
-        }
-        let Ok(Some((structure, host))) = entry.first_stored(context, index) else {
-            continue;
-        };
-        if host.0 < tables_end {
-            let before = index.saturating_mul(context.cluster_bits.bytes());
-            return Err(Error::Passed {
-                structure,
-                guest: GuestOffset(guest.saturating_add(before)),
-                host,
-                position: tables_end,
-            });
-        }
-    }
-    Ok(())
-}
-
-impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
-    /// Exact length of the disk, in bytes.
+    /// Exact length of the disk, in bytes. That of the active one, where a snapshot
+    /// is to be restored.
     pub fn size(&self) -> u64 {
-        self.size
+        self.disk.size
     }
 
     /// The header.
@@ -238,111 +194,130 @@ impl<R: io::Read + Send, K: Store> ImageStream<R, K> {
         &self.header
     }
 
+    /// How the image can be restored.
+    pub fn arrival(&self) -> Arrival {
+        match self.way {
+            Way::InOrder { .. } => Arrival::InOrder,
+            Way::AsItComes { .. } => Arrival::AsItComes,
+            Way::Whole => Arrival::Whole,
+        }
+    }
+
+    /// Host offset up to which tables come: data before it may have to be kept.
+    pub fn tables_end(&self) -> Option<u64> {
+        match &self.way {
+            Way::AsItComes { list, .. } => Some(list.end()),
+            Way::InOrder { .. } | Way::Whole => None,
+        }
+    }
+
     /// Bytes of the disk that the image has data for, as its tables say; above `most`
-    /// they are counted no further.
+    /// they are counted no further. `None` where they are not here yet.
     ///
     /// # Errors
     ///
     /// A wrong entry of a table.
-    pub fn data_bytes(&self, most: u64) -> Result<u64, Error> {
-        data_bytes(Walk::new(&self.spool, &self.tables, 0..self.size), most)
+    pub fn data_bytes(&self, most: u64) -> Option<Result<u64, Error>> {
+        match &self.way {
+            Way::InOrder { tables } => Some(data_bytes(
+                Walk::new(&*self.spool, tables, 0..self.disk.size),
+                most,
+            )),
+            Way::AsItComes { .. } | Way::Whole => None,
+        }
+    }
+
+    /// Lets [`Self::unpack`] refuse an image with more bytes of data than this.
+    pub fn limit_data(&mut self, most: u64) {
+        self.checks.data_max = Some(most);
+    }
+
+    /// Lets [`Self::unpack`] compare the refcounts with what the disk uses, once all of
+    /// the image is here, as [`Image::check_references`](crate::Image::check_references)
+    /// does.
+    pub fn check_references(&mut self) {
+        self.checks.references = true;
+    }
+
+    /// Lets [`Self::unpack`] write the disk in its order, for a target that can be
+    /// written in no other. More is kept for that.
+    pub fn write_in_order(&mut self) {
+        self.ordered = true;
+    }
+
+    /// Reads the input to its end: the spool then holds the image, as a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Arrival`] and [`Error::Spool`].
+    pub fn keep_all(mut self) -> Result<(), Error> {
+        self.input.keep_all()
     }
 
     /// Writes the whole disk to `target` as
     /// [`Image::unpack`](crate::Image::unpack) does, and reads the input to its
     /// end.
     ///
-    /// The order is ascending where the data in the image is. Else a target
-    /// that can be written at any place is needed.
+    /// The order is that of [`Self::arrival`]. Where that is
+    /// [`Arrival::AsItComes`], a target that can be written at any place is needed,
+    /// or [`Self::write_in_order`].
     ///
     /// # Errors
     ///
-    /// As [`Image::unpack`](crate::Image::unpack), and before anything is
-    /// written: a wrong entry of a table, [`Error::Scattered`], and
-    /// [`Error::Passed`] for data that is needed twice.
+    /// Those of [`Image::open`](crate::Image::open),
+    /// [`Image::check_references`](crate::Image::check_references) and
+    /// [`Image::unpack`](crate::Image::unpack), when parts of the disk may have been
+    /// written; [`Error::TooMuchData`] above [`Self::limit_data`].
     pub fn unpack<T: WriteAt + ?Sized>(
         self,
         target: &T,
         options: &UnpackOptions<'_>,
     ) -> Result<UnpackReport, Error> {
+        Sharing::new(options.reflink, &[], self.header.cluster_bits)?;
         let Self {
             mut input,
             spool,
             header,
-            size,
-            tables,
-            tables_end,
+            disk,
+            options: open_options,
+            checks,
+            ordered,
+            way,
         } = self;
         Sharing::new(options.reflink, &[], header.cluster_bits)?;
-        let runs = || ImageRuns::new(Walk::new(&spool, &tables, 0..size));
-        let order = Order::of(runs, header.cluster_bits, tables_end)?;
-        let mut output = Output::new(target, size, options.only_allocated)?;
-        let mut job = Job {
-            input: &mut input,
-            threads: options.threads,
-            zeroes_min: output.zeroes_min(),
-        };
-        if matches!(order, Order::Disk) && !options.only_allocated {
-            job.run(Batches::new(runs()), |piece| {
-                output.put(piece)?;
-                options.report(piece.end(), size);
-                Ok(())
-            })?;
-            output.zero_to(size)?;
-        } else {
-            let mut done = output.zero_all(runs())?;
-            let put = |piece: &Piece<'_>| {
-                output.put_anywhere(piece)?;
-                done = done.saturating_add(piece.bytes());
-                options.report(done, size);
-                Ok(())
-            };
-            match order {
-                Order::Disk => job.run(Batches::scattered(runs()), put),
-                Order::File(sorted) => job.run(Batches::scattered(sorted.into_iter().map(Ok)), put),
-            }?;
+        match way {
+            Way::InOrder { tables } => {
+                let runs = || ImageRuns::new(Walk::new(&*spool, &tables, 0..disk.size));
+                checks.data(|most| data_bytes(runs(), most))?;
+                in_order::unpack(&mut input, runs, disk.size, checks, (target, options))
+            }
+            Way::AsItComes { tables, .. } if ordered && !options.only_allocated => {
+                let pulling = Pulling::new(&mut input, &*spool, &header, &tables, checks);
+                pulling.unpack(disk.size, target, options)
+            }
+            Way::AsItComes { tables, list } => {
+                let placing = Placing::new(&mut input, &*spool, &header, &tables, list, checks);
+                placing.unpack(disk.size, target, options)
+            }
+            Way::Whole => {
+                input.keep_all()?;
+                let image = Image::open(input.arrived(), &open_options)?;
+                if !open_options.salvage {
+                    checks.references(&image)?;
+                    // What is wrong is told before anything is written.
+                    checks.data(|most| image.data_bytes(most))?;
+                    image.data_bytes(u64::MAX)?;
+                }
+                image.unpack(target, options)
+            }
         }
-        input.finish()?;
-        let report = output.finish(size)?;
-        options.report(size, size);
-        Ok(report)
-    }
-}
-
-/// Data on its way from the pipe.
-struct Job<'s, R> {
-    input: &'s mut Forward<R>,
-    threads: NonZeroUsize,
-    zeroes_min: usize,
-}
-
-impl<R: io::Read + Send> Job<'_, R> {
-    /// Reads `batches` one by one, decodes them on all threads and hands them to
-    /// `emit` in their order.
-    fn run(
-        &mut self,
-        batches: impl Iterator<Item = Result<Batch, Error>> + Send,
-        mut emit: impl FnMut(&Piece<'_>) -> Result<(), Error> + Send,
-    ) -> Result<(), Error> {
-        let (threads_max, batches) = look_ahead(batches);
-        let buffers = Buffers::default();
-        let input = &mut *self.input;
-        let loaded = batches.map(|batch| Loaded::read(input, &batch?, &buffers, false));
-        let zeroes_min = self.zeroes_min;
-        ordered_map_with(
-            self.threads.min(threads_max),
-            loaded,
-            Decoders::default,
-            |decoders, loaded| loaded.decode(decoders, zeroes_min),
-            |piece| emit(&piece),
-        )
     }
 }
 
 impl<R, K> fmt::Debug for ImageStream<R, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageStream")
-            .field("size", &self.size)
+            .field("size", &self.disk.size)
             .field("header", &self.header)
             .finish_non_exhaustive()
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use blockio::ReadAt;
+use blockio::salvage::Lost;
 use qcow2_format::snapshot::Snapshot;
 use qcow2_format::{EntryContext, Geometry, GuestOffset, Header, HostOffset, L1Entry};
 
@@ -125,6 +126,8 @@ pub(crate) struct Tables {
     l1_bytes: u64,
     /// Those of all layers.
     slices: Arc<Slices>,
+    /// The guest bytes that nobody can vouch for, of an image that is salvaged.
+    doubtful: Option<Lost>,
 }
 
 impl Tables {
@@ -153,6 +156,7 @@ impl Tables {
             l1_host,
             l1_bytes,
             slices,
+            doubtful: None,
         })
     }
 
@@ -161,6 +165,22 @@ impl Tables {
     pub(crate) fn set_files(&mut self, files: Files, data_file_bytes: Option<u64>) {
         self.files = files;
         self.data_file_bytes = data_file_bytes;
+    }
+
+    /// From now on these guest bytes are lost.
+    pub(crate) fn doubt(&mut self, guest: Lost) {
+        self.doubtful = Some(guest);
+    }
+
+    /// The first range of guest bytes that are lost and has one of `guest`.
+    pub(crate) fn doubtful(&self, guest: &Range<u64>) -> Option<Range<u64>> {
+        self.doubtful.as_ref()?.meets(guest)
+    }
+
+    /// Where entry `l1_index` of the L1 table is.
+    pub(crate) fn l1_entry_host(&self, l1_index: u64) -> u64 {
+        let before = l1_index.saturating_mul(WORD_BYTES);
+        self.l1_host.0.saturating_add(before)
     }
 
     /// How many of the plain bytes for `guest` at `host` are there.

@@ -7,22 +7,30 @@
 //! small here, and then nothing is said.
 
 mod counts;
+mod crossing;
+mod doubt;
+mod metadata;
+mod owners;
+mod parts;
 mod refcounts;
 mod references;
 mod streams;
 
-use blockio::ReadAt;
-use qcow2_format::feature::IncompatibleFeatures;
-use qcow2_format::{ClusterBits, GuestOffset, HostOffset};
+use std::ops::Range;
 
-use crate::l1::L1Reader;
+use blockio::{Holes, ReadAt};
+use qcow2_format::feature::IncompatibleFeatures;
+use qcow2_format::{GuestOffset, HostOffset};
+
 use crate::layer::{Content, ImageContent, Layer};
-use crate::runs::Mapping;
-use crate::walk::Walk;
 use crate::{Error, Image, Structure, Use};
 
+pub(crate) use doubt::doubt;
+
 use counts::{Count, Counts};
-use refcounts::{RefcountTable, Refcounts};
+use owners::owners;
+pub(crate) use refcounts::RefcountTable;
+use refcounts::Refcounts;
 use references::References;
 use streams::Streams;
 
@@ -41,25 +49,37 @@ impl<S: ReadAt> Image<S> {
     /// used for two things, and where the refcounts themselves cannot be read.
     pub fn check_references(&self) -> Result<(), Error> {
         for (index, layer) in self.layers().iter().enumerate() {
-            let (Content::Image(image), Some(storage)) =
-                (&layer.content, self.files().get(layer.file))
-            else {
+            let (Content::Image(image), Some(storage), Some(holes)) = (
+                &layer.content,
+                self.files().get(layer.file),
+                self.holes(layer.file),
+            ) else {
                 continue;
             };
-            let dirty = IncompatibleFeatures::DIRTY;
-            if !image.header.incompatible.contains(dirty) {
-                check(storage, layer, image).map_err(|error| error.in_layer(index))?;
+            if !is_dirty(image) {
+                check(storage, holes, layer, image).map_err(|error| error.in_layer(index))?;
             }
         }
         Ok(())
     }
 }
 
-fn check<S: ReadAt>(storage: &S, layer: &Layer, image: &ImageContent) -> Result<(), Error> {
-    match check_with(storage, layer, image, Streams::Counted) {
+/// Whether an image was not closed properly.
+fn is_dirty(image: &ImageContent) -> bool {
+    let dirty = IncompatibleFeatures::DIRTY;
+    image.header.incompatible.contains(dirty)
+}
+
+fn check<S: ReadAt>(
+    storage: &S,
+    holes: &Holes,
+    layer: &Layer,
+    image: &ImageContent,
+) -> Result<(), Error> {
+    match check_with(storage, holes, layer, image, Streams::Counted) {
         // Entries may count more sectors than their streams have, to no harm.
         Err(Error::Conflict { .. } | Error::Refcount { .. }) => {
-            check_with(storage, layer, image, Streams::Measured)
+            check_with(storage, holes, layer, image, Streams::Measured)
         }
         checked => checked,
     }
@@ -67,13 +87,14 @@ fn check<S: ReadAt>(storage: &S, layer: &Layer, image: &ImageContent) -> Result<
 
 fn check_with<S: ReadAt>(
     storage: &S,
+    holes: &Holes,
     layer: &Layer,
     image: &ImageContent,
     streams: Streams,
 ) -> Result<(), Error> {
     let table = RefcountTable::read(storage, &image.header)?;
     let mut refcounts = Refcounts::new(storage, &image.header, &table);
-    let references = References::new(storage, image, &table);
+    let references = References::new(storage, holes, image, &table);
     let cluster_bits = image.header.cluster_bits;
     let file_clusters = storage.size().div_ceil(cluster_bits.bytes());
     let mut next = Some(0);
@@ -91,10 +112,8 @@ fn check_with<S: ReadAt>(
         for (cluster, count) in counts.used() {
             let host = HostOffset(cluster.saturating_mul(cluster_bits.bytes()));
             let refcount = refcounts.get(cluster)?;
-            judge(count, host, refcount).map_err(|error| {
-                let guest = find(storage, layer, image, host, cluster_bits);
-                with_guest(error, guest)
-            })?;
+            judge(count, host, refcount)
+                .map_err(|error| with_owners(error, &owners(storage, layer, image, host)))?;
         }
         next = counts.next();
     }
@@ -112,6 +131,7 @@ fn judge(count: Count, host: HostOffset, refcount: u64) -> Result<(), Error> {
             guest: None,
             first,
             second,
+            owners: Vec::new(),
         });
     }
     let structure = match count.only_use() {
@@ -129,84 +149,38 @@ fn judge(count: Count, host: HostOffset, refcount: u64) -> Result<(), Error> {
             guest: None,
             references: count.references(),
             refcount,
+            owners: Vec::new(),
         });
     }
     Ok(())
 }
 
-fn with_guest(error: Error, found: Option<GuestOffset>) -> Error {
-    match error {
+/// The error, with the parts of the disk that need its cluster.
+fn with_owners(mut error: Error, owners: &[Range<u64>]) -> Error {
+    let first = owners.first().map(|owner| GuestOffset(owner.start));
+    match &mut error {
         Error::Conflict {
-            host,
-            first,
-            second,
+            guest,
+            owners: named,
             ..
-        } => Error::Conflict {
-            host,
-            guest: found,
-            first,
-            second,
-        },
+        } => {
+            *guest = first;
+            *named = owners.to_vec();
+        }
         Error::Refcount {
+            guest,
+            owners: named,
             structure,
-            host,
-            references,
-            refcount,
             ..
-        } => Error::Refcount {
-            structure,
-            host,
-            guest: found,
-            references,
-            refcount,
-        },
-        other => other,
-    }
-}
-
-/// The first guest byte that needs the host cluster at `host`, as far as the
-/// tables are right.
-fn find<S: ReadAt>(
-    storage: &S,
-    layer: &Layer,
-    image: &ImageContent,
-    host: HostOffset,
-    cluster_bits: ClusterBits,
-) -> Option<GuestOffset> {
-    let tables = &image.tables;
-    let within = |at: u64| cluster_bits.round_down(at) == host.0;
-    let overlap = |error: Error| match error {
-        Error::Overlap { guest, host, .. } if within(host.0) => Some(guest),
-        _ => None,
-    };
-    let mut l1 = L1Reader::new(storage, tables);
-    for l1_index in 0..tables.l1_entries() {
-        let found = match l1.l2_place(l1_index) {
-            Ok(Some((table, _))) if within(table.0) => {
-                Some(GuestOffset(tables.l1_coverage(l1_index).start))
+        } => {
+            *guest = first;
+            // Streams in a cluster follow each other, and one owner has nobody to
+            // overwrite it.
+            if *structure != Structure::Stream && owners.len() > 1 {
+                *named = owners.to_vec();
             }
-            Ok(_) => None,
-            Err(error) => overlap(error),
-        };
-        if found.is_some() {
-            return found;
         }
+        _ => {}
     }
-    for run in Walk::new(storage, tables, 0..layer.size) {
-        let run = match run {
-            Ok(run) => run,
-            Err(error) => return overlap(error),
-        };
-        let found = match run.mapping {
-            Mapping::Data { host } => within(host.0),
-            Mapping::Compressed(stream) => {
-                (cluster_bits.round_down(stream.host.0)..stream.end()).contains(&host.0)
-            }
-            Mapping::Unallocated | Mapping::Zero | Mapping::Lost => false,
-        };
-        if found {
-            return Some(GuestOffset(run.guest.start));
-        }
-    }
-    None
+    error
 }

@@ -177,7 +177,7 @@ impl<S: ReadAt> Job<'_, S> {
         let zeroes_min = output.zeroes_min();
         ordered_map_with(
             self.options.threads.min(COPIERS_MAX),
-            Batches::new(iter::once(Ok(run))),
+            Batches::after(run.guest.start, iter::once(Ok(run))),
             Decoders::default,
             |decoders, batch| self.piece(decoders, &batch, zeroes_min),
             |piece| self.put(&piece, output),

@@ -39,9 +39,21 @@ impl<'i, S: ReadAt> Walk<'i, S> {
 
     /// The next cluster or part of one, or all that empty entries leave unallocated.
     fn step(&mut self) -> Result<Run, Error> {
-        let run = match self.look_up() {
-            Err(_) if self.tables.places.salvage => self.lost(),
-            run => run?,
+        let doubtful = self.tables.doubtful(&self.rest);
+        let run = match &doubtful {
+            Some(range) if range.start <= self.rest.start => {
+                let guest = self.rest.start..range.end.min(self.rest.end);
+                Run::empty(guest, Mapping::Lost)
+            }
+            _ => {
+                let mut run = match self.look_up() {
+                    Err(_) if self.tables.places.salvage => self.lost(),
+                    run => run?,
+                };
+                let end = doubtful.map_or(u64::MAX, |range| range.start);
+                run.guest.end = run.guest.end.min(end);
+                run
+            }
         };
         self.rest.start = run.guest.end;
         Ok(run)

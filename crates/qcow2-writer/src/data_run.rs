@@ -6,7 +6,7 @@ use blockio::{Store, len_u64};
 use qcow2_format::HostOffset;
 
 use crate::error::Error;
-use crate::output::Output;
+use crate::output::{Floor, Output};
 use crate::units::to_usize;
 
 /// Cuts `range` at the multiples of `unit` bytes.
@@ -64,12 +64,13 @@ impl<'b> DataRun<'b> {
         host: HostOffset,
         is_new: bool,
         output: &Output<'_, T>,
+        floor: &mut Floor,
     ) -> Result<(), Error> {
         let host_end = self.host.0 + (self.waiting.end - self.waiting.start);
         if (guest.start, host.0, is_new) == (self.waiting.end, host_end, self.is_new) {
             self.waiting.end = guest.end;
         } else {
-            self.write(output)?;
+            self.write(output, floor)?;
             self.waiting = guest;
             self.host = host;
             self.is_new = is_new;
@@ -77,13 +78,20 @@ impl<'b> DataRun<'b> {
         Ok(())
     }
 
-    /// Writes what waits. Zeros stay holes where nothing else can be.
-    pub(crate) fn write<T: Store + ?Sized>(&self, output: &Output<'_, T>) -> Result<(), Error> {
+    /// Writes what waits. Zeros stay holes where nothing else can be. What is new must
+    /// come after all that was new before: `floor` is the end of that.
+    pub(crate) fn write<T: Store + ?Sized>(
+        &self,
+        output: &Output<'_, T>,
+        floor: &mut Floor,
+    ) -> Result<(), Error> {
         if self.waiting.is_empty() {
             return Ok(());
         }
         let bytes = self.part(&self.waiting);
         if self.is_new {
+            floor.check("data", self.host)?;
+            floor.rise(self.host.0 + len_u64(bytes.len()));
             output.write_new("data", self.host, bytes)
         } else {
             output.write("data", self.host, bytes)

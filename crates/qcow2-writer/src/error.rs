@@ -23,6 +23,19 @@ pub enum Error {
         /// Length of the disk in bytes.
         size: u64,
     },
+    /// New bytes would go where some were written already: a fault of this crate, found
+    /// before it does harm.
+    #[error(
+        "internal error: {structure} at host offset {offset} starts before {done}, up to which it is written"
+    )]
+    GoesBack {
+        /// What would be written.
+        structure: &'static str,
+        /// Where it starts.
+        offset: HostOffset,
+        /// The end of what is written.
+        done: HostOffset,
+    },
     /// A write failed before, so what the image holds is not known.
     #[error("the image cannot be used after a write to it failed")]
     Broken,
@@ -327,6 +340,7 @@ impl Error {
             | Self::ReadDisk { .. }
             | Self::SourceChanged { .. } => ErrorKind::Source,
             Self::Broken
+            | Self::GoesBack { .. }
             | Self::Compress { .. }
             | Self::WriteImage { .. }
             | Self::Share { .. }

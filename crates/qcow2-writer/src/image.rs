@@ -21,7 +21,7 @@ use crate::l2_cache::L2Cache;
 use crate::layout::{Layout, RefcountArea};
 use crate::mapping::Mapping;
 use crate::options::WriteOptions;
-use crate::output::Output;
+use crate::output::{Floor, Output};
 use crate::refcounts::Refcounts;
 use crate::stream_counts::StreamCounts;
 use crate::units::to_u32;
@@ -58,6 +58,8 @@ pub struct ImageWriter<'t, T: ?Sized> {
     l1: L1Table,
     l2: L2Cache,
     allocator: Allocator,
+    /// The end of the clusters that data was first written to, or shared.
+    floor: Floor,
     stored: Stored,
     /// Set where a [`StreamWriter`] writes.
     streams: Option<StreamArea>,
@@ -159,6 +161,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             layout,
             version: options.version,
             sync: options.sync,
+            floor: Floor::default(),
             stored: Stored::default(),
             streams: None,
             is_exact: false,
@@ -253,7 +256,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         for guest in cut(run.range(), self.layout.geometry().l2_coverage_bytes()) {
             self.put_in_table(&mut run, guest, &needless)?;
         }
-        run.write(&self.output)?;
+        run.write(&self.output, &mut self.floor)?;
         self.broken = false;
         Ok(())
     }
@@ -292,7 +295,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             }
             let within = bits.offset_in_cluster(guest.start);
             let host = HostOffset(host.0 + within);
-            run.push(guest, host, is_new, &self.output)?;
+            run.push(guest, host, is_new, &self.output, &mut self.floor)?;
         }
         Ok(())
     }

@@ -14,8 +14,9 @@
 //! cut short has no refcounts.) Refcounts say exactly what is used, and the
 //! image ends at a cluster boundary.
 //!
-//! [`pack()`] can also compress: streams are packed back to back, in the order of
-//! the guest, on all threads, and always to the same bytes. See [`Compression`].
+//! [`pack()`] can also compress: each stream begins at the first even offset after
+//! the last, in the order of the guest; all threads work on them, and the bytes are
+//! always the same. See [`Compression`].
 //!
 //! The crate knows nothing of filesystems.
 

@@ -19,6 +19,29 @@ const GATHER_BYTES: usize = 512 << 10;
 /// can leave out.
 const HOLE_BYTES: usize = 4096;
 
+/// The end of what was written in order: nothing that is new starts before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Floor(u64);
+
+impl Floor {
+    /// Refuses `structure` at `offset` if it starts before the end of what was written.
+    pub(crate) fn check(self, structure: &'static str, offset: HostOffset) -> Result<(), Error> {
+        if offset.0 < self.0 {
+            return Err(Error::GoesBack {
+                structure,
+                offset,
+                done: HostOffset(self.0),
+            });
+        }
+        Ok(())
+    }
+
+    /// Remembers that all up to `end` is written.
+    pub(crate) fn rise(&mut self, end: u64) {
+        self.0 = self.0.max(end);
+    }
+}
+
 /// Where the image goes.
 pub(crate) struct Output<'t, T: ?Sized> {
     target: &'t T,
@@ -155,13 +178,18 @@ impl<'t, T: Store + ?Sized> Output<'t, T> {
     }
 }
 
-/// Gathers writes that follow each other into large ones.
+/// Gathers writes that follow each other into large ones. Each byte is written once, but
+/// for the zeros that were written last: they may be replaced.
 #[derive(Debug)]
 pub(crate) struct Gather<'t, T: ?Sized> {
     output: Output<'t, T>,
     structure: &'static str,
     start: HostOffset,
     bytes: Vec<u8>,
+    /// The end of all that came.
+    floor: Floor,
+    /// Zeros that may be replaced, from their start on.
+    room: Range<u64>,
 }
 
 impl<'t, T: Store + ?Sized> Gather<'t, T> {
@@ -171,6 +199,8 @@ impl<'t, T: Store + ?Sized> Gather<'t, T> {
             structure,
             start: HostOffset(0),
             bytes: Vec::new(),
+            floor: Floor::default(),
+            room: 0..0,
         }
     }
 
@@ -179,8 +209,22 @@ impl<'t, T: Store + ?Sized> Gather<'t, T> {
         self.start.0 + len_u64(self.bytes.len())
     }
 
+    /// Notes that `range` is written: after all that came, or in place of zeros.
+    fn pass(&mut self, range: Range<u64>) -> Result<(), Error> {
+        if self.room.start <= range.start && range.end <= self.room.end {
+            self.room.start = range.end;
+            return Ok(());
+        }
+        self.floor.check(self.structure, HostOffset(range.start))?;
+        self.floor.rise(range.end);
+        Ok(())
+    }
+
     /// Writes `bytes` at `offset`, now or later.
+    ///
+    /// Fails with [`Error::GoesBack`] if something other than zeros is there already.
     pub(crate) fn write(&mut self, offset: HostOffset, bytes: &[u8]) -> Result<(), Error> {
+        self.pass(offset.0..offset.0 + len_u64(bytes.len()))?;
         if let Some(gathered) = self.gathered(offset, bytes.len()) {
             gathered.copy_from_slice(bytes);
             return Ok(());
@@ -195,8 +239,13 @@ impl<'t, T: Store + ?Sized> Gather<'t, T> {
         Ok(())
     }
 
-    /// Writes `length` zeros at `offset`, now or later.
+    /// Writes `length` zeros at `offset`, now or later. Until the next zeros come, other
+    /// bytes may take their place.
     pub(crate) fn write_zeroes(&mut self, offset: HostOffset, length: u64) -> Result<(), Error> {
+        let zeros = offset.0..offset.0 + length;
+        self.floor.check(self.structure, offset)?;
+        self.floor.rise(zeros.end);
+        self.room = zeros;
         self.go_to(offset)?;
         let mut rest = to_usize(length);
         while rest > 0 {

@@ -7,17 +7,22 @@ use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::layout::Layout;
 
-/// Packs streams back to back into host clusters.
+/// Streams begin at multiples of this. The specification has no such rule, but
+/// there are readers that take a stream at an odd offset for zeros, and it costs
+/// half a byte a stream.
+const ALIGNMENT: u64 = 2;
+
+/// Packs streams into host clusters, each at the first even offset after the last.
 ///
 /// A stream goes on where the last one ended, if it fits into the rest of that
-/// cluster, or if the cluster behind is the next to be handed out, and if the
+/// cluster, or if the next cluster is the next to be handed out, and if the
 /// refcount of the cluster allows it. Else it begins a cluster, and what is left
 /// of the other stays zeros.
 #[derive(Debug)]
 pub(crate) struct Placement {
-    /// Where the last stream ended.
+    /// Where the next stream can begin: where the last one ended, or a byte on.
     next: u64,
-    /// Streams that touch the cluster of `next`; none if it is full.
+    /// Streams that touch the cluster of `next`; none if `next` begins a cluster.
     streams: u64,
     /// Where no stream can begin any more.
     host_end: HostOffset,
@@ -58,12 +63,14 @@ impl Placement {
         if touches_fresh {
             allocator.take(layout)?;
         }
+        // The byte that may be left out is in the last cluster of the stream: clusters
+        // have an even length.
+        self.next = end.next_multiple_of(ALIGNMENT);
         self.streams = match touches_fresh {
-            _ if bits.is_aligned(end) => 0,
+            _ if bits.is_aligned(self.next) => 0,
             true => 1,
             false => self.streams + 1,
         };
-        self.next = end;
         Ok(Some(HostOffset(start)))
     }
 }

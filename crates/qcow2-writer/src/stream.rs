@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use blockio::{Extent, ReadAt, Reflink, Store, WriteAt, len_u64};
+use blockio::{Extent, Holes, ReadAt, Reflink, Store, WriteAt, len_u64};
 use qcow2_format::HostOffset;
 
 use crate::batch::Content;
@@ -260,11 +260,11 @@ where
         }
     };
     let mut buffer = vec![0; to_usize(BATCH_BYTES.min(range.end - range.start))];
+    let holes = Holes::new();
     let mut at = range.start;
     while at < range.end {
-        let data = match spool.next_data(at).map_err(lost(at))? {
-            Some(data) if data.end > at => data.start.max(at)..data.end.min(range.end),
-            Some(_) => at..range.end,
+        let data = match holes.next_data(spool, at).map_err(lost(at))? {
+            Some(data) => data.start..data.end.min(range.end),
             None => range.end..range.end,
         };
         let hole_end = data.start.min(range.end);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use blockio::{Extent, ExtentKind, ReadAt};
+use blockio::{Extent, ExtentKind, Holes, ReadAt};
 
 use crate::error::Error;
 
@@ -12,6 +12,7 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(crate) struct UsedExtents<'s, S: ?Sized, I> {
     source: &'s S,
+    holes: Holes,
     extents: I,
     /// Length of the disk in bytes.
     size: u64,
@@ -37,6 +38,7 @@ where
     pub(crate) fn new(source: &'s S, extents: I, size: u64) -> Self {
         Self {
             source,
+            holes: Holes::new(),
             extents,
             size,
             tiled: 0,
@@ -75,17 +77,16 @@ where
     fn next_in_extent(&mut self) -> Result<Option<Extent>, Error> {
         let from = self.extent.start;
         if self.run.end <= from {
-            let run = self
-                .source
-                .next_data(from)
-                .map_err(|source| Error::ReadDisk {
-                    offset: from,
-                    length: self.size - from,
-                    source,
-                })?;
+            let run =
+                self.holes
+                    .next_data(self.source, from)
+                    .map_err(|source| Error::ReadDisk {
+                        offset: from,
+                        length: self.size - from,
+                        source,
+                    })?;
             self.run = match run {
                 None => self.size..u64::MAX,
-                Some(run) if run.end <= from => from..self.size,
                 Some(run) => {
                     let end = run.end.checked_next_multiple_of(self.unit);
                     run.start - run.start % self.unit..end.unwrap_or(u64::MAX)

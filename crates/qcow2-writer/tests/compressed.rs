@@ -86,6 +86,33 @@ fn tiny_streams_fill_clusters_as_far_as_the_refcount_goes() {
 }
 
 #[test]
+fn streams_begin_at_even_offsets_and_waste_a_byte_at_most() {
+    // A cluster of one byte value, and some of noise: streams of many lengths.
+    let mut disk = common::noise(4096 * 500);
+    for (index, cluster) in disk.chunks_mut(4096).enumerate() {
+        cluster[100 + 7 * index..].fill(7);
+    }
+    for compression in common::compressions() {
+        let target = MemoryDisk::default();
+        pack_whole(&disk, &target, &options(12, 4, compression));
+        let image = target.into_bytes();
+        // Header, L1 table, one L2 table: entries by hand, of which 58 bits are the
+        // offset.
+        let entries = image[2 * 4096..][..500 * 8].as_chunks().0;
+        for raw in entries.iter().map(|raw| u64::from_be_bytes(*raw)) {
+            assert_eq!(raw >> 62, 1, "{raw:#x}");
+            assert_eq!((raw & ((1 << 58) - 1)) % 2, 0, "{raw:#x}");
+        }
+        let streams = common::expand(&image).streams;
+        assert_eq!((streams.len(), streams[0].start), (500, 3 * 4096));
+        let pairs = streams.windows(2);
+        assert!(pairs.clone().all(|pair| pair[1].start - pair[0].end <= 1));
+        let gaps = pairs.filter(|pair| pair[0].end < pair[1].start).count();
+        assert!((100..400).contains(&gaps), "{gaps}");
+    }
+}
+
+#[test]
 fn threads_do_not_matter() {
     let disk = common::mixed(1 << 12, 0).repeat(3);
     for compression in common::compressions() {

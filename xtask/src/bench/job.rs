@@ -51,8 +51,9 @@ pub(super) struct Contender {
 pub(super) struct Check {
     /// The format, as qemu-img calls it.
     pub(super) format: &'static str,
-    /// A raw disk of the same content.
+    /// A disk of the same content, and its format.
     pub(super) content: PathBuf,
+    pub(super) content_format: &'static str,
 }
 
 impl Job {
@@ -156,7 +157,8 @@ impl Check {
         }
         qemu.ok(|command| {
             command
-                .args(["compare", "-q", "-f", self.format, "-F", "raw"])
+                .args(["compare", "-q", "-f", self.format])
+                .args(["-F", self.content_format])
                 .args([output, &self.content])
         })?;
         Ok(())
@@ -194,6 +196,7 @@ mod tests {
         let check = |format| Check {
             format,
             content: other.clone(),
+            content_format: "raw",
         };
         assert!(check("raw").hold(&one).is_ok());
         assert!(check("qcow2").hold(&one).is_err());

@@ -80,6 +80,7 @@ impl Place {
             check: Check {
                 format,
                 content: self.used.clone(),
+                content_format: "raw",
             },
             on_disk: self.on_disk,
         }

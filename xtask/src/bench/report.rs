@@ -17,11 +17,12 @@ the length of the output and what it takes of its file system.
 Every output is removed before the next run. Ours runs once before the rounds,
 without being timed, so that nobody is the first to touch the memory that outputs
 take; that output is held against a copy of the used blocks that was made with
-`dumpe2fs`, by `qemu-img compare`, and an image against `qemu-img check`. In
-memory (tmpfs) nothing needs a sync. Elsewhere the input is read once before each
-run, and the time of every program includes a sync of its output, which ours does
-by itself. A program that the machine lacks is \"not here\"; one that failed, or
-whose output was wrong, has no figures.
+`dumpe2fs`, by `qemu-img compare`, and an image against `qemu-img check`. The disk
+in an image of e2image is held against that image, as QEMU reads it. In memory
+(tmpfs) nothing needs a sync. Elsewhere the input is read once before each run, and
+the time of every program includes a sync of its output, which ours does by itself.
+A program that the machine lacks is \"not here\"; one that failed, or whose output
+was wrong, has no figures.
 ";
 
 const HEAD: [&str; 9] = [
@@ -144,7 +145,7 @@ fn row(series: &Series, ours: &Series) -> Vec<String> {
 
 /// A table of Markdown, its columns as wide as their widest cell: the first
 /// row is the head.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));

@@ -85,7 +85,7 @@ pub(super) fn cases() -> Vec<Case> {
                 let quick = match fill {
                     Fill::Half => column == turn % 4,
                     Fill::Empty => column == (turn + 2) % 4,
-                    Fill::Full => column == 0 && turn % 6 == 0,
+                    Fill::Full | Fill::Share(_) => column == 0 && turn % 6 == 0,
                 };
                 let first = (turn + column) % CLUSTERS.len();
                 cases.push(case(feature, block, make, quick, first));

@@ -14,7 +14,9 @@ pub(super) enum Fill {
     Empty,
     /// A tree of small files and a large one; another large one was deleted.
     Half,
-    /// Over 99 % are bytes that do not compress.
+    /// So many thousandths of the free space are bytes that do not compress.
+    Share(u64),
+    /// As `Share`, and over 99 %.
     Full,
 }
 
@@ -56,6 +58,7 @@ impl Make {
                 bench.e2fs.debugfs(image, &write)?;
                 bench.e2fs.debugfs(image, &["rm deleted".into()])
             }
+            Fill::Share(level) => bench.e2fs.debugfs(image, &[large(level)? + " large"]),
             Fill::Full => bench.e2fs.debugfs(image, &[large(993)? + " large"]),
         }
     }

@@ -1,4 +1,5 @@
-//! What is known to break tools that image filesystems.
+//! Disks with something in an unusual place, targets that are not empty, and
+//! disks near the limits of the format.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -17,34 +18,12 @@ const MIB: u64 = 1 << 20;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        full("nearly full ext2 of 48 MiB", 48 * MIB),
-        full("full ext2 of 64 MiB", 64 * MIB),
         Case::new("a last byte that is not zero", true, last_byte),
         Case::new("old random data, no discard", true, old_data),
         Case::new("unpack over another disk", true, over_another_disk),
         Case::new("9 TiB", true, nine_tib),
         Case::new("9 TiB, cluster size too small", true, too_small_clusters),
     ]
-}
-
-/// An ext2 of 1 KiB blocks, over 99 % full: where a refcount table cut too
-/// short overflows, and tables lie behind the length of the disk.
-fn full(name: &str, size_bytes: u64) -> Case {
-    Case::new(name, true, move |bench, folder| {
-        let files = Files::new(folder);
-        let options = ["-t", "ext2", "-b", "1024", "-m", "0"];
-        Make::new(size_bytes, &options, Fill::Full).make(bench, &files.source)?;
-        let mut verdict = Verdict::Ran(vec![]);
-        for arguments in [
-            vec!["--compat", "0.10", "--cluster-size", "1K"],
-            vec!["--cluster-size", "512"],
-            vec!["--refcount-bits", "1"],
-        ] {
-            let arguments: Vec<_> = arguments.into_iter().map(String::from).collect();
-            verdict = verdict.and(healthy(bench, &files, &arguments)?);
-        }
-        Ok(verdict)
-    })
 }
 
 /// Bytes behind the end of the filesystem, to the last one of the disk.

@@ -6,7 +6,7 @@ use super::finding::{File, Finding};
 use crate::task::TASKS;
 
 /// Documents the project has.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -14,6 +14,7 @@ const DOCUMENTS: [&str; 7] = [
     "docs/format.md",
     "docs/ext.md",
     "docs/testing.md",
+    "docs/readers.md",
 ];
 
 /// Finds missing documents, dead links, unknown tasks and dependencies nobody

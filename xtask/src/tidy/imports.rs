@@ -62,7 +62,7 @@ impl Names {
 
 impl<'ast> Visit<'ast> for Names {
     fn visit_item(&mut self, item: &'ast Item) {
-        if !attributes(item).iter().any(is_test) {
+        if !is_for_tests(item) {
             visit::visit_item(self, item);
         }
     }
@@ -110,6 +110,11 @@ fn is_test(attribute: &Attribute) -> bool {
         && attribute
             .parse_args::<syn::Path>()
             .is_ok_and(|path| path.is_ident("test"))
+}
+
+/// Whether an item is there in tests only.
+pub(super) fn is_for_tests(item: &Item) -> bool {
+    attributes(item).iter().any(is_test)
 }
 
 fn attributes(item: &Item) -> &[Attribute] {

@@ -50,6 +50,18 @@ impl Lost {
         self.ranges.iter().map(|(&start, &end)| start..end)
     }
 
+    /// The first of the ranges that has a byte of `range`, if one has.
+    #[must_use]
+    pub fn meets(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        if range.is_empty() {
+            return None;
+        }
+        let before = self.ranges.range(..=range.start).next_back();
+        let before = before.filter(|(_, end)| **end > range.start);
+        let found = before.or_else(|| self.ranges.range(range.clone()).next());
+        found.map(|(&start, &end)| start..end)
+    }
+
     /// How many ranges there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -170,6 +182,11 @@ mod tests {
             ]
         );
         assert_eq!(lost.pieces(0..512), [(0..512, false)]);
+        assert_eq!(lost.meets(&(0..512)), None);
+        assert_eq!(lost.meets(&(600..600)), None);
+        assert_eq!(lost.meets(&(0..5000)), Some(512..2560));
+        assert_eq!(lost.meets(&(2559..2560)), Some(512..2560));
+        assert_eq!(lost.meets(&(2560..4097)), Some(4096..4400));
         assert_eq!(lost.pieces(600..600), []);
     }
 

@@ -9,10 +9,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, linkat};
+use rustix::io::Errno;
 use tempfile::TempPath;
 
 use super::attributes::Attributes;
+use super::naming::{System, move_over, move_to_free, rehearse, remove_name_of};
 use crate::Error;
 use crate::freeze::thaw_all;
 
@@ -24,6 +26,9 @@ const REPEATED_NAME_BYTES_MAX: usize = 200;
 const NEW_MODE: u32 = 0o666;
 /// Mode of a replacement until it takes over that of the replaced file.
 const PRIVATE_MODE: u32 = 0o600;
+
+/// `f_type` of file systems in user space, as FUSE has them all.
+const FUSE_SUPER_MAGIC: i64 = 0x6573_5546;
 
 static LIVE: Mutex<Live> = Mutex::new(Live {
     abandoned: false,
@@ -98,7 +103,7 @@ impl Unpublished {
         replaced: Option<&Attributes>,
         sync: bool,
     ) -> Result<(File, Self), Error> {
-        let (file, temporary) = open_temporary(&path, first_mode(replaced))?;
+        let (file, temporary) = open_temporary(&path, first_mode(replaced), replaced.is_some())?;
         Self::prepare(file, Some(temporary), path, replaced, sync)
     }
 
@@ -143,13 +148,23 @@ impl Unpublished {
                 _ => Error::io(given, "put in place")(error),
             })
         })?;
-        match self.folder.as_ref().map(File::sync_all) {
-            // Some network filesystems have nothing to sync in a folder.
-            Some(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => {
-                Err(Error::io(given, "synced")(error))
+        let synced = self.folder.as_ref().map_or(Ok(()), sync_folder);
+        synced.map_err(|error| {
+            // Whoever hears of a failure takes nothing to be there.
+            if !self.replaces {
+                let _ = remove_name_of(file, &self.path);
             }
-            _ => Ok(()),
-        }
+            Error::io(given, "synced")(error)
+        })
+    }
+}
+
+/// Stores the names in `folder`. Some file systems have nothing to store there.
+fn sync_folder(folder: &File) -> io::Result<()> {
+    let synced = folder.sync_all();
+    match synced.as_ref().map_err(Errno::from_io_error) {
+        Err(Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) => Ok(()),
+        _ => synced,
     }
 }
 
@@ -185,24 +200,36 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Opens a new file without a name, in the folder of `path`, that can be given
-/// one later.
+/// one later. A file system in user space may make such a file and then not be
+/// able to name it.
 fn open_unnamed(path: &Path, mode: u32) -> io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = rustix::fs::open(folder_of(path), flags, Mode::from_raw_mode(mode))?;
     let file = File::from(file);
     fs::metadata(link_to(&file))?;
+    if fstatfs(&file)?.f_type == FUSE_SUPER_MAGIC {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     Ok(file)
 }
 
-/// Opens a new file with a temporary name in the folder of `path`.
-fn open_temporary(path: &Path, mode: u32) -> Result<(File, Temporary), Error> {
+/// Opens a new file with a temporary name in the folder of `path`, if the file
+/// system can give it that of `path` later.
+fn open_temporary(path: &Path, mode: u32, replaces: bool) -> Result<(File, Temporary), Error> {
     unless_abandoned(path, |live| {
-        let (file, name) = tempfile::Builder::new()
-            .prefix(&temporary_prefix(path))
-            .permissions(PermissionsExt::from_mode(mode))
-            .tempfile_in(folder_of(path))
+        let (folder, prefix) = (folder_of(path), temporary_prefix(path));
+        let mut names = tempfile::Builder::new();
+        names
+            .prefix(&prefix)
+            .permissions(PermissionsExt::from_mode(mode));
+        let (file, name) = names
+            .tempfile_in(folder)
             .map_err(Error::io(path, "created"))?
             .into_parts();
+        let name = rehearse(&System, name, folder, &names, replaces).map_err(|source| {
+            let path = path.into();
+            Error::Unnameable { path, source }
+        })?;
         let path = name.to_path_buf();
         live.temporary.insert(path.clone(), name);
         Ok((file, Temporary(path)))
@@ -245,9 +272,9 @@ fn rename(name: Option<TempPath>, path: &Path, replaces: bool) -> io::Result<()>
     let name = name.ok_or(io::ErrorKind::NotFound)?;
     if replaces {
         refuse_other_types(path)?;
-        name.persist(path).map_err(|failed| failed.error)
+        move_over(&System, name, path)
     } else {
-        name.persist_noclobber(path).map_err(|failed| failed.error)
+        move_to_free(&System, name, path)
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::fs::FallocateFlags;
 
+use super::limit;
 use super::share::share_blocks;
 use super::zeroes::{try_fallocate, write_zero_bytes};
 use crate::disk::{next_data, read_within};
@@ -35,7 +36,7 @@ impl FileStore {
         }
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
@@ -101,6 +102,13 @@ impl WriteAt for FileStore {
                 self.file.set_len(end)?;
                 *stored = end;
             }
+        }
+        Ok(())
+    }
+
+    fn reserve(&self, size: u64) -> io::Result<()> {
+        if size > self.size() {
+            limit::check(&self.file, size)?;
         }
         Ok(())
     }

@@ -18,6 +18,18 @@ pub enum WalkDamage {
         /// The group.
         group: u32,
     },
+    /// A block of an extent tree, or an indirect block, of several inodes.
+    #[error("block {block} is a part of the maps of several inodes")]
+    SharedMap {
+        /// The block.
+        block: u64,
+    },
+    /// Inodes refer to more than the filesystem can hold.
+    #[error("inodes refer to more blocks than a filesystem of {blocks} can hold")]
+    TooMuch {
+        /// How many blocks the filesystem has.
+        blocks: u64,
+    },
 }
 
 /// Why nothing is left out of the used blocks.

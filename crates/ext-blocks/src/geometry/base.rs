@@ -1,4 +1,5 @@
-//! The blocks at the start of a group, one by one.
+//! Which group a block is in, and the blocks at the start of a group, one by
+//! one.
 
 use crate::geometry::Geometry;
 
@@ -18,6 +19,17 @@ pub(crate) enum BaseBlock {
     reason = "numbers of blocks of a geometry that was checked"
 )]
 impl Geometry {
+    /// The group of `block`, which the filesystem [`holds`](Self::holds).
+    pub(crate) fn group_of(&self, block: u64) -> u32 {
+        let group = block.saturating_sub(self.first_data_block) / self.blocks_per_group();
+        u32::try_from(group).unwrap_or(u32::MAX)
+    }
+
+    /// Blocks of a group that is not the last.
+    fn blocks_per_group(&self) -> u64 {
+        self.blocks_in_clusters(self.clusters_per_group).max(1)
+    }
+
     /// The block of the superblock in `group`, the first or a copy.
     pub(crate) fn superblock_in(&self, group: u32) -> Option<u64> {
         let group = u64::from(group);

@@ -4,7 +4,7 @@
 use std::io;
 use std::ops::Range;
 
-use blockio::{ReadAt, len_u64};
+use blockio::{Holes, ReadAt, len_u64};
 
 use crate::geometry::to_index;
 
@@ -17,6 +17,8 @@ use super::log::Copied;
 #[derive(Debug)]
 pub(crate) struct Overlay<'d, R: ?Sized> {
     disk: &'d R,
+    /// The disk's own: there may be many copies before its next data.
+    holes: Holes,
     log: Option<LogCopies>,
 }
 
@@ -73,13 +75,18 @@ impl LogCopies {
 impl<'d, R: ReadAt + ?Sized> Overlay<'d, R> {
     /// The disk as it is.
     pub(crate) const fn none(disk: &'d R) -> Self {
-        Self { disk, log: None }
+        Self {
+            disk,
+            holes: Holes::new(),
+            log: None,
+        }
     }
 
     /// The disk after the copies that win are in their places.
     pub(crate) const fn new(disk: &'d R, log: LogCopies) -> Self {
         Self {
             disk,
+            holes: Holes::new(),
             log: Some(log),
         }
     }
@@ -115,7 +122,7 @@ impl<R: ReadAt + ?Sized> ReadAt for Overlay<'_, R> {
     }
 
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        let below = self.disk.next_data(from)?;
+        let below = self.holes.next_data(self.disk, from)?;
         let Some(log) = &self.log else {
             return Ok(below);
         };

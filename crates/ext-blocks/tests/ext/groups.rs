@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::image::{
-    GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damaged, damages, open, sound,
-    used,
+    BY_BITMAPS, GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damaged, damages,
+    damages_the_group, open, sound, used,
 };
 use ext_blocks::Options;
 use ext_blocks::damage::{Consequence, Finding, Metadata};
@@ -48,7 +48,7 @@ fn a_descriptor_needs_the_right_checksum() {
         };
         assert_eq!(want.consequence(), Consequence::GroupKept);
         let patch = |image: &mut Image| _ = image.u16(at + 0x1e, stored);
-        damages(&base, patch, want, GROUPS[1].clone());
+        damages_the_group(&base, patch, want, GROUPS[1].clone(), 1);
     }
 }
 
@@ -187,7 +187,7 @@ fn metadata_must_lie_inside_the_filesystem() {
                 block: u64::from(block),
             };
             let patch = |image: &mut Image| _ = image.u32(image.descriptor(2) + offset, block);
-            damages(&base(), patch, want, GROUPS[2].clone());
+            damages_the_group(&base(), patch, want, GROUPS[2].clone(), 2);
         }
         let block = u64::from(base_with(0, 64).get_u32(2048 + 128 + offset)) | 1 << 32;
         let want = Finding::Location {
@@ -196,7 +196,7 @@ fn metadata_must_lie_inside_the_filesystem() {
             block,
         };
         let patch = |image: &mut Image| _ = image.u32(image.descriptor(2) + offset + 0x20, 1);
-        damages(&base_with(0, 64), patch, want, GROUPS[2].clone());
+        damages_the_group(&base_with(0, 64), patch, want, GROUPS[2].clone(), 2);
     }
 }
 
@@ -329,7 +329,7 @@ fn only_the_first_findings_are_kept() {
     image.put(2048, &[0; 96]);
     image.u32(SB, 32_000).u32(SB + 0x04, 16_001);
     image.u32(SB + 0x20, 8).u32(SB + 0x24, 8);
-    let filesystem = open(&image, &Options::default());
+    let filesystem = open(&image, &BY_BITMAPS);
     assert_eq!(filesystem.damage().findings().len(), 1000);
     assert_eq!(filesystem.damage().total(), 2000);
     assert_eq!(filesystem.info().free_bytes, 0);

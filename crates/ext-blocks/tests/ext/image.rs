@@ -5,8 +5,9 @@ use std::io;
 use std::ops::Range;
 
 use blockio::{Extent, ExtentKind, ReadAt};
-use ext_blocks::damage::Finding;
-use ext_blocks::{Detected, Distrust, Error, Filesystem, Options, Trust, detect};
+use ext_blocks::damage::{Finding, WalkDamage};
+use ext_blocks::trust::Evidence;
+use ext_blocks::{Content, Detected, Distrust, Error, Filesystem, Options, Tail, Trust, detect};
 
 /// Offset of the superblock in bytes.
 pub(crate) const SB: usize = 1024;
@@ -276,6 +277,39 @@ pub(crate) fn damaged(image: &Image, want: &[Finding]) {
     );
     extents(&filesystem, image.size());
 }
+
+/// Asserts that `image` is believed by its bitmaps alone, but for `want`, and that
+/// nothing of it is where inodes are asked, because one group's cannot be found.
+#[track_caller]
+pub(crate) fn damages_the_group(
+    base: &Image,
+    patch: impl FnOnce(&mut Image),
+    want: Finding,
+    kept: Range<u64>,
+    group: u32,
+) {
+    sound(base);
+    let mut image = base.clone();
+    patch(&mut image);
+    let damage = WalkDamage::Descriptor { group };
+    distrusted(&image, &Options::default(), Distrust::Unknown { damage });
+    let filesystem = open(&image, &BY_BITMAPS);
+    assert_eq!(filesystem.trust(), &Trust::Bitmaps);
+    assert_eq!(filesystem.damage().findings(), [want]);
+    let used = blocks(&image, &BY_BITMAPS, ExtentKind::Data);
+    let whole = |run: &Range<u64>| run.start <= kept.start && kept.end <= run.end;
+    assert!(used.iter().any(whole), "{kept:?} in {used:?}");
+}
+
+/// Inodes are not asked.
+pub(crate) const BY_BITMAPS: Options = Options {
+    content: Content::Probe,
+    keep_uninit: false,
+    tail: Tail::Keep,
+    superblock: None,
+    evidence: Evidence::Bitmaps,
+    threads: None,
+};
 
 /// Asserts that `image` is trusted, and nothing is wrong with it.
 #[track_caller]

@@ -1,10 +1,12 @@
 //! The journal and multiple mount protection: blocks no descriptor names.
 
 use crate::image::{
-    GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damaged, damages, sound, used,
+    GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damages, distrusted, distrusts,
+    sound, used,
 };
-use ext_blocks::Moment;
-use ext_blocks::damage::{Consequence, Finding, InodeDamage, JournalDamage};
+use ext_blocks::damage::{Finding, InodeDamage, JournalDamage, LogDamage};
+use ext_blocks::trust::JournalFault;
+use ext_blocks::{Distrust, Moment, Options};
 
 /// Offset of inode 8, in the table of group 0.
 pub(crate) const INODE: usize = 5 * 1024 + 7 * 128;
@@ -61,16 +63,20 @@ fn deep(ro_compat: u32) -> Image {
     image
 }
 
-/// Block 30 direct, 32 by 31, and 35 by 34 by 33.
+/// Blocks 30 to 41 direct, 43 and 44 by 42.
 fn indirect() -> Image {
     let mut image = journaled(0, 0);
-    image
-        .u32(I_BLOCK, 30)
-        .u32(I_BLOCK + 48, 31)
-        .u32(I_BLOCK + 52, 33);
-    image.u32(31 * 1024 + 400, 32);
-    image.u32(33 * 1024, 34).u32(34 * 1024 + 1020, 35);
-    journal_superblock(&mut image, 30, 3);
+    for block in 30..45u32 {
+        image.bit(3, usize::try_from(block).unwrap() - 1, true);
+    }
+    image.free(0, 42);
+    for index in 0..12u32 {
+        let at = I_BLOCK + 4 * usize::try_from(index).unwrap();
+        image.u32(at, 30 + index);
+    }
+    image.u32(I_BLOCK + 48, 42);
+    image.u32(42 * 1024, 43).u32(42 * 1024 + 4, 44);
+    journal_superblock(&mut image, 30, 14);
     image
 }
 
@@ -93,11 +99,11 @@ pub(crate) fn seal(image: &mut Image) {
 
 #[test]
 fn the_bitmap_must_know_the_blocks_of_the_journal() {
-    let lost = |base: &Image, blocks: &[u64]| {
+    let lost = |base: &Image, blocks: &[u64], free: u16, end: u64| {
         for &block in blocks {
             let patch = |image: &mut Image| {
                 let bit = usize::try_from(block).unwrap() - 1;
-                image.bit(3, bit, false).free(0, 52);
+                image.bit(3, bit, false).free(0, free + 1);
             };
             damages(
                 base,
@@ -106,11 +112,11 @@ fn the_bitmap_must_know_the_blocks_of_the_journal() {
                 1..65,
             );
         }
-        assert_eq!(used(base), [0..7, 20..21, 30..36, 65..71, 129..133]);
+        assert_eq!(used(base), [0..7, 20..21, 30..end, 65..71, 129..133]);
     };
-    lost(&flat(0), &[30, 31, 32]);
-    lost(&deep(0), &[32, 33, 34, 35]);
-    lost(&indirect(), &[30, 31, 32, 33, 34, 35]);
+    lost(&flat(0), &[30, 31, 32], 51, 36);
+    lost(&deep(0), &[32, 33, 34, 35], 51, 36);
+    lost(&indirect(), &[30, 41, 42, 43, 44], 42, 45);
 }
 
 #[test]
@@ -121,16 +127,15 @@ fn the_journal_is_found_with_checksums() {
     }
 }
 
-/// Asserts that `patch` damages the journal, and costs nothing.
+/// Asserts that `patch` damages the journal, and that everything is kept then.
 #[track_caller]
 fn harms(base: &Image, patch: impl FnOnce(&mut Image), damage: JournalDamage) {
-    let want = Finding::Journal { inode: 8, damage };
-    assert_eq!(want.consequence(), Consequence::BitmapsDecide);
-    damages(base, patch, want, 30..36);
+    let fault = JournalFault::Map(damage);
+    distrusts(base, patch, Distrust::Journal { inode: 8, fault });
 }
 
 #[test]
-fn damage_of_the_map_leaves_the_bitmaps() {
+fn with_a_damaged_map_nothing_is_trusted() {
     let not_a_file = |i_mode, i_links_count| JournalDamage::NotAFile {
         i_mode,
         i_links_count,
@@ -179,13 +184,13 @@ fn damage_of_the_map_leaves_the_bitmaps() {
     );
     harms(
         &indirect(),
-        |image| _ = image.u32(33 * 1024, 1),
+        |image| _ = image.u32(42 * 1024, 1),
         outside(1, 1),
     );
 }
 
 #[test]
-fn damage_of_a_checksum_leaves_the_bitmaps() {
+fn with_a_wrong_checksum_nothing_is_trusted() {
     let base = flat(METADATA_CSUM);
     let computed = base.get_u32(INODE + 0x7c) & 0xffff;
     let stored = computed ^ 1;
@@ -207,28 +212,50 @@ fn damage_of_a_checksum_leaves_the_bitmaps() {
 fn there_must_be_such_an_inode() {
     let mut image = flat(0);
     image.u32(SB + 0xe0, 49);
-    let damage = JournalDamage::NoSuchInode { inodes: 48 };
-    damaged(&image, &[Finding::Journal { inode: 49, damage }]);
+    let fault = JournalFault::Map(JournalDamage::NoSuchInode { inodes: 48 });
+    let distrust = Distrust::Journal { inode: 49, fault };
+    distrusted(&image, &Options::default(), distrust);
     // Of an external journal, none is named.
     sound(image.u32(SB + 0xe0, 0));
 
     let mut image = flat(0);
     image.u32(image.descriptor(0) + 8, 0);
-    let damage = JournalDamage::Descriptor;
-    let journal = Finding::Journal { inode: 8, damage };
-    let filesystem = crate::image::open(&image, &ext_blocks::Options::default());
-    assert_eq!(filesystem.damage().findings().get(1), Some(&journal));
+    let fault = JournalFault::Map(JournalDamage::Descriptor);
+    let distrust = Distrust::Journal { inode: 8, fault };
+    distrusted(&image, &Options::default(), distrust);
 }
 
 #[test]
-fn a_map_that_points_at_itself_ends() {
-    let mut image = indirect();
-    image.u32(I_BLOCK + 56, 31);
-    for at in (31 * 1024..32 * 1024).step_by(4) {
-        image.u32(at, 31);
-    }
-    let damage = JournalDamage::Inode(InodeDamage::Repeated { block: 31 });
-    damaged(&image, &[Finding::Journal { inode: 8, damage }]);
+fn a_journal_without_a_superblock_is_none() {
+    let lost = |fault| Distrust::Journal {
+        inode: 8,
+        fault: JournalFault::Log(fault),
+    };
+    let patch = |image: &mut Image| {
+        image.put(30 * 1024, &[0; 1024]);
+    };
+    distrusts(&flat(0), patch, lost(LogDamage::NoSuperblock));
+    // A descriptor block of a log, not the superblock.
+    let patch = |image: &mut Image| {
+        image.put(30 * 1024 + 4, &1u32.to_be_bytes());
+    };
+    distrusts(&flat(0), patch, lost(LogDamage::NoSuperblock));
+}
+
+#[test]
+fn a_map_with_a_hole_or_that_points_at_itself_is_damage() {
+    let hole = |logical| JournalDamage::Hole { logical };
+    harms(&indirect(), |image| _ = image.u32(I_BLOCK, 0), hole(0));
+    harms(&indirect(), |image| _ = image.u32(I_BLOCK + 4, 0), hole(1));
+    // Block 12 and all that follow by 42, which is full of itself.
+    let patch = |image: &mut Image| {
+        image.u32(I_BLOCK + 52, 42);
+        for at in (42 * 1024..43 * 1024).step_by(4) {
+            image.u32(at, 42);
+        }
+    };
+    let damage = InodeDamage::Repeated { block: 42 };
+    harms(&indirect(), patch, JournalDamage::Inode(damage));
 }
 
 #[test]

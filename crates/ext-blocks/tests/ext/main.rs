@@ -9,10 +9,12 @@
 
 mod claims;
 mod droppable;
+mod freed;
 mod fsck;
 mod groups;
 mod hostile;
 mod image;
+mod inodes;
 mod journal;
 mod log;
 mod metadata;

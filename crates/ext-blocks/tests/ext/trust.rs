@@ -272,8 +272,8 @@ fn reasons_read_well() {
     let text = |distrust: Distrust| distrust.to_string();
     let claim = Claim::Gpt;
     assert_eq!(
-        text(Distrust::Ambiguous { claim }),
-        "the disk is also claimed by a GPT partition table"
+        text(Distrust::Ambiguous { claim, at: 512 }),
+        "the disk is also claimed by a GPT partition table (signature at byte 0x200)"
     );
     let allowed = Allowed::PowerOfTwo {
         min: 128,

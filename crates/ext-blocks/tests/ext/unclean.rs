@@ -18,7 +18,12 @@ fn an_unclean_filesystem_is_asked_for_its_inodes_too() {
     let inode = 5 * 1024 + 11 * 128;
     image.u16(inode, 0x8180).u16(inode + 0x1a, 1);
     image.u32(inode + 4, 1024).u32(inode + 0x28, 50);
-    sound(&image);
+    let free = Finding::InUse {
+        inode: 12,
+        block: 50,
+        count: 1,
+    };
+    damaged(&image, &[free]);
     let with_50 = [0..7, 20..21, 50..51, 65..71, 129..133];
     let states = [
         (0, Distrust::NotClean { s_state: 0 }),
@@ -46,8 +51,8 @@ fn an_unclean_filesystem_is_asked_for_its_inodes_too() {
         let distrust = Distrust::Inodes { s_state, damage };
         distrusted(&image, &Options::default(), distrust);
     }
-    // Orphans are in the bitmaps.
-    sound(image.u16(SB + 0x3a, 5));
+    // Orphans do not make it unclean.
+    damaged(image.u16(SB + 0x3a, 5), &[free]);
     let recover = |image: &mut Image| _ = image.u32(SB + 0x60, 0x4);
     let fault = JournalFault::Missing;
     distrusts(&base(), recover, Distrust::NeedsRecovery { fault });
@@ -120,9 +125,10 @@ fn a_copy_needs_a_journal_that_can_be_read() {
         stored: 0,
         computed: crc32c(seed, &stored) & 0xffff,
     });
-    damaged(&image, &[Finding::Journal { inode: 8, damage }]);
-    image.u32(SB, 47);
     let fault = JournalFault::Map(damage);
+    let distrust = Distrust::Journal { inode: 8, fault };
+    distrusted(&image, &Options::default(), distrust);
+    image.u32(SB, 47);
     let distrust = Distrust::NeedsRecovery { fault };
     distrusted(&image, &Options::default(), distrust);
 }

@@ -17,6 +17,14 @@ pub(crate) enum OutputFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceFormatArg {
+    /// A disk; what looks like something else is refused
+    Auto,
+    /// A disk, whatever it looks like
+    Raw,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BlocksOutput {
     /// For people: a line a range, in bytes
     Human,
@@ -53,7 +61,8 @@ pub(crate) enum ContentArg {
     /// The blocks an ext filesystem uses, though something else claims the disk
     Ext,
     /// The metadata of an ext filesystem, without the contents of files: what
-    /// e2fsck, debugfs and dumpe2fs look at. File names are part of it
+    /// e2fsck, debugfs and dumpe2fs look at. File names are part of it. From 8 TiB
+    /// on (512 GiB with blocks of 1 KiB) only QEMU reads the image, from 5.2 on
     Metadata,
     /// Everything but zeros, without looking for a filesystem
     All,
@@ -65,6 +74,15 @@ pub(crate) enum TailArg {
     Keep,
     /// Left out: they read as zeros
     Drop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrustArg {
+    /// The block bitmaps, and that no inode refers to the block
+    Inodes,
+    /// The block bitmaps alone, where all of them have checksums that are right
+    /// (metadata_csum); elsewhere the inodes, too
+    Bitmaps,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -118,7 +136,7 @@ pub(crate) enum DeflateWindowArg {
     /// 32 KiB, the most that deflate has
     #[value(name = "32k")]
     Kib32,
-    /// 4 KiB, for readers that hold no more
+    /// 4 KiB, as QEMU writes: for readers that hold no more
     #[value(name = "4k")]
     Kib4,
 }

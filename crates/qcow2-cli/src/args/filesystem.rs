@@ -4,7 +4,7 @@ use clap::Args;
 use ext_blocks::SuperblockAt;
 use ext_blocks::droppable::Droppable;
 
-use super::choice::{ContentArg, DropArg, TailArg, parse_block_size};
+use super::choice::{ContentArg, DropArg, TailArg, TrustArg, parse_block_size};
 
 #[derive(Args, Debug)]
 pub(crate) struct FilesystemArgs {
@@ -20,6 +20,12 @@ pub(crate) struct FilesystemArgs {
     /// of the filesystem; otherwise they read as zeros
     #[arg(long)]
     pub(crate) keep_uninit: bool,
+
+    /// What has to prove that a block is free. Bitmaps alone save the time to look at
+    /// all inodes, where the filesystem has checksums; a block that a wrong bitmap
+    /// with a right checksum calls free is lost then
+    #[arg(long, value_name = "WHAT", default_value = "inodes")]
+    pub(crate) trust: TrustArg,
 
     /// Leave out what is in use and yet never read: the blocks of unwritten extents,
     /// which read as zeros whatever they hold, and the body of a journal in which

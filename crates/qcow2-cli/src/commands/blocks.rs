@@ -3,15 +3,18 @@
 mod print;
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
-use blockio::{Disk, Extent, ExtentKind, ReadAt, in_use};
+use blockio::{Extent, ExtentKind, ReadAt, in_use};
 use serde::Serialize;
 
 use crate::args::BlocksArgs;
-use crate::failure::{Failure, Outcome};
+use crate::containers;
+use crate::failure::{Failure, Outcome, STDOUT};
 use crate::filesystem::FilesystemReport;
+use crate::input::{Input, Unasked};
 use crate::kept::{Kept, Question};
-use crate::output::SCHEMA;
+use crate::output::{self, SCHEMA};
 
 /// Bytes of a disk by what they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -31,6 +34,8 @@ struct Head {
     source: String,
     disk_bytes: u64,
     content: &'static str,
+    /// What proves that blocks are free, where some are.
+    evidence: Option<&'static str>,
     kept_whole: Option<String>,
     notes: Vec<String>,
     damage: Vec<String>,
@@ -53,37 +58,46 @@ impl From<io::Error> for Stop {
     }
 }
 
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failed(failure) => failure,
+            Stop::Output(error) => Self::about(Path::new(STDOUT), &error),
+        }
+    }
+}
+
 /// Lists what of a source is in use.
 pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
-    let disk = Disk::open(&args.source)?;
+    let unasked = Unasked::of_source(args.format.source_format);
+    let input = Input::open(&args.source, &args.input, unasked)?;
+    let disk = input.into_disk(&args.input, true)?.disk;
+    containers::refuse(args.format.source_format, args.source_name(), &disk)?;
     let user = in_use::source_in_use(&disk)?.map(|user| user.to_string());
     if let Some(user) = &user
         && !args.allow_mounted
     {
         let message = format!("{user}; --allow-mounted lists it all the same");
-        return Err(Failure::because(&args.source, message));
+        return Err(Failure::because(args.source_name(), message));
     }
     let question = Question {
         args: &args.filesystem,
-        path: &args.source,
+        path: args.source_name(),
         in_use: user.as_deref(),
         salvage: false,
+        is_preliminary: false,
+        threads: pipeline::available_threads(),
     };
     let kept = Kept::decide(question, &disk)?;
     let list = List { args, kept: &kept };
     let mut out = BufWriter::new(io::stdout().lock());
-    let listed = list.head(disk.size()).and_then(|head| {
-        list.print(&head, &mut out)?;
-        out.flush()?;
-        Ok(head.outcome())
-    });
-    match listed {
-        Ok(outcome) => Ok(outcome),
-        // A reader that left early has what it wanted.
-        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Outcome::Done),
-        Err(Stop::Output(error)) => Err(Failure::Failed(format!("report: {error}"))),
-        Err(Stop::Failed(failure)) => Err(failure),
+    let head = list.head(disk.size())?;
+    match list.print(&head, &mut out) {
+        Err(Stop::Output(error)) => output::unless_left_early(Err(error)).map_err(Stop::from)?,
+        printed => printed?,
     }
+    output::unless_left_early(out.flush()).map_err(Stop::from)?;
+    Ok(head.outcome())
 }
 
 impl Head {
@@ -123,6 +137,7 @@ impl List<'_> {
             source: self.args.source.display().to_string(),
             disk_bytes,
             content: kept.content(),
+            evidence: kept.evidence(),
             kept_whole: kept.kept_whole.clone(),
             notes: kept.notes.clone(),
             damage,
@@ -135,8 +150,8 @@ impl List<'_> {
     /// Gives each extent of the disk to `take`.
     fn each(&self, mut take: impl FnMut(Extent) -> io::Result<()>) -> Result<(), Stop> {
         for extent in self.kept.extents() {
-            let extent =
-                extent.map_err(|error| Stop::Failed(Failure::about(&self.args.source, &error)))?;
+            let extent = extent
+                .map_err(|error| Stop::Failed(Failure::about(self.args.source_name(), &error)))?;
             take(extent)?;
         }
         Ok(())

@@ -20,7 +20,9 @@ use serde::Serialize;
 
 use crate::args::InfoArgs;
 use crate::failure::{Failure, Outcome};
+use crate::input::{Input, Unasked};
 use crate::output::{self, Foreign};
+use crate::remedy::{self, Reading};
 
 use encryption::Encryption;
 use tables::{BitmapFacts, SnapshotFacts};
@@ -32,15 +34,25 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
         let message = "info opens no external data file";
         return Err(Failure::Usage(message.into()));
     }
-    let disk = Disk::open(&args.image)?;
+    let input = Input::open(&args.image, &args.input, Unasked::Decompress)?;
+    let disk = input.into_disk(&args.input, true)?.disk;
     if args.backing_chain {
         let chain = chain::read(args, disk)?;
-        output::print(&chain, args.output.output, false)?;
+        output::print(&chain, args.output.output)?;
     } else {
-        let report = Info::new(&disk).map_err(|error| Failure::about(&args.image, &error))?;
-        output::print(&report, args.output.output, false)?;
+        let report = Info::new(&disk)
+            .map_err(|error| remedy::of_image(args.image_name(), &error, reading(args)))?;
+        output::print(&report, args.output.output)?;
     }
     Ok(Outcome::Done)
+}
+
+fn reading(args: &InfoArgs) -> Reading {
+    Reading {
+        references: args.references.references,
+        snapshot: false,
+        salvage: None,
+    }
 }
 
 /// The fields of `qemu-img info --output=json`, under its names.
@@ -131,9 +143,11 @@ struct ImageFacts {
 }
 
 impl Info {
-    /// What the image on `disk` is.
+    /// What the image on `disk` is. One that needs features nobody here knows may
+    /// be anything.
     fn new(disk: &Disk) -> Result<Self, qcow2_reader::Error> {
         let header = qcow2_reader::read_header(disk)?;
+        header.check_features(IncompatibleFeatures::all())?;
         let snapshots = qcow2_reader::read_snapshots(disk, &header)?;
         let bitmaps = qcow2_reader::read_bitmaps(disk, &header)?;
         let luks = qcow2_reader::read_luks(disk, &header)?;

@@ -23,9 +23,11 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     let source = Source::open(args)?;
     let question = Question {
         args: &args.filesystem,
-        path: &args.source,
+        path: args.source_name(),
         in_use: source.in_use(),
         salvage: args.salvage,
+        is_preliminary: args.recovers(),
+        threads: args.run.threads(),
     };
     let kept = Kept::decide(question, source.metadata())?;
     let run = |data: Data<'_>, kept: &Kept<'_>| {
@@ -44,12 +46,16 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     if !args.recovers() {
         return run(Data::Source, &kept);
     }
-    let recovered = kept.recovered(&args.source)?;
+    let recovered = kept.recovered(args.source_name())?;
+    let question = Question {
+        is_preliminary: false,
+        ..question
+    };
     let mut kept = Kept::decide(question, &recovered)?;
     kept.note_orphans();
     if !args.scramble_names {
         return run(Data::Recovered(&recovered), &kept);
     }
-    let scrambled = kept.scrambled(&args.source)?;
+    let scrambled = kept.scrambled(args.source_name())?;
     run(Data::Scrambled(&scrambled), &kept)
 }

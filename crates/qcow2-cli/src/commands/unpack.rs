@@ -4,17 +4,19 @@ mod output_limit;
 mod report;
 mod restore;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Disk, Spool, Stamp, WriteAt, in_use};
-use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
+use blockio::{Disk, Identity, Spool, Stamp, WriteAt, in_use};
+use qcow2_reader::{Arrival, Error, Image, ImageStream, OpenOptions, UnpackOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};
-use crate::failure::{Failure, Outcome, STDIN};
+use crate::failure::{Failure, Outcome};
+use crate::input::{self, Input, Pipe, Spooled, Unasked};
 use crate::lost::LostMap;
+use crate::output::Bytes;
+use crate::remedy::{self, Reading};
 use crate::{output, references, secret};
 
 use report::{Facts, Report};
@@ -24,14 +26,14 @@ use restore::restore;
 pub(crate) fn run(args: &UnpackArgs) -> Result<Outcome, Failure> {
     check_usage(args)?;
     let started = Instant::now();
-    let mut report = if args.is_from_stdin() {
-        from_stdin(args)?
-    } else {
-        from_file(args)?
+    let input = Input::open(&args.image, &args.input, Unasked::Decompress)?;
+    let mut report = match input {
+        Input::Disk(disk) => from_disk(args, &disk, None)?,
+        Input::Pipe(pipe) => from_pipe(args, pipe)?,
     };
     if !args.run.quiet {
         report.seconds = started.elapsed().as_secs_f64();
-        output::print(&report, args.run.output.output, args.to_stdout())?;
+        output::print_done(&report, args.run.output.output, args.to_stdout());
     }
     Ok(report.outcome())
 }
@@ -51,14 +53,6 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
             "an image from the standard input is read without other files",
         ),
         (
-            args.is_from_stdin() && args.salvage,
-            "--salvage makes no sense with the standard input: save the image to a file",
-        ),
-        (
-            args.is_from_stdin() && args.secret_file.is_some(),
-            "--secret-file makes no sense with the standard input: save the image to a file",
-        ),
-        (
             args.reflink != ReflinkArg::Never && (args.only_changed || args.only_allocated),
             "--reflink excludes --only-changed and --only-allocated",
         ),
@@ -70,10 +64,6 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
             args.to_stdout() && io::stdout().is_terminal(),
             "the standard output is a terminal",
         ),
-        (
-            args.is_from_stdin() && io::stdin().is_terminal(),
-            "the standard input is a terminal",
-        ),
     ];
     match refusals.into_iter().find(|(refused, _)| *refused) {
         Some((_, why)) => Err(Failure::Usage(why.into())),
@@ -81,21 +71,71 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
     }
 }
 
-fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
-    let options = options_for(args)?;
+/// Restores the image that a pipe brings: as it comes, or once it is here.
+fn from_pipe(args: &UnpackArgs, pipe: Pipe) -> Result<Report, Failure> {
+    let spool = input::spool(&args.input)?;
+    let failed = |error: Error| restore::blame(args, &error);
+    let image = ImageStream::open(pipe.reader, &spool, &open_options(args)).map_err(failed)?;
+    let is_kept = image.arrival() == Arrival::Whole;
+    if !args.run.quiet && image.arrival() != Arrival::InOrder {
+        let what = match image.tables_end() {
+            None => "all of it".to_owned(),
+            Some(_) if args.to_stdout() => "what comes before its turn".to_owned(),
+            Some(bytes) => format!("up to {} of it", Bytes(bytes)),
+        };
+        input::announce(args.image_name(), &what, &spool);
+    }
+    let mut report = if is_kept {
+        image.keep_all().map_err(failed)?;
+        from_disk(args, &spool.to_disk(args.image_name())?, pipe.file)?
+    } else {
+        as_it_comes(args, image, pipe.file)?
+    };
+    report.tell_spooled(&Spooled::of(&spool));
+    Ok(report)
+}
+
+/// Restores an image while it comes.
+fn as_it_comes(
+    args: &UnpackArgs,
+    mut image: ImageStream<Box<dyn Read + Send>, &Spool>,
+    file: Option<Identity>,
+) -> Result<Report, Failure> {
+    image.check_references();
+    if args.to_stdout() {
+        image.write_in_order();
+    }
+    match image.arrival() {
+        Arrival::InOrder => output_limit::check_stream(args, &image)?,
+        Arrival::AsItComes | Arrival::Whole => {
+            if let Some(most) = args.max_output {
+                image.limit_data(most);
+            }
+        }
+    }
+    let facts = Facts::new(image.header(), image.size());
+    let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);
+    let restored = restore(args, &facts, file.into_iter().collect(), unpack, |_| Ok(()))?;
+    Ok(Report::new(args, &facts, &restored))
+}
+
+/// Restores the image on `disk`, which came from this `file`, if it did.
+fn from_disk(args: &UnpackArgs, disk: &Disk, file: Option<Identity>) -> Result<Report, Failure> {
+    let options = options_for(args, disk)?;
     let damage = match args.salvage {
-        true => damage(args, &options)?,
+        true => damage(args, disk, &options)?,
         false => None,
     };
-    let (image, stamps) = open(args, &options)?;
+    let (image, stamps) = open(args, disk, &options)?;
     if !args.salvage {
         image
             .check_references()
-            .map_err(|error| Failure::about(&args.image, &error))?;
+            .map_err(|error| remedy::of_image(args.image_name(), &error, reading(args)))?;
     }
     output_limit::check(args, &image)?;
     let files = image.files();
-    let identities: Vec<_> = files.iter().map(Disk::identity).collect();
+    let identities = files.iter().map(Disk::identity);
+    let identities: Vec<_> = identities.chain(file).collect();
     let map = args.lost.as_deref().map(|path| {
         // A target that is there already is to become the disk.
         let target = Disk::open(&args.target)
@@ -112,45 +152,57 @@ fn from_file(args: &UnpackArgs) -> Result<Report, Failure> {
         &facts,
         identities,
         |target, options| image.unpack(target, options),
-        || {
+        |lost| {
             for (file, stamp) in files.iter().zip(&stamps) {
                 if file.stamp()? != *stamp {
                     let message = "the image changed while it was read";
                     return Err(Failure::because(file.path(), message));
                 }
             }
-            Ok(())
+            // Before the disk, which must not be there if this fails.
+            map.map_or(Ok(()), |map| map.write(lost))
         },
     )?;
-    if let Some(map) = map {
-        map.write(&restored.lost)?;
-    }
     Ok(Report::new(args, &facts, &restored))
 }
 
+fn reading(args: &UnpackArgs) -> Reading {
+    Reading {
+        references: args.references.references,
+        snapshot: args.snapshot.is_some(),
+        salvage: (!args.salvage).then_some(remedy::SALVAGE),
+    }
+}
+
 /// How the image is opened: where it is encrypted, with a passphrase.
-fn options_for(args: &UnpackArgs) -> Result<OpenOptions, Failure> {
-    let disk = Disk::open(&args.image)?;
-    let header =
-        qcow2_reader::read_header(&disk).map_err(|error| Failure::about(&args.image, &error))?;
+fn options_for(args: &UnpackArgs, disk: &Disk) -> Result<OpenOptions, Failure> {
+    let header = qcow2_reader::read_header(disk)
+        .map_err(|error| remedy::of_image(args.image_name(), &error, reading(args)))?;
     Ok(OpenOptions {
-        secret: secret::secret(args.secret_file.as_deref(), &args.image, &header)?,
-        salvage: args.salvage,
+        secret: secret::secret(args.secret_file.as_deref(), args.image_name(), &header)?,
         ..open_options(args)
     })
 }
 
 /// Opens the image, and says in what state its files are.
-fn open(args: &UnpackArgs, options: &OpenOptions) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
-    let disk = Disk::open(&args.image)?;
+fn open(
+    args: &UnpackArgs,
+    disk: &Disk,
+    options: &OpenOptions,
+) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
+    let disk = disk.try_clone()?;
     if let Some(user) = in_use::source_in_use(&disk)? {
-        return Err(Failure::because(&args.image, user));
+        let failure = Failure::because(args.image_name(), &user);
+        return Err(match remedy::end_of(&user) {
+            Some(remedy) => failure.with(&remedy),
+            None => failure,
+        });
     }
     let stamp = disk.stamp()?;
     let mut gate = references::gate(&args.references, &disk);
     let image = Image::open_with(disk, options, &mut gate)
-        .map_err(|error| references::failure(&args.image, &error))?;
-    references::check_use(&args.references, &args.image, &gate)?;
+        .map_err(|error| remedy::of_image(args.image_name(), &error, reading(args)))?;
+    references::check_use(&args.references, args.image_name(), &gate)?;
     let stamps = image.files().iter().map(Disk::stamp);
     let mut stamps = stamps.collect::<Result<Vec<_>, _>>()?;
     if let Some(first) = stamps.first_mut() {
@@ -160,17 +212,21 @@ fn open(args: &UnpackArgs, options: &OpenOptions) -> Result<(Image<Disk>, Vec<St
 }
 
 /// Why an image would not be restored without `--salvage`.
-fn damage(args: &UnpackArgs, options: &OpenOptions) -> Result<Option<String>, Failure> {
+fn damage(
+    args: &UnpackArgs,
+    disk: &Disk,
+    options: &OpenOptions,
+) -> Result<Option<String>, Failure> {
     let strict = OpenOptions {
         salvage: false,
         ..options.clone()
     };
-    let checked = open(args, &strict).and_then(|(image, _)| {
+    let checked = open(args, disk, &strict).and_then(|(image, _)| {
         let wrong = image.extents().find_map(Result::err);
         let checked = image.check_references();
         wrong
             .map_or(checked, Err)
-            .map_err(|error| Failure::about(&args.image, &error))
+            .map_err(|error| Failure::about(args.image_name(), &error))
     });
     match checked {
         Ok(()) => Ok(None),
@@ -183,20 +239,7 @@ fn open_options(args: &UnpackArgs) -> OpenOptions {
     let snapshot = args.snapshot.as_ref();
     OpenOptions {
         snapshot: snapshot.map(|name| name.as_bytes().to_vec()),
+        salvage: args.salvage,
         ..OpenOptions::default()
     }
-}
-
-/// Restores the image that the standard input brings; its tables go to a
-/// temporary file.
-fn from_stdin(args: &UnpackArgs) -> Result<Report, Failure> {
-    let spool =
-        Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
-    let image = ImageStream::open(io::stdin(), spool, &open_options(args))
-        .map_err(|error| Failure::about(Path::new(STDIN), &error))?;
-    output_limit::check_stream(args, &image)?;
-    let facts = Facts::new(image.header(), image.size());
-    let unpack = |target: &dyn WriteAt, options: &UnpackOptions<'_>| image.unpack(target, options);
-    let restored = restore(args, &facts, Vec::new(), unpack, || Ok(()))?;
-    Ok(Report::new(args, &facts, &restored))
 }

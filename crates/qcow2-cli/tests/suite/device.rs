@@ -39,7 +39,7 @@ fn a_disk_goes_back_onto_a_device_and_no_further() {
     let Some(target) = Loop::over(&bench.path("storage")) else {
         return;
     };
-    let exists = format!("{} already exists", target.device);
+    let exists = format!("{} already exists; --force overwrites it", target.device);
     bench.fails(&format!("unpack image {}", target.device), 1, &exists);
     bench.ok(&format!("unpack --force image {}", target.device));
     drop(target);

@@ -118,10 +118,5 @@ fn encrypted_images_are_restored_with_their_passphrase() {
             "secret: a passphrase has at most 8192 bytes",
         );
         assert_eq!(bench.names(), ["i", "secret"]);
-        bench.fails(
-            "unpack --secret-file secret - disk",
-            2,
-            "--secret-file makes no sense with the standard input: save the image to a file",
-        );
     }
 }

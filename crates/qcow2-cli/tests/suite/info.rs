@@ -147,7 +147,53 @@ fn snapshots_are_restored_by_id_and_by_name() {
     bench.fails(
         "unpack --snapshot third i out",
         1,
-        "i: the image has no snapshot \"third\"",
+        "i: the image has no snapshot \"third\"; qcow2 info lists those it has",
     );
     assert_eq!(bench.names(), ["i"]);
+}
+
+#[test]
+fn what_is_wrong_with_an_image_is_told_to_people_too() {
+    let Some(_) = Qemu::require() else { return };
+    let bench = Bench::new();
+    let made = fixtures::qcow2::minimal(fixtures::qcow2::Version::V3, 16).bytes;
+    for (bits, dirty, corrupt) in [
+        (0, false, false),
+        (1, true, false),
+        (2, false, true),
+        (3, true, true),
+    ] {
+        let mut image = made.clone();
+        image[79] = bits;
+        bench.write("i", &image);
+        let (ours, theirs) = (bench.ok("info i"), bench.qemu_img("info i"));
+        for said in [&ours, &theirs] {
+            assert_eq!(said.contains("\ncleanly shut down: no\n"), dirty, "{said}");
+            assert_eq!(said.contains("    corrupt: true\n"), corrupt, "{said}");
+        }
+    }
+}
+
+#[test]
+fn an_image_with_unknown_features_may_be_anything() {
+    if Qemu::require().is_none() {
+        return;
+    }
+    let bench = Bench::new();
+    let made = fixtures::qcow2::minimal(fixtures::qcow2::Version::V3, 16).bytes;
+    for (at, bit, name) in [(79, 0x20, "bit 5"), (78, 1, "bit 8"), (72, 0x80, "bit 63")] {
+        let mut image = made.clone();
+        image[at] = bit;
+        bench.write("i", &image);
+        let theirs = fixtures::Tool::find("qemu-img").unwrap();
+        let theirs = theirs.run(|command| command.args(["info", "i"]).current_dir(bench.folder()));
+        assert_eq!(theirs.unwrap().code, Some(1));
+        let message = format!("i: incompatible features that are not supported: {name}");
+        for command in ["info i", "info --output json i", "info --backing-chain i"] {
+            bench.fails(command, 1, &message);
+            assert_eq!(bench.run(command).stdout, "");
+        }
+        bench.fails("unpack i out", 1, &message);
+        bench.fails("unpack --salvage i out", 1, &message);
+    }
 }

@@ -159,7 +159,12 @@ fn it_is_thawed_however_the_run_ends() {
     let Some(mounted) = filled().filter(|_| can_freeze()) else {
         return;
     };
-    for (signal, code) in [("INT", Some(130)), ("TERM", Some(143)), ("KILL", None)] {
+    for (signal, code) in [
+        ("INT", Some(130)),
+        ("TERM", Some(143)),
+        ("HUP", Some(129)),
+        ("KILL", None),
+    ] {
         let (mut packer, mut late) = frozen(&mounted);
         run("kill", &["-s", signal, &packer.0.id().to_string()]);
         assert_eq!(packer.code(), code, "{signal}");
@@ -175,7 +180,11 @@ fn it_is_thawed_however_the_run_ends() {
     let (bench, device) = (&mounted.bench, &mounted.device.device);
     bench.write("precious", "precious");
     let arguments = format!("pack --allow-mounted --freeze {device} precious");
-    bench.fails(&arguments, 1, "precious already exists");
+    bench.fails(
+        &arguments,
+        1,
+        "precious already exists; --force overwrites it",
+    );
     assert_eq!(writer(&mounted).code(), Some(0));
 
     // Somebody else thaws it: the image may hold more than one moment.
@@ -231,7 +240,7 @@ fn a_mounted_device_is_refused_or_read_past_the_page_cache() {
         &format!("pack {device} image"),
         1,
         &format!(
-            "{device}: it is mounted on {place}; --allow-mounted packs all of it all the same, a snapshot is better"
+            "{device}: it is mounted on {place}; --allow-mounted --freeze packs it while its filesystem holds still, --allow-mounted alone packs all of it all the same, a snapshot is better"
         ),
     );
     run("sync", &["-f", path(&mounted.mount.0)]);

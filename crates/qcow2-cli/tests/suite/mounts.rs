@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use fixtures::{E2fs, Tool};
+use fixtures::{E2fs, Tool, require};
 
 use crate::bench::Bench;
 
@@ -54,16 +54,20 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let umount = Tool::find("umount").expect("every Linux has umount");
-        // A process that another test starts holds what is open here, until it
-        // becomes another program.
-        for _ in 0..50 {
-            let outcome = umount.run(|command| command.arg(&self.0));
-            if outcome.is_ok_and(|outcome| outcome.success()) {
-                break;
-            }
-            thread::sleep(Duration::from_millis(20));
+        unmount(&self.0);
+    }
+}
+
+fn unmount(on: &Path) {
+    let umount = Tool::find("umount").expect("every Linux has umount");
+    // A process that another test starts holds what is open here, until it
+    // becomes another program.
+    for _ in 0..50 {
+        let outcome = umount.run(|command| command.arg(on));
+        if outcome.is_ok_and(|outcome| outcome.success()) {
+            break;
         }
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -90,5 +94,56 @@ impl Mounted {
             device,
             bench,
         })
+    }
+}
+
+/// File systems in user space that lack files without a name, and the first also
+/// second names: what mounts them, and what makes them.
+pub(crate) const FUSE: [(&str, &str, &[&str]); 2] = [
+    ("mount.exfat-fuse", "mkfs.exfat", &[]),
+    ("ntfs-3g", "mkfs.ntfs", &["-Q", "-F", "-q"]),
+];
+
+/// A file system in user space.
+pub(crate) struct FuseMount(
+    pub(crate) PathBuf,
+    #[expect(dead_code, reason = "detached when dropped")] Loop,
+);
+
+impl FuseMount {
+    /// An empty one of 100 MiB, at `mount` in the folder. `None`, after saying so,
+    /// where that cannot be.
+    pub(crate) fn new(
+        bench: &Bench,
+        (program, maker, options): (&str, &str, &[&str]),
+    ) -> Option<Self> {
+        let tool = |name: &str| match Tool::find(name) {
+            // Not every distribution has it.
+            None if name.contains("exfat") => {
+                eprintln!("SKIPPED: {name} is not installed");
+                None
+            }
+            _ => require(name),
+        };
+        let (program, maker) = (tool(program)?, tool(maker)?);
+        let (file, on) = (bench.path("storage"), bench.path("mount"));
+        fs::File::create(&file).unwrap().set_len(100 << 20).unwrap();
+        let device = Loop::over(&file)?;
+        maker
+            .ok(|command| command.args(options).arg(&device.device))
+            .unwrap();
+        fs::create_dir_all(&on).unwrap();
+        let mounted = program.ok(|command| command.arg(&device.device).arg(&on));
+        if let Err(error) = mounted {
+            eprintln!("SKIPPED: no file systems in user space: {error}");
+            return None;
+        }
+        Some(Self(on, device))
+    }
+}
+
+impl Drop for FuseMount {
+    fn drop(&mut self) {
+        unmount(&self.0);
     }
 }

@@ -159,7 +159,11 @@ fn nothing_is_replaced_unasked() {
     let bench = Bench::new();
     bench.write("disk", [1; 4096]);
     bench.write("image", "precious");
-    bench.fails("pack disk image", 1, "image already exists");
+    bench.fails(
+        "pack disk image",
+        1,
+        "image already exists; --force overwrites it",
+    );
     assert_eq!(bench.read("image"), b"precious");
 
     fs::set_permissions(bench.path("image"), fs::Permissions::from_mode(0o640)).unwrap();

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::process::Stdio;
 
-use fixtures::{Qemu, SplitMix};
+use fixtures::SplitMix;
 
 use crate::bench::Bench;
 
@@ -19,7 +19,12 @@ fn write_disk(bench: &Bench) {
 
 /// Runs the program with the file `input`, if there is one, as its standard
 /// input and `output` as its standard output; gives what it said and its code.
-fn piped(bench: &Bench, arguments: &str, input: Option<&str>, output: &str) -> (String, i32) {
+pub(crate) fn piped(
+    bench: &Bench,
+    arguments: &str,
+    input: Option<&str>,
+    output: &str,
+) -> (String, i32) {
     let mut command = bench.command(arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if input.is_some() {
@@ -75,30 +80,11 @@ fn a_cut_image_is_an_error_and_leaves_no_disk() {
             bench.write("cut", &whole[..length.min(whole.len() / 2)]);
             let (said, code) = piped(&bench, "unpack - again", Some("cut"), "nothing");
             assert_eq!(code, 1, "{length}: {said}");
-            assert!(said.starts_with("qcow2: standard input: "), "{said}");
+            let last = said.lines().last().unwrap();
+            assert!(last.starts_with("qcow2: standard input: "), "{said}");
             assert!(!bench.path("again").exists());
         }
     }
-}
-
-#[test]
-fn an_image_with_data_before_its_tables_is_refused_with_advice() {
-    let Some(qemu) = Qemu::require() else { return };
-    let bench = Bench::new();
-    let disk = File::create(bench.path("disk")).unwrap();
-    disk.set_len(700 << 20).unwrap();
-    for at in [0, 600 << 20] {
-        std::os::unix::fs::FileExt::write_all_at(&disk, &[7; 65536], at).unwrap();
-    }
-    let (disk, image) = (bench.path("disk"), bench.path("image"));
-    qemu.pack(&disk, &image, "").unwrap();
-    let (said, code) = piped(&bench, "unpack - again", Some("image"), "nothing");
-    assert_eq!(code, 1);
-    assert!(
-        said.ends_with("save the image to a file and unpack that\n"),
-        "{said}"
-    );
-    assert!(!bench.path("again").exists());
 }
 
 #[test]

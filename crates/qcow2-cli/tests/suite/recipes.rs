@@ -74,6 +74,11 @@ fn damaged_entries_and_streams() {
 }
 
 #[test]
+fn clusters_with_two_owners() {
+    judge([recipes::crossed()]);
+}
+
+#[test]
 fn truncated_files() {
     judge([recipes::truncated()]);
 }

@@ -52,7 +52,11 @@ fn an_existing_target_becomes_exactly_the_disk() {
         for length in [100, 1_000_000] {
             let (bench, disk) = bench_with_image(Version::V3, 16);
             bench.write("target", vec![0xff; length]);
-            bench.fails("unpack image target", 1, "target already exists");
+            bench.fails(
+                "unpack image target",
+                1,
+                "target already exists; --force overwrites it",
+            );
             assert!(bench.read("target") == vec![0xff; length]);
             let inode = fs::metadata(bench.path("target")).unwrap().ino();
             let report = bench.ok(&format!("unpack {option} image target"));
@@ -125,7 +129,7 @@ fn an_image_that_disagrees_with_itself_leaves_no_target() {
     bench.fails(
         "unpack image disk",
         1,
-        "image: data of guest offset 0x20000 at host offset 0x50000: used 1 times, allowed is its refcount, 0",
+        "image: data of guest offset 0x20000 at host offset 0x50000: used 1 times, allowed is its refcount, 0; --salvage restores what can be read",
     );
     assert_eq!(bench.names(), ["image"]);
     // Not closed properly: the refcounts may be stale.

@@ -33,13 +33,6 @@ fn segment(guest: Range<u64>, host: u64) -> Segment {
     }
 }
 
-fn host(segment: &Segment) -> u64 {
-    let Stored::Plain { host } = segment.stored else {
-        panic!("only plain runs are made here");
-    };
-    host
-}
-
 #[test]
 fn a_long_run_is_cut_at_multiples_of_the_batch_size() {
     const B: u64 = BATCH_BYTES;
@@ -199,43 +192,163 @@ fn whole_units_in_step_are_shareable_until_that_is_refused() {
     assert!(shareable(runs()).iter().all(|(_, shareable)| !shareable));
 }
 
+#[test]
+fn a_batch_never_reaches_back_into_the_one_before_it() {
+    const B: u64 = BATCH_BYTES;
+    // The cluster ends past the limit of its batch, and within a block.
+    let end = B + 3 * 4096 + 2048;
+    let found = batches(vec![
+        compressed(0..end, 0),
+        data(end..end + 2048, 7),
+        compressed(end + 2048..end + 8192, 9),
+        hole(end + 8192..3 * B),
+    ]);
+    let ranges: Vec<_> = found.iter().map(|batch| batch.guest.clone()).collect();
+    assert_eq!(ranges, [0..end, end..end + 8192]);
+}
+
+#[test]
+fn runs_that_go_back_are_refused() {
+    let runs = vec![data(4096..8192, 0), data(8191..9000, 0)];
+    let mut batches = Batches::new(runs.into_iter());
+    assert_eq!(batches.next().unwrap().unwrap().guest, 4096..8192);
+    assert!(matches!(
+        batches.next(),
+        Some(Err(Error::GoesBack {
+            offset: 8191,
+            done: 8192
+        }))
+    ));
+    let mut late = Batches::after(5000, vec![data(5000..6000, 0)].into_iter());
+    assert_eq!(late.next().unwrap().unwrap().guest, 5000..6000);
+    let mut early = Batches::after(5000, vec![data(4999..6000, 0)].into_iter());
+    assert!(matches!(early.next(), Some(Err(Error::GoesBack { .. }))));
+}
+
+/// What a run of a disk is, as far as batches matter.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Hole,
+    Data,
+    Compressed,
+}
+
+/// Lengths of parts: any, a few bytes around multiples of clusters, and such multiples.
+fn lengths() -> impl Strategy<Value = u64> {
+    let units = (9u32..=21, 1u64..5, -3i64..4);
+    let near =
+        units.prop_map(|(bits, count, off)| (count << bits).saturating_add_signed(off).max(1));
+    let whole = (9u32..=21, 1u64..5).prop_map(|(bits, count)| count << bits);
+    prop_oneof![1u64..3000, 1u64..300_000, near, whole]
+}
+
+fn parts() -> impl Strategy<Value = Vec<(Part, u64)>> {
+    let part = prop_oneof![Just(Part::Hole), Just(Part::Data), Just(Part::Compressed)];
+    prop::collection::vec((part, lengths()), 0..24)
+}
+
+/// Runs of these parts, each stored elsewhere or, where `in_step`, data at its guest
+/// offset.
+fn runs_of(parts: &[(Part, u64)], in_step: bool) -> Vec<Run> {
+    let mut at = 0;
+    let mut runs = Vec::new();
+    for (index, (part, length)) in parts.iter().enumerate() {
+        let guest = at..at + length;
+        at = guest.end;
+        let place = u64::try_from(index).unwrap() << 40;
+        let host = place + if in_step { guest.start } else { 0 };
+        runs.push(match part {
+            Part::Hole => hole(guest),
+            Part::Data => data(guest, host),
+            Part::Compressed => compressed(guest, place),
+        });
+    }
+    runs.into_iter().map(Result::unwrap).collect()
+}
+
+/// Adds `next` to the segments found, joined with the last where it was cut off.
+fn join(found: &mut Vec<Segment>, mut next: Segment) {
+    if let Stored::Shareable { host } = next.stored {
+        next.stored = Stored::Plain { host };
+    }
+    if let (Some(last), Stored::Plain { host: next_host }) = (found.last_mut(), next.stored)
+        && let Stored::Plain { host: last_host } = last.stored
+        && last.guest.end == next.guest.start
+        && last_host + (last.guest.end - last.guest.start) == next_host
+    {
+        last.guest.end = next.guest.end;
+        return;
+    }
+    found.push(next);
+}
+
 proptest! {
-    /// Every stored byte is in one batch, once; batches ascend and keep their size.
+    /// Batches ascend, never overlap, keep their size, and hold exactly what is stored.
     #[test]
-    fn batches_hold_every_stored_byte_once(
-        parts in prop::collection::vec((any::<bool>(), 1u64..300_000), 0..40),
+    fn batches_ascend_and_hold_every_stored_byte_once(
+        parts in parts(),
+        block_bits in 0u32..=16,
+        gap_bytes_end in prop_oneof![Just(1u64), Just(GAP_BYTES_END), 1u64..100_000],
+        unit_bits in prop_oneof![Just(0u32), 9u32..=21],
+        in_step in any::<bool>(),
     ) {
-        let (mut at, mut runs, mut stored) = (0, Vec::new(), Vec::new());
-        for (index, (is_data, length)) in parts.into_iter().enumerate() {
-            let guest = at..at + length;
-            at = guest.end;
-            if is_data {
-                let host = u64::try_from(index).unwrap() << 32;
-                stored.push(segment(guest.clone(), host));
-                runs.push(data(guest, host));
-            } else {
-                runs.push(hole(guest));
-            }
-        }
+        let file = tempfile::tempfile().unwrap();
+        let sharing = ClusterBits::new(unit_bits).ok().and_then(|bits| {
+            Sharing::new(Reflink::Auto, &[Some(&file)], bits).unwrap()
+        });
+        let runs = runs_of(&parts, in_step);
+        let stored: Vec<_> = runs.iter().filter_map(|run| stored(run.clone())).collect();
+        let batches = Batches {
+            block_bytes: 1 << block_bits,
+            gap_bytes_end,
+            ..Batches::new(runs.into_iter().map(Ok))
+        };
         let (mut done, mut found): (u64, Vec<Segment>) = (0, Vec::new());
-        for batch in batches(runs) {
+        for batch in batches.with_shareable(sharing.as_ref()) {
+            let batch = batch.unwrap();
+            let is_shared = batch.shareable().is_some();
             let Range { start, end } = batch.guest;
-            prop_assert!(done <= start && start < end && start % BLOCK_BYTES == 0);
-            prop_assert_eq!(start / BATCH_BYTES, (end - 1) / BATCH_BYTES);
-            done = end;
-            prop_assert_eq!(batch.segments.last().map(|last| last.guest.end), Some(end));
-            for next in batch.segments {
-                prop_assert!(start <= next.guest.start && next.guest.end <= end);
-                match found.last_mut() {
-                    Some(last) if last.guest.end == next.guest.start
-                        && host(last) + (last.guest.end - last.guest.start) == host(&next) =>
-                    {
-                        last.guest.end = next.guest.end;
-                    }
-                    _ => found.push(next),
-                }
+            prop_assert!(done <= start && start < end);
+            let first = batch.segments[0].guest.start;
+            prop_assert!(start == round_down(first, 1 << block_bits).max(done) || is_shared);
+            let limit = round_down(start, BATCH_BYTES) + BATCH_BYTES;
+            let last = batch.segments.last().unwrap().clone();
+            prop_assert_eq!(last.guest.end, end);
+            let is_cut = is_shared || end <= limit || matches!(last.stored, Stored::Compressed(_));
+            prop_assert!(is_cut && (is_shared || last.guest.start < limit));
+            let mut within = start;
+            for segment in batch.segments {
+                prop_assert!(within <= segment.guest.start && !segment.guest.is_empty());
+                within = segment.guest.end;
+                join(&mut found, segment);
             }
+            done = end;
         }
+        prop_assert_eq!(found, stored);
+    }
+
+    /// In any order: exactly what is stored, and nothing around it.
+    #[test]
+    fn scattered_batches_hold_what_is_stored_and_nothing_else(
+        parts in parts(),
+        order in any::<u64>(),
+    ) {
+        let mut runs = runs_of(&parts, false);
+        runs.sort_by_key(|run| (run.guest.start ^ order).rotate_left(17).wrapping_mul(order | 1));
+        let mut stored: Vec<_> = runs.iter().filter_map(|run| stored(run.clone())).collect();
+        let mut found: Vec<Segment> = Vec::new();
+        for batch in Batches::scattered(runs.into_iter().map(Ok)) {
+            let batch = batch.unwrap();
+            let mut within = batch.guest.start;
+            for segment in batch.segments {
+                prop_assert_eq!(within, segment.guest.start);
+                within = segment.guest.end;
+                join(&mut found, segment);
+            }
+            prop_assert_eq!(within, batch.guest.end);
+        }
+        stored.sort_by_key(|segment| segment.guest.start);
+        found.sort_by_key(|segment| segment.guest.start);
         prop_assert_eq!(found, stored);
     }
 }

@@ -19,6 +19,8 @@ pub enum ErrorKind {
     NotFound,
     /// The storage below failed.
     Io,
+    /// This crate is at fault.
+    Internal,
 }
 
 impl Error {
@@ -64,18 +66,17 @@ impl Error {
                 | ReferenceFault::NoFormat
                 | ReferenceFault::Format { .. } => ErrorKind::Unsupported,
             },
-            Self::ReferenceFromPipe { .. }
-            | Self::NoSecret { .. }
-            | Self::SnapshotFromPipe
-            | Self::SalvageFromPipe
-            | Self::EncryptedFromPipe
-            | Self::Passed { .. } => ErrorKind::Unsupported,
-            Self::Scattered { .. }
+            Self::ReferenceFromPipe { .. } | Self::NoSecret { .. } | Self::Passed { .. } => {
+                ErrorKind::Unsupported
+            }
+            Self::TooMuchData { .. }
             | Self::TooScattered { .. }
             | Self::SnapshotTableTooLarge { .. }
             | Self::SnapshotSize { .. } => ErrorKind::Limit,
             Self::NoSnapshot { .. } => ErrorKind::NotFound,
+            Self::GoesBack { .. } | Self::Uneven { .. } => ErrorKind::Internal,
             Self::Spool { .. }
+            | Self::Arrival { .. }
             | Self::Read { .. }
             | Self::Write { .. }
             | Self::Share { .. }
@@ -88,6 +89,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Spool { source }
+            | Error::Arrival { source, .. }
             | Error::Read { source, .. }
             | Error::Write { source, .. }
             | Error::Share { source, .. }
@@ -95,6 +97,7 @@ impl From<Error> for io::Error {
             other => match other.kind() {
                 ErrorKind::Unsupported => io::ErrorKind::Unsupported,
                 ErrorKind::NotFound => io::ErrorKind::NotFound,
+                ErrorKind::Internal => io::ErrorKind::Other,
                 ErrorKind::Corrupt | ErrorKind::Limit | ErrorKind::Io => io::ErrorKind::InvalidData,
             },
         };

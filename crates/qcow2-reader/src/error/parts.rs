@@ -1,6 +1,7 @@
 //! What errors speak of.
 
 use std::fmt;
+use std::ops::Range;
 
 use qcow2_format::GuestOffset;
 
@@ -104,6 +105,23 @@ impl fmt::Display for Use {
 /// Where a cluster is needed, as the end of its name.
 pub(super) fn of_guest(guest: Option<GuestOffset>) -> String {
     guest.map_or_else(String::new, |guest| format!(" of guest offset {guest}"))
+}
+
+/// Who owns a cluster that has two owners, as the end of a message.
+pub(super) fn crossed(owners: &[Range<u64>]) -> String {
+    let guest = |range: &Range<u64>| format!("{:#x}..{:#x}", range.start, range.end);
+    match owners {
+        [] => String::new(),
+        [one] => format!(
+            ": what guest bytes {} had there was probably overwritten",
+            guest(one)
+        ),
+        [one, other, ..] => format!(
+            ": guest bytes {} and {} share it, and what one of them had there was probably overwritten",
+            guest(one),
+            guest(other)
+        ),
+    }
 }
 
 /// A file that is needed, with its name.

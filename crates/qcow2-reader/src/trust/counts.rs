@@ -15,8 +15,8 @@ pub(super) struct Reference {
     pub(super) used_as: Use,
     /// How often.
     pub(super) times: u32,
-    /// Whether the disk that is read needs them.
-    pub(super) needed: bool,
+    /// How often of these by the disk that is read.
+    pub(super) needed: u32,
 }
 
 /// How often a cluster is used, in the lower bits, and for what.
@@ -29,7 +29,8 @@ impl Count {
     const L2_TABLE: u32 = 1 << 29;
     const METADATA: u32 = 1 << 28;
     const NEEDED: u32 = 1 << 27;
-    const TIMES_MAX: u32 = (1 << 27) - 1;
+    const NEEDED_TWICE: u32 = 1 << 26;
+    const TIMES_MAX: u32 = (1 << 26) - 1;
 
     fn add(&mut self, reference: &Reference) {
         let times = self.0 & Self::TIMES_MAX;
@@ -40,12 +41,21 @@ impl Count {
             Use::L2Table => Self::L2_TABLE,
             Use::Metadata => Self::METADATA,
         };
-        let needed = if reference.needed { Self::NEEDED } else { 0 };
+        let needed = match reference.needed {
+            0 => 0,
+            1 if !self.is_needed() => Self::NEEDED,
+            _ => Self::NEEDED | Self::NEEDED_TWICE,
+        };
         self.0 = self.0 & !Self::TIMES_MAX | times | used_as | needed;
     }
 
     pub(super) fn is_needed(self) -> bool {
         self.0 & Self::NEEDED != 0
+    }
+
+    /// Whether the disk that is read needs it for two parts of it.
+    pub(super) fn is_needed_twice(self) -> bool {
+        self.0 & Self::NEEDED_TWICE != 0
     }
 
     /// How often it is used; more often where this is the most that is counted.
@@ -73,6 +83,10 @@ impl Count {
     /// Two uses that exclude each other. Data, streams and L2 tables may be shared
     /// with their like, other metadata may not.
     pub(super) fn conflict(self) -> Option<(Use, Use)> {
+        let exclusive = Self::DATA | Self::STREAM | Self::L2_TABLE;
+        if self.0 & Self::METADATA == 0 && (self.0 & exclusive).is_power_of_two() {
+            return None;
+        }
         let mut uses = self.uses();
         match (uses.next(), uses.next()) {
             (Some(first), Some(second)) => Some((first, second)),
@@ -147,7 +161,7 @@ mod tests {
             clusters,
             used_as,
             times,
-            needed,
+            needed: if needed { times } else { 0 },
         }
     }
 
@@ -173,6 +187,23 @@ mod tests {
             ]
         );
         assert_eq!(counts.next(), None);
+    }
+
+    #[test]
+    fn a_second_use_by_the_disk_is_told_from_one_by_others() {
+        let twice = |uses: &[(u32, u32)]| {
+            let mut count = Count::default();
+            for (times, needed) in uses {
+                let mut one = reference(0..1, Use::Data, *times, false);
+                one.needed = *needed;
+                count.add(&one);
+            }
+            (count.is_needed(), count.is_needed_twice())
+        };
+        assert_eq!(twice(&[(3, 0)]), (false, false));
+        assert_eq!(twice(&[(3, 1), (1, 0)]), (true, false));
+        assert_eq!(twice(&[(2, 2)]), (true, true));
+        assert_eq!(twice(&[(1, 1), (1, 0), (1, 1)]), (true, true));
     }
 
     #[test]

@@ -7,14 +7,15 @@ use qcow2_format::{ClusterBits, Header, HostOffset, RefcountOrder};
 use crate::{Error, Structure};
 
 /// The refcount table of an image, as stored: all of its entries are right.
-pub(super) struct RefcountTable {
+#[derive(Debug)]
+pub(crate) struct RefcountTable {
     cluster_bits: ClusterBits,
     bytes: Vec<u8>,
 }
 
 impl RefcountTable {
     /// Reads the refcount table of an image.
-    pub(super) fn read<S: ReadAt>(storage: &S, header: &Header) -> Result<Self, Error> {
+    pub(crate) fn read<S: ReadAt>(storage: &S, header: &Header) -> Result<Self, Error> {
         if header.refcount_table_clusters == 0 {
             return Err(Error::NoRefcountTable);
         }
@@ -39,6 +40,14 @@ impl RefcountTable {
         Ok(table)
     }
 
+    /// A table that names no block: nothing is counted.
+    pub(super) fn empty(cluster_bits: ClusterBits) -> Self {
+        Self {
+            cluster_bits,
+            bytes: Vec::new(),
+        }
+    }
+
     fn words(&self) -> &[[u8; 8]] {
         self.bytes.as_chunks().0
     }
@@ -59,7 +68,7 @@ impl RefcountTable {
     }
 
     /// Where block `index` is, if there is one.
-    fn block(&self, index: u64) -> Option<HostOffset> {
+    pub(crate) fn block(&self, index: u64) -> Option<HostOffset> {
         let word = self.words().get(usize::try_from(index).ok()?)?;
         self.decode(index, word).ok()?
     }
@@ -89,12 +98,14 @@ impl<'s, S: ReadAt> Refcounts<'s, S> {
 
     /// The refcount of a host cluster.
     pub(super) fn get(&mut self, cluster: u64) -> Result<u64, Error> {
+        // A power of two.
         let entries = self.order.entries_per_block(self.cluster_bits);
-        let (block, entry) = (cluster / entries, cluster % entries);
-        let Some(place) = self.table.block(block) else {
-            return Ok(0);
-        };
+        let block = cluster >> entries.trailing_zeros();
+        let entry = cluster & entries.saturating_sub(1);
         if self.current.as_ref().map(|(index, _)| *index) != Some(block) {
+            let Some(place) = self.table.block(block) else {
+                return Ok(0);
+            };
             let bytes = self.cluster_bits.bytes();
             let bytes = read_there(self.storage, Structure::RefcountBlock, place, bytes)?;
             self.current = Some((block, bytes));

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use blockio::ReadAt;
+use qcow2_format::ClusterBits;
 
 use crate::decompress::Decoder;
 use crate::load::in_memory;
@@ -21,6 +22,7 @@ pub(super) enum Streams {
 pub(super) struct Measure<'s, S> {
     storage: &'s S,
     decoder: Decoder,
+    cluster_bits: ClusterBits,
     stored: Vec<u8>,
     cluster: Vec<u8>,
     /// The last one, and its end: many clusters may share it.
@@ -32,6 +34,7 @@ impl<'s, S: ReadAt> Measure<'s, S> {
         Self {
             storage,
             decoder: Decoder::new(codec.compression),
+            cluster_bits: codec.cluster_bits,
             stored: Vec::new(),
             cluster: vec![0; in_memory(codec.cluster_bits.bytes())],
             last: (0..0, 0),
@@ -48,12 +51,24 @@ impl<'s, S: ReadAt> Measure<'s, S> {
         self.last.1
     }
 
+    /// Reads stored bytes, if there are any.
+    fn read(&mut self, bytes: Range<u64>) -> Option<()> {
+        let length = bytes
+            .end
+            .checked_sub(bytes.start)
+            .filter(|length| *length > 0)?;
+        self.stored.resize(in_memory(length), 0);
+        self.storage.read_at(bytes.start, &mut self.stored).ok()
+    }
+
     fn decode(&mut self, counted: &Range<u64>) -> Option<u64> {
         // At most two clusters.
         let end = counted.end.min(self.storage.size());
-        let length = end.checked_sub(counted.start)?;
-        self.stored.resize(in_memory(length), 0);
-        self.storage.read_at(counted.start, &mut self.stored).ok()?;
+        // What is counted too much may be what a pipe brought and nobody kept.
+        let bits = self.cluster_bits;
+        let shorter = bits.round_down(end.saturating_sub(1));
+        let mut ends = [end, shorter, shorter.saturating_sub(bits.bytes())].into_iter();
+        ends.find_map(|end| self.read(counted.start..end))?;
         let needed = self.decoder.measure(&self.stored, &mut self.cluster).ok()?;
         counted.start.checked_add(needed)
     }

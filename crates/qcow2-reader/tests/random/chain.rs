@@ -10,6 +10,8 @@ pub(crate) struct Layer {
     pub(crate) is_raw: bool,
     pub(crate) is_encrypted: bool,
     pub(crate) has_data_file: bool,
+    /// What `qemu-img create` was told of it.
+    pub(crate) options: String,
     /// The index of its backing file.
     pub(crate) backing: Option<usize>,
     pub(crate) bytes: u64,

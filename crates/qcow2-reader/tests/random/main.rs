@@ -3,7 +3,8 @@
 //!
 //! `QCOW2_RANDOM_IMAGES` says how many, 30 where it is not set, and
 //! `QCOW2_RANDOM_SEED` where to start. A recipe that fails is cut down to the steps
-//! that it needs, and printed as commands for an empty folder. Needs `qemu-img` and
+//! that it needs, and printed as commands for an empty folder. With 300 images or more,
+//! every two properties of layers over each other have to be met. Needs `qemu-img` and
 //! `qemu-io`; without them the test is skipped, unless the variable `CI` is `true`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -14,6 +15,7 @@ mod lists;
 mod make;
 mod options;
 mod oracle;
+mod pairs;
 mod recipe;
 mod tally;
 mod tools;
@@ -31,6 +33,9 @@ use tools::Tools;
 
 /// Images from which on there is some of everything among them.
 const ENOUGH: u64 = 30;
+
+/// Images from which on every pair of properties is among them.
+const ENOUGH_FOR_PAIRS: u64 = 300;
 
 /// Recipes that are followed at a time.
 const THREADS_MAX: usize = 4;
@@ -116,6 +121,11 @@ fn random_images_are_read_as_by_qemu() {
             }
         }
     });
-    println!("{tally:?}");
+    println!("{}{tally:?}", tally.pairs);
     assert!(count < ENOUGH || tally.is_full(), "{tally:?}");
+    let missing = tally.pairs.missing();
+    assert!(
+        count < ENOUGH_FOR_PAIRS || missing.is_empty(),
+        "not met: {missing:#?}"
+    );
 }

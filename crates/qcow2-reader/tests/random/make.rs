@@ -5,7 +5,7 @@ use std::mem;
 use std::path::Path;
 
 use crate::chain::{Chain, Layer, Taken, data_name, name, remove};
-use crate::options::{DataFile, Encryption, Options};
+use crate::options::{DataFile, Encryption, LUKS, Options};
 use crate::recipe::Step;
 use crate::tools::{OBJECT, Program, Tools, create_luks, shell};
 
@@ -145,6 +145,7 @@ impl<'t> Maker<'t> {
             is_raw: options.is_none(),
             is_encrypted: options.is_some_and(|with| with.encryption != Encryption::None),
             has_data_file: options.is_some_and(|with| with.data_file != DataFile::None),
+            options: options.map_or(String::new(), |with| with.text.clone()),
             backing,
             bytes,
             snapshots: Vec::new(),
@@ -157,6 +158,7 @@ impl<'t> Maker<'t> {
         if let Encryption::Luks(kind) = options.encryption {
             self.create_luks(kind, next, backing, bytes);
             let plain = Options {
+                text: LUKS[kind].into(),
                 data_file: DataFile::None,
                 ..options.clone()
             };

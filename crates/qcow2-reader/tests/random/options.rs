@@ -37,6 +37,26 @@ pub(crate) const LUKS: [&str; 2] = [
     "cluster_size=64k,extended_l2=on,lazy_refcounts=on,encrypt.cipher-alg=aes-128,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256,encrypt.hash-alg=sha512",
 ];
 
+/// Options of one of two images over each other: clusters of every class of sizes, with
+/// and without subclusters, are as likely.
+pub(crate) fn draw_one_of_two(random: &mut SplitMix) -> Options {
+    let (least, most) = [(9, 12), (13, 16), (17, 19), (20, 21)][index(random, 4)];
+    let bits = least + random.below(most - least + 1);
+    let mut text = format!("cluster_size={}", 1 << bits);
+    // Subclusters have 512 bytes at least.
+    if bits >= 14 && random.below(2) == 0 {
+        text += ",extended_l2=on";
+    }
+    if random.below(2) == 0 {
+        text += ",compression_type=zstd";
+    }
+    Options {
+        text,
+        encryption: Encryption::None,
+        data_file: DataFile::None,
+    }
+}
+
 /// Options of an image with a backing file, or of a base.
 pub(crate) fn draw(random: &mut SplitMix, is_base: bool) -> Options {
     let encryption = match random.below(16) {

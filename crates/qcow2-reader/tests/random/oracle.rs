@@ -25,6 +25,8 @@ pub(crate) struct Mapped {
     pub(crate) is_present: bool,
     /// The layer that has it, where 0 is the image.
     pub(crate) depth: u64,
+    /// It is in compressed clusters.
+    pub(crate) is_compressed: bool,
 }
 
 pub(crate) struct Oracle<'o> {
@@ -132,6 +134,8 @@ fn mapped(map: &Value) -> Vec<Mapped> {
                 is_data: entry["data"].as_bool().unwrap(),
                 is_present: entry["present"].as_bool().unwrap(),
                 depth: entry["depth"].as_u64().unwrap(),
+                // Older programs do not say.
+                is_compressed: entry["compressed"].as_bool().unwrap_or(false),
             }
         })
         .collect()

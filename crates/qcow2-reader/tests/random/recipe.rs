@@ -166,6 +166,85 @@ fn amend(random: &mut SplitMix) -> Step {
     Step::Amend(one_of(random, &options))
 }
 
+/// Compressed clusters, or plain data, nearly all over the top.
+fn fill(random: &mut SplitMix, bytes: u64, is_compressed: bool) -> Vec<Step> {
+    let piece = 2 << 20;
+    let mut steps = Vec::new();
+    for start in (0..bytes).step_by(2 << 20) {
+        if random.below(5) == 0 {
+            continue;
+        }
+        let length = piece.min(bytes - start);
+        // Whole clusters are compressed, and the end of the disk.
+        let command = match is_compressed {
+            true => "write -c -s words",
+            false => "write -s words",
+        };
+        steps.push(Step::Io(format!("{command} {start} {length}")));
+    }
+    steps
+}
+
+/// Where batches of the reader end, if nothing keeps them from it.
+const BATCH_BYTES: u64 = 512 << 10;
+
+/// Single sectors, subclusters and small clusters, many of them about where batches end.
+fn speckle(random: &mut SplitMix, bytes: u64) -> Vec<Step> {
+    let count = 3 + random.below(10);
+    let speck = |random: &mut SplitMix| {
+        let unit = 512 << random.below(4);
+        let near = random.below(1 + bytes / BATCH_BYTES) * BATCH_BYTES;
+        let at = match random.below(3) {
+            0 => (near + unit * random.below(16)).saturating_sub(8 * unit),
+            _ => random.below(bytes),
+        };
+        let at = at.min(bytes - 1) / unit * unit;
+        let length = (unit * (1 + random.below(2))).min(bytes - at);
+        let byte = 1 + random.below(255);
+        Step::Io(match random.below(8) {
+            0 => format!("write -z {at} {length}"),
+            1 => format!("discard {at} {length}"),
+            _ => format!("write -P {byte} {at} {length}"),
+        })
+    };
+    (0..count).map(|_| speck(random)).collect()
+}
+
+/// Two images over each other, of any sizes, clusters and compression: what is above
+/// ends and begins anywhere in the clusters of what is below.
+fn two_layers(random: &mut SplitMix) -> Vec<Step> {
+    let below = disk_bytes(random).max(64 << 10);
+    let above = match random.below(3) {
+        0 => below,
+        1 => below + disk_bytes(random),
+        _ => (below / 512 * (1 + random.below(7)) / 8).max(1) * 512,
+    };
+    let mut steps = Vec::new();
+    for bytes in [below, above] {
+        steps.push(Step::Create {
+            options: options::draw_one_of_two(random),
+            bytes,
+        });
+        match random.below(4) {
+            // Above, this would leave nothing of what is below.
+            0 | 1 if bytes == below && steps.len() == 1 => {
+                steps.extend(fill(random, bytes, true));
+            }
+            2 if steps.len() == 1 => steps.extend(fill(random, bytes, false)),
+            3 => {
+                let cluster = 2 << 20;
+                let start = random.below(bytes) / cluster * cluster;
+                let length = cluster.min(bytes - start);
+                let command = format!("write -c -s words {start} {length}");
+                steps.push(Step::Io(command));
+            }
+            _ => {}
+        }
+        steps.extend(speckle(random, bytes));
+    }
+    steps
+}
+
 /// The recipe of `seed`.
 pub(crate) fn draw(seed: u64) -> Vec<Step> {
     let mut random = SplitMix::new(seed);
@@ -178,7 +257,13 @@ pub(crate) fn draw(seed: u64) -> Vec<Step> {
         steps.extend((0..3).map(|_| io(random)));
     }
     steps.push(create(random, !on_raw));
-    for _ in 0..5 + random.below(25) {
+    // A third has them last, so that nothing covers them.
+    let two_layers_at = random.below(3);
+    if two_layers_at == 1 {
+        steps.extend(two_layers(random));
+    }
+    let most = if two_layers_at == 0 { 25 } else { 12 };
+    for _ in 0..5 + random.below(most) {
         steps.push(match random.below(64) {
             0..=3 => create(random, false),
             4 | 5 => convert(random),
@@ -196,6 +281,9 @@ pub(crate) fn draw(seed: u64) -> Vec<Step> {
             24 | 25 => Step::Kill,
             _ => io(random),
         });
+    }
+    if two_layers_at == 2 {
+        steps.extend(two_layers(random));
     }
     steps
 }

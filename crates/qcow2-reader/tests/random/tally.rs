@@ -3,9 +3,11 @@
 use std::ops::AddAssign;
 
 use crate::chain::Chain;
+use crate::oracle::Mapped;
+use crate::pairs::Pairs;
 
 /// How many of the images compared had what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) images: u64,
     pub(crate) overlays: u64,
@@ -15,11 +17,13 @@ pub(crate) struct Tally {
     pub(crate) streamed: u64,
     pub(crate) snapshots: u64,
     pub(crate) bitmaps: u64,
+    pub(crate) pairs: Pairs,
 }
 
 impl Tally {
-    /// Notes an image that was opened.
-    pub(crate) fn note(&mut self, chain: &Chain, layer: usize) {
+    /// Notes an image that was opened, with QEMU's map of it.
+    pub(crate) fn note(&mut self, chain: &Chain, layer: usize, map: &[Mapped]) {
+        self.pairs.note(chain, layer, map);
         let any = |is: fn(&crate::chain::Layer) -> bool| u64::from(chain.lineage(layer).any(is));
         self.images += 1;
         self.overlays += any(|layer| layer.backing.is_some());
@@ -54,5 +58,6 @@ impl AddAssign for Tally {
         self.streamed += other.streamed;
         self.snapshots += other.snapshots;
         self.bitmaps += other.bitmaps;
+        self.pairs.add(other.pairs);
     }
 }

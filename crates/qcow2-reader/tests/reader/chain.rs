@@ -206,7 +206,7 @@ fn files_that_are_not_opened_are_told_with_their_names() {
         over(base(), "mid"),
         Files::default().with("mid", vec![1; 1000], Some(BackingFormat::Qcow2)),
         Corrupt,
-        "backing file 1: header field magic at offset 0x0: found 0x01010101, allowed is 0x514649fb",
+        "backing file 1: not a qcow2 image (it begins with 01010101, a qcow2 image with 514649fb)",
     );
     let error = from_pipe(&over(base(), "below")).unwrap_err();
     assert_eq!(

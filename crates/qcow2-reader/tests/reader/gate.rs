@@ -80,6 +80,49 @@ fn files_beside_the_image_are_opened() {
 }
 
 #[test]
+fn absolute_names_that_stay_in_the_folder_are_beside_it() {
+    let folder = folder();
+    let images = folder.path().join("images");
+    // The folder under another name.
+    let alias = folder.path().join("alias");
+    symlink("images", &alias).unwrap();
+    let in_folder = |name: &str| images.join(name).to_str().unwrap().to_owned();
+    let opened = |path: &Path, name: &str| {
+        fs::write(images.join("top"), overlay(name, "qcow2")).unwrap();
+        let disk = Disk::open(path).unwrap();
+        let mut gate = DiskGate::new(&disk, References::Beside);
+        Image::open_with(disk, &OpenOptions::default(), &mut gate)
+    };
+    let by_alias = alias.join("sub/base").to_str().unwrap().to_owned();
+    for (top, name) in [
+        (&images, in_folder("sub/base")),
+        // What a backing file names is relative to its own folder.
+        (&images, in_folder("sub/mid")),
+        (&alias, in_folder("sub/mid")),
+        (&alias, by_alias.clone()),
+    ] {
+        let image = opened(&top.join("top"), &name).unwrap();
+        assert!(unpacked(&image).unwrap() == base_disk(), "{name}");
+    }
+    for name in [
+        // Another name of the folder, which nobody gave.
+        by_alias,
+        in_folder("link"),
+        in_folder("../secret"),
+        in_folder("sub/../sub/base"),
+        folder.path().join("secret").to_str().unwrap().to_owned(),
+        format!("{}-other/base", images.display()),
+    ] {
+        let error = opened(&images.join("top"), &name).unwrap_err();
+        let text = chain(&error);
+        assert!(
+            text.ends_with(": it does not lie beneath the folder of the image"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn all_other_files_are_refused() {
     use References::{Any, Beside, Refuse};
     let closed = ": nothing that an image names is opened unless that is allowed";

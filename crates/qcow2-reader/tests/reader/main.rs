@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arbitrary;
+mod arrival;
 mod builder;
 mod chain;
 mod common;
 mod compressed;
 mod content;
+mod costs;
 mod flips;
 mod gate;
 mod pipe;

@@ -17,6 +17,11 @@ fn a_file_without_a_header_is_no_image() {
         "header at offset 0x0: found 0 bytes, needed are 4",
     );
     refuses_image(
+        cut(3),
+        Corrupt,
+        "header at offset 0x0: found 3 bytes, needed are 4",
+    );
+    refuses_image(
         cut(23),
         Corrupt,
         "header at offset 0x0: found 23 bytes, needed are 24",
@@ -30,7 +35,7 @@ fn a_file_without_a_header_is_no_image() {
         3,
         &[0xfa],
         Corrupt,
-        "header field magic at offset 0x0: found 0x514649fa, allowed is 0x514649fb",
+        "not a qcow2 image (it begins with 514649fa, a qcow2 image with 514649fb)",
     );
     refuses(
         7,

@@ -4,9 +4,10 @@ use crate::common::{
     FILE, base, base_disk, chain, open, put, put32, put64, refuses_image, restored, unpacked,
 };
 use blockio::MemoryDisk;
-use qcow2_reader::ErrorKind::{Corrupt, Limit, NotFound, Unsupported};
+use qcow2_reader::ErrorKind::{Corrupt, Limit, NotFound};
 use qcow2_reader::{
-    Error, Image, ImageStream, OpenOptions, read_bitmaps, read_header, read_snapshots,
+    Arrival, Error, Image, ImageStream, OpenOptions, UnpackOptions, read_bitmaps, read_header,
+    read_snapshots,
 };
 
 const TABLE: usize = 0x1800;
@@ -173,7 +174,7 @@ fn a_wrong_snapshot_is_no_matter_until_it_is_read() {
 }
 
 #[test]
-fn a_snapshot_that_is_not_there_or_comes_on_a_pipe_is_told() {
+fn a_snapshot_that_is_not_there_is_told_and_one_from_a_pipe_is_read() {
     let error = open_snapshot(image(), "three").unwrap_err();
     assert_eq!(
         (error.kind(), &*chain(&error)),
@@ -183,8 +184,13 @@ fn a_snapshot_that_is_not_there_or_comes_on_a_pipe_is_told() {
         snapshot: Some(b"two".to_vec()),
         ..OpenOptions::default()
     };
-    let error = ImageStream::open(&*image(), MemoryDisk::default(), &options).unwrap_err();
-    assert_eq!(error.kind(), Unsupported);
+    let bytes = image();
+    let stream = ImageStream::open(&*bytes, MemoryDisk::default(), &options).unwrap();
+    assert_eq!(stream.arrival(), Arrival::Whole);
+    let target = MemoryDisk::default();
+    stream.unpack(&target, &UnpackOptions::default()).unwrap();
+    let file = open_snapshot(bytes, "two").unwrap();
+    assert!(target.into_bytes() == unpacked(&file).unwrap());
 }
 
 #[test]

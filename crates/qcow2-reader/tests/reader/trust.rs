@@ -44,7 +44,7 @@ fn what_is_used_more_often_than_it_is_counted_is_refused() {
         refcount(0xe00),
         &[0, 1],
         Corrupt,
-        "data of guest offset 0x200 at host offset 0xe00: used 2 times, allowed is its refcount, 1",
+        "data of guest offset 0x200 at host offset 0xe00: used 2 times, allowed is its refcount, 1: guest bytes 0x200..0x400 and 0x7e00..0x8000 share it, and what one of them had there was probably overwritten",
     );
     refuses(
         refcount(0xa00),
@@ -57,7 +57,7 @@ fn what_is_used_more_often_than_it_is_counted_is_refused() {
         L1 + 8,
         &0x800u64.to_be_bytes(),
         Corrupt,
-        "L2 table of guest offset 0x0 at host offset 0x800: used 2 times, allowed is its refcount, 1",
+        "L2 table of guest offset 0x0 at host offset 0x800: used 2 times, allowed is its refcount, 1: guest bytes 0x0..0x8000 and 0x8000..0x9c40 share it, and what one of them had there was probably overwritten",
     );
     // More than it is used is a leak, and no danger.
     for cluster in 0..13 {
@@ -85,22 +85,22 @@ fn clusters_with_two_uses_are_refused_whatever_is_counted() {
     refuses(
         L2_FIRST,
         0xa00,
-        "host cluster at 0xa00 of guest offset 0x8000 is used as data and as L2 table, allowed is one",
+        "host cluster at 0xa00 of guest offset 0x8000 is used as data and as L2 table, allowed is one: guest bytes 0x8000..0x9c40 and 0x0..0x200 share it, and what one of them had there was probably overwritten",
     );
     refuses(
         L2_FIRST + 8,
         0x400,
-        "host cluster at 0x400 of guest offset 0x200 is used as data and as other metadata, allowed is one",
+        "host cluster at 0x400 of guest offset 0x200 is used as data and as other metadata, allowed is one: what guest bytes 0x200..0x400 had there was probably overwritten",
     );
     refuses(
         L2_SECOND + 14 * 8,
         0x600,
-        "host cluster at 0x600 of guest offset 0x9c00 is used as data and as other metadata, allowed is one",
+        "host cluster at 0x600 of guest offset 0x9c00 is used as data and as other metadata, allowed is one: what guest bytes 0x9c00..0x9c40 had there was probably overwritten",
     );
     refuses(
         L1 + 8,
         0x400,
-        "host cluster at 0x400 of guest offset 0x8000 is used as L2 table and as other metadata, allowed is one",
+        "host cluster at 0x400 of guest offset 0x8000 is used as L2 table and as other metadata, allowed is one: what guest bytes 0x8000..0x9c40 had there was probably overwritten",
     );
 }
 
@@ -121,8 +121,8 @@ fn a_cluster_with_streams_is_no_data_whatever_is_counted() {
     put64(&mut image, plain, host);
     let error = check(image).unwrap_err();
     assert_eq!(error.kind(), Corrupt);
-    let message = "is used as data and as compressed data, allowed is one";
-    assert!(chain(&error).ends_with(message), "{}", chain(&error));
+    let message = "host cluster at 0xa00 of guest offset 0x400 is used as data and as compressed data, allowed is one: guest bytes 0x400..0x600 and 0x800..0xa00 share it, and what one of them had there was probably overwritten";
+    assert_eq!(chain(&error), message);
 }
 
 #[test]
@@ -311,5 +311,6 @@ fn l1_tables_of_snapshots_that_overlap_are_not_read_without_end() {
     };
     let (all, data) = (read_bytes(false), read_bytes(true));
     assert!((256 << 20..257 << 20).contains(&all), "{all}");
-    assert!(data < 1 << 20, "{data}");
+    // Holes are left out after 4 MiB of zeros.
+    assert!(data < 6 << 20, "{data}");
 }

@@ -63,8 +63,8 @@ impl Compressor {
 /// zlib-rs: for small windows, and where libdeflate is not wanted.
 pub(crate) struct ZlibRs {
     deflate: Compress,
-    /// Room for any stream: zlib-rs 0.6.8 can panic at level 1 where its output
-    /// does not fit.
+    /// Room for any stream, so that nothing depends on how zlib-rs reports that its
+    /// output does not fit.
     stream: Vec<u8>,
 }
 

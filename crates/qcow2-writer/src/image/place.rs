@@ -24,7 +24,9 @@ impl<T: Store + ?Sized> ImageWriter<'_, T> {
         if !self.has_tables(&run) {
             host.0 += self.layout.cluster_bits.bytes();
         }
+        self.floor.check("data", host)?;
         self.output.share(host, source, &run)?;
+        self.floor.rise(host.0 + (run.end - run.start));
         self.place(run)
     }
 

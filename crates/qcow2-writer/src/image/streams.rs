@@ -81,31 +81,34 @@ impl<'t, T: Store + ?Sized> StreamWriter<'t, T> {
         self.image.put_zeros(guest)
     }
 
-    /// Writes `bytes` at `host`, in a cluster that is already begun or behind
-    /// all of these. What is left of the last one is zeros until a stream comes.
+    /// Writes `bytes` at `host`, in a cluster that is already begun or after
+    /// all of these. What is left of the last one is zeros until a stream comes,
+    /// and so is a gap before `host`.
     fn write(&mut self, host: HostOffset, bytes: &[u8]) -> Result<(), Error> {
         if host > self.filled {
-            self.fill_cluster()?;
+            self.fill_cluster_to(host)?;
         }
         self.gather.write(host, bytes)?;
         self.filled = self.filled.max(HostOffset(host.0 + len_u64(bytes.len())));
         Ok(())
     }
 
-    /// Fills the rest of the last cluster with zeros.
-    fn fill_cluster(&mut self) -> Result<(), Error> {
+    /// Fills the last cluster with zeros, up to its end or to `host` if that is in
+    /// the cluster.
+    fn fill_cluster_to(&mut self, host: HostOffset) -> Result<(), Error> {
         let bits = self.image.layout.cluster_bits;
         let rest = bits.bytes() - bits.offset_in_cluster(self.filled.0);
         if rest < bits.bytes() {
-            self.gather.write_zeroes(self.filled, rest)?;
-            self.filled.0 += rest;
+            let length = rest.min(host.0 - self.filled.0);
+            self.gather.write_zeroes(self.filled, length)?;
+            self.filled.0 += length;
         }
         Ok(())
     }
 
     /// Completes the image; also returns how many clusters are compressed.
     pub(crate) fn finish(mut self) -> Result<(ImageReport, u64), Error> {
-        self.fill_cluster()?;
+        self.fill_cluster_to(HostOffset(u64::MAX))?;
         self.gather.flush()?;
         Ok((self.image.finish()?, self.compressed_clusters))
     }

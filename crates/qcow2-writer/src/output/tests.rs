@@ -102,3 +102,29 @@ fn zeros_are_holes_where_nothing_else_can_be() {
     assert_eq!(writes(true, job).0, [(512, 4096)]);
     assert_eq!(writes(false, job).0, [(512, 512 << 10), (0x8_0200, rest)]);
 }
+
+#[test]
+fn what_was_written_is_not_written_again() {
+    let store = Noting::default();
+    let mut gather = Gather::new(Output::new(&store), "data");
+    gather.write(HostOffset(10), b"abc").unwrap();
+    gather.write_zeroes(HostOffset(13), 5).unwrap();
+    let refused = |result: Result<(), Error>, offset: u64| {
+        let error = result.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "internal error: data at host offset {offset:#x} starts before 0x12, up to which it is written"
+            )
+        );
+    };
+    refused(gather.write(HostOffset(12), b"x"), 12);
+    refused(gather.write(HostOffset(12), b"xyz"), 12);
+    refused(gather.write(HostOffset(16), b"xyz"), 16);
+    refused(gather.write_zeroes(HostOffset(15), 9), 15);
+    gather.write(HostOffset(13), b"de").unwrap();
+    refused(gather.write(HostOffset(14), b"x"), 14);
+    gather.write(HostOffset(15), b"f").unwrap();
+    gather.flush().unwrap();
+    assert!(store.disk.into_bytes() == b"\0\0\0\0\0\0\0\0\0\0abcdef\0\0");
+}

@@ -15,6 +15,7 @@ pub mod in_units;
 mod streams;
 
 use std::io;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -45,6 +46,8 @@ pub struct Naive {
     pub stored_clusters: u64,
     /// Those of them that are compressed.
     pub compressed_clusters: u64,
+    /// Where their streams are in the image, in the order of the guest.
+    pub streams: Vec<Range<usize>>,
     /// What is said of each subcluster, or cluster.
     pub units: Vec<Unit>,
     /// The unit of an exact allocation in bytes, if the image is marked.
@@ -122,6 +125,7 @@ pub fn expand(image: &[u8]) -> Naive {
             .map_or(header_size, |at| u64_at(image, at + 4)),
         stored_clusters,
         compressed_clusters: found.len() as u64,
+        streams: found,
     }
 }
 

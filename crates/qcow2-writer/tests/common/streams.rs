@@ -18,13 +18,15 @@ pub(super) fn is_zstd(image: &[u8]) -> bool {
 }
 
 /// From the first byte of a stream to the end of its last sector, where `entry`
-/// is that of a stream.
+/// is that of a stream. It must begin at an even offset: some readers take others
+/// for zeros.
 pub(super) fn sectors(entry: u64, cluster: usize) -> Option<Range<usize>> {
     if entry >> 62 != 1 {
         return None;
     }
     let bits = cluster.trailing_zeros();
     let start = entry & ((1 << (70 - bits)) - 1);
+    assert_eq!(start % 2, 0, "{entry:#x}");
     let additional = (entry & !(1 << 62)) >> (70 - bits);
     let end = (start & !511) + 512 * (additional + 1);
     Some(start as usize..end as usize)

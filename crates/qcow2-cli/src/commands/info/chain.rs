@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Info;
 use crate::args::InfoArgs;
 use crate::failure::Failure;
-use crate::references;
+use crate::{references, remedy};
 
 /// Most layers that are followed.
 const LAYERS_MAX: usize = 64;
@@ -25,7 +25,7 @@ pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
     let mut layers = Vec::new();
     let mut next = Some((top, BackingFormat::Qcow2));
     while let Some((disk, format)) = next {
-        let failed = |error: Error| references::failure(disk.path(), &error);
+        let failed = |error: Error| remedy::of_image(disk.path(), &error, super::reading(args));
         if format == BackingFormat::Raw {
             layers.push(Info::raw(&disk));
             break;
@@ -35,7 +35,7 @@ pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
         layers.push(Info::new(&disk).map_err(failed)?);
         if layers.len() > LAYERS_MAX {
             let message = format!("there are more than {LAYERS_MAX} layers");
-            return Err(Failure::because(&args.image, message));
+            return Err(Failure::because(args.image_name(), message));
         }
         next = backing
             .map(|reference| {
@@ -44,7 +44,7 @@ pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
             })
             .transpose()?;
     }
-    references::check_layers(&args.references, &args.image, &gate)?;
+    references::check_layers(&args.references, args.image_name(), &gate)?;
     Ok(Chain(layers))
 }
 

@@ -22,6 +22,9 @@ impl Display for Info {
         if let Some(cluster_size) = self.cluster_size {
             writeln!(f, "cluster_size: {cluster_size}")?;
         }
+        if self.dirty_flag {
+            writeln!(f, "cleanly shut down: no")?;
+        }
         if let Some(content) = &self.content {
             let block_size = Bytes(content.block_size.into());
             writeln!(f, "content: {}, blocks of {block_size}", content.kind)?;

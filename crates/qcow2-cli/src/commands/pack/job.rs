@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Disk, ReadAt, Spool, StreamTarget, Target, TargetOptions, WriteAt};
+use blockio::{Disk, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
 use ext_blocks::scramble::Scrambled;
 use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
@@ -71,7 +71,7 @@ impl Job<'_> {
         report.sha256 = sha256;
         report.seconds = self.started.elapsed().as_secs_f64();
         if !args.run.quiet {
-            output::print(&report, args.run.output.output, args.to_stdout())?;
+            output::print_done(&report, args.run.output.output, args.to_stdout());
         }
         Ok(report.outcome())
     }
@@ -122,8 +122,7 @@ impl Job<'_> {
 
     /// Packs to the standard output, by way of a temporary file.
     fn pack_to_stdout(&self) -> Result<PackReport, Failure> {
-        let spool =
-            Spool::new().map_err(|error| Failure::Failed(format!("a temporary file: {error}")))?;
+        let spool = crate::input::spool(&self.args.input)?;
         let target =
             StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
         self.with_options(|options| {
@@ -160,7 +159,7 @@ impl Job<'_> {
         pack(&options).map_err(|error| match error {
             // Not salvaged: zeros in their place would prove that all is free.
             qcow2_writer::Error::Extents(error) if args.salvage => Failure::because(
-                &args.source,
+                args.source_name(),
                 format_args!("{}; --content all does without it", Causes(&*error)),
             ),
             error => Failure::about(blamed(args, &error), &error),
@@ -180,7 +179,7 @@ impl Job<'_> {
         let image = Image::open(target.uncached(), &OpenOptions::default())
             .map_err(|error| Failure::about(&args.image, &error))?;
         let blame = |error: VerifyError| match error {
-            VerifyError::Source(_) => Failure::about(&args.source, &error),
+            VerifyError::Source(_) => Failure::about(args.source_name(), &error),
             _ => Failure::about(&args.image, &error),
         };
         let disk_bytes = self.kept.disk_bytes;
@@ -224,9 +223,15 @@ impl Job<'_> {
             image: args.image.display().to_string(),
             asked_for_all: args.filesystem.content == ContentArg::All,
             content: kept.content(),
+            evidence: kept.evidence(),
+            dropped: args.filesystem.droppable().is_some(),
             kept_whole: kept.kept_whole.clone(),
             old_superblock: kept.old_copy.map(|at| at.offset()),
             filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
+            on_disk: match filesystem {
+                Some(_) => None,
+                None => self.source.on_disk(),
+            },
             disk_bytes: packed.disk_bytes,
             used_bytes: packed.used_bytes,
             stored_bytes: packed.stored_bytes,
@@ -250,6 +255,9 @@ impl Job<'_> {
             lost: None,
             verified: args.verify,
             sha256: None,
+            spooled_bytes: self.source.spooled().map(|spooled| spooled.bytes),
+            spool_folder: (self.source.spooled())
+                .map(|spooled| spooled.folder.display().to_string()),
             seconds: 0.0,
         }
     }
@@ -259,7 +267,7 @@ impl Job<'_> {
 fn blamed<'a>(args: &'a PackArgs, error: &qcow2_writer::Error) -> &'a Path {
     use qcow2_writer::ErrorKind;
     match error.kind() {
-        ErrorKind::Source => &args.source,
+        ErrorKind::Source => args.source_name(),
         _ if args.to_stdout() => Path::new(STDOUT),
         _ => &args.image,
     }

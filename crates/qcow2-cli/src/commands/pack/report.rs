@@ -21,12 +21,20 @@ pub(crate) struct Report {
     pub(crate) asked_for_all: bool,
     /// What was stored: `used`, `metadata` or `all`.
     pub(crate) content: &'static str,
+    /// What proves that blocks are free, where some are left out.
+    pub(crate) evidence: Option<&'static str>,
+    /// Used bytes were left out because that was asked for.
+    #[serde(skip)]
+    pub(crate) dropped: bool,
     /// Why everything was stored although less was asked for.
     pub(crate) kept_whole: Option<String>,
     /// Offset of a copy of an ext superblock on a disk that has no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) old_superblock: Option<u64>,
     pub(crate) filesystem: Option<FilesystemReport>,
+    /// What is there instead of a filesystem that is looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) on_disk: Option<&'static str>,
     /// Where the filesystem is mounted, if it was frozen while it was read.
     pub(crate) frozen: Option<String>,
     /// Whether the filesystem is as it is once its journal was replayed.
@@ -61,6 +69,12 @@ pub(crate) struct Report {
     pub(crate) verified: bool,
     /// SHA-256 of the restored disk.
     pub(crate) sha256: Option<String>,
+    /// Bytes of the source, where it came from a pipe, that were kept in a temporary
+    /// file, and where that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spooled_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spool_folder: Option<String>,
     pub(crate) seconds: f64,
 }
 
@@ -76,13 +90,35 @@ impl Report {
         }
     }
 
+    /// What `--verify` compared.
+    fn what_was_verified(&self) -> &'static str {
+        match (self.content, self.evidence) {
+            ("all", _) => "every byte against the source",
+            ("metadata", _) => "all metadata against the source, and zero elsewhere",
+            (_, Some("inodes")) if !self.dropped => {
+                "every used byte against the source, all that inodes refer to among them, and zero \
+                 elsewhere"
+            }
+            (_, Some("bitmaps")) => {
+                "every byte that the block bitmaps call used against the source, and zero elsewhere"
+            }
+            _ => "every used byte against the source, and zero elsewhere",
+        }
+    }
+
     /// What is to be said of the source.
     fn fmt_source(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "source   {}: {}", self.source, Bytes(self.disk_bytes))?;
         match &self.filesystem {
             Some(filesystem) => writeln!(f, ", {filesystem}")?,
             None if self.asked_for_all || self.kept_whole.is_some() => writeln!(f)?,
-            None => writeln!(f, ", no filesystem that we know: everything is stored")?,
+            None => match self.on_disk {
+                Some(what) => writeln!(f, ", {what}, not looked into: everything is stored")?,
+                None => writeln!(f, ", no filesystem that we know: everything is stored")?,
+            },
+        }
+        if let (Some(bytes), Some(folder)) = (self.spooled_bytes, &self.spool_folder) {
+            writeln!(f, "spooled  {} in {folder}, meanwhile", Bytes(bytes))?;
         }
         if let Some(place) = &self.frozen {
             writeln!(f, "frozen   {place}, while it was read")?;
@@ -152,10 +188,7 @@ impl Display for Report {
             writeln!(f, "shared   {shared} with the source, which are not copied")?;
         }
         if self.verified {
-            writeln!(
-                f,
-                "verified every used byte against the source, and zero elsewhere"
-            )?;
+            writeln!(f, "verified {}", self.what_was_verified())?;
         }
         if let Some(sha256) = &self.sha256 {
             writeln!(f, "sha256   {sha256} (the restored disk)")?;

@@ -35,7 +35,7 @@ impl Shape {
                 Bytes(unit_bytes),
                 Bytes(kept.disk_bytes)
             );
-            Failure::because(&args.source, message)
+            Failure::because(args.source_name(), message)
         })?;
         Ok(Self {
             geometry,

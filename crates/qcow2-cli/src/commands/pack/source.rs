@@ -13,6 +13,8 @@ use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
 
 use crate::args::PackArgs;
 use crate::failure::Failure;
+use crate::input::{Input, Spooled, Unasked, Whole};
+use crate::{containers, remedy};
 
 /// What is better than to read a disk in use.
 const SNAPSHOT: &str = "a snapshot (of LVM, btrfs or the storage) holds one moment";
@@ -27,6 +29,11 @@ pub(super) struct Source<'a> {
     /// What its filesystem was at first, of a disk in use.
     moment: Option<Moment>,
     mmp_damage: Option<MmpDamage>,
+    on_disk: Option<&'static str>,
+    /// What of it was kept in a temporary file, if it came from a pipe.
+    spooled: Option<Spooled>,
+    /// The file that it was read from.
+    file: Identity,
 }
 
 /// How the data of a source is read.
@@ -39,7 +46,11 @@ impl<'a> Source<'a> {
     /// Opens the source, freezes what is mounted of it if asked to, and refuses
     /// one that somebody uses unless that is allowed.
     pub(super) fn open(args: &'a PackArgs) -> Result<Self, Failure> {
-        let disk = Disk::open(&args.source)?;
+        let unasked = Unasked::of_source(args.format.source_format);
+        let input = Input::open(&args.source, &args.input, unasked)?;
+        let Whole { disk, file, spool } = input.into_disk(&args.input, args.run.quiet)?;
+        containers::refuse(args.format.source_format, args.source_name(), &disk)?;
+        let on_disk = containers::on_disk(&disk);
         let stamp = disk.stamp()?;
         let system = source_in_use(&disk)?;
         let mmp = match &system {
@@ -56,12 +67,8 @@ impl<'a> Source<'a> {
         let mmp = mmp.filter(Mmp::is_in_use).map(|mmp| mmp.to_string());
         let mut in_use = system.as_ref().map(InUse::to_string).or(mmp);
         if let Some(user) = in_use.as_ref().filter(|_| !args.allow_mounted) {
-            return Err(Failure::because(
-                &args.source,
-                format_args!(
-                    "{user}; --allow-mounted packs all of it all the same, a snapshot is better"
-                ),
-            ));
+            let remedy = remedy::for_pack(system.as_ref(), disk.is_device());
+            return Err(Failure::because(args.source_name(), user).with(remedy));
         }
         let direct = if disk.is_device() && (in_use.is_some() || args.salvage) {
             Some(disk.direct()?)
@@ -93,17 +100,30 @@ impl<'a> Source<'a> {
             in_use,
             moment,
             mmp_damage,
+            on_disk,
+            spooled: spool,
+            file,
         })
+    }
+
+    /// What is there, if it is not an ext filesystem.
+    pub(super) fn on_disk(&self) -> Option<&'static str> {
+        self.on_disk
     }
 
     /// Which file or device it is.
     pub(super) fn identity(&self) -> Identity {
-        self.reader().disk.identity()
+        self.file
     }
 
     /// Who may write to it while it is read.
     pub(super) fn in_use(&self) -> Option<&str> {
         self.in_use.as_deref()
+    }
+
+    /// What of it was kept in a temporary file.
+    pub(super) fn spooled(&self) -> Option<&Spooled> {
+        self.spooled.as_ref()
     }
 
     /// What is wrong with the multiple mount protection.
@@ -172,7 +192,7 @@ impl<'a> Source<'a> {
                 Ok(None)
             } else {
                 let message = "the source changed while it was read";
-                Err(Failure::because(&self.args.source, message))
+                Err(Failure::because(self.args.source_name(), message))
             };
         }
         let moments = self.moment.zip(reader.moment());
@@ -198,14 +218,17 @@ impl<'a> Source<'a> {
 fn mmp(args: &PackArgs, disk: &Disk) -> Result<Option<Mmp>, Failure> {
     match read_mmp(disk) {
         Err(_) if args.salvage => Ok(None),
-        result => result.map_err(|error| Failure::about(&args.source, &error)),
+        result => result.map_err(|error| Failure::about(args.source_name(), &error)),
     }
 }
 
 fn freeze_options(args: &PackArgs) -> FreezeOptions {
     let image = (!args.to_stdout()).then(|| args.image.clone());
     FreezeOptions {
-        outputs: image.into_iter().chain(args.lost.clone()).collect(),
+        outputs: (image.into_iter())
+            .chain(args.lost.clone())
+            .chain(args.input.spool.clone())
+            .collect(),
         ..FreezeOptions::default()
     }
 }

@@ -1,14 +1,15 @@
 //! How much an image restores to, before anything is written.
 
-use std::io::Stdin;
+use std::io::Read;
 use std::path::Path;
 
 use blockio::{Disk, ReadAt, Spool, free_bytes};
 use qcow2_reader::{Error, Image, ImageStream};
 
 use crate::args::UnpackArgs;
-use crate::failure::{Failure, STDIN};
-use crate::output::Bytes;
+use crate::failure::Failure;
+use crate::output::{self, Bytes};
+use crate::remedy;
 
 /// An image that restores to so much more than it is, and to so much, is worth a
 /// word: a table or a cluster may stand for a whole disk.
@@ -22,26 +23,31 @@ pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failur
     let sizes = image.files().iter().map(ReadAt::size);
     let stored_bytes = sizes.fold(0, u64::saturating_add);
     let growth_bytes = stored_bytes.saturating_mul(GROWTH).max(GROWTH_BYTES_MIN);
-    let data_bytes = check_data(args, &args.image, growth_bytes, |most| {
+    let data_bytes = check_data(args, args.image_name(), growth_bytes, |most| {
         image.data_bytes(most)
     })?;
     if data_bytes >= growth_bytes && !args.run.quiet {
-        eprintln!(
-            "qcow2: warning: {} of image restore to {} of data or more; --max-output bounds that",
+        output::complain(format_args!(
+            "warning: {} of image restore to {} of data or more; --max-output bounds that",
             Bytes(stored_bytes),
             Bytes(data_bytes)
-        );
+        ));
     }
     Ok(())
 }
 
-/// The same for an image from a pipe, of unknown length.
+/// The same for an image from a pipe, of unknown length, whose tables are here.
 pub(super) fn check_stream(
     args: &UnpackArgs,
-    image: &ImageStream<Stdin, Spool>,
+    image: &ImageStream<Box<dyn Read + Send>, &Spool>,
 ) -> Result<(), Failure> {
-    let count = |most| image.data_bytes(most);
-    check_data(args, Path::new(STDIN), 0, count).map(drop)
+    let count = |most| image.data_bytes(most).unwrap_or(Ok(0));
+    check_data(args, args.image_name(), 0, count).map(drop)
+}
+
+/// What is said of an image with more data than `most` bytes.
+pub(super) fn too_much(most: u64) -> String {
+    format!("it restores to more than the {most} bytes that --max-output allows")
 }
 
 /// Refuses more data than is allowed, and warns of more than there is room for.
@@ -59,18 +65,18 @@ fn check_data(
         (Some(max), _) => max,
         (None, false) => room.unwrap_or(0).max(most),
     };
-    let data_bytes = count(most).map_err(|error| Failure::about(image, &error))?;
+    let data_bytes =
+        count(most).map_err(|error| remedy::of_image(image, &error, super::reading(args)))?;
     if args.max_output.is_some_and(|max| data_bytes > max) {
-        let message = format!("it restores to more than the {most} bytes that --max-output allows");
-        return Err(Failure::because(image, message));
+        return Err(Failure::because(image, too_much(most)));
     }
     if let Some(room) = room.filter(|room| data_bytes > *room) {
-        eprintln!(
-            "qcow2: warning: the disk has {} of data or more, and {} has {} free",
+        output::complain(format_args!(
+            "warning: the disk has {} of data or more, and {} has {} free",
             Bytes(data_bytes),
             args.target.display(),
             Bytes(room)
-        );
+        ));
     }
     Ok(data_bytes)
 }

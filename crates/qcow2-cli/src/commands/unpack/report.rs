@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::restore::Restored;
 use crate::args::UnpackArgs;
 use crate::failure::Outcome;
+use crate::input::Spooled;
 use crate::lost::LostReport;
 use crate::output::{self, Bytes, Foreign};
 
@@ -66,6 +67,12 @@ pub(super) struct Report {
     /// What could not be read, with `--salvage`.
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<LostReport>,
+    /// Bytes of an image from a pipe that were kept in a temporary file, and where
+    /// that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spooled_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spool_folder: Option<String>,
     pub(super) seconds: f64,
 }
 
@@ -90,8 +97,16 @@ impl Report {
             only_allocated: args.only_allocated,
             damage: facts.damage.clone(),
             lost: args.salvage.then(|| LostReport::new(&restored.lost)),
+            spooled_bytes: None,
+            spool_folder: None,
             seconds: 0.0,
         }
+    }
+
+    /// Tells what of the image was kept in a temporary file.
+    pub(super) fn tell_spooled(&mut self, spooled: &Spooled) {
+        self.spooled_bytes = Some(spooled.bytes);
+        self.spool_folder = Some(spooled.folder.display().to_string());
     }
 
     /// What the command ends with.
@@ -109,6 +124,9 @@ impl Report {
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "image    {}", self.image)?;
+        if let (Some(bytes), Some(folder)) = (self.spooled_bytes, &self.spool_folder) {
+            writeln!(f, "spooled  {} in {folder}, meanwhile", Bytes(bytes))?;
+        }
         if let Some(name) = &self.snapshot {
             writeln!(f, "snapshot {name}")?;
         }

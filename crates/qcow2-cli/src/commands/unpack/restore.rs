@@ -6,10 +6,13 @@ use blockio::salvage::Lost;
 use blockio::{Identity, OnlyChanged, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
 use qcow2_reader::{Error, UnpackOptions, UnpackReport};
 
+use super::output_limit;
 use super::report::Facts;
 use crate::args::UnpackArgs;
-use crate::failure::{Failure, STDIN, STDOUT};
+use crate::failure::{Failure, STDOUT};
+use crate::input;
 use crate::progress::Progress;
+use crate::remedy;
 
 /// What was done to the target.
 pub(super) struct Restored {
@@ -31,14 +34,14 @@ impl Restored {
     }
 }
 
-/// Restores with `unpack` to the target, which is there when `check` has
-/// nothing against it.
+/// Restores with `unpack` to the target, which is there when `check`, told what is
+/// lost, has nothing against it.
 pub(super) fn restore(
     args: &UnpackArgs,
     facts: &Facts,
     sources: Vec<Identity>,
     unpack: impl FnOnce(&dyn WriteAt, &UnpackOptions<'_>) -> Result<UnpackReport, Error>,
-    check: impl FnOnce() -> Result<(), Failure>,
+    check: impl FnOnce(&Lost) -> Result<(), Failure>,
 ) -> Result<Restored, Failure> {
     let bar = Progress::new(&args.run, "unpacking");
     let show =
@@ -58,7 +61,7 @@ pub(super) fn restore(
         let target =
             StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
         let restored = unpack(&target)?;
-        check()?;
+        check(&restored.lost)?;
         return Ok(restored);
     }
     check_allocation(args, facts)?;
@@ -72,7 +75,11 @@ pub(super) fn restore(
         return Err(Failure::because(&args.target, message));
     }
     let restored = if args.only_changed {
-        let changed = OnlyChanged::new(&target);
+        // A pipe may bring the data in another order than that of the disk.
+        let changed = match args.only_allocated || args.is_from_stdin() {
+            true => OnlyChanged::anywhere(&target),
+            false => OnlyChanged::new(&target),
+        };
         let restored = unpack(&changed)?;
         Restored {
             written_bytes: changed.written_bytes(),
@@ -82,7 +89,7 @@ pub(super) fn restore(
     } else {
         unpack(&target)?
     };
-    check()?;
+    check(&restored.lost)?;
     target.commit()?;
     Ok(restored)
 }
@@ -95,12 +102,7 @@ fn check_allocation(args: &UnpackArgs, facts: &Facts) -> Result<(), Failure> {
     if !facts.exact_allocation {
         let message =
             "--only-allocated puts back images of pack --content metadata, and this is another";
-        let image = if args.is_from_stdin() {
-            Path::new(STDIN)
-        } else {
-            &args.image
-        };
-        return Err(Failure::because(image, message));
+        return Err(Failure::because(args.image_name(), message));
     }
     if !args.target.exists() {
         let message = "there is no such file or block device to put metadata back onto";
@@ -127,13 +129,18 @@ fn target_options(args: &UnpackArgs, facts: &Facts, sources: Vec<Identity>) -> T
 }
 
 /// The failure that `error` is, of the image or of the target.
-fn blame(args: &UnpackArgs, error: &Error) -> Failure {
+pub(super) fn blame(args: &UnpackArgs, error: &Error) -> Failure {
+    match error {
+        Error::Spool { source } => return input::no_room(source),
+        Error::TooMuchData { max } => {
+            return Failure::because(args.image_name(), output_limit::too_much(*max));
+        }
+        _ => {}
+    }
     let of_target = matches!(error, Error::Write { .. } | Error::Resize { .. });
-    let blamed = match (of_target, args.to_stdout(), args.is_from_stdin()) {
-        (true, true, _) => Path::new(STDOUT),
-        (true, false, _) => &args.target,
-        (false, _, true) => Path::new(STDIN),
-        (false, _, false) => &args.image,
-    };
-    Failure::about(blamed, error)
+    match (of_target, args.to_stdout()) {
+        (true, true) => Failure::about(Path::new(STDOUT), error),
+        (true, false) => Failure::about(&args.target, error),
+        (false, _) => remedy::of_image(args.image_name(), error, super::reading(args)),
+    }
 }

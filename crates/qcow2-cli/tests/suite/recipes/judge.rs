@@ -1,6 +1,7 @@
 //! Recipes through the program.
 
 use std::fs::{self, File};
+use std::io;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::Stdio;
@@ -10,6 +11,12 @@ use fixtures::recipes::{Content, Disk, IMAGE, Recipe, References, Shop, Want};
 use fixtures::{Outcome, Tool};
 
 use super::library::{Subject, same};
+
+/// Longest file that goes through a pipe here.
+const PIPED_BYTES_MAX: u64 = 64 << 20;
+
+/// What came out of a pipe.
+const PIPE: &str = "pipe";
 
 /// Holds what the program and the library make of every recipe against what it
 /// wants.
@@ -57,20 +64,26 @@ impl Trial<'_> {
                 let disk = self.content(disk);
                 if self.has_room_for(&disk) {
                     self.is_read(&disk);
-                    self.is_read_from_a_pipe(&disk);
+                    self.is_read_from_a_pipe(&disk, &[], 0);
                 }
                 subject.reads(&disk);
             }
             Want::Refused { says } => {
                 self.is_refused(&[], says);
+                self.names_salvage(false);
                 self.is_refused(&["--salvage"], says);
+                self.is_refused_from_a_pipe(says);
                 subject.refuses(says);
             }
             Want::Damaged { says, lost, disk } => {
                 let disk = self.content(disk);
                 self.is_refused(&[], says);
+                self.names_salvage(true);
+                self.is_refused_from_a_pipe(says);
                 subject.refuses(says);
                 self.is_salvaged(lost, &disk);
+                let code = if lost.is_empty() { 3 } else { 4 };
+                self.is_read_from_a_pipe(&disk, &["--salvage"], code);
                 subject.salvages(lost, &disk);
             }
             Want::Bomb { data_bytes, disk } => {
@@ -105,6 +118,18 @@ impl Trial<'_> {
         self.assert_refused(&self.unpack(options), says);
     }
 
+    /// Asserts that a refusal names `--salvage` if that restores the image.
+    fn names_salvage(&self, restores: bool) {
+        let outcome = self.unpack(&[]);
+        let remedy = "; --salvage restores what can be read\n";
+        let name = &self.recipe.name;
+        assert_eq!(
+            outcome.stderr.ends_with(remedy),
+            restores,
+            "{name}: {outcome:?}"
+        );
+    }
+
     fn assert_refused(&self, outcome: &Outcome, says: &str) {
         let name = &self.recipe.name;
         assert_eq!(outcome.code, Some(1), "{name}: {outcome:?}");
@@ -126,29 +151,73 @@ impl Trial<'_> {
         assert_eq!(outcome.code, Some(0), "{}: {outcome:?}", self.recipe.name);
     }
 
-    /// Asserts that a pipe gives the same, or says that it cannot bring the image.
-    fn is_read_from_a_pipe(&self, disk: &Content) {
-        let Recipe { name, opening, .. } = self.recipe;
-        if *opening != Default::default() {
+    /// Asserts that a pipe gives the same, to a file and to a pipe.
+    fn is_read_from_a_pipe(&self, disk: &Content, options: &[&str], code: i32) {
+        let name = &self.recipe.name;
+        let Some(outcome) = self.piped(&[options, &["--force", "-", "piped"]].concat()) else {
             return;
+        };
+        assert_eq!(outcome.code, Some(code), "{name}: {outcome:?}");
+        self.holds("piped", disk);
+        if disk.size() <= PIPED_BYTES_MAX {
+            let outcome = self.piped(&[options, &["-", "-"]].concat()).unwrap();
+            assert_eq!(outcome.code, Some(code), "{name}: {outcome:?}");
+            self.holds(PIPE, disk);
         }
-        let image = File::open(self.shop.path(IMAGE)).unwrap();
+    }
+
+    /// Asserts that an image from a pipe is refused for the same reason, and nothing
+    /// is left.
+    fn is_refused_from_a_pipe(&self, says: &str) {
+        let name = &self.recipe.name;
+        if let Some(outcome) = self.piped(&["-", "piped"]) {
+            assert_eq!(outcome.code, Some(1), "{name}: {outcome:?}");
+            let starts = outcome.stderr.contains("qcow2: standard input: ");
+            assert!(
+                starts && outcome.stderr.contains(says),
+                "{name}: {says:?} is not in {outcome:?}"
+            );
+            assert!(!self.shop.path("piped").exists(), "{name}");
+        }
+    }
+
+    /// Unpacks with the image on a pipe, and what comes out of one in the file
+    /// [`PIPE`]; not where other files are needed, or the image is too long.
+    fn piped(&self, arguments: &[&str]) -> Option<Outcome> {
+        let opening = &self.recipe.opening;
+        let path = self.shop.path(IMAGE);
+        if opening.references != References::Refuse
+            || fs::metadata(&path).unwrap().len() > PIPED_BYTES_MAX
+        {
+            return None;
+        }
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_qcow2"));
-        command
-            .args(["unpack", "--quiet", "--no-sync", "-", "piped"])
-            .current_dir(self.shop.folder())
-            .stdin(Stdio::from(image));
-        let output = command.output().unwrap();
-        if output.status.success() {
-            assert_ne!(self.recipe.piped, Some(false), "{name}");
-            self.holds("piped", disk);
-        } else {
-            assert_ne!(self.recipe.piped, Some(true), "{name}: {output:?}");
-            let said = String::from_utf8(output.stderr).unwrap();
-            let remedy = "save the image to a file and unpack that\n";
-            assert!(said.ends_with(remedy), "{name}: {said}");
-            assert_eq!(output.status.code(), Some(1), "{name}");
+        command.args(["unpack", "--quiet", "--no-sync"]);
+        if let Some(name) = &opening.snapshot {
+            command.arg(format!("--snapshot={name}"));
         }
+        if let Some(text) = &opening.secret {
+            fs::write(self.shop.path("secret"), text).unwrap();
+            command.args(["--secret-file", "secret"]);
+        }
+        let mut child = command
+            .args(arguments)
+            .current_dir(self.shop.folder())
+            .stdin(Stdio::piped())
+            .stdout(File::create(self.shop.path(PIPE)).unwrap())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut image, mut stdin) = (File::open(path).unwrap(), child.stdin.take().unwrap());
+        // A program that refuses the image leaves without reading all of it.
+        let feeder = std::thread::spawn(move || drop(io::copy(&mut image, &mut stdin)));
+        let output = child.wait_with_output().unwrap();
+        feeder.join().unwrap();
+        Some(Outcome {
+            code: output.status.code(),
+            stdout: String::new(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        })
     }
 
     fn is_salvaged(&self, lost: &[Range<u64>], disk: &Content) {

@@ -1,0 +1,198 @@
+//! Where the data of storage is, asked once for each range of it.
+
+use std::io;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use crate::ReadAt;
+
+/// What storage said last of its holes and its data.
+///
+/// A filesystem may look at every page of a range of data to find its end, so to ask
+/// [`ReadAt::next_data`] once more for each part of that range takes time that grows
+/// with the square of its length. Whoever goes through storage therefore asks through
+/// this, and keeps it as long as he goes on: no other code calls `next_data`, but to
+/// pass it on.
+#[derive(Debug)]
+pub struct Holes(Mutex<Known>);
+
+/// One answer.
+#[derive(Debug)]
+struct Known {
+    /// From here to the start of the data is a hole.
+    asked: u64,
+    /// Empty where only a hole follows.
+    data: Range<u64>,
+}
+
+impl Holes {
+    /// Nothing is known yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(Known {
+            asked: 0,
+            data: 0..0,
+        }))
+    }
+
+    /// The first run of bytes of `storage` at or after `from` that may hold anything
+    /// but zeros, or `None` where only zeros follow. It is never empty and starts at
+    /// `from` or after it. `storage` must be the same each time.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the storage reports.
+    pub fn next_data<S: ReadAt + ?Sized>(
+        &self,
+        storage: &S,
+        from: u64,
+    ) -> io::Result<Option<Range<u64>>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if from < known.asked || from >= known.data.end {
+            let data = match storage.next_data(from)? {
+                None => u64::MAX..u64::MAX,
+                // No answer at all: what is there has to be taken for data.
+                Some(data) if data.end <= from.max(data.start) => from..storage.size(),
+                Some(data) => data,
+            };
+            *known = Known { asked: from, data };
+        }
+        let data = known.data.start.max(from)..known.data.end;
+        Ok((!data.is_empty()).then_some(data))
+    }
+
+    /// Takes note of bytes that were written to the storage since it was asked, so
+    /// that they are not held for a hole.
+    pub fn written(&self, bytes: &Range<u64>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { asked, data } = &mut *known;
+        if bytes.is_empty() || bytes.end <= *asked || bytes.start >= data.start {
+            return;
+        }
+        if bytes.end < data.start {
+            *asked = bytes.end;
+        } else if data.is_empty() {
+            *known = Known {
+                asked: u64::MAX,
+                data: 0..0,
+            };
+        } else {
+            data.start = bytes.start.max(*asked);
+        }
+    }
+}
+
+impl Default for Holes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Storage with data in these ranges, that counts how often it is asked.
+    struct Asked {
+        data: Vec<Range<u64>>,
+        size: u64,
+        calls: AtomicUsize,
+    }
+
+    impl Asked {
+        fn new(size: u64, data: &[Range<u64>]) -> Self {
+            Self {
+                data: data.to_vec(),
+                size,
+                calls: AtomicUsize::new(0),
+            }
+        }
+
+        fn calls(&self) -> usize {
+            self.calls.load(Ordering::Relaxed)
+        }
+    }
+
+    impl ReadAt for Asked {
+        fn size(&self) -> u64 {
+            self.size
+        }
+        fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            let next = self.data.iter().find(|data| data.end > from);
+            Ok(next.map(|data| data.start.max(from)..data.end))
+        }
+    }
+
+    #[test]
+    fn each_range_is_asked_for_once() {
+        let storage = Asked::new(1000, &[100..300, 301..400, 900..1000]);
+        let holes = Holes::new();
+        for from in 0..1100 {
+            let want = storage.data.iter().find(|data| data.end > from);
+            let want = want.map(|data| data.start.max(from)..data.end);
+            assert_eq!(holes.next_data(&storage, from).unwrap(), want, "{from}");
+        }
+        // Three ranges, and nothing after them.
+        assert_eq!(storage.calls(), 4);
+        assert_eq!(holes.next_data(&storage, 99).unwrap(), Some(100..300));
+        assert_eq!(storage.calls(), 5);
+    }
+
+    #[test]
+    fn a_wrong_answer_is_held_for_data() {
+        for (start, end) in [(10, 10), (20, 19), (700, 600)] {
+            struct Wrong(Range<u64>);
+            impl ReadAt for Wrong {
+                fn size(&self) -> u64 {
+                    1000
+                }
+                fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
+                    Err(io::ErrorKind::Unsupported.into())
+                }
+                fn next_data(&self, _: u64) -> io::Result<Option<Range<u64>>> {
+                    Ok(Some(self.0.clone()))
+                }
+            }
+            let storage = Wrong(start..end);
+            let holes = Holes::new();
+            assert_eq!(holes.next_data(&storage, 30).unwrap(), Some(30..1000));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_no_hole_and_costs_no_question_behind_it() {
+        let mut storage = Asked::new(1000, std::slice::from_ref(&(900..1000)));
+        let holes = Holes::new();
+        assert_eq!(holes.next_data(&storage, 0).unwrap(), Some(900..1000));
+        for at in (10..890).step_by(10) {
+            storage.data.insert(storage.data.len() - 1, at..at + 5);
+            holes.written(&(at..at + 5));
+            assert_eq!(
+                holes.next_data(&storage, at + 5).unwrap(),
+                Some(900..1000),
+                "{at}"
+            );
+        }
+        assert_eq!(storage.calls(), 1);
+        assert_eq!(holes.next_data(&storage, 12).unwrap(), Some(12..15));
+        assert_eq!(holes.next_data(&storage, 16).unwrap(), Some(20..25));
+        storage.data.insert(1, 17..20);
+        holes.written(&(17..20));
+        assert_eq!(holes.next_data(&storage, 16).unwrap(), Some(17..25));
+        assert_eq!(storage.calls(), 3);
+        // Where nothing followed, something does.
+        assert_eq!(holes.next_data(&storage, 1000).unwrap(), None);
+        storage.data.push(1000..2000);
+        holes.written(&(1000..2000));
+        assert_eq!(holes.next_data(&storage, 1000).unwrap(), Some(1000..2000));
+        holes.written(&(0..0));
+        holes.written(&(0..u64::MAX));
+        assert_eq!(holes.next_data(&storage, 1500).unwrap(), Some(1500..2000));
+    }
+}
