@@ -174,7 +174,7 @@ mod tests {
             ["crates/ext-blocks/Cargo.toml:4: ext-blocks must not depend on qcow2-format"]
         );
         let table =
-            format!("[target.'cfg(unix)'.dependencies.pipeline]\nworkspace = true\n{LINTS}");
+            format!("[target.'cfg(unix)'.dependencies.qcow2-format]\nworkspace = true\n{LINTS}");
         assert_eq!(said(path, &table).len(), 1);
         let exempt = format!("[dev-dependencies]\nfixtures.workspace = true\n{LINTS}");
         assert_eq!(said(path, &exempt), Vec::<String>::new());
