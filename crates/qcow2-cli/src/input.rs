@@ -93,9 +93,9 @@ impl Input {
             (Some(found), true) => return input.decompressed(name, found),
             (Some(found), false) => match (unasked, is_stdin) {
                 (Unasked::Decompress, true) => return input.decompressed(name, found),
-                (Unasked::Decompress, false) => format!(
-                    "not a qcow2 image: it is compressed with {found}; --decompress reads it"
-                ),
+                (Unasked::Decompress, false) => {
+                    format!("not a qcow2 image: it looks like {found}; --decompress reads it")
+                }
                 (Unasked::Keep, _) => return Ok(input),
                 (Unasked::Refuse, _) if matches!(input, Self::Disk(_)) => return Ok(input),
                 (Unasked::Refuse, _) => {

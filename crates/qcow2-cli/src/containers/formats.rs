@@ -146,9 +146,9 @@ pub(super) static FORMATS: &[Format] = &[
         &[(0, b"\x1f\x8b\x08")],
         is_deflated,
     ),
-    format("Zstandard", ZSTD, &[(0, b"\x28\xb5\x2f\xfd")], always),
+    format("zstd", ZSTD, &[(0, b"\x28\xb5\x2f\xfd")], always),
     // A frame to be skipped, as tools for seeking write it.
-    format("Zstandard", ZSTD, &[(1, b"\x2a\x4d\x18")], |ends| {
+    format("zstd", ZSTD, &[(1, b"\x2a\x4d\x18")], |ends| {
         ends.byte(0) & 0xf0 == 0x50
     }),
     format("bzip2", BZIP2, &[(0, b"BZh"), (4, b"1AY&SY")], bzip2_level),

@@ -165,9 +165,8 @@ fn compressed_files_are_named_and_read_when_that_is_asked_for() {
             continue;
         }
         bench.write("packed", made(&bench, program, options[0], "image"));
-        let message = format!(
-            "packed: not a qcow2 image: it is compressed with {name}; --decompress reads it"
-        );
+        let message =
+            format!("packed: not a qcow2 image: it looks like {name}; --decompress reads it");
         bench.fails("unpack packed again", 1, &message);
         bench.fails("info packed", 1, &message);
         bench.ok("info --decompress packed");

@@ -167,14 +167,19 @@ impl Trial<'_> {
     }
 
     /// Asserts that an image from a pipe is refused for the same reason, and nothing
-    /// is left.
+    /// is left. A stream that something else overwrote is decoded before all references
+    /// are counted, and may be what is told.
     fn is_refused_from_a_pipe(&self, says: &str) {
         let name = &self.recipe.name;
         if let Some(outcome) = self.piped(&["-", "piped"]) {
             assert_eq!(outcome.code, Some(1), "{name}: {outcome:?}");
             let starts = outcome.stderr.contains("qcow2: standard input: ");
+            let broken = "standard input: compressed stream at host offset ";
+            let is_shared = says.contains("share it") || says.contains("its refcount");
             assert!(
-                starts && outcome.stderr.contains(says),
+                starts
+                    && (outcome.stderr.contains(says)
+                        || is_shared && outcome.stderr.contains(broken)),
                 "{name}: {says:?} is not in {outcome:?}"
             );
             assert!(!self.shop.path("piped").exists(), "{name}");
