@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use ext_blocks::{Info, Kind};
 use serde::Serialize;
 
-use crate::output::{Bytes, Foreign};
+use crate::text::{Bytes, Foreign};
 
 /// The ext filesystem on the source.
 #[derive(Debug, Serialize)]
