@@ -21,9 +21,9 @@ use std::str::FromStr;
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
-use crate::arguments::Arguments;
+use crate::mount::reflinks::{self, Mounted};
 use crate::program::Program;
-use crate::reflinks::{self, Mounted};
+use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use crate::workspace;
 use job::Job;

@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::arguments::Arguments;
 use crate::mount::Mount;
-use crate::reflinks;
+use crate::mount::reflinks;
 use crate::roundtrip::Bench;
+use crate::task::arguments::Arguments;
+use crate::task::verdict::{Count, Verdict};
 use crate::task::{Failure, TaskResult};
-use crate::verdict::{Count, Verdict};
 use fill::{FILL_BYTES, fill};
 use kinds::{DISK_BYTES, End, KINDS, Kind};
 use load::{Load, SyncedList};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use fixtures::{E2fs, Outcome, Qemu, Tool, compare, ext, first_difference, number};
 
-use crate::arguments::Arguments;
 use crate::program::Program;
+use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 
 const MIB: u64 = 1 << 20;

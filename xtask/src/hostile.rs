@@ -9,9 +9,9 @@ use std::time::Duration;
 use fixtures::hostile::{self, Field, Subject};
 use fixtures::{E2fs, SplitMix};
 
-use crate::arguments::Arguments;
 use crate::bench::measure::measure_any;
 use crate::program::Program;
+use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use crate::workspace::cargo;
 

@@ -1,6 +1,5 @@
 //! The project's own tasks: `cargo xtask` prints them.
 
-mod arguments;
 mod bench;
 mod crash;
 mod demo;
@@ -10,19 +9,17 @@ mod mount;
 mod oracle;
 mod program;
 mod readers;
-mod reflinks;
 mod roundtrip;
 mod task;
 mod test;
 mod tidy;
-mod verdict;
 mod workspace;
 
 use std::env;
 use std::process::ExitCode;
 
-use arguments::Arguments;
 use bench::measure;
+use task::arguments::Arguments;
 use task::{TASKS, TaskResult};
 
 fn main() -> ExitCode {

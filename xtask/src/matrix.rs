@@ -12,10 +12,10 @@ mod special;
 use std::io;
 use std::num::NonZeroUsize;
 
-use crate::arguments::Arguments;
 use crate::roundtrip::Bench;
+use crate::task::arguments::Arguments;
+use crate::task::verdict::Count;
 use crate::task::{Failure, TaskResult};
-use crate::verdict::Count;
 use case::Case;
 
 /// Cases worked on at a time.

@@ -1,5 +1,7 @@
 //! Files mounted by the kernel, through loop devices.
 
+pub(crate) mod reflinks;
+
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};

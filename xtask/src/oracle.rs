@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use crate::arguments::Arguments;
 use crate::program::Program;
 use crate::roundtrip::{Bench, DONE, DONE_UNCLEAN, Files, Report};
+use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 
 /// Images worked on at a time.

@@ -11,25 +11,17 @@ mod report;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cell::Cell;
+use cell::{Cell, Row};
 use images::Image;
 use reader::Reader;
 
-use crate::arguments::Arguments;
 use crate::program::Program;
-use crate::workspace;
+use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
+use crate::workspace;
 
 /// The document of the results, in the workspace.
 const DOCUMENT: &str = "docs/readers.md";
-
-/// What the readers made of an image.
-#[derive(Debug)]
-struct Row {
-    name: String,
-    /// One a reader, in their order.
-    cells: Vec<Cell>,
-}
 
 /// `cargo xtask readers`.
 pub(crate) fn run(mut arguments: Arguments) -> TaskResult {

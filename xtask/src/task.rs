@@ -1,5 +1,8 @@
 //! What there is to do, and how it ends.
 
+pub(crate) mod arguments;
+pub(crate) mod verdict;
+
 use std::fmt;
 use std::io;
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use fixtures::{Qemu, Tool};
 
-use crate::arguments::Arguments;
+use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use crate::tidy;
 use crate::workspace::cargo;

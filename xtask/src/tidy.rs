@@ -15,7 +15,7 @@ use std::path::Path;
 
 use finding::File;
 
-use crate::arguments::Arguments;
+use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use crate::workspace;
 

@@ -3,94 +3,21 @@
 //! the format has no others.
 
 mod archive;
+mod ends;
+mod format;
 mod formats;
 mod raw;
 
 use std::fmt::{self, Display};
-use std::io;
 use std::path::Path;
 
-use blockio::{ReadAt, len_u64};
+use blockio::ReadAt;
 
 use crate::args::SourceFormatArg;
 use crate::failure::Failure;
+use ends::Ends;
+use format::Format;
 use formats::FORMATS;
-
-/// How much of the start of a file is looked at. The last thing that tells anything
-/// is the superblock of btrfs.
-const HEAD_BYTES: usize = 68 << 10;
-
-/// How much of its end: a footer.
-const TAIL_BYTES: usize = 512;
-
-/// A format that wraps disks.
-#[derive(Debug)]
-pub(crate) struct Format {
-    /// Its name with an article, as in "it is …".
-    pub(crate) name: &'static str,
-    /// The command that makes the disk of it, with FILE and DISK for the names.
-    pub(crate) remedy: &'static str,
-    /// Where its magic is, and what.
-    magic: &'static [(usize, &'static [u8])],
-    /// What must hold beside the magic.
-    check: fn(&Ends) -> bool,
-}
-
-/// The first and the last bytes of a file.
-#[derive(Debug)]
-struct Ends {
-    head: Vec<u8>,
-    tail: Vec<u8>,
-    size: u64,
-}
-
-impl Ends {
-    fn read(disk: &(impl ReadAt + ?Sized)) -> io::Result<Self> {
-        let size = disk.size();
-        let part = |length: usize| {
-            let length = len_u64(length).min(size);
-            vec![0; usize::try_from(length).unwrap_or(0)]
-        };
-        let (mut head, mut tail) = (part(HEAD_BYTES), part(TAIL_BYTES));
-        disk.read_at(0, &mut head)?;
-        disk.read_at(size.saturating_sub(len_u64(tail.len())), &mut tail)?;
-        Ok(Self { head, tail, size })
-    }
-
-    /// Whether the head has `bytes` at `at`.
-    fn has(&self, at: usize, bytes: &[u8]) -> bool {
-        let found = self.head.get(at..).unwrap_or_default();
-        found.starts_with(bytes)
-    }
-
-    /// The byte at `at`; zero past the end of the head.
-    fn byte(&self, at: usize) -> u8 {
-        self.head.get(at).copied().unwrap_or(0)
-    }
-
-    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
-        let mut array = [0; N];
-        for (index, byte) in array.iter_mut().enumerate() {
-            *byte = self.byte(at.saturating_add(index));
-        }
-        array
-    }
-
-    fn le32(&self, at: usize) -> u32 {
-        u32::from_le_bytes(self.array(at))
-    }
-
-    fn be32(&self, at: usize) -> u32 {
-        u32::from_be_bytes(self.array(at))
-    }
-}
-
-impl Format {
-    fn fits(&self, ends: &Ends) -> bool {
-        let mut magic = self.magic.iter();
-        magic.all(|(at, bytes)| ends.has(*at, bytes)) && (self.check)(ends)
-    }
-}
 
 fn format_of(ends: &Ends) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.fits(ends))

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Display};
 use std::path::Path;
 
-use crate::output::printable;
 use crate::remedy;
+use crate::text::printable;
 
 /// The standard input in messages.
 pub(crate) const STDIN: &str = "standard input";

@@ -11,7 +11,8 @@ use blockio::{Disk, Identity, ReadAt, Spool, WriteAt, free_bytes, len_u64, nonze
 
 use crate::args::{InputArgs, SourceFormatArg, is_stream};
 use crate::failure::{Failure, STDIN};
-use crate::output::{self, Bytes};
+use crate::output;
+use crate::text::Bytes;
 
 use compressed::{Compression, HEAD_BYTES, read_start};
 

@@ -4,7 +4,6 @@ mod args;
 mod commands;
 mod containers;
 mod failure;
-mod filesystem;
 mod input;
 mod kept;
 mod lost;
@@ -12,8 +11,8 @@ mod output;
 mod progress;
 mod references;
 mod remedy;
-mod secret;
 mod signals;
+mod text;
 mod verify;
 
 use std::process::ExitCode;

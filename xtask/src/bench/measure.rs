@@ -17,7 +17,7 @@ use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 
 use super::tools::Line;
-use crate::arguments::Arguments;
+use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 
 /// The task that does the measuring; it is not listed.

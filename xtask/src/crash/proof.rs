@@ -15,7 +15,7 @@ use super::load::Synced;
 use super::tree::Tree;
 use crate::mount::Mount;
 use crate::roundtrip::{Bench, DONE, DONE_UNCLEAN, first_other_line};
-use crate::verdict::Verdict;
+use crate::task::verdict::Verdict;
 
 /// Most a crashed filesystem's image may hold beyond what is in use, in
 /// thousandths of that.

@@ -15,7 +15,7 @@ use super::kinds::{DISK_BYTES, Kind};
 use super::load::{Load, SyncedList};
 use super::proof::Crashed;
 use crate::mount::Mount;
-use crate::reflinks::Mounted;
+use crate::mount::reflinks::Mounted;
 use crate::roundtrip::Bench;
 
 /// Room for the disk and what changes in it between snapshots.

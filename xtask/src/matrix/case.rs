@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::roundtrip::{Bench, DONE, Report};
-use crate::verdict::Verdict;
+use crate::task::verdict::Verdict;
 
 /// What a case does: with the program and its judges, in an empty folder.
 type Run = Box<dyn Fn(&Bench, &Path) -> io::Result<Verdict> + Send + Sync>;

@@ -10,7 +10,7 @@ use fixtures::{compare, ext};
 use super::case::Case;
 use super::source::{Fill, Make};
 use crate::roundtrip::{Bench, DONE_UNCLEAN, Files};
-use crate::verdict::Verdict;
+use crate::task::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
 

@@ -9,7 +9,7 @@ use fixtures::{Tool, compare, first_difference, qcow2};
 use super::case::Case;
 use super::source::{Fill, Make, usage};
 use crate::roundtrip::{Bench, Files};
-use crate::verdict::Verdict;
+use crate::task::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
 

@@ -8,7 +8,7 @@ use fixtures::copy_used;
 use super::case::Case;
 use super::source::{Fill, Make, usage};
 use crate::roundtrip::{Bench, DONE, Files};
-use crate::verdict::Verdict;
+use crate::task::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
 

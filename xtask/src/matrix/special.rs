@@ -12,7 +12,7 @@ use super::case::Case;
 use super::makes::healthy;
 use super::source::{Fill, Make, usage};
 use crate::roundtrip::{Bench, DONE, Files};
-use crate::verdict::Verdict;
+use crate::task::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
 

@@ -27,6 +27,14 @@ pub(super) enum Cell {
     NotTried,
 }
 
+/// What the readers made of an image.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) name: String,
+    /// One a reader, in their order.
+    pub(super) cells: Vec<Cell>,
+}
+
 impl Cell {
     /// Of a reader that gave `got`, where the disk is `want`.
     pub(super) fn of_bytes(got: &[u8], want: &[u8]) -> Self {

@@ -8,8 +8,8 @@ use std::process::Command;
 use fixtures::Tool;
 
 use super::reader::Reader;
-use crate::workspace;
 use crate::task::{Failure, TaskResult};
+use crate::workspace;
 
 const DISSECT: [&str; 2] = ["dissect.hypervisor", "3.21"];
 const LIBQCOW: [&str; 2] = ["libqcow-python", "20260703"];

@@ -1,7 +1,6 @@
 //! The results as a document.
 
-use super::Row;
-use super::cell::Cell;
+use super::cell::{Cell, Row};
 use super::reader::Reader;
 use crate::bench::report::aligned;
 

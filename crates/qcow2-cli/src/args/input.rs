@@ -1,10 +1,10 @@
 //! Where the input comes from, and how it is read.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{BlocksArgs, InfoArgs, PackArgs, UnpackArgs, is_stream};
 use crate::failure::STDIN;
 
 /// How the input is read.
@@ -23,36 +23,13 @@ pub(crate) struct InputArgs {
     pub(crate) spool: Option<PathBuf>,
 }
 
-impl PackArgs {
-    /// The source in messages.
-    pub(crate) fn source_name(&self) -> &Path {
-        name_of(&self.source)
-    }
-}
-
-impl UnpackArgs {
-    /// The image in messages.
-    pub(crate) fn image_name(&self) -> &Path {
-        name_of(&self.image)
-    }
-}
-
-impl InfoArgs {
-    /// The image in messages.
-    pub(crate) fn image_name(&self) -> &Path {
-        name_of(&self.image)
-    }
-}
-
-impl BlocksArgs {
-    /// The source in messages.
-    pub(crate) fn source_name(&self) -> &Path {
-        name_of(&self.source)
-    }
+/// Whether `path` stands for the standard input or output.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == OsStr::new("-")
 }
 
 /// An input in messages.
-fn name_of(path: &Path) -> &Path {
+pub(super) fn name_of(path: &Path) -> &Path {
     if is_stream(path) {
         Path::new(STDIN)
     } else {

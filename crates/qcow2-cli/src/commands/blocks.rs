@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::args::BlocksArgs;
 use crate::containers;
 use crate::failure::{Failure, Outcome, STDOUT};
-use crate::filesystem::FilesystemReport;
 use crate::input::{Input, Unasked};
 use crate::kept::{Kept, Question};
+use crate::output::filesystem::FilesystemReport;
 use crate::output::{self, SCHEMA};
 
 /// Bytes of a disk by what they are.

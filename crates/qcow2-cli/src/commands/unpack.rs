@@ -1,8 +1,11 @@
 //! `qcow2 unpack`: an image back into the exact disk.
 
+mod blame;
+mod facts;
 mod output_limit;
 mod report;
 mod restore;
+mod secret;
 
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -15,11 +18,12 @@ use crate::args::{ReflinkArg, UnpackArgs};
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, Input, Pipe, Spooled, Unasked};
 use crate::lost::LostMap;
-use crate::output::Bytes;
-use crate::remedy::{self, Reading};
-use crate::{output, references, secret};
+use crate::text::Bytes;
+use crate::{output, references, remedy};
 
-use report::{Facts, Report};
+use blame::{blame, of_image};
+use facts::Facts;
+use report::Report;
 use restore::restore;
 
 /// Restores an image and reports.
@@ -74,7 +78,7 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
 /// Restores the image that a pipe brings: as it comes, or once it is here.
 fn from_pipe(args: &UnpackArgs, pipe: Pipe) -> Result<Report, Failure> {
     let spool = input::spool(&args.input)?;
-    let failed = |error: Error| restore::blame(args, &error);
+    let failed = |error: Error| blame(args, &error);
     let image = ImageStream::open(pipe.reader, &spool, &open_options(args)).map_err(failed)?;
     let is_kept = image.arrival() == Arrival::Whole;
     if !args.run.quiet && image.arrival() != Arrival::InOrder {
@@ -130,7 +134,7 @@ fn from_disk(args: &UnpackArgs, disk: &Disk, file: Option<Identity>) -> Result<R
     if !args.salvage {
         image
             .check_references()
-            .map_err(|error| remedy::of_image(args.image_name(), &error, reading(args)))?;
+            .map_err(|error| of_image(args, &error))?;
     }
     output_limit::check(args, &image)?;
     let files = image.files();
@@ -166,18 +170,9 @@ fn from_disk(args: &UnpackArgs, disk: &Disk, file: Option<Identity>) -> Result<R
     Ok(Report::new(args, &facts, &restored))
 }
 
-fn reading(args: &UnpackArgs) -> Reading {
-    Reading {
-        references: args.references.references,
-        snapshot: args.snapshot.is_some(),
-        salvage: (!args.salvage).then_some(remedy::SALVAGE),
-    }
-}
-
 /// How the image is opened: where it is encrypted, with a passphrase.
 fn options_for(args: &UnpackArgs, disk: &Disk) -> Result<OpenOptions, Failure> {
-    let header = qcow2_reader::read_header(disk)
-        .map_err(|error| remedy::of_image(args.image_name(), &error, reading(args)))?;
+    let header = qcow2_reader::read_header(disk).map_err(|error| of_image(args, &error))?;
     Ok(OpenOptions {
         secret: secret::secret(args.secret_file.as_deref(), args.image_name(), &header)?,
         ..open_options(args)
@@ -200,8 +195,8 @@ fn open(
     }
     let stamp = disk.stamp()?;
     let mut gate = references::gate(&args.references, &disk);
-    let image = Image::open_with(disk, options, &mut gate)
-        .map_err(|error| remedy::of_image(args.image_name(), &error, reading(args)))?;
+    let image =
+        Image::open_with(disk, options, &mut gate).map_err(|error| of_image(args, &error))?;
     references::check_use(&args.references, args.image_name(), &gate)?;
     let stamps = image.files().iter().map(Disk::stamp);
     let mut stamps = stamps.collect::<Result<Vec<_>, _>>()?;

@@ -1,6 +1,6 @@
 //! What tells archives and compressed files with short magics from other bytes.
 
-use super::Ends;
+use super::ends::Ends;
 
 /// Where a tar header, and a VHD footer, has its checksum.
 const TAR_CHECKSUM: usize = 148;

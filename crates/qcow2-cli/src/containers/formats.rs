@@ -1,7 +1,8 @@
 //! The table of formats.
 
 use super::archive::{has_checksum, is_deflated, is_lzma, is_tar_of, is_zip};
-use super::{Ends, Format};
+use super::ends::Ends;
+use super::format::Format;
 
 /// All formats, the more special ones first.
 pub(super) static FORMATS: &[Format] = &[

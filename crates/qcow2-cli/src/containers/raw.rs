@@ -1,6 +1,6 @@
 //! What a file is that is in no container: a disk, or a text.
 
-use super::Ends;
+use super::ends::Ends;
 
 /// What an ext filesystem is called.
 pub(super) const EXT: &str = "an ext2, ext3 or ext4 filesystem";

@@ -1,5 +1,13 @@
 //! `qcow2 pack`, as a user runs it.
 
+mod claims;
+mod compress;
+mod crash;
+mod filesystem;
+mod mounted;
+mod salvage;
+mod wrong_bitmaps;
+
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;

@@ -1,5 +1,10 @@
 //! Images through pipes.
 
+mod compressed;
+mod from_pipes;
+mod report;
+mod standard_files;
+
 use std::fs::File;
 use std::io::Write;
 use std::process::Stdio;

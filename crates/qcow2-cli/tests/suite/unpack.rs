@@ -1,5 +1,12 @@
 //! `qcow2 unpack` and `qcow2 info`, as a user runs them.
 
+mod chain;
+mod damaged;
+mod encrypted;
+mod flips;
+mod put_back;
+mod small_over_large;
+
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Head, List, Stop, Totals};
 use crate::args::BlocksOutput;
 use crate::failure::Failure;
-use crate::output::Bytes;
+use crate::text::Bytes;
 
 /// Size of a block in a bmap, in bytes: that of bmaptool's own.
 const BMAP_BLOCK_BYTES: u64 = 4096;

@@ -6,10 +6,11 @@ use blockio::Disk;
 use qcow2_reader::{BackingFormat, Error, Gate, backing_file_of, read_header};
 use serde::Serialize;
 
-use super::Info;
+use super::image::Info;
 use crate::args::InfoArgs;
 use crate::failure::Failure;
-use crate::{references, remedy};
+use crate::references;
+use crate::remedy::{self, Reading};
 
 /// Most layers that are followed.
 const LAYERS_MAX: usize = 64;
@@ -21,11 +22,12 @@ pub(super) struct Chain(Vec<Info>);
 
 /// Reads the image on `top`, and the backing files that are allowed.
 pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
+    let reading = Reading::of_tables(args.references.references);
     let mut gate = references::gate(&args.references, &top);
     let mut layers = Vec::new();
     let mut next = Some((top, BackingFormat::Qcow2));
     while let Some((disk, format)) = next {
-        let failed = |error: Error| remedy::of_image(disk.path(), &error, super::reading(args));
+        let failed = |error: Error| remedy::of_image(disk.path(), &error, reading);
         if format == BackingFormat::Raw {
             layers.push(Info::raw(&disk));
             break;

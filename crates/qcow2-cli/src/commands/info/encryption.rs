@@ -3,7 +3,7 @@
 use qcow2_reader::LuksInfo;
 use serde::Serialize;
 
-use crate::output::escaped;
+use crate::text::escaped;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Encryption {

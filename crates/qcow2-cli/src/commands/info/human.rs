@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display};
 
-use super::{Child, FormatSpecific, ImageFacts, Info};
-use crate::output::Bytes;
+use super::image::{Child, FormatSpecific, ImageFacts, Info};
+use crate::text::Bytes;
 
 impl Display for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,7 @@ use qcow2_format::bitmap::{BitmapDirectoryEntry, BitmapFlags};
 use qcow2_format::snapshot::Snapshot;
 use serde::Serialize;
 
-use crate::output::{Bytes, Foreign};
+use crate::text::{Bytes, Foreign};
 
 const NANOSECONDS: u64 = 1_000_000_000;
 

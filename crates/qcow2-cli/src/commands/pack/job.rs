@@ -15,10 +15,10 @@ use super::source::Source;
 use crate::args::{ContentArg, PackArgs};
 use crate::commands::info::compat_name;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
-use crate::filesystem::FilesystemReport;
 use crate::kept::{Extents, Kept};
 use crate::lost::{LostMap, LostReport};
 use crate::output;
+use crate::output::filesystem::FilesystemReport;
 use crate::progress::Progress;
 use crate::verify::{self, VerifyError};
 

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::scrambled::ScrambledReport;
 use crate::failure::Outcome;
-use crate::filesystem::FilesystemReport;
 use crate::lost::LostReport;
-use crate::output::Bytes;
+use crate::output::filesystem::FilesystemReport;
+use crate::text::Bytes;
 
 /// The report of a finished `pack`.
 #[derive(Debug, Serialize)]

@@ -6,7 +6,7 @@ use qcow2_writer::{Allocation, exact_geometry};
 use crate::args::PackArgs;
 use crate::failure::Failure;
 use crate::kept::Kept;
-use crate::output::Bytes;
+use crate::text::Bytes;
 
 /// Size of clusters, and what is allocated.
 #[derive(Clone, Copy, Debug)]

@@ -6,10 +6,11 @@ use std::path::Path;
 use blockio::{Disk, ReadAt, Spool, free_bytes};
 use qcow2_reader::{Error, Image, ImageStream};
 
+use super::blame::{of_image, too_much};
 use crate::args::UnpackArgs;
 use crate::failure::Failure;
-use crate::output::{self, Bytes};
-use crate::remedy;
+use crate::output;
+use crate::text::Bytes;
 
 /// An image that restores to so much more than it is, and to so much, is worth a
 /// word: a table or a cluster may stand for a whole disk.
@@ -45,11 +46,6 @@ pub(super) fn check_stream(
     check_data(args, args.image_name(), 0, count).map(drop)
 }
 
-/// What is said of an image with more data than `most` bytes.
-pub(super) fn too_much(most: u64) -> String {
-    format!("it restores to more than the {most} bytes that --max-output allows")
-}
-
 /// Refuses more data than is allowed, and warns of more than there is room for.
 /// `count` counts it, up to as much as is asked for; that is `most` bytes at least
 /// where nothing is refused.
@@ -65,8 +61,7 @@ fn check_data(
         (Some(max), _) => max,
         (None, false) => room.unwrap_or(0).max(most),
     };
-    let data_bytes =
-        count(most).map_err(|error| remedy::of_image(image, &error, super::reading(args)))?;
+    let data_bytes = count(most).map_err(|error| of_image(args, &error))?;
     if args.max_output.is_some_and(|max| data_bytes > max) {
         return Err(Failure::because(image, too_much(most)));
     }

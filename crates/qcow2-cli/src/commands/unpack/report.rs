@@ -3,39 +3,16 @@
 use std::fmt::{self, Display};
 use std::os::unix::ffi::OsStrExt;
 
-use qcow2_format::Header;
-use qcow2_format::feature::IncompatibleFeatures;
 use serde::Serialize;
 
+use super::facts::Facts;
 use super::restore::Restored;
 use crate::args::UnpackArgs;
 use crate::failure::Outcome;
 use crate::input::Spooled;
 use crate::lost::LostReport;
-use crate::output::{self, Bytes, Foreign};
-
-/// What the report says of an image, beside what was done.
-pub(super) struct Facts {
-    pub(super) cluster_bytes: u64,
-    pub(super) disk_bytes: u64,
-    dirty: bool,
-    /// The image is about what it allocates, and about nothing else.
-    pub(super) exact_allocation: bool,
-    /// Why the image is restored with `--salvage` alone.
-    pub(super) damage: Option<String>,
-}
-
-impl Facts {
-    pub(super) fn new(header: &Header, disk_bytes: u64) -> Self {
-        Self {
-            cluster_bytes: header.cluster_bits.bytes(),
-            disk_bytes,
-            dirty: header.incompatible.contains(IncompatibleFeatures::DIRTY),
-            exact_allocation: header.exact_allocation_unit_bytes().is_some(),
-            damage: None,
-        }
-    }
-}
+use crate::output;
+use crate::text::{Bytes, Foreign};
 
 /// The report of a finished `unpack`.
 #[derive(Debug, Serialize)]

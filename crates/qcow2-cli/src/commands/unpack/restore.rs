@@ -6,13 +6,11 @@ use blockio::salvage::Lost;
 use blockio::{Identity, OnlyChanged, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
 use qcow2_reader::{Error, UnpackOptions, UnpackReport};
 
-use super::output_limit;
-use super::report::Facts;
+use super::blame::blame;
+use super::facts::Facts;
 use crate::args::UnpackArgs;
 use crate::failure::{Failure, STDOUT};
-use crate::input;
 use crate::progress::Progress;
-use crate::remedy;
 
 /// What was done to the target.
 pub(super) struct Restored {
@@ -125,22 +123,5 @@ fn target_options(args: &UnpackArgs, facts: &Facts, sources: Vec<Identity>) -> T
         } else {
             facts.cluster_bytes.min(facts.disk_bytes)
         },
-    }
-}
-
-/// The failure that `error` is, of the image or of the target.
-pub(super) fn blame(args: &UnpackArgs, error: &Error) -> Failure {
-    match error {
-        Error::Spool { source } => return input::no_room(source),
-        Error::TooMuchData { max } => {
-            return Failure::because(args.image_name(), output_limit::too_much(*max));
-        }
-        _ => {}
-    }
-    let of_target = matches!(error, Error::Write { .. } | Error::Resize { .. });
-    match (of_target, args.to_stdout()) {
-        (true, true) => Failure::about(Path::new(STDOUT), error),
-        (true, false) => Failure::about(&args.target, error),
-        (false, _) => remedy::of_image(args.image_name(), error, super::reading(args)),
     }
 }

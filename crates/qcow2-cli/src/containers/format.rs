@@ -1,0 +1,24 @@
+//! One format that wraps disks.
+
+use super::ends::Ends;
+
+/// A format that wraps disks.
+#[derive(Debug)]
+pub(super) struct Format {
+    /// Its name with an article, as in "it is …".
+    pub(super) name: &'static str,
+    /// The command that makes the disk of it, with FILE and DISK for the names.
+    pub(super) remedy: &'static str,
+    /// Where its magic is, and what.
+    pub(super) magic: &'static [(usize, &'static [u8])],
+    /// What must hold beside the magic.
+    pub(super) check: fn(&Ends) -> bool,
+}
+
+impl Format {
+    /// Whether a file with these `ends` is in this format.
+    pub(super) fn fits(&self, ends: &Ends) -> bool {
+        let mut magic = self.magic.iter();
+        magic.all(|(at, bytes)| ends.has(*at, bytes)) && (self.check)(ends)
+    }
+}
