@@ -14,6 +14,7 @@ use crate::damage::{Damage, Finding, WalkDamage};
 use crate::error::Error;
 use crate::geometry::to_index;
 use crate::group::{GroupReader, Layout};
+use crate::group_map::GroupMap;
 use crate::inode_tables::{InodeTables, Scan, first_without_inodes};
 use crate::journal::Overlay;
 use crate::mapping::Mapper;
@@ -21,7 +22,6 @@ use crate::mapping::nodes::{Clash, NodesRead};
 use crate::occupancy::Occupancy;
 use crate::roles::Roles;
 use crate::runs::{BlockRun, WideCollector};
-use crate::survey::GroupMap;
 use crate::walk::{Reference, Stop, Walker};
 
 /// Inodes in a piece, but for the last: 512 KiB of most tables.

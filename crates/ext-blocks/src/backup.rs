@@ -5,28 +5,9 @@ use blockio::ReadAt;
 use crate::admission::check_superblock;
 use crate::error::{Error, Structure, read};
 use crate::geometry::Geometry;
-use crate::superblock::{SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, Superblock};
+use crate::superblock::{SUPERBLOCK_BYTES, Superblock};
+use crate::superblock_at::SuperblockAt;
 use crate::trust::{Allowed, Distrust};
-
-/// Where a superblock is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SuperblockAt {
-    /// The block it is in; in block 0 it begins at byte 1024.
-    pub block: u64,
-    /// Size of a block in bytes.
-    pub block_bytes: u64,
-}
-
-impl SuperblockAt {
-    /// Offset on the disk in bytes.
-    #[must_use]
-    pub const fn offset(&self) -> u64 {
-        match self.block {
-            0 => SUPERBLOCK_OFFSET,
-            block => block.saturating_mul(self.block_bytes),
-        }
-    }
-}
 
 /// Sizes of a block, as powers of two.
 const BLOCK_BITS: std::ops::RangeInclusive<u32> = 10..=16;

@@ -18,6 +18,7 @@
 
 mod bytes;
 mod filesystems;
+mod found;
 mod kind;
 mod labels;
 mod mbr;
@@ -31,18 +32,11 @@ mod zfs;
 
 use blockio::ReadAt;
 
+pub(crate) use found::Found;
 pub use kind::Claim;
 use regions::Regions;
 pub(crate) use regions::Unreadable;
 use signature::Signature;
-
-/// A claim, and where its signature is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) claim: Claim,
-    /// In bytes from the start of the disk.
-    pub(crate) at: u64,
-}
 
 /// All signatures at places that only depend on the size of the disk.
 const TABLES: [&[Signature]; 4] = [

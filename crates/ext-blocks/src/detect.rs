@@ -15,14 +15,15 @@ use crate::feature::Incompat;
 use crate::filesystem::{Content, Detected, Filesystem, Info, Known, Options, Replayed, Tail};
 use crate::geometry::Geometry;
 use crate::group::{Layout, Verdict};
+use crate::group_map::GroupMap;
 use crate::inode_tables::Scan;
 use crate::journal::{self, Journal, Overlay};
-use crate::metadata::Ground;
 use crate::roles::Roles;
 use crate::runs::WideCollector;
 use crate::superblock::{JournalPlace, Superblock, read_superblock};
-use crate::survey::{GroupMap, Halt, Rules, Special, Survey, survey};
+use crate::survey::{Halt, Rules, Special, Survey, survey};
 use crate::trust::{Distrust, Evidence, JournalFault, LogState, Trust, Unclean};
+use crate::volume::Volume;
 use crate::walk::used_by_inodes;
 
 /// Most separate runs of blocks kept that are used whatever the bitmaps say:
@@ -47,7 +48,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
     };
     let mut filesystem = Filesystem {
         overlay: Overlay::none(disk),
-        ground: found.ground(),
+        volume: found.volume(),
         info: Info::new(&found.sb, found.geometry.clone().ok(), disk.size()),
         trust: Trust::Bitmaps,
         unclean: Unclean {
@@ -68,7 +69,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
         Ok(()) => {}
         Err(Halt::Distrust(distrust)) => {
             if matches!(distrust, Distrust::Ambiguous { .. }) {
-                filesystem.ground = Err(distrust);
+                filesystem.volume = Err(distrust);
             }
             filesystem.trust = Trust::Nothing(distrust);
             filesystem.unclean = Unclean::default();
@@ -121,9 +122,9 @@ impl Candidate {
         Ok(Some(Self { sb, geometry, copy }))
     }
 
-    fn ground(&self) -> Result<Ground, Distrust> {
+    fn volume(&self) -> Result<Volume, Distrust> {
         let geometry = self.geometry.clone()?;
-        Ok(Ground::new(&self.sb, geometry, self.copy.is_some()))
+        Ok(Volume::new(&self.sb, geometry, self.copy.is_some()))
     }
 }
 

@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::group::GroupReader;
 use crate::inode_tables::Scan;
 use crate::journal::Journal;
-use crate::metadata::Ground;
 use crate::runs::{BlockRun, Full, RunCollector, WIDE_RUNS_MAX, WideCollector, subtract};
+use crate::volume::Volume;
 use crate::walk::{Holds, Reference, Stop, walk};
 
 /// Most separate runs that may be dropped: 16 MiB. Over it, none is.
@@ -49,17 +49,17 @@ impl Dropped {
 /// else's.
 pub(crate) fn find<R: ReadAt + ?Sized>(
     disk: &R,
-    ground: &Ground,
+    volume: &Volume,
     what: Droppable,
 ) -> Result<Result<Dropped, NotDropped>, Error> {
     let mut candidates = RunCollector::new(CANDIDATES_MAX);
     let mut others = WideCollector::new(WIDE_RUNS_MAX);
-    placed(disk, ground, &mut others)?;
+    placed(disk, volume, &mut others)?;
     let mut taken: Result<(), Full> = Ok(());
-    let journal = ground.roles.journal;
+    let journal = volume.roles.journal;
     let mut journal_sorted = false;
     if what.journal
-        && let Ok(found) = Journal::find(disk, &ground.layout, journal)?
+        && let Ok(found) = Journal::find(disk, &volume.layout, journal)?
         && let Some(runs) = found.idle()
     {
         journal_sorted = true;
@@ -73,8 +73,8 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
     }
     let walked = walk(
         disk,
-        &ground.layout,
-        &ground.roles,
+        &volume.layout,
+        &volume.roles,
         Scan::Held,
         &mut |reference| {
             let Reference { inode, run, holds } = reference;
@@ -99,7 +99,7 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
     let single = |run: &BlockRun| !candidates.overlaps().meet(*run);
     let single: Vec<_> = candidates.runs().iter().copied().filter(single).collect();
     let runs = subtract(&single, others.finish());
-    let block_bits = ground.layout.geometry.block_bytes().trailing_zeros();
+    let block_bits = volume.layout.geometry.block_bytes().trailing_zeros();
     Ok(Ok(Dropped { runs, block_bits }))
 }
 
@@ -107,12 +107,12 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
 /// say.
 fn placed<R: ReadAt + ?Sized>(
     disk: &R,
-    ground: &Ground,
+    volume: &Volume,
     others: &mut WideCollector,
 ) -> Result<(), Error> {
-    let geometry = &ground.layout.geometry;
-    let mut groups = GroupReader::new(disk, &ground.layout);
-    if let Some(block) = ground.roles.mmp_block {
+    let geometry = &volume.layout.geometry;
+    let mut groups = GroupReader::new(disk, &volume.layout);
+    if let Some(block) = volume.roles.mmp_block {
         others.insert(BlockRun::new(block, 1));
     }
     for group in 0..geometry.group_count() {

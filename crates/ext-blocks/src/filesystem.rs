@@ -4,21 +4,23 @@ use std::num::NonZeroUsize;
 
 use blockio::{ExtentKind, ReadAt};
 
-use crate::backup::SuperblockAt;
 use crate::damage::{Damage, NotDropped};
 use crate::droppable::{self, Droppable, Dropped};
 use crate::error::Error;
 use crate::feature::{Compat, Incompat, RoCompat};
 use crate::geometry::Geometry;
 use crate::group::Layout;
+use crate::group_map::GroupMap;
 use crate::journal::{DeviceLog, Journal, Overlay};
-use crate::metadata::{self, Ground, Metadata};
+use crate::metadata::{self, Metadata};
 use crate::recover::{self, CannotRecover, Recovered};
 use crate::scramble::{self, CannotScramble, ScrambleKey, Scrambled};
 use crate::superblock::{JournalPlace, Superblock};
-use crate::survey::{GroupMap, Survey};
+use crate::superblock_at::SuperblockAt;
+use crate::survey::Survey;
 use crate::trust::{Distrust, Evidence, Trust, Unclean};
 use crate::used::UsedExtents;
+use crate::volume::Volume;
 
 /// How a disk is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,7 +127,7 @@ pub struct Filesystem<'d, R: ?Sized> {
     /// The disk, as it is after recovery.
     pub(crate) overlay: Overlay<'d, R>,
     /// What follows from the superblock as it is stored, where it is believed.
-    pub(crate) ground: Result<Ground, Distrust>,
+    pub(crate) volume: Result<Volume, Distrust>,
     pub(crate) info: Info,
     pub(crate) trust: Trust,
     pub(crate) unclean: Unclean,
@@ -268,8 +270,8 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     ///
     /// [`Error::Read`] where the storage fails.
     pub fn metadata(&self) -> Result<Result<Metadata, Distrust>, Error> {
-        match &self.ground {
-            Ok(ground) => metadata::find(&self.overlay, ground).map(Ok),
+        match &self.volume {
+            Ok(volume) => metadata::find(&self.overlay, volume).map(Ok),
             Err(distrust) => Ok(Err(*distrust)),
         }
     }
@@ -281,9 +283,9 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     ///
     /// [`Error::Read`] where the storage fails.
     pub fn droppable(&self, what: Droppable) -> Result<Result<Dropped, NotDropped>, Error> {
-        match (&self.ground, &self.trust) {
-            (Ok(ground), Trust::Bitmaps) if self.unclean.is_clean() => {
-                droppable::find(self.overlay.disk(), ground, what)
+        match (&self.volume, &self.trust) {
+            (Ok(volume), Trust::Bitmaps) if self.unclean.is_clean() => {
+                droppable::find(self.overlay.disk(), volume, what)
             }
             (Ok(_), Trust::Nothing(Distrust::Unknown { damage })) => Ok(Err((*damage).into())),
             _ => Ok(Err(NotDropped::NotClean)),
@@ -301,15 +303,15 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         &self,
         key: &ScrambleKey,
     ) -> Result<Result<Scrambled<'_, R>, CannotScramble>, Error> {
-        let ground = match &self.ground {
-            Ok(ground) => ground,
+        let volume = match &self.volume {
+            Ok(volume) => volume,
             Err(distrust) => return Ok(Err(CannotScramble::Distrusted(*distrust))),
         };
         if self.overlay.log().is_some() {
             return Ok(Err(CannotScramble::NotRecovered));
         }
-        let metadata = metadata::find(&self.overlay, ground)?;
-        match scramble::scramble(self.overlay.disk(), ground, metadata, key) {
+        let metadata = metadata::find(&self.overlay, volume)?;
+        match scramble::scramble(self.overlay.disk(), volume, metadata, key) {
             Ok(scrambled) => Ok(Ok(scrambled)),
             Err(scramble::Halt::Failed(error)) => Err(error),
             Err(scramble::Halt::Distrust(distrust)) => {
@@ -328,12 +330,12 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     ///
     /// [`detect`]: crate::detect()
     pub fn recovered(&self) -> Result<Result<Recovered<'_, R>, CannotRecover>, Error> {
-        let ground = match (&self.ground, self.trust) {
+        let volume = match (&self.volume, self.trust) {
             // What inodes say has nothing to do with the journal.
             (
-                Ok(ground),
+                Ok(volume),
                 Trust::Bitmaps | Trust::Nothing(Distrust::Inodes { .. } | Distrust::Unknown { .. }),
-            ) => ground,
+            ) => volume,
             (_, Trust::Nothing(distrust)) => {
                 return Ok(Err(CannotRecover::Distrusted(distrust)));
             }
@@ -347,7 +349,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             let count = replayed.fast_commits;
             return Ok(Err(CannotRecover::FastCommits { count }));
         }
-        let superblock = recover::superblock(&self.overlay, &ground.layout)?;
+        let superblock = recover::superblock(&self.overlay, &volume.layout)?;
         // As the kernel, which leaves one transaction out.
         let next = replayed.next_sequence.wrapping_add(1);
         let patches = superblock.into_iter().chain(replayed.journal.emptied(next));

@@ -1,14 +1,12 @@
 //! Sizes and places that follow from the superblock alone.
 
-mod base;
+pub(crate) mod base;
 
 use crate::admission::check_sizes;
 use crate::feature::{Compat, Incompat, RoCompat};
 use crate::runs::BlockRun;
 use crate::superblock::Superblock;
 use crate::trust::{Allowed, Distrust};
-
-pub(crate) use base::BaseBlock;
 
 /// Most block groups accepted: one byte of memory each. 32 TiB of 1 KiB blocks
 /// or 512 TiB of 4 KiB blocks.

@@ -3,6 +3,7 @@
 //!
 //! See "Journal (jbd2)" in the kernel's documentation of ext4.
 
+mod block;
 mod blocks;
 mod bytes;
 pub(crate) mod damage;
@@ -11,6 +12,7 @@ mod fast_commit;
 mod format;
 mod log;
 mod overlay;
+mod recovered_volume;
 mod superblock;
 
 use blockio::ReadAt;
@@ -29,6 +31,7 @@ use superblock::JournalSuperblock;
 
 pub(crate) use device::{DeviceLog, live_log};
 pub(crate) use overlay::{LogCopies, Overlay, Patch};
+pub(crate) use recovered_volume::recovered_volume;
 pub(crate) use superblock::JOURNAL_SUPERBLOCK_BYTES;
 
 /// Most separate runs of blocks kept that fast commits name: 1 MiB.

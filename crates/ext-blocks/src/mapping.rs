@@ -3,6 +3,7 @@
 //! maps there is.
 
 mod extents;
+mod form;
 pub(crate) mod nodes;
 
 use std::ops::Range;
@@ -16,6 +17,7 @@ use crate::group::Layout;
 use crate::inode::{I_BLOCK_BYTES, Inode};
 use crate::runs::BlockRun;
 use crate::superblock::u32_at;
+pub(crate) use form::MapForm;
 use nodes::{Entry, Node, NodesRead};
 
 /// Nodes that are remembered, so that none is read twice: 28 MiB while the set
@@ -56,35 +58,6 @@ pub(crate) enum Item {
     /// Something is wrong. Of the node or entry it is found in, the walk gives
     /// what can be told all the same, and goes on behind it.
     Damage(InodeDamage),
-}
-
-/// What `i_block` is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MapForm {
-    /// The root of an extent tree.
-    Extents,
-    /// Block pointers.
-    Pointers,
-}
-
-impl MapForm {
-    /// What the flags of `inode` say.
-    pub(crate) const fn of(inode: &Inode) -> Self {
-        if inode.has_extents() {
-            Self::Extents
-        } else {
-            Self::Pointers
-        }
-    }
-
-    /// What the bytes of `inode` look like.
-    pub(crate) fn looks(inode: &Inode) -> Self {
-        if extents::looks_like_node(&inode.i_block) {
-            Self::Extents
-        } else {
-            Self::Pointers
-        }
-    }
 }
 
 /// Walks over the maps of inodes. Over all its walks, no node is read twice

@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
 
-use crate::admission::check_superblock;
 use crate::damage::{Damage, Finding, InodeDamage};
 use crate::droppable::Dropped;
 use crate::error::Error;
@@ -13,12 +12,12 @@ use crate::geometry::Geometry;
 use crate::group::{Descriptor, GroupReader, Layout};
 use crate::inode::Inode;
 use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan, first_unusable};
-use crate::journal::Overlay;
+use crate::journal::{Overlay, recovered_volume};
 use crate::mapping::{Item, MapForm, Mapper};
 use crate::never_used::{Named, NeverUsed};
 use crate::roles::Roles;
 use crate::runs::{BlockRun, WIDE_RUNS_MAX, WideCollector, subtract};
-use crate::superblock::{Superblock, read_superblock};
+use crate::volume::Volume;
 
 /// The blocks of a filesystem that hold metadata.
 #[derive(Debug)]
@@ -67,55 +66,24 @@ impl Metadata {
     }
 }
 
-/// A superblock that is believed, and what follows from it.
-#[derive(Debug)]
-pub(crate) struct Ground {
-    pub(crate) superblock: Superblock,
-    pub(crate) layout: Layout,
-    pub(crate) roles: Roles,
-}
-
-impl Ground {
-    pub(crate) fn new(sb: &Superblock, geometry: Geometry, from_copy: bool) -> Self {
-        Self {
-            superblock: sb.clone(),
-            layout: Layout::new(sb, geometry, from_copy),
-            roles: Roles::new(sb),
-        }
-    }
-
-    /// That of the filesystem after recovery, where it is sound.
-    fn recovered<R: ReadAt + ?Sized>(
-        overlay: &Overlay<'_, R>,
-        from_copy: bool,
-    ) -> Result<Option<Self>, Error> {
-        let found = read_superblock(overlay)?;
-        Ok(found.and_then(|(sb, bytes)| {
-            check_superblock(&sb, &bytes).ok()?;
-            let geometry = Geometry::new(&sb, overlay.size()).ok()?;
-            Some(Self::new(&sb, geometry, from_copy))
-        }))
-    }
-}
-
-/// The metadata of a filesystem with the superblock of `ground`. Of one whose
+/// The metadata of a filesystem with the superblock of `volume`. Of one whose
 /// journal is to be replayed, that is what is stored, and what the replay
 /// gives; only the latter is damaged.
 pub(crate) fn find<R: ReadAt + ?Sized>(
     overlay: &Overlay<'_, R>,
-    ground: &Ground,
+    volume: &Volume,
 ) -> Result<Metadata, Error> {
     let mut selected = WideCollector::new(WIDE_RUNS_MAX);
     let mut damage = Damage::default();
-    select(overlay.disk(), ground, &mut selected, &mut damage)?;
+    select(overlay.disk(), volume, &mut selected, &mut damage)?;
     if overlay.log().is_some()
-        && let Some(ground) = Ground::recovered(overlay, ground.layout.from_copy)?
+        && let Some(volume) = recovered_volume(overlay, volume.layout.from_copy)?
     {
         damage = Damage::default();
-        select(overlay, &ground, &mut selected, &mut damage)?;
+        select(overlay, &volume, &mut selected, &mut damage)?;
     }
     Ok(Metadata {
-        geometry: ground.layout.geometry.clone(),
+        geometry: volume.layout.geometry.clone(),
         disk_bytes: overlay.size(),
         runs: selected.finish(),
         damage,
@@ -125,11 +93,11 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
 /// Adds to `selected` the metadata of the filesystem on `disk`.
 fn select<R: ReadAt + ?Sized>(
     disk: &R,
-    ground: &Ground,
+    volume: &Volume,
     selected: &mut WideCollector,
     damage: &mut Damage,
 ) -> Result<(), Error> {
-    let Ground { layout, roles, .. } = ground;
+    let Volume { layout, roles, .. } = volume;
     let unusable = first_unusable(&mut GroupReader::new(disk, layout))?;
     if unusable.is_none() && !layout.from_copy {
         return Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Held);

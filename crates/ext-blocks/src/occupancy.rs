@@ -9,10 +9,10 @@ use crate::bitmap::Bitmap;
 use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::group::{GroupReader, Layout, Verdict, verdict_of};
+use crate::group_map::GroupMap;
 use crate::joined::Joiner;
 use crate::journal::Overlay;
 use crate::runs::BlockRun;
-use crate::survey::GroupMap;
 
 /// Fewest and most bitmaps that are kept. Inodes and what they refer to lie close
 /// together, so that few are asked for at a time.

@@ -38,9 +38,10 @@ use blockio::{Extent, ExtentKind, Merge, ReadAt};
 
 use crate::damage::Damage;
 use crate::error::Error;
-use crate::metadata::{Ground, Metadata};
+use crate::metadata::Metadata;
 use crate::runs::BlockRun;
 use crate::trust::Distrust;
+use crate::volume::Volume;
 use names::Names;
 pub(crate) use pass::Halt;
 use patches::Patches;
@@ -74,16 +75,16 @@ pub enum CannotScramble {
     NotRecovered,
 }
 
-/// Scrambles the `metadata` of the filesystem of `ground` on `disk`, which was
+/// Scrambles the `metadata` of the filesystem of `volume` on `disk`, which was
 /// cleanly unmounted or is seen with its journal replayed; nothing is written
 /// to it.
 pub(crate) fn scramble<'d, R: ReadAt + ?Sized>(
     disk: &'d R,
-    ground: &Ground,
+    volume: &Volume,
     metadata: Metadata,
     key: &ScrambleKey,
 ) -> Result<Scrambled<'d, R>, Halt> {
-    let (patches, report) = pass::run(disk, ground, &metadata.runs, &Names::new(key))?;
+    let (patches, report) = pass::run(disk, volume, &metadata.runs, &Names::new(key))?;
     Ok(Scrambled {
         disk,
         metadata,

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::feature::Incompat;
 use crate::geometry::to_index;
 use crate::group::{Descriptor, GroupReader, Layout, Verdict, verdict_of};
+use crate::group_map::GroupMap;
 use crate::joined::Joiner;
 use crate::journal::Overlay;
 use crate::journal_blocks::{self, Stop};
@@ -79,19 +80,6 @@ impl Survey {
         joined.sort_unstable();
         join_touching(joined, |_| {});
     }
-}
-
-/// What must be known of the groups to read the used blocks from the bitmaps.
-#[derive(Debug)]
-pub(crate) struct GroupMap {
-    /// One a group.
-    pub(crate) verdicts: Vec<Verdict>,
-    /// Blocks of inode tables that never held an inode: ascending, disjoint,
-    /// all used according to the verdicts, and nothing else's.
-    pub(crate) uninit: Vec<BlockRun>,
-    /// Blocks that are used whatever the bitmaps say, ascending and disjoint,
-    /// where bitmaps are joined with others; see [`Joiner`].
-    pub(crate) joined: Option<Vec<BlockRun>>,
 }
 
 /// What the bitmaps of a filesystem are worth.

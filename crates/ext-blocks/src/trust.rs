@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::backup::SuperblockAt;
 pub use crate::claims::Claim;
 use crate::damage::{JournalDamage, WalkDamage};
 use crate::journal::damage::LogDamage;
+use crate::superblock_at::SuperblockAt;
 
 /// What the used set rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

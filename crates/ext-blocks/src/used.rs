@@ -8,10 +8,10 @@ use crate::bitmap::Bitmap;
 use crate::cut::Cut;
 use crate::error::Error;
 use crate::group::{GroupReader, Layout, Verdict, verdict_of};
+use crate::group_map::GroupMap;
 use crate::joined::Joiner;
 use crate::journal::Overlay;
 use crate::runs::BlockRun;
-use crate::survey::GroupMap;
 
 /// The extents of a disk with an ext filesystem: ascending, without gaps, as
 /// long as they can be, and covering all of the disk. Made by

@@ -1,6 +1,6 @@
 //! Filesystems, in the order of their names.
 
-use super::Claim;
+use super::kind::Claim;
 use super::signature::{Place, Signature};
 use super::weak;
 

@@ -3,8 +3,9 @@
 use blockio::ReadAt;
 
 use super::bytes::{array, le16, le32, u8};
+use super::found::Found;
+use super::kind::Claim;
 use super::regions::{Regions, Unreadable};
-use super::{Claim, Found};
 
 /// The last two bytes of the first sector.
 const SIGNATURE: u16 = 0xaa55;

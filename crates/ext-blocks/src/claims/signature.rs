@@ -2,8 +2,9 @@
 
 use blockio::ReadAt;
 
+use super::found::Found;
+use super::kind::Claim;
 use super::regions::{Regions, Unreadable};
-use super::{Claim, Found};
 
 /// Bytes of a structure that a check may look at: a sector.
 pub(super) const CHECKED_BYTES: usize = 512;

@@ -8,8 +8,9 @@
 use blockio::ReadAt;
 
 use super::bytes::array;
+use super::found::Found;
+use super::kind::Claim;
 use super::regions::Unreadable;
-use super::{Claim, Found};
 
 /// Bytes looked at from where the filesystem ends.
 const AFTER_BYTES: u64 = 4 << 20;

@@ -1,7 +1,7 @@
 //! What lies below filesystems: volume managers, encryption, block layers; and
 //! swap space.
 
-use super::Claim;
+use super::kind::Claim;
 use super::signature::{Place, Signature};
 use super::weak;
 

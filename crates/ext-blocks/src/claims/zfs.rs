@@ -2,8 +2,9 @@
 
 use blockio::ReadAt;
 
+use super::found::Found;
+use super::kind::Claim;
 use super::regions::{Regions, Unreadable};
-use super::{Claim, Found};
 
 const LABEL_BYTES: u64 = 256 << 10;
 

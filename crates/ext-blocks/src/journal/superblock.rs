@@ -4,8 +4,8 @@ use crate::checksum::crc32c;
 use crate::journal::damage::LogDamage;
 use crate::superblock::array_at;
 
+use super::block::{BlockType, HEADER_BYTES, Header};
 use super::bytes::be32_at;
-use super::format::{BlockType, HEADER_BYTES, Header};
 
 /// Size of the superblock of a journal in bytes; it begins its first block.
 pub(crate) const JOURNAL_SUPERBLOCK_BYTES: usize = 1024;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::MapForm;
+use super::form::MapForm;
 
 /// Bits of a key below the block.
 const BLOCK_SHIFT: u32 = 6;

@@ -5,8 +5,7 @@ use std::ops::Range;
 use crate::checksum::Checksums;
 use crate::error::Error;
 use crate::geometry::to_index;
-use crate::scramble::directory::put_u32;
-use crate::scramble::entries::zero;
+use crate::scramble::entries::{put_u32, zero};
 use crate::scramble::names::{Case, Names, is_portable};
 use crate::superblock::{array_at, u16_at, u32_at};
 

@@ -1,8 +1,7 @@
 //! The superblock and the block of multiple mount protection.
 
 use crate::checksum::{self, Checksums};
-use crate::scramble::directory::put_u32;
-use crate::scramble::entries::zero;
+use crate::scramble::entries::{put_u32, zero};
 use crate::scramble::link;
 use crate::scramble::names::{Case, Names};
 use crate::superblock::{SUPERBLOCK_BYTES, u16_at, u32_at};

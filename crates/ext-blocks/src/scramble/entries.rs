@@ -184,5 +184,12 @@ pub(super) fn zero(area: &mut [u8], range: Range<usize>) {
     }
 }
 
+pub(super) fn put_u32(bytes: &mut [u8], at: usize, value: u32) {
+    let field = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<4>);
+    if let Some(field) = field {
+        *field = value.to_le_bytes();
+    }
+}
+
 #[cfg(test)]
 mod tests;

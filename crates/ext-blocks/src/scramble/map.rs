@@ -1,8 +1,7 @@
 //! Maps of inodes hold no names, but for what was left behind their entries
 //! and for damaged ones that are something else.
 
-use crate::scramble::directory::put_u32;
-use crate::scramble::entries::zero;
+use crate::scramble::entries::{put_u32, zero};
 use crate::superblock::{u16_at, u32_at};
 
 /// `eh_magic`.

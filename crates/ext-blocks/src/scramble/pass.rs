@@ -16,7 +16,6 @@ use crate::error::{Error, Structure, read};
 use crate::feature::Incompat;
 use crate::geometry::to_index;
 use crate::group::{GroupReader, Layout};
-use crate::metadata::Ground;
 use crate::runs::{BlockRun, Full, RunCollector, RunSet};
 use crate::scramble::attributes::ValueHashes;
 use crate::scramble::base;
@@ -27,6 +26,7 @@ use crate::scramble::patches::Patches;
 use crate::scramble::report::ScrambleReport;
 use crate::superblock::{SUPERBLOCK_OFFSET, Superblock};
 use crate::trust::Distrust;
+use crate::volume::Volume;
 
 /// Most separate runs of metadata at fixed places that are kept: 10 MiB.
 const FIXED_RUNS_MAX: usize = 5 << 17;
@@ -68,7 +68,7 @@ impl From<Full> for Halt {
 
 pub(super) struct Pass<'a, R: ?Sized> {
     disk: &'a R,
-    ground: &'a Ground,
+    volume: &'a Volume,
     layout: &'a Layout,
     style: Style,
     has_casefold: bool,
@@ -89,15 +89,15 @@ pub(super) struct Pass<'a, R: ?Sized> {
     is_not_utf8: bool,
 }
 
-/// Scrambles the filesystem of `ground` on `disk`, as far as it is `shown`:
+/// Scrambles the filesystem of `volume` on `disk`, as far as it is `shown`:
 /// ascending runs of blocks.
 pub(super) fn run<R: ReadAt + ?Sized>(
     disk: &R,
-    ground: &Ground,
+    volume: &Volume,
     shown: &[BlockRun],
     names: &Names,
 ) -> Result<(Patches, ScrambleReport), Halt> {
-    let layout = &ground.layout;
+    let layout = &volume.layout;
     // e2fsck may take the copy of damaged descriptors, and what they lead to.
     let copied = layout.geometry.with_copied_descriptors();
     let copied = copied.map(|geometry| Layout {
@@ -109,7 +109,7 @@ pub(super) fn run<R: ReadAt + ?Sized>(
     for layout in layouts.into_iter().flatten() {
         collect_fixed(disk, layout, &mut fixed)?;
     }
-    let mut pass = Pass::new(disk, ground, names, fixed.finish()?)?;
+    let mut pass = Pass::new(disk, volume, names, fixed.finish()?)?;
     for layout in layouts.into_iter().flatten() {
         pass.base(layout, shown)?;
         pass.inodes(layout, shown)?;
@@ -151,13 +151,13 @@ fn parts(runs: &[BlockRun], within: BlockRun) -> impl Iterator<Item = BlockRun> 
 impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
     fn new(
         disk: &'a R,
-        ground: &'a Ground,
+        volume: &'a Volume,
         names: &'a Names,
         fixed: RunSet,
     ) -> Result<Self, Error> {
-        let Ground {
+        let Volume {
             layout, superblock, ..
-        } = ground;
+        } = volume;
         let Superblock {
             incompat,
             s_hash_seed,
@@ -168,7 +168,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         let block_bits = geometry.block_bytes().trailing_zeros();
         Ok(Self {
             disk,
-            ground,
+            volume,
             layout,
             style: Style {
                 block_bytes: to_index(geometry.block_bytes()),
@@ -192,7 +192,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
 
     /// Scrambles the block of multiple mount protection.
     fn mmp(&mut self) -> Result<(), Error> {
-        let block = self.ground.roles.mmp_block;
+        let block = self.volume.roles.mmp_block;
         let Some(block) = block.filter(|block| self.may_change(*block)) else {
             return Ok(());
         };

@@ -1,10 +1,12 @@
 //! The entries of an indexed directory, in the order of their new hashes.
 
 use crate::geometry::to_index;
-use crate::scramble::directory::{Scrambler, Unindexed};
 use crate::scramble::hash::{Algorithm, Hash};
 use crate::scramble::index::Index;
 use crate::scramble::names::Case;
+
+use super::outcome::Unindexed;
+use super::scrambler::Scrambler;
 
 /// The largest hash a name can have.
 const HASH_MAX: u32 = 0xffff_fffc;

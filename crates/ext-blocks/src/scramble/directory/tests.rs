@@ -1,6 +1,11 @@
+use super::scrambler::TAIL;
 use super::*;
-use crate::scramble::hash::Algorithm;
+use crate::checksum::Checksums;
+use crate::scramble::entries::put_u32;
+use crate::scramble::hash::{Algorithm, Hasher};
 use crate::scramble::key::ScrambleKey;
+use crate::scramble::names::{Case, Names};
+use crate::superblock::u32_at;
 
 const BLOCK: usize = 1024;
 const SEED: u32 = 0x1234_5678;

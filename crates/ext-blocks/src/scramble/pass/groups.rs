@@ -5,7 +5,8 @@ use blockio::ReadAt;
 
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Structure};
-use crate::geometry::{BaseBlock, to_index};
+use crate::geometry::base::BaseBlock;
+use crate::geometry::to_index;
 use crate::group::{Descriptor, GroupReader, Layout};
 use crate::runs::BlockRun;
 use crate::scramble::map::clean_pointers;

@@ -9,7 +9,8 @@ use crate::inode::Inode;
 use crate::mapping::Mapper;
 use crate::runs::BlockRun;
 use crate::scramble::attributes;
-use crate::scramble::directory::{Directory, Outcome, Scrambler, put_u32};
+use crate::scramble::directory::{Directory, Outcome, Scrambler};
+use crate::scramble::entries::put_u32;
 use crate::scramble::inode::{
     self, FIELDS_BYTES, Fields, I_BLOCK, I_FLAGS_AT, Kind, VALUE_HASH_AT, clean_device,
 };
@@ -168,7 +169,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             return Ok(());
         }
         let inode = Inode::decode(bytes, number, &self.layout.geometry);
-        let is_reserved = number < self.ground.roles.first_inode;
+        let is_reserved = number < self.volume.roles.first_inode;
         let is_linked = inode.i_links_count > 0;
         // Of an orphan this is zero or the number of another.
         let is_orphan =

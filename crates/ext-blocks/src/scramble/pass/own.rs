@@ -35,7 +35,7 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
     /// Cleans the map of a file, and what it holds where that is shown: the
     /// files of the filesystem.
     pub(super) fn file(&mut self, mapper: &mut Mapper<'_, R>, inode: &Inode) -> Result<(), Error> {
-        let roles = &self.ground.roles;
+        let roles = &self.volume.roles;
         let own = match inode.number {
             // Nothing of these is shown but what is elsewhere, too.
             BAD_BLOCKS_INODE | RESIZE_INODE => return self.map(mapper, inode),
@@ -47,11 +47,11 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
         };
         self.own(mapper, inode, own)?;
         // e2fsck takes the copy where the inode is damaged.
-        let copy = self.ground.roles.journal_map;
+        let copy = self.volume.roles.journal_map;
         if let Some(i_block) =
             copy.filter(|i_block| own == Own::Journal && *i_block != inode.i_block)
         {
-            let copy = Inode::with_map(inode.number, i_block, &self.ground.layout.geometry);
+            let copy = Inode::with_map(inode.number, i_block, &self.volume.layout.geometry);
             self.own(mapper, &copy, own)?;
         }
         Ok(())
