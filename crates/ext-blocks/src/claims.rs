@@ -19,7 +19,6 @@
 mod bytes;
 mod filesystems;
 mod found;
-mod kind;
 mod labels;
 mod mbr;
 mod raids;
@@ -33,7 +32,6 @@ mod zfs;
 use blockio::ReadAt;
 
 pub(crate) use found::Found;
-pub use kind::Claim;
 use regions::Regions;
 pub(crate) use regions::Unreadable;
 use signature::Signature;

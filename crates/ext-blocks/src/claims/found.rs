@@ -1,6 +1,6 @@
 //! A claim that was found.
 
-use super::kind::Claim;
+use ext_format::finding::Claim;
 
 /// A claim, and where its signature is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! A master boot record, by the rule of the kernel.
 
 use blockio::ReadAt;
+use ext_format::finding::Claim;
 
 use super::bytes::{array, le16, le32, u8};
 use super::found::Found;
-use super::kind::Claim;
 use super::regions::{Regions, Unreadable};
 
 /// The last two bytes of the first sector.

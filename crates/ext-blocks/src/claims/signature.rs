@@ -1,9 +1,9 @@
 //! A signature: some bytes at some places, and what else must hold.
 
 use blockio::ReadAt;
+use ext_format::finding::Claim;
 
 use super::found::Found;
-use super::kind::Claim;
 use super::regions::{Regions, Unreadable};
 
 /// Bytes of a structure that a check may look at: a sector.

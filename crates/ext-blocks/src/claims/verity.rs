@@ -6,10 +6,10 @@
 //! another device leaves no trace on this one, and fs-verity covers files only.
 
 use blockio::ReadAt;
+use ext_format::finding::Claim;
 
 use super::bytes::array;
 use super::found::Found;
-use super::kind::Claim;
 use super::regions::Unreadable;
 
 /// Bytes looked at from where the filesystem ends.

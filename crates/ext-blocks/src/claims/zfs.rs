@@ -1,9 +1,9 @@
 //! ZFS: four labels of 256 KiB, two at each end, of which any may be left.
 
 use blockio::ReadAt;
+use ext_format::finding::Claim;
 
 use super::found::Found;
-use super::kind::Claim;
 use super::regions::{Regions, Unreadable};
 
 const LABEL_BYTES: u64 = 256 << 10;

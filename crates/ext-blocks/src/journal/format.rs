@@ -1,7 +1,7 @@
 //! The blocks of a log: descriptors with their tags, revocations, commits.
 
-use crate::checksum::{crc32_v1, crc32c};
-use crate::superblock::join;
+use ext_format::checksum::{crc32_v1, crc32c};
+use ext_format::superblock::join;
 
 use super::block::HEADER_BYTES;
 use super::bytes::{be16_at, be32_at, be64_at};

@@ -8,13 +8,12 @@
 use std::collections::BTreeMap;
 
 use blockio::ReadAt;
-
-use crate::error::Error;
-use crate::geometry::Geometry;
+use ext_format::error::Error;
+use ext_format::finding::LogDamage;
+use ext_format::geometry::Geometry;
 
 use super::block::{BlockType, Header};
 use super::blocks::{JournalBlocks, Reader};
-use super::damage::LogDamage;
 use super::format::{Tags, commit_seconds, commit_verifies, continue_v1, revoked, tail_verifies};
 use super::superblock::{JournalSuperblock, LogChecksums};
 

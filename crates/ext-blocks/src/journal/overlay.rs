@@ -5,8 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use blockio::{Holes, ReadAt, len_u64};
-
-use crate::geometry::to_index;
+use ext_format::geometry::to_index;
 
 use super::block::MAGIC;
 use super::blocks::JournalBlocks;

@@ -1,12 +1,11 @@
 //! A filesystem as its superblock tells it once the journal has been replayed.
 
 use blockio::ReadAt;
-
-use crate::admission::check_superblock;
-use crate::error::Error;
-use crate::geometry::Geometry;
-use crate::superblock::read_superblock;
-use crate::volume::Volume;
+use ext_format::error::Error;
+use ext_format::geometry::Geometry;
+use ext_format::superblock::check::check_superblock;
+use ext_format::superblock::read_superblock;
+use ext_format::volume::Volume;
 
 use super::overlay::Overlay;
 
