@@ -54,7 +54,14 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
         failed += through_program(program.path(), &subject, count)?;
     }
     let status = cargo()
-        .args(["test", "--release", "-p", "ext-blocks", "--test", "hostile"])
+        .args([
+            "test",
+            "--release",
+            "-p",
+            "ext-scramble",
+            "--test",
+            "hostile",
+        ])
         .args(["--", "--nocapture"])
         .env("HOSTILE_CASES", cases.to_string())
         .status()?;

@@ -18,7 +18,7 @@
 
 mod bytes;
 mod filesystems;
-mod kind;
+mod found;
 mod labels;
 mod mbr;
 mod raids;
@@ -31,18 +31,10 @@ mod zfs;
 
 use blockio::ReadAt;
 
-pub use kind::Claim;
+pub(crate) use found::Found;
 use regions::Regions;
 pub(crate) use regions::Unreadable;
 use signature::Signature;
-
-/// A claim, and where its signature is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) claim: Claim,
-    /// In bytes from the start of the disk.
-    pub(crate) at: u64,
-}
 
 /// All signatures at places that only depend on the size of the disk.
 const TABLES: [&[Signature]; 4] = [

@@ -2,28 +2,29 @@
 //! believed.
 
 use blockio::{ExtentKind, ReadAt};
+use ext_format::error::{Error, Structure};
+use ext_format::feature::Incompat;
+use ext_format::finding::{Damage, Distrust, Finding, JournalFault, LogDamage};
+use ext_format::geometry::Geometry;
+use ext_format::group::{Layout, Verdict};
+use ext_format::reserved::Reserved;
+use ext_format::runs::WideCollector;
+use ext_format::superblock::check::{check_superblock, unclean_state};
+use ext_format::superblock::{JournalPlace, Superblock, read_superblock};
+use ext_format::volume::Volume;
 use pipeline::available_threads;
 
-use crate::admission::{check_superblock, unclean_state};
-use crate::agreement::Inodes;
-use crate::backup::{self, Backup};
 use crate::claims::{self, Found, Unreadable};
-use crate::damage::{Damage, Finding, LogDamage};
-use crate::droppable::Dropped;
-use crate::error::{Error, Structure};
-use crate::feature::Incompat;
 use crate::filesystem::{Content, Detected, Filesystem, Info, Known, Options, Replayed, Tail};
-use crate::geometry::Geometry;
-use crate::group::{Layout, Verdict};
-use crate::inode_tables::Scan;
+use crate::inodes::references::used_by_inodes;
+use crate::inodes::tables::Scan;
 use crate::journal::{self, Journal, Overlay};
-use crate::metadata::Ground;
-use crate::roles::Roles;
-use crate::runs::WideCollector;
-use crate::superblock::{JournalPlace, Superblock, read_superblock};
-use crate::survey::{GroupMap, Halt, Rules, Special, Survey, survey};
-use crate::trust::{Distrust, Evidence, JournalFault, LogState, Trust, Unclean};
-use crate::walk::used_by_inodes;
+use crate::trust::backup::{self, Backup};
+use crate::trust::{Evidence, LogState, Trust, Unclean};
+use crate::used::agreement::Inodes;
+use crate::used::discardable::Dropped;
+use crate::used::group_map::GroupMap;
+use crate::used::survey::{Halt, Rules, Special, Survey, survey};
 
 /// Most separate runs of blocks kept that are used whatever the bitmaps say:
 /// 32 MiB, twice that while they grow. Over it, what lies between them counts as
@@ -47,7 +48,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
     };
     let mut filesystem = Filesystem {
         overlay: Overlay::none(disk),
-        ground: found.ground(),
+        volume: found.volume(),
         info: Info::new(&found.sb, found.geometry.clone().ok(), disk.size()),
         trust: Trust::Bitmaps,
         unclean: Unclean {
@@ -68,7 +69,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
         Ok(()) => {}
         Err(Halt::Distrust(distrust)) => {
             if matches!(distrust, Distrust::Ambiguous { .. }) {
-                filesystem.ground = Err(distrust);
+                filesystem.volume = Err(distrust);
             }
             filesystem.trust = Trust::Nothing(distrust);
             filesystem.unclean = Unclean::default();
@@ -121,9 +122,9 @@ impl Candidate {
         Ok(Some(Self { sb, geometry, copy }))
     }
 
-    fn ground(&self) -> Result<Ground, Distrust> {
+    fn volume(&self) -> Result<Volume, Distrust> {
         let geometry = self.geometry.clone()?;
-        Ok(Ground::new(&self.sb, geometry, self.copy.is_some()))
+        Ok(Volume::new(&self.sb, geometry, self.copy.is_some()))
     }
 }
 
@@ -167,7 +168,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         };
         let mut survey = survey(&self.overlay, &layout, Special::new(&sb), rules)?;
         if !is_suspect && needs_inodes(options.evidence, &layout, &survey.groups) {
-            self.ask_inodes(&Roles::new(&sb), &layout, &mut survey, options)?;
+            self.ask_inodes(&Reserved::new(&sb), &layout, &mut survey, options)?;
         }
         self.take_survey(layout, survey);
         Ok(())
@@ -194,7 +195,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     /// the bitmaps. What they refer to is used.
     fn ask_inodes(
         &mut self,
-        roles: &Roles,
+        reserved: &Reserved,
         layout: &Layout,
         survey: &mut Survey,
         options: &Options,
@@ -202,7 +203,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         let inodes = Inodes {
             disk: &self.overlay,
             layout,
-            roles,
+            reserved,
             groups: &survey.groups,
             unsure: &survey.unsure_of_inodes,
         };
@@ -289,8 +290,8 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         layout: &Layout,
         besides: &mut WideCollector,
     ) -> Result<(), Halt> {
-        let roles = Roles::new(sb);
-        let used = used_by_inodes(&self.overlay, layout, &roles, Scan::Whole)?;
+        let reserved = Reserved::new(sb);
+        let used = used_by_inodes(&self.overlay, layout, &reserved, Scan::Whole)?;
         let s_state = sb.s_state;
         for run in used.map_err(|damage| Distrust::Inodes { s_state, damage })? {
             besides.insert(run);

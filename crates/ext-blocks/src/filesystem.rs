@@ -3,22 +3,22 @@
 use std::num::NonZeroUsize;
 
 use blockio::{ExtentKind, ReadAt};
+use ext_format::error::Error;
+use ext_format::feature::{Compat, Incompat, RoCompat};
+use ext_format::finding::{Damage, Distrust, SuperblockAt};
+use ext_format::geometry::Geometry;
+use ext_format::group::Layout;
+use ext_format::superblock::{JournalPlace, Superblock};
+use ext_format::volume::Volume;
 
-use crate::backup::SuperblockAt;
-use crate::damage::{Damage, NotDropped};
-use crate::droppable::{self, Droppable, Dropped};
-use crate::error::Error;
-use crate::feature::{Compat, Incompat, RoCompat};
-use crate::geometry::Geometry;
-use crate::group::Layout;
+use crate::journal::recover::{self, CannotRecover, Recovered};
 use crate::journal::{DeviceLog, Journal, Overlay};
-use crate::metadata::{self, Ground, Metadata};
-use crate::recover::{self, CannotRecover, Recovered};
-use crate::scramble::{self, CannotScramble, ScrambleKey, Scrambled};
-use crate::superblock::{JournalPlace, Superblock};
-use crate::survey::{GroupMap, Survey};
-use crate::trust::{Distrust, Evidence, Trust, Unclean};
+use crate::metadata::{self, Metadata};
+use crate::trust::{Evidence, Trust, Unclean};
 use crate::used::UsedExtents;
+use crate::used::discardable::{self, Droppable, Dropped, NotDropped};
+use crate::used::group_map::GroupMap;
+use crate::used::survey::Survey;
 
 /// How a disk is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,7 +125,7 @@ pub struct Filesystem<'d, R: ?Sized> {
     /// The disk, as it is after recovery.
     pub(crate) overlay: Overlay<'d, R>,
     /// What follows from the superblock as it is stored, where it is believed.
-    pub(crate) ground: Result<Ground, Distrust>,
+    pub(crate) volume: Result<Volume, Distrust>,
     pub(crate) info: Info,
     pub(crate) trust: Trust,
     pub(crate) unclean: Unclean,
@@ -193,7 +193,7 @@ impl Kind {
     }
 }
 
-impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
+impl<'d, R: ReadAt + ?Sized> Filesystem<'d, R> {
     /// What the filesystem says of itself, and how its bytes are used.
     #[must_use]
     pub const fn info(&self) -> &Info {
@@ -268,8 +268,8 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     ///
     /// [`Error::Read`] where the storage fails.
     pub fn metadata(&self) -> Result<Result<Metadata, Distrust>, Error> {
-        match &self.ground {
-            Ok(ground) => metadata::find(&self.overlay, ground).map(Ok),
+        match &self.volume {
+            Ok(volume) => metadata::find(&self.overlay, volume).map(Ok),
             Err(distrust) => Ok(Err(*distrust)),
         }
     }
@@ -281,41 +281,36 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     ///
     /// [`Error::Read`] where the storage fails.
     pub fn droppable(&self, what: Droppable) -> Result<Result<Dropped, NotDropped>, Error> {
-        match (&self.ground, &self.trust) {
-            (Ok(ground), Trust::Bitmaps) if self.unclean.is_clean() => {
-                droppable::find(self.overlay.disk(), ground, what)
+        match (&self.volume, &self.trust) {
+            (Ok(volume), Trust::Bitmaps) if self.unclean.is_clean() => {
+                discardable::find(self.overlay.disk(), volume, what)
             }
             (Ok(_), Trust::Nothing(Distrust::Unknown { damage })) => Ok(Err((*damage).into())),
             _ => Ok(Err(NotDropped::NotClean)),
         }
     }
 
-    /// The metadata of a filesystem whose journal holds nothing, with names that
-    /// tell nothing: whoever has not the `key` cannot find the old ones.
+    /// The superblock as it is stored, and what follows from it; otherwise why it
+    /// is not believed.
     ///
     /// # Errors
     ///
-    /// [`Error`] where the storage or a temporary file fails. The inner error
-    /// where there are names that would be left.
-    pub fn scrambled(
-        &self,
-        key: &ScrambleKey,
-    ) -> Result<Result<Scrambled<'_, R>, CannotScramble>, Error> {
-        let ground = match &self.ground {
-            Ok(ground) => ground,
-            Err(distrust) => return Ok(Err(CannotScramble::Distrusted(*distrust))),
-        };
-        if self.overlay.log().is_some() {
-            return Ok(Err(CannotScramble::NotRecovered));
-        }
-        let metadata = metadata::find(&self.overlay, ground)?;
-        match scramble::scramble(self.overlay.disk(), ground, metadata, key) {
-            Ok(scrambled) => Ok(Ok(scrambled)),
-            Err(scramble::Halt::Failed(error)) => Err(error),
-            Err(scramble::Halt::Distrust(distrust)) => {
-                Ok(Err(CannotScramble::Distrusted(distrust)))
-            }
-        }
+    /// [`Distrust`] where the superblock is not believed.
+    pub const fn volume(&self) -> Result<&Volume, &Distrust> {
+        self.volume.as_ref()
+    }
+
+    /// The disk that the filesystem is on, as it is stored.
+    #[must_use]
+    pub const fn disk(&self) -> &'d R {
+        self.overlay.disk()
+    }
+
+    /// Whether the journal was replayed in memory, so that the filesystem is not
+    /// what is stored on the disk.
+    #[must_use]
+    pub const fn is_replayed(&self) -> bool {
+        self.overlay.log().is_some()
     }
 
     /// The disk as it will be once the journal has been replayed; as it is, where
@@ -328,12 +323,12 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     ///
     /// [`detect`]: crate::detect()
     pub fn recovered(&self) -> Result<Result<Recovered<'_, R>, CannotRecover>, Error> {
-        let ground = match (&self.ground, self.trust) {
+        let volume = match (&self.volume, self.trust) {
             // What inodes say has nothing to do with the journal.
             (
-                Ok(ground),
+                Ok(volume),
                 Trust::Bitmaps | Trust::Nothing(Distrust::Inodes { .. } | Distrust::Unknown { .. }),
-            ) => ground,
+            ) => volume,
             (_, Trust::Nothing(distrust)) => {
                 return Ok(Err(CannotRecover::Distrusted(distrust)));
             }
@@ -347,7 +342,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             let count = replayed.fast_commits;
             return Ok(Err(CannotRecover::FastCommits { count }));
         }
-        let superblock = recover::superblock(&self.overlay, &ground.layout)?;
+        let superblock = recover::superblock(&self.overlay, &volume.layout)?;
         // As the kernel, which leaves one transaction out.
         let next = replayed.next_sequence.wrapping_add(1);
         let patches = superblock.into_iter().chain(replayed.journal.emptied(next));

@@ -3,33 +3,34 @@
 //!
 //! See "Journal (jbd2)" in the kernel's documentation of ext4.
 
+mod block;
 mod blocks;
 mod bytes;
-pub(crate) mod damage;
 mod device;
 mod fast_commit;
 mod format;
+pub(crate) mod inode_map;
 mod log;
 mod overlay;
+pub mod recover;
+mod recovered_volume;
 mod superblock;
 
 use blockio::ReadAt;
-
-use crate::error::Error;
-use crate::geometry::Geometry;
-use crate::group::{GroupReader, Layout};
-use crate::journal_blocks::{self, Stop};
-use crate::runs::{BlockRun, RunCollector, RunSet};
-use crate::trust::JournalFault;
+use ext_format::error::Error;
+use ext_format::finding::{JournalFault, LogDamage};
+use ext_format::geometry::Geometry;
+use ext_format::group::{GroupReader, Layout};
+use ext_format::runs::{BlockRun, RunCollector, RunSet};
 
 use blocks::JournalBlocks;
-use damage::LogDamage;
-use log::Log;
-use superblock::JournalSuperblock;
-
 pub(crate) use device::{DeviceLog, live_log};
+use inode_map::Stop;
+use log::Log;
 pub(crate) use overlay::{LogCopies, Overlay, Patch};
+pub(crate) use recovered_volume::recovered_volume;
 pub(crate) use superblock::JOURNAL_SUPERBLOCK_BYTES;
+use superblock::JournalSuperblock;
 
 /// Most separate runs of blocks kept that fast commits name: 1 MiB.
 const FAST_RUNS_MAX: usize = 1 << 16;
@@ -65,7 +66,7 @@ impl Journal {
         number: u32,
     ) -> Result<Result<Self, JournalFault>, Error> {
         let mut groups = GroupReader::new(disk, layout);
-        let runs = match journal_blocks::map_journal(disk, &mut groups, number) {
+        let runs = match inode_map::map_journal(disk, &mut groups, number) {
             Ok(runs) => runs,
             Err(Stop::Damage(damage)) => return Ok(Err(JournalFault::Map(damage))),
             Err(Stop::Full) => return Ok(Err(JournalFault::Log(Self::too_large()))),
@@ -95,7 +96,7 @@ impl Journal {
     fn too_large() -> LogDamage {
         LogDamage::TooLarge {
             what: "separate runs of blocks",
-            limit: u64::try_from(journal_blocks::JOURNAL_RUNS_MAX).unwrap_or(u64::MAX),
+            limit: u64::try_from(inode_map::JOURNAL_RUNS_MAX).unwrap_or(u64::MAX),
         }
     }
 

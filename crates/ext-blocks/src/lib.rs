@@ -28,8 +28,9 @@
 //!                           used_extents: boot block, groups, tail
 //! ```
 //!
-//! [`Filesystem::metadata`] tells the metadata apart, and [`scramble`] takes the
-//! names out of it; [`recover`] shows the disk after the replay.
+//! [`Filesystem::metadata`] tells the metadata apart; [`recover`] shows the disk
+//! after the replay. The crate `ext-scramble` takes the names out of the metadata,
+//! and `ext-format` has the structures as types.
 //!
 //! ```
 //! use ext_blocks::{Detected, Error, Options, detect};
@@ -66,49 +67,42 @@
     )
 )]
 
-mod admission;
-mod agreement;
-mod backup;
-mod bitmap;
-mod checksum;
 mod claims;
-mod cut;
-pub mod damage;
 mod detect;
-pub mod droppable;
-pub mod error;
-mod feature;
 mod filesystem;
-pub mod geometry;
-mod group;
-mod inode;
-mod inode_tables;
-mod joined;
+mod inodes;
 mod journal;
-mod journal_blocks;
-mod mapping;
 mod metadata;
-pub mod mmp;
-mod moment;
-mod never_used;
-mod occupancy;
-pub mod recover;
-mod roles;
-mod runs;
-pub mod scramble;
-mod superblock;
-mod survey;
 pub mod trust;
-mod uninit;
 mod used;
-mod walk;
 
-pub use backup::SuperblockAt;
-pub use damage::Damage;
 pub use detect::detect;
-pub use error::Error;
+pub use ext_format::error::Error;
+pub use ext_format::finding::{Damage, Distrust, SuperblockAt};
 pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail};
+pub use journal::recover;
 pub use metadata::Metadata;
-pub use moment::Moment;
-pub use trust::{Distrust, Trust, Unclean};
+pub use trust::fingerprint::Moment;
+pub use trust::mmp;
+pub use trust::{Trust, Unclean};
 pub use used::UsedExtents;
+pub use used::discardable as droppable;
+
+/// What was found wrong on the way, each with what it cost.
+pub mod damage {
+    pub use ext_format::finding::{
+        Consequence, Damage, Finding, InodeDamage, JournalDamage, LogDamage, Metadata, WalkDamage,
+    };
+
+    pub use crate::used::discardable::NotDropped;
+}
+
+/// What ends a run: storage that cannot be read.
+pub mod error {
+    pub use ext_format::error::{Error, ErrorKind, Structure};
+}
+
+/// Sizes and places that follow from the superblock alone.
+pub mod geometry {
+    pub use ext_format::geometry::Geometry;
+}

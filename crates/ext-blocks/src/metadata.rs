@@ -4,21 +4,20 @@
 use std::ops::Range;
 
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
+use ext_format::block_map::{Item, MapForm, Mapper};
+use ext_format::error::Error;
+use ext_format::finding::{Damage, Finding, InodeDamage};
+use ext_format::geometry::Geometry;
+use ext_format::group::{Descriptor, GroupReader, Layout};
+use ext_format::inode::{BAD_BLOCKS_INODE, Inode};
+use ext_format::reserved::Reserved;
+use ext_format::runs::{BlockRun, WIDE_RUNS_MAX, WideCollector, subtract};
+use ext_format::volume::Volume;
 
-use crate::admission::check_superblock;
-use crate::damage::{Damage, Finding, InodeDamage};
-use crate::droppable::Dropped;
-use crate::error::Error;
-use crate::geometry::Geometry;
-use crate::group::{Descriptor, GroupReader, Layout};
-use crate::inode::Inode;
-use crate::inode_tables::{BAD_BLOCKS_INODE, InodeTables, Met, Scan, first_unusable};
-use crate::journal::Overlay;
-use crate::mapping::{Item, MapForm, Mapper};
-use crate::never_used::{Named, NeverUsed};
-use crate::roles::Roles;
-use crate::runs::{BlockRun, WIDE_RUNS_MAX, WideCollector, subtract};
-use crate::superblock::{Superblock, read_superblock};
+use crate::inodes::never_used::{Named, NeverUsed};
+use crate::inodes::tables::{InodeTables, Met, Scan, first_unusable};
+use crate::journal::{Overlay, recovered_volume};
+use crate::used::discardable::Dropped;
 
 /// The blocks of a filesystem that hold metadata.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub struct Metadata {
     geometry: Geometry,
     disk_bytes: u64,
     /// Ascending, none touching the next.
-    pub(crate) runs: Vec<BlockRun>,
+    runs: Vec<BlockRun>,
     damage: Damage,
 }
 
@@ -55,8 +54,15 @@ impl Metadata {
         self.runs = subtract(&self.runs, dropped.runs.iter().copied());
     }
 
-    /// The bytes of `run`.
-    pub(crate) const fn bytes_of(&self, run: BlockRun) -> Range<u64> {
+    /// The blocks: ascending runs, none touching the next.
+    #[must_use]
+    pub fn runs(&self) -> &[BlockRun] {
+        &self.runs
+    }
+
+    /// The bytes on the disk of `run`.
+    #[must_use]
+    pub const fn bytes_of(&self, run: BlockRun) -> Range<u64> {
         self.geometry.byte_of(run.start)..self.geometry.byte_of(run.end)
     }
 
@@ -67,55 +73,24 @@ impl Metadata {
     }
 }
 
-/// A superblock that is believed, and what follows from it.
-#[derive(Debug)]
-pub(crate) struct Ground {
-    pub(crate) superblock: Superblock,
-    pub(crate) layout: Layout,
-    pub(crate) roles: Roles,
-}
-
-impl Ground {
-    pub(crate) fn new(sb: &Superblock, geometry: Geometry, from_copy: bool) -> Self {
-        Self {
-            superblock: sb.clone(),
-            layout: Layout::new(sb, geometry, from_copy),
-            roles: Roles::new(sb),
-        }
-    }
-
-    /// That of the filesystem after recovery, where it is sound.
-    fn recovered<R: ReadAt + ?Sized>(
-        overlay: &Overlay<'_, R>,
-        from_copy: bool,
-    ) -> Result<Option<Self>, Error> {
-        let found = read_superblock(overlay)?;
-        Ok(found.and_then(|(sb, bytes)| {
-            check_superblock(&sb, &bytes).ok()?;
-            let geometry = Geometry::new(&sb, overlay.size()).ok()?;
-            Some(Self::new(&sb, geometry, from_copy))
-        }))
-    }
-}
-
-/// The metadata of a filesystem with the superblock of `ground`. Of one whose
+/// The metadata of a filesystem with the superblock of `volume`. Of one whose
 /// journal is to be replayed, that is what is stored, and what the replay
 /// gives; only the latter is damaged.
 pub(crate) fn find<R: ReadAt + ?Sized>(
     overlay: &Overlay<'_, R>,
-    ground: &Ground,
+    volume: &Volume,
 ) -> Result<Metadata, Error> {
     let mut selected = WideCollector::new(WIDE_RUNS_MAX);
     let mut damage = Damage::default();
-    select(overlay.disk(), ground, &mut selected, &mut damage)?;
+    select(overlay.disk(), volume, &mut selected, &mut damage)?;
     if overlay.log().is_some()
-        && let Some(ground) = Ground::recovered(overlay, ground.layout.from_copy)?
+        && let Some(volume) = recovered_volume(overlay, volume.layout.from_copy)?
     {
         damage = Damage::default();
-        select(overlay, &ground, &mut selected, &mut damage)?;
+        select(overlay, &volume, &mut selected, &mut damage)?;
     }
     Ok(Metadata {
-        geometry: ground.layout.geometry.clone(),
+        geometry: volume.layout.geometry.clone(),
         disk_bytes: overlay.size(),
         runs: selected.finish(),
         damage,
@@ -125,19 +100,21 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
 /// Adds to `selected` the metadata of the filesystem on `disk`.
 fn select<R: ReadAt + ?Sized>(
     disk: &R,
-    ground: &Ground,
+    volume: &Volume,
     selected: &mut WideCollector,
     damage: &mut Damage,
 ) -> Result<(), Error> {
-    let Ground { layout, roles, .. } = ground;
+    let Volume {
+        layout, reserved, ..
+    } = volume;
     let unusable = first_unusable(&mut GroupReader::new(disk, layout))?;
     if unusable.is_none() && !layout.from_copy {
-        return Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Held);
+        return Selector::new(disk, layout, reserved, selected, damage)?.run(Scan::Held);
     }
     if let Some(group) = unusable {
         damage.push(Finding::Descriptor { group });
     }
-    Selector::new(disk, layout, roles, selected, damage)?.run(Scan::Whole)?;
+    Selector::new(disk, layout, reserved, selected, damage)?.run(Scan::Whole)?;
     // e2fsck may take the copies, and finds what is wrong there by itself.
     if let Some(geometry) = layout.geometry.with_copied_descriptors() {
         let layout = Layout {
@@ -145,7 +122,7 @@ fn select<R: ReadAt + ?Sized>(
             ..*layout
         };
         let damage = &mut Damage::default();
-        Selector::new(disk, &layout, roles, selected, damage)?.run(Scan::Whole)?;
+        Selector::new(disk, &layout, reserved, selected, damage)?.run(Scan::Whole)?;
     }
     Ok(())
 }
@@ -154,7 +131,7 @@ fn select<R: ReadAt + ?Sized>(
 struct Selector<'s, 'a, R: ?Sized> {
     disk: &'a R,
     layout: &'a Layout,
-    roles: &'s Roles,
+    reserved: &'s Reserved,
     /// For inodes all of whose contents are selected.
     whole: Mapper<'a, R>,
     /// For those of which only the map is.
@@ -168,14 +145,14 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
     fn new(
         disk: &'a R,
         layout: &'a Layout,
-        roles: &'s Roles,
+        reserved: &'s Reserved,
         selected: &'s mut WideCollector,
         damage: &'s mut Damage,
     ) -> Result<Self, Error> {
         Ok(Self {
             disk,
             layout,
-            roles,
+            reserved,
             whole: Mapper::new(disk, layout),
             nodes: Mapper::new(disk, layout),
             never_used: NeverUsed::new(disk, layout)?,
@@ -191,12 +168,12 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
             let descriptor = groups.descriptor(group)?;
             self.group(&descriptor, scan);
         }
-        for inode in self.roles.named_inodes() {
+        for inode in self.reserved.named_inodes() {
             self.never_used.name(inode);
         }
-        if let Some(i_block) = self.roles.journal_map {
+        if let Some(i_block) = self.reserved.journal_map {
             // e2fsck takes this map where the journal's inode is damaged.
-            let copy = Inode::with_map(self.roles.journal, i_block, &self.layout.geometry);
+            let copy = Inode::with_map(self.reserved.journal, i_block, &self.layout.geometry);
             self.map(&copy, MapForm::looks(&copy), true, &mut None)?;
             // The inode has the same map, which is not to be taken for one
             // that repeats.
@@ -222,7 +199,7 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
         for group in 0..geometry.group_count() {
             self.selected.insert(geometry.base_metadata(group));
         }
-        match self.roles.mmp_block {
+        match self.reserved.mmp_block {
             Some(block) if geometry.holds(block) => self.block(block),
             Some(block) => self.damage.push(Finding::MmpBlock { block }),
             None => {}
@@ -278,7 +255,7 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
             damage.get_or_insert(InodeDamage::AttributeBlock { block });
         }
         let translator = u64::from(inode.translator);
-        if self.roles.translators && geometry.holds(translator) {
+        if self.reserved.translators && geometry.holds(translator) {
             self.block(translator);
         }
     }
@@ -287,7 +264,7 @@ impl<'s, 'a, R: ReadAt + ?Sized> Selector<'s, 'a, R> {
     /// be read in two ways, both count, and only the proper one is damaged.
     fn contents(&mut self, inode: &Inode, damage: &mut Option<InodeDamage>) -> Result<(), Error> {
         let (form, looks) = (MapForm::of(inode), MapForm::looks(inode));
-        let whole = self.roles.holds_metadata(inode);
+        let whole = self.reserved.holds_metadata(inode);
         let has_map = inode.has_map() || inode.number == BAD_BLOCKS_INODE;
         if has_map {
             self.map(inode, form, whole, damage)?;

@@ -1,17 +1,26 @@
 //! What every byte of the disk is, run by run.
 
+pub(crate) mod agreement;
+mod bitmap_union;
+pub mod discardable;
+pub(crate) mod group_map;
+mod occupancy;
+mod relabel;
+pub(crate) mod survey;
+mod uninit_tables;
+
 use std::ops::Range;
 
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
+use ext_format::bitmap::Bitmap;
+use ext_format::error::Error;
+use ext_format::group::{GroupReader, Layout, Verdict, verdict_of};
+use ext_format::runs::BlockRun;
 
-use crate::bitmap::Bitmap;
-use crate::cut::Cut;
-use crate::error::Error;
-use crate::group::{GroupReader, Layout, Verdict, verdict_of};
-use crate::joined::Joiner;
 use crate::journal::Overlay;
-use crate::runs::BlockRun;
-use crate::survey::GroupMap;
+use crate::used::bitmap_union::Joiner;
+use crate::used::group_map::GroupMap;
+use crate::used::relabel::Cut;
 
 /// The extents of a disk with an ext filesystem: ascending, without gaps, as
 /// long as they can be, and covering all of the disk. Made by

@@ -3,15 +3,15 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use blockio::{Extent, ExtentKind, ReadAt, random_bytes};
+use blockio::{Extent, ExtentKind, ReadAt, Spool, random_bytes};
 use ext_blocks::damage::Finding;
 use ext_blocks::droppable::Dropped;
 use ext_blocks::recover::Recovered;
-use ext_blocks::scramble::{ScrambleKey, Scrambled};
 use ext_blocks::trust::Evidence;
 use ext_blocks::{
     Content, Damage, Detected, Filesystem, Metadata, SuperblockAt, Tail, Trust, Unclean,
 };
+use ext_scramble::{ScrambleKey, Scrambled, scramble};
 
 use crate::args::{ContentArg, FilesystemArgs, TailArg, TrustArg};
 use crate::failure::{Causes, Failure};
@@ -233,8 +233,7 @@ impl<'s> Kept<'s> {
             return Err(Failure::because(path, "there is no ext filesystem here"));
         };
         let key = random_bytes().map_err(|error| Failure::Failed(format!("a key: {error}")))?;
-        filesystem
-            .scrambled(&ScrambleKey::new(key))
+        scramble(filesystem, &ScrambleKey::new(key), Spool::new)
             .map_err(|error| Failure::about(path, &error))?
             .map_err(|why| Failure::because(path, format!("names cannot be scrambled: {why}")))
     }

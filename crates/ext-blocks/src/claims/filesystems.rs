@@ -1,6 +1,7 @@
 //! Filesystems, in the order of their names.
 
-use super::Claim;
+use ext_format::finding::Claim;
+
 use super::signature::{Place, Signature};
 use super::weak;
 

@@ -1,10 +1,11 @@
 //! A master boot record, by the rule of the kernel.
 
 use blockio::ReadAt;
+use ext_format::finding::Claim;
 
 use super::bytes::{array, le16, le32, u8};
+use super::found::Found;
 use super::regions::{Regions, Unreadable};
-use super::{Claim, Found};
 
 /// The last two bytes of the first sector.
 const SIGNATURE: u16 = 0xaa55;

@@ -1,6 +1,7 @@
 //! Members of RAIDs, most of which are told by the last sectors of the disk.
 
-use super::Claim;
+use ext_format::finding::Claim;
+
 use super::signature::{Place, Signature};
 use super::weak;
 

@@ -1,9 +1,10 @@
 //! A signature: some bytes at some places, and what else must hold.
 
 use blockio::ReadAt;
+use ext_format::finding::Claim;
 
+use super::found::Found;
 use super::regions::{Regions, Unreadable};
-use super::{Claim, Found};
 
 /// Bytes of a structure that a check may look at: a sector.
 pub(super) const CHECKED_BYTES: usize = 512;

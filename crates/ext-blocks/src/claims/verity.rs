@@ -6,10 +6,11 @@
 //! another device leaves no trace on this one, and fs-verity covers files only.
 
 use blockio::ReadAt;
+use ext_format::finding::Claim;
 
 use super::bytes::array;
+use super::found::Found;
 use super::regions::Unreadable;
-use super::{Claim, Found};
 
 /// Bytes looked at from where the filesystem ends.
 const AFTER_BYTES: u64 = 4 << 20;

@@ -1,7 +1,8 @@
 //! What lies below filesystems: volume managers, encryption, block layers; and
 //! swap space.
 
-use super::Claim;
+use ext_format::finding::Claim;
+
 use super::signature::{Place, Signature};
 use super::weak;
 

@@ -1,9 +1,10 @@
 //! ZFS: four labels of 256 KiB, two at each end, of which any may be left.
 
 use blockio::ReadAt;
+use ext_format::finding::Claim;
 
+use super::found::Found;
 use super::regions::{Regions, Unreadable};
-use super::{Claim, Found};
 
 const LABEL_BYTES: u64 = 256 << 10;
 

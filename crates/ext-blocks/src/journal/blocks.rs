@@ -1,10 +1,9 @@
 //! The blocks of a journal: where they lie, and how they are read.
 
 use blockio::ReadAt;
-
-use crate::error::{Error, Structure, read};
-use crate::geometry::to_index;
-use crate::runs::BlockRun;
+use ext_format::error::{Error, Structure, read};
+use ext_format::geometry::to_index;
+use ext_format::runs::BlockRun;
 
 use super::superblock::JOURNAL_SUPERBLOCK_BYTES;
 

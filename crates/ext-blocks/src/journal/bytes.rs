@@ -1,8 +1,7 @@
 //! The integers of a journal: big endian, unlike those of the filesystem.
 
 use byteorder::{BigEndian, ByteOrder};
-
-use crate::superblock::array_at;
+use ext_format::superblock::array_at;
 
 /// The big-endian integer at byte `at`; 0 behind the end of `bytes`.
 pub(crate) fn be16_at(bytes: &[u8], at: usize) -> u16 {

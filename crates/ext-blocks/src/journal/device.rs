@@ -1,13 +1,12 @@
 //! A device that holds nothing but a journal, as a disk.
 
 use blockio::ReadAt;
-
-use crate::error::Error;
-use crate::runs::{BlockRun, join_touching};
-use crate::superblock::Superblock;
+use ext_format::error::Error;
+use ext_format::finding::LogDamage;
+use ext_format::runs::{BlockRun, join_touching};
+use ext_format::superblock::Superblock;
 
 use super::blocks::JournalBlocks;
-use super::damage::LogDamage;
 use super::log;
 use super::superblock::JournalSuperblock;
 

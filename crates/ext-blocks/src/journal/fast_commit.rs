@@ -3,12 +3,11 @@
 //! no bitmap does yet.
 
 use blockio::ReadAt;
-
-use crate::checksum::crc32c;
-use crate::error::Error;
-use crate::geometry::Geometry;
-use crate::runs::{BlockRun, Full, RunCollector};
-use crate::superblock::{join, u16_at, u32_at};
+use ext_format::checksum::crc32c;
+use ext_format::error::Error;
+use ext_format::geometry::Geometry;
+use ext_format::runs::{BlockRun, Full, RunCollector};
+use ext_format::superblock::{join, u16_at, u32_at};
 
 use super::blocks::{JournalBlocks, Reader};
 use super::superblock::JournalSuperblock;

@@ -1,16 +1,11 @@
 //! The blocks of a log: descriptors with their tags, revocations, commits.
 
-use crate::checksum::{crc32_v1, crc32c};
-use crate::superblock::join;
+use ext_format::checksum::{crc32_v1, crc32c};
+use ext_format::superblock::join;
 
+use super::block::HEADER_BYTES;
 use super::bytes::{be16_at, be32_at, be64_at};
 use super::superblock::{JournalSuperblock, LogChecksums};
-
-/// What every block of the log begins with that belongs to the journal itself.
-pub(crate) const MAGIC: u32 = 0xc03b_3998;
-
-/// Size of the header of such a block, in bytes.
-pub(crate) const HEADER_BYTES: usize = 12;
 
 /// `h_chksum` of a commit block.
 const COMMIT_CHECKSUM: usize = 0x10;
@@ -34,44 +29,6 @@ const UUID_BYTES: usize = 16;
 const FLAG_ESCAPE: u32 = 1;
 const FLAG_SAME_UUID: u32 = 2;
 const FLAG_LAST: u32 = 8;
-
-/// `h_blocktype`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BlockType {
-    Descriptor,
-    Commit,
-    SuperblockV1,
-    SuperblockV2,
-    Revoke,
-}
-
-/// The header of a block that belongs to the journal itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) block_type: BlockType,
-    pub(crate) sequence: u32,
-}
-
-impl Header {
-    /// The header of `block`, or `None` where it holds something else.
-    pub(crate) fn decode(block: &[u8]) -> Option<Self> {
-        if be32_at(block, 0) != MAGIC {
-            return None;
-        }
-        let block_type = match be32_at(block, 4) {
-            1 => BlockType::Descriptor,
-            2 => BlockType::Commit,
-            3 => BlockType::SuperblockV1,
-            4 => BlockType::SuperblockV2,
-            5 => BlockType::Revoke,
-            _ => return None,
-        };
-        Some(Self {
-            block_type,
-            sequence: be32_at(block, 8),
-        })
-    }
-}
 
 /// What a descriptor says of one of the blocks that follow it in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

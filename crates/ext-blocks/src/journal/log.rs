@@ -8,15 +8,13 @@
 use std::collections::BTreeMap;
 
 use blockio::ReadAt;
+use ext_format::error::Error;
+use ext_format::finding::LogDamage;
+use ext_format::geometry::Geometry;
 
-use crate::error::Error;
-use crate::geometry::Geometry;
-
+use super::block::{BlockType, Header};
 use super::blocks::{JournalBlocks, Reader};
-use super::damage::LogDamage;
-use super::format::{
-    BlockType, Header, Tags, commit_seconds, commit_verifies, continue_v1, revoked, tail_verifies,
-};
+use super::format::{Tags, commit_seconds, commit_verifies, continue_v1, revoked, tail_verifies};
 use super::superblock::{JournalSuperblock, LogChecksums};
 
 /// Most copies of blocks kept of a log: 96 MiB. mke2fs makes logs of at most

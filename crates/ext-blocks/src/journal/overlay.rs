@@ -5,11 +5,10 @@ use std::io;
 use std::ops::Range;
 
 use blockio::{Holes, ReadAt, len_u64};
+use ext_format::geometry::to_index;
 
-use crate::geometry::to_index;
-
+use super::block::MAGIC;
 use super::blocks::JournalBlocks;
-use super::format::MAGIC;
 use super::log::Copied;
 
 /// The bytes of a disk, with the blocks that replaying a log gives in place of

@@ -1,11 +1,11 @@
 //! The superblock of a journal, checked.
 
-use crate::checksum::crc32c;
-use crate::journal::damage::LogDamage;
-use crate::superblock::array_at;
+use ext_format::checksum::crc32c;
+use ext_format::finding::LogDamage;
+use ext_format::superblock::array_at;
 
+use super::block::{BlockType, HEADER_BYTES, Header};
 use super::bytes::be32_at;
-use super::format::{BlockType, HEADER_BYTES, Header};
 
 /// Size of the superblock of a journal in bytes; it begins its first block.
 pub(crate) const JOURNAL_SUPERBLOCK_BYTES: usize = 1024;

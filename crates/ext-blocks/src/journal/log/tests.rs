@@ -1,6 +1,8 @@
-use super::*;
+use ext_format::runs::BlockRun;
+
 use crate::journal::superblock::JOURNAL_SUPERBLOCK_BYTES;
-use crate::runs::BlockRun;
+
+use super::*;
 
 const BLOCK_BYTES: usize = 1024;
 

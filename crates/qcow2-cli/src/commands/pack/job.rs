@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use blockio::{Disk, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
-use ext_blocks::scramble::Scrambled;
+use ext_scramble::Scrambled;
 use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use ext_blocks::scramble::{ScrambleReport, Unindexed};
+use ext_scramble::{ScrambleReport, Unindexed};
 use serde::Serialize;
 
 /// What was done to names.

@@ -1,0 +1,17 @@
+//! What a survey gives: which groups are trusted, and with what.
+
+use ext_format::group::Verdict;
+use ext_format::runs::BlockRun;
+
+/// What must be known of the groups to read the used blocks from the bitmaps.
+#[derive(Debug)]
+pub(crate) struct GroupMap {
+    /// One a group.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// Blocks of inode tables that never held an inode: ascending, disjoint,
+    /// all used according to the verdicts, and nothing else's.
+    pub(crate) uninit: Vec<BlockRun>,
+    /// Blocks that are used whatever the bitmaps say, ascending and disjoint,
+    /// where bitmaps are joined with others; see [`Joiner`](crate::used::bitmap_union::Joiner).
+    pub(crate) joined: Option<Vec<BlockRun>>,
+}

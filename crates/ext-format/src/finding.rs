@@ -1,0 +1,18 @@
+//! What can be wrong with a filesystem, as values: why nothing of it is believed,
+//! and what is damaged in one that is.
+
+mod claim;
+mod damage;
+mod distrust;
+mod inode;
+mod log;
+mod rule;
+mod superblock_at;
+
+pub use claim::Claim;
+pub use damage::{Consequence, Damage, Finding, JournalDamage, Metadata};
+pub use distrust::{Distrust, JournalFault};
+pub use inode::{InodeDamage, WalkDamage};
+pub use log::LogDamage;
+pub use rule::{Allowed, FeatureWord};
+pub use superblock_at::SuperblockAt;
