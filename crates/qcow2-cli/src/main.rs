@@ -14,6 +14,7 @@ mod references;
 mod remedy;
 mod secret;
 mod signals;
+mod terminal;
 mod verify;
 
 use std::process::ExitCode;

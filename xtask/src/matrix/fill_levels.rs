@@ -5,10 +5,11 @@
 use std::io;
 use std::path::Path;
 
+use super::Case;
 use super::makes::healthy;
 use super::source::{Fill, Make};
-use super::{Case, Verdict};
 use crate::roundtrip::{Bench, Files};
+use crate::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
 

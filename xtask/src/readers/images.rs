@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use blockio::{Disk, Extent, ExtentKind, Target, TargetOptions};
+use blockio::{Extent, ExtentKind};
+use hostdisk::{Disk, Target, TargetOptions};
 use qcow2_format::ClusterBits;
 use qcow2_writer::{Allocation, Compression, DeflateWindow, PackOptions};
 
-use crate::task::Failure;
 use crate::program::Program;
+use crate::task::Failure;
 
 /// Options of `qcow2 pack`, one image each.
 const OPTIONS: [&str; 21] = [

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use blockio::{ReadAt, Spool, WriteAt, is_zero, len_u64};
+use blockio::{ReadAt, WriteAt, is_zero, len_u64};
+use hostdisk::Spool;
 
 use crate::error::Error;
 use crate::geometry::to_index;

@@ -10,7 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use blockio::{Disk, ReadAt};
+use blockio::ReadAt;
+use hostdisk::Disk;
 use qcow2_format::bitmap::BitmapDirectoryEntry;
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::{AutoclearFeatures, CompatibleFeatures, IncompatibleFeatures};
@@ -181,7 +182,7 @@ impl Info {
 
     /// What `disk` is where it is nothing but a disk.
     fn raw(disk: &Disk) -> Self {
-        let metadata = disk.as_file().and_then(|file| file.metadata().ok());
+        let metadata = disk.file().metadata().ok();
         let actual_size = metadata.map_or(0, |metadata| metadata.blocks().saturating_mul(512));
         let filename = || Foreign::new(disk.path().as_os_str().as_bytes());
         // As qemu-img: in whole sectors.
