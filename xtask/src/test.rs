@@ -52,7 +52,7 @@ const INSTALLERS: [(&str, &[&str]); 3] = [
 /// A step: its name, and whether it holds.
 type Step = (&'static str, fn() -> TaskResult);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
     ("lints", || {
         let clippy = [
@@ -72,10 +72,14 @@ const STEPS: [Step; 7] = [
     }),
     ("tests without C for deflate", || {
         let libraries = ["-p", "qcow2-writer", "-p", "qcow2-reader"];
-        run(cargo()
-            .arg("test")
-            .args(libraries)
-            .arg("--no-default-features"))
+        run(cargo().arg("test").args(libraries).args([
+            "--no-default-features",
+            "--features",
+            "qcow2-reader/files",
+        ]))
+    }),
+    ("the reader without files", || {
+        run(cargo().args(["check", "-p", "qcow2-reader", "--no-default-features"]))
     }),
     ("documentation", || {
         let doc = [

@@ -6,6 +6,7 @@ mod finding;
 mod holes;
 mod imports;
 mod layers;
+mod portable;
 mod sizes;
 mod words;
 
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: Arguments) -> TaskResult {
     let mut findings = layers::check(&root, &files)?;
     findings.extend(circles::check(&files));
     findings.extend(holes::check(&files));
+    findings.extend(portable::check(&files));
     findings.extend(sizes::check(&files));
     findings.extend(words::check(&files));
     findings.extend(docs::check(&root, &files));

@@ -1,8 +1,13 @@
 //! Positioned, exact reading and writing: no cursor, no short transfers.
 
-use std::fs::File;
+use std::any::Any;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
+
+/// What a system has open for some bytes, such as a file. Only those who know the
+/// system can tell what it is; see [`ReadAt::handle`].
+pub type Handle = dyn Any + Send + Sync;
 
 /// Bytes addressed by offset.
 pub trait ReadAt: Send + Sync {
@@ -32,8 +37,9 @@ pub trait ReadAt: Send + Sync {
         Ok((from < end).then_some(from..end))
     }
 
-    /// The file below, where there is one and its offsets are ours.
-    fn as_file(&self) -> Option<&File> {
+    /// What the system has open for these bytes, if it has something whose offsets
+    /// are ours. It is given to [`WriteAt::share_at`] alone.
+    fn handle(&self) -> Option<&Handle> {
         None
     }
 }
@@ -68,18 +74,18 @@ pub trait WriteAt: Send + Sync {
     }
 
     /// Lets the `length` bytes at `offset` be the blocks that hold those at
-    /// `source_offset` of the file `source`: both files share them until one is
-    /// written to. Nothing is copied.
+    /// `source_offset` of `source`, a [`ReadAt::handle`]: both share them until one
+    /// is written to. Nothing is copied.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::Unsupported`], and nothing is changed, where the two
-    /// cannot share these blocks: no filesystem that can, not the same one, or
-    /// not whole blocks. Whatever else the storage below reports.
+    /// cannot share these blocks: no filesystem that can, not the same one, not
+    /// whole blocks, or a handle of another kind. Whatever else the storage below reports.
     fn share_at(
         &self,
         offset: u64,
-        source: &File,
+        source: &Handle,
         source_offset: u64,
         length: u64,
     ) -> io::Result<()> {
@@ -133,50 +139,57 @@ pub fn len_u64(length: usize) -> u64 {
 pub trait Store: ReadAt + WriteAt {}
 impl<T: ReadAt + WriteAt + ?Sized> Store for T {}
 
-impl<T: ReadAt + ?Sized> ReadAt for &T {
-    fn size(&self) -> u64 {
-        (**self).size()
-    }
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        (**self).read_at(offset, buf)
-    }
-    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        (**self).next_data(from)
-    }
-    fn as_file(&self) -> Option<&File> {
-        (**self).as_file()
-    }
+/// Implements both traits for what points to such storage.
+macro_rules! by_pointer {
+    ($($pointer:ty),*) => {$(
+        impl<T: ReadAt + ?Sized> ReadAt for $pointer {
+            fn size(&self) -> u64 {
+                (**self).size()
+            }
+            fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+                (**self).read_at(offset, buf)
+            }
+            fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+                (**self).next_data(from)
+            }
+            fn handle(&self) -> Option<&Handle> {
+                (**self).handle()
+            }
+        }
+
+        impl<T: WriteAt + ?Sized> WriteAt for $pointer {
+            fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+                (**self).write_at(offset, bytes)
+            }
+            fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
+                (**self).write_zeroes(offset, length)
+            }
+            fn reserve(&self, size: u64) -> io::Result<()> {
+                (**self).reserve(size)
+            }
+            fn share_at(
+                &self,
+                offset: u64,
+                source: &Handle,
+                source_offset: u64,
+                length: u64,
+            ) -> io::Result<()> {
+                (**self).share_at(offset, source, source_offset, length)
+            }
+            fn set_size(&self, size: u64) -> io::Result<()> {
+                (**self).set_size(size)
+            }
+            fn starts_zeroed(&self) -> bool {
+                (**self).starts_zeroed()
+            }
+            fn sync(&self) -> io::Result<()> {
+                (**self).sync()
+            }
+        }
+    )*};
 }
 
-impl<T: WriteAt + ?Sized> WriteAt for &T {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        (**self).write_at(offset, bytes)
-    }
-    fn share_at(
-        &self,
-        offset: u64,
-        source: &File,
-        source_offset: u64,
-        length: u64,
-    ) -> io::Result<()> {
-        (**self).share_at(offset, source, source_offset, length)
-    }
-    fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
-        (**self).write_zeroes(offset, length)
-    }
-    fn reserve(&self, size: u64) -> io::Result<()> {
-        (**self).reserve(size)
-    }
-    fn set_size(&self, size: u64) -> io::Result<()> {
-        (**self).set_size(size)
-    }
-    fn starts_zeroed(&self) -> bool {
-        (**self).starts_zeroed()
-    }
-    fn sync(&self) -> io::Result<()> {
-        (**self).sync()
-    }
-}
+by_pointer!(&T, Box<T>, Arc<T>);
 
 impl ReadAt for [u8] {
     fn size(&self) -> u64 {
@@ -198,5 +211,109 @@ impl ReadAt for Vec<u8> {
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         self.as_slice().read_at(offset, buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Storage that tells which of its methods were called.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<&'static str>>);
+
+    impl Told {
+        fn note(&self, name: &'static str) {
+            self.0.lock().unwrap().push(name);
+        }
+    }
+
+    impl ReadAt for Told {
+        fn size(&self) -> u64 {
+            self.note("size");
+            7
+        }
+        fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
+            self.note("read_at");
+            Ok(())
+        }
+        fn next_data(&self, _: u64) -> io::Result<Option<Range<u64>>> {
+            self.note("next_data");
+            Ok(Some(1..2))
+        }
+        fn handle(&self) -> Option<&Handle> {
+            self.note("handle");
+            Some(&7u8)
+        }
+    }
+
+    impl WriteAt for Told {
+        fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
+            self.note("write_at");
+            Ok(())
+        }
+        fn write_zeroes(&self, _: u64, _: u64) -> io::Result<()> {
+            self.note("write_zeroes");
+            Ok(())
+        }
+        fn reserve(&self, _: u64) -> io::Result<()> {
+            self.note("reserve");
+            Ok(())
+        }
+        fn share_at(&self, _: u64, _: &Handle, _: u64, _: u64) -> io::Result<()> {
+            self.note("share_at");
+            Ok(())
+        }
+        fn set_size(&self, _: u64) -> io::Result<()> {
+            self.note("set_size");
+            Ok(())
+        }
+        fn starts_zeroed(&self) -> bool {
+            self.note("starts_zeroed");
+            true
+        }
+        fn sync(&self) -> io::Result<()> {
+            self.note("sync");
+            Ok(())
+        }
+    }
+
+    /// Calls all methods of `store`, and returns those that were told.
+    fn all<S: Store>(store: &S, told: &Told) -> Vec<&'static str> {
+        assert_eq!(ReadAt::size(store), 7);
+        store.read_at(0, &mut []).unwrap();
+        assert_eq!(store.next_data(0).unwrap(), Some(1..2));
+        let handle = store.handle().unwrap();
+        assert_eq!(handle.downcast_ref(), Some(&7u8));
+        assert_eq!(handle.downcast_ref::<u16>(), None);
+        store.share_at(0, handle, 0, 0).unwrap();
+        store.write_at(0, &[]).unwrap();
+        store.write_zeroes(0, 0).unwrap();
+        store.reserve(0).unwrap();
+        store.set_size(0).unwrap();
+        assert!(store.starts_zeroed());
+        store.sync().unwrap();
+        std::mem::take(&mut *told.0.lock().unwrap())
+    }
+
+    #[test]
+    fn what_points_to_storage_passes_everything_on() {
+        let told = Arc::new(Told::default());
+        let want = all(&*told, &told);
+        assert_eq!(want.len(), 11);
+        assert_eq!(all(&told, &told), want);
+        assert_eq!(all(&&*told, &told), want);
+        let boxed: Box<dyn Store> = Box::new(Arc::clone(&told));
+        assert_eq!(all(&boxed, &told), want);
+    }
+
+    #[test]
+    fn memory_shares_no_blocks() {
+        let disk = crate::MemoryDisk::default();
+        assert!(disk.handle().is_none());
+        let refused = disk.share_at(0, &(), 0, 1).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::Unsupported);
     }
 }

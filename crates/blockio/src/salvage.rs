@@ -1,238 +1,262 @@
-//! Reading what can be read of a disk that fails.
+//! What could not be read of a disk.
 
-mod lost;
-
-use std::fmt;
-use std::io;
-use std::num::NonZeroU64;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::io::Errno;
+/// Most ranges that are remembered one by one: a few MiB of memory. Where there
+/// are more, neighbours are joined.
+const RANGES_MAX: usize = 1 << 16;
 
-use crate::{ReadAt, len_u64};
-
-pub use lost::Lost;
-
-/// How often a sector that could not be read is tried again.
-const RETRIES: u32 = 2;
-
-/// Into how many parts a range is cut of which something could not be read. Few
-/// levels and few parts both cost attempts, each of which may take seconds.
-const PARTS: u64 = 32;
-
-/// A disk of which what cannot be read reads as zeros, and is remembered.
+/// The ranges of bytes of a disk that could not be read, and read as zeros.
 ///
-/// A read that fails is narrowed down to the sectors that fail, which are tried
-/// again. Lost is always a whole sector, and what was lost once stays zeros, so
-/// that two reads of one range agree. Errors that are not of the medium, such as
-/// a range behind the end, stay errors.
-pub struct Salvage<R> {
-    inner: R,
-    sector_bytes: NonZeroU64,
-    lost: Mutex<Lost>,
+/// Where they are too many to remember, they are joined across what lies between
+/// them: none is ever left out, and [`is_exact`](Self::is_exact) tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// End by start: ascending, disjoint, not touching.
+    ranges: BTreeMap<u64, u64>,
+    disk_bytes: u64,
+    /// What ends of ranges are multiples of, once they had to be joined.
+    grain_bytes: u64,
 }
 
-impl<R: ReadAt> Salvage<R> {
-    /// What can be read of `inner`, of which at least `sector_bytes` are lost
-    /// where something is.
-    pub fn new(inner: R, sector_bytes: NonZeroU64) -> Self {
-        Self {
-            lost: Mutex::new(Lost::new(inner.size())),
-            inner,
-            sector_bytes,
-        }
-    }
-
-    /// The disk itself, whose errors are errors.
-    pub fn inner(&self) -> &R {
-        &self.inner
-    }
-
-    /// What was lost up to now.
+impl Lost {
+    /// Nothing, of a disk of `disk_bytes`.
     #[must_use]
-    pub fn lost(&self) -> Lost {
-        self.guard().clone()
-    }
-
-    /// The same disk as `again` reads it, to compare it with what was read: what
-    /// was lost up to now reads as zeros, and nothing else may fail.
-    pub fn again<S: ReadAt>(&self, again: S) -> Again<S> {
-        Again {
-            inner: again,
-            sector_bytes: self.sector_bytes,
-            lost: self.lost(),
+    pub fn new(disk_bytes: u64) -> Self {
+        Self {
+            ranges: BTreeMap::new(),
+            disk_bytes,
+            grain_bytes: 1,
         }
     }
 
-    /// Fills `buf` with what can be read at `offset`, none of which is known to
-    /// be lost.
-    fn read_parts(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        match self.inner.read_at(offset, buf) {
-            Err(error) if is_of_medium(&error) => {}
-            result => return result,
+    /// Whether nothing was lost.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Whether every byte of the ranges was lost, or some of them only lie
+    /// between others that were.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.grain_bytes == 1
+    }
+
+    /// The ranges, ascending; they do not touch.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.ranges.iter().map(|(&start, &end)| start..end)
+    }
+
+    /// The first of the ranges that has a byte of `range`, if one has.
+    #[must_use]
+    pub fn meets(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        if range.is_empty() {
+            return None;
         }
-        let end = offset.saturating_add(buf.size());
-        let sectors = self.whole_sectors(offset..end);
-        let length = sectors.end - sectors.start;
-        if length <= self.sector_bytes.get() {
-            return self.read_sector(offset, buf, sectors);
-        }
-        let part_bytes = length
-            .div_ceil(PARTS)
-            .next_multiple_of(self.sector_bytes.get());
-        let (mut at, mut rest) = (offset, buf);
-        while !rest.is_empty() {
-            let parts_before = (at - sectors.start) / part_bytes;
-            let part_end = sectors.start + (parts_before + 1) * part_bytes;
-            let length = usize::try_from(part_end - at).unwrap_or(usize::MAX);
-            let (part, behind) = rest.split_at_mut(length.min(rest.len()));
-            self.read_parts(at, part)?;
-            at += len_u64(part.len());
-            rest = behind;
+        let before = self.ranges.range(..=range.start).next_back();
+        let before = before.filter(|(_, end)| **end > range.start);
+        let found = before.or_else(|| self.ranges.range(range.clone()).next());
+        found.map(|(&start, &end)| start..end)
+    }
+
+    /// How many ranges there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// How many bytes they are together.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.ranges().map(|range| range.end - range.start).sum()
+    }
+
+    /// Writes a map of the disk that GNU ddrescue reads ("Mapfile structure" in
+    /// its manual): lost ranges as bad sectors, everything else as finished. With
+    /// it and the restored disk, `ddrescue` tries the lost ranges alone.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `out` reports.
+    pub fn write_map(&self, mut out: impl Write) -> io::Result<()> {
+        writeln!(out, "# Mapfile. What could not be read, and reads as zeros")?;
+        writeln!(out, "# current_pos  current_status  current_pass")?;
+        writeln!(out, "0x00000000     +               1")?;
+        writeln!(out, "#      pos        size  status")?;
+        for (range, is_lost) in self.pieces(0..self.disk_bytes) {
+            let status = if is_lost { '-' } else { '+' };
+            let length = range.end - range.start;
+            writeln!(out, "{:#010x}  {length:#010x}  {status}", range.start)?;
         }
         Ok(())
     }
 
-    /// Tries to read at `offset`, in the one sector `sector`, once more.
-    fn read_sector(&self, offset: u64, buf: &mut [u8], sector: Range<u64>) -> io::Result<()> {
-        for _ in 0..RETRIES {
-            match self.inner.read_at(offset, buf) {
-                Err(error) if is_of_medium(&error) => {}
-                result => return result,
-            }
-        }
-        self.guard().insert(sector);
-        buf.fill(0);
-        Ok(())
-    }
-
-    /// `range` and the rest of its first and last sector.
-    fn whole_sectors(&self, range: Range<u64>) -> Range<u64> {
-        let sector = self.sector_bytes.get();
-        let start = range.start - range.start % sector;
-        let end = range.end.checked_next_multiple_of(sector);
-        start..end.unwrap_or(u64::MAX)
-    }
-
-    fn guard(&self) -> MutexGuard<'_, Lost> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<R: ReadAt> ReadAt for Salvage<R> {
-    fn size(&self) -> u64 {
-        self.inner.size()
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let pieces = {
-            let lost = self.guard();
-            // What is only known roughly may have been read; it is tried again.
-            if lost.is_empty() || !lost.is_exact() {
-                None
-            } else {
-                Some(lost.pieces(offset..offset.saturating_add(buf.size())))
-            }
-        };
-        match pieces {
-            None => self.read_parts(offset, buf),
-            Some(pieces) => each_piece(buf, pieces, |range, is_lost, part| {
-                if is_lost {
-                    part.fill(0);
-                    return Ok(());
-                }
-                self.read_parts(range.start, part)
-            }),
+    /// Adds `range`, as far as the disk goes.
+    pub fn insert(&mut self, range: Range<u64>) {
+        self.join(range);
+        while self.ranges.len() > RANGES_MAX {
+            self.coarsen();
         }
     }
 
-    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.inner.next_data(from)
-    }
-}
-
-impl<R> fmt::Debug for Salvage<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Salvage")
-            .field("sector_bytes", &self.sector_bytes)
-            .field("lost", &self.lost)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A disk that is read once more after a [`Salvage`]; see [`Salvage::again`].
-pub struct Again<R> {
-    inner: R,
-    sector_bytes: NonZeroU64,
-    lost: Lost,
-}
-
-impl<R: ReadAt> ReadAt for Again<R> {
-    fn size(&self) -> u64 {
-        self.inner.size()
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let pieces = self.lost.pieces(offset..offset.saturating_add(buf.size()));
-        each_piece(buf, pieces, |range, is_lost, part| {
-            if !is_lost {
-                self.inner.read_at(range.start, part)
-            } else if self.lost.is_exact() {
-                part.fill(0);
-                Ok(())
-            } else {
-                Salvage::new(&self.inner, self.sector_bytes).read_at(range.start, part)
+    /// `range`, cut into parts that were lost, with `true`, and others.
+    #[must_use]
+    pub fn pieces(&self, range: Range<u64>) -> Vec<(Range<u64>, bool)> {
+        let mut pieces = Vec::new();
+        let mut at = range.start;
+        let before = self.ranges.range(..=range.start).next_back();
+        let inside = self.ranges.range(range.clone());
+        for (&start, &end) in before.into_iter().chain(inside) {
+            let (start, end) = (start.clamp(at, range.end), end.clamp(at, range.end));
+            if start < end {
+                pieces.extend((at < start).then_some((at..start, false)));
+                pieces.push((start..end, true));
+                at = end;
             }
-        })
+        }
+        pieces.extend((at < range.end).then_some((at..range.end, false)));
+        pieces
     }
 
-    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.inner.next_data(from)
+    /// Adds `range` and joins it with what it meets.
+    fn join(&mut self, range: Range<u64>) {
+        let grain = self.grain_bytes;
+        let mut start = range.start - range.start % grain;
+        let end = range.end.checked_next_multiple_of(grain);
+        let mut end = end.unwrap_or(u64::MAX).min(self.disk_bytes);
+        if start >= end {
+            return;
+        }
+        while let Some((&met, &met_end)) = self.ranges.range(..=end).next_back()
+            && met_end >= start
+        {
+            self.ranges.remove(&met);
+            start = start.min(met);
+            end = end.max(met_end);
+        }
+        self.ranges.insert(start, end);
     }
-}
 
-impl<R> fmt::Debug for Again<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Again")
-            .field("lost", &self.lost)
-            .finish_non_exhaustive()
+    /// Moves the ends of all ranges outward, to multiples of twice as much.
+    fn coarsen(&mut self) {
+        self.grain_bytes = self.grain_bytes.saturating_mul(2);
+        for (start, end) in std::mem::take(&mut self.ranges) {
+            self.join(start..end);
+        }
     }
-}
-
-/// Gives `read` the part of `buf` for each of the `pieces`, which tile it.
-fn each_piece(
-    mut buf: &mut [u8],
-    pieces: Vec<(Range<u64>, bool)>,
-    mut read: impl FnMut(Range<u64>, bool, &mut [u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    for (range, is_lost) in pieces {
-        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let (part, rest) = buf.split_at_mut(length.min(buf.len()));
-        read(range, is_lost, part)?;
-        buf = rest;
-    }
-    Ok(())
-}
-
-/// Whether the storage could not read what it holds, or a filesystem found that
-/// it read something else than was written. A device that is gone, a range that
-/// is not there, a lack of memory are none of these.
-fn is_of_medium(error: &io::Error) -> bool {
-    let Some(error) = Errno::from_io_error(error) else {
-        return false;
-    };
-    matches!(
-        error,
-        Errno::IO
-            | Errno::NODATA
-            | Errno::ILSEQ
-            | Errno::BADMSG
-            | Errno::UCLEAN
-            | Errno::REMOTEIO
-            | Errno::TIMEDOUT
-    )
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lost(disk_bytes: u64, ranges: &[Range<u64>]) -> Lost {
+        let mut lost = Lost::new(disk_bytes);
+        for range in ranges {
+            lost.insert(range.clone());
+        }
+        lost
+    }
+
+    #[test]
+    fn ranges_that_touch_become_one() {
+        let ranges = [512..1024, 2048..2560, 1024..2048, 4096..4608, 512..1024];
+        let lost = lost(4400, &ranges);
+        assert_eq!(lost.ranges().collect::<Vec<_>>(), [512..2560, 4096..4400]);
+        assert_eq!((lost.count(), lost.bytes()), (2, 2048 + 304));
+        assert!(lost.is_exact() && !lost.is_empty());
+        assert_eq!(
+            lost.pieces(1000..4500),
+            [
+                (1000..2560, true),
+                (2560..4096, false),
+                (4096..4400, true),
+                (4400..4500, false)
+            ]
+        );
+        assert_eq!(lost.pieces(0..512), [(0..512, false)]);
+        assert_eq!(lost.meets(&(0..512)), None);
+        assert_eq!(lost.meets(&(600..600)), None);
+        assert_eq!(lost.meets(&(0..5000)), Some(512..2560));
+        assert_eq!(lost.meets(&(2559..2560)), Some(512..2560));
+        assert_eq!(lost.meets(&(2560..4097)), Some(4096..4400));
+        assert_eq!(lost.pieces(600..600), []);
+    }
+
+    #[test]
+    fn the_map_is_what_ddrescue_writes() {
+        let mut map = Vec::new();
+        let lost = lost(5 << 30, &[0..512, (4 << 30)..(4 << 30) + 4096]);
+        lost.write_map(&mut map).unwrap();
+        assert_eq!(
+            String::from_utf8(map).unwrap(),
+            "\
+# Mapfile. What could not be read, and reads as zeros
+# current_pos  current_status  current_pass
+0x00000000     +               1
+#      pos        size  status
+0x00000000  0x00000200  -
+0x00000200  0xfffffe00  +
+0x100000000  0x00001000  -
+0x100001000  0x3ffff000  +
+"
+        );
+    }
+
+    #[test]
+    fn too_many_ranges_are_joined_and_none_is_left_out() {
+        let sectors = u64::try_from(RANGES_MAX).unwrap() + 1;
+        let disk_bytes = sectors * 1536;
+        let mut lost = Lost::new(disk_bytes);
+        for sector in 0..sectors {
+            assert!(lost.is_exact());
+            lost.insert(sector * 1536..sector * 1536 + 512);
+        }
+        assert!(!lost.is_exact() && lost.count() <= RANGES_MAX);
+        for sector in 0..sectors {
+            let range = sector * 1536..sector * 1536 + 512;
+            assert_eq!(lost.pieces(range.clone()), [(range, true)]);
+        }
+        assert!(lost.bytes() <= disk_bytes);
+    }
+
+    proptest! {
+        #[test]
+        fn the_set_is_that_of_its_bytes(
+            ranges in vec((0u64..200, 0u64..40), 0..20),
+            grains in 0u32..3,
+            from in 0u64..250,
+            length in 0u64..100,
+        ) {
+            let mut lost = Lost::new(220);
+            let mut bytes = BTreeSet::new();
+            for (start, length) in ranges {
+                lost.insert(start..start + length);
+                bytes.extend(start..(start + length).min(220));
+            }
+            let exact = lost.clone();
+            for _ in 0..grains {
+                lost.coarsen();
+            }
+            let held: BTreeSet<u64> = lost.ranges().flatten().collect();
+            prop_assert!(held.is_superset(&bytes));
+            prop_assert!(grains > 0 || held == bytes);
+            prop_assert_eq!(exact.bytes(), u64::try_from(bytes.len()).unwrap());
+            let mut at = from;
+            for (range, is_lost) in lost.pieces(from..from + length) {
+                prop_assert!(range.start == at && range.start < range.end);
+                at = range.end;
+                prop_assert!(range.clone().all(|byte| held.contains(&byte) == is_lost));
+            }
+            prop_assert_eq!(at, from + length);
+        }
+    }
+}

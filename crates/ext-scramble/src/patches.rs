@@ -197,7 +197,7 @@ impl Patches {
 
 #[cfg(test)]
 mod tests {
-    use blockio::Spool;
+    use hostdisk::Spool;
 
     use super::*;
 

@@ -16,7 +16,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use blockio::{Extent, ExtentKind, ReadAt, Spool};
+use blockio::{Extent, ExtentKind, ReadAt};
+use hostdisk::Spool;
 use ext_blocks::droppable::Droppable;
 use ext_blocks::{Content, Detected, Error, Filesystem, Options, Trust, detect};
 use ext_scramble::{ScrambleKey, scramble};

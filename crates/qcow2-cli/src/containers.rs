@@ -88,7 +88,7 @@ impl Display for Look {
 /// like.
 pub(crate) fn not_an_image(path: &Path) -> Failure {
     let message = "not a qcow2 image";
-    let disk = blockio::Disk::open(path).ok();
+    let disk = hostdisk::Disk::open(path).ok();
     let looked = disk
         .and_then(|disk| Ends::read(&disk).ok())
         .map(|ends| look(&ends));

@@ -78,9 +78,9 @@ impl Display for Failure {
     }
 }
 
-/// Errors of blockio name their own path.
-impl From<blockio::Error> for Failure {
-    fn from(error: blockio::Error) -> Self {
+/// Errors of hostdisk name their own path.
+impl From<hostdisk::Error> for Failure {
+    fn from(error: hostdisk::Error) -> Self {
         let failure = Self::Failed(Causes(&error).to_string());
         match remedy::of_file(&error) {
             Some(remedy) => failure.with(&remedy),

@@ -7,7 +7,8 @@ use std::io::{self, Cursor, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use blockio::{Disk, Identity, ReadAt, Spool, WriteAt, free_bytes, len_u64, nonzero_runs};
+use blockio::{ReadAt, WriteAt, len_u64, nonzero_runs};
+use hostdisk::{Disk, Identity, Spool, free_bytes};
 
 use crate::args::{InputArgs, SourceFormatArg, is_stream};
 use crate::failure::{Failure, STDIN};

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use blockio::{Extent, ExtentKind, ReadAt, Spool, random_bytes};
+use blockio::{Extent, ExtentKind, ReadAt};
 use ext_blocks::damage::Finding;
 use ext_blocks::droppable::Dropped;
 use ext_blocks::recover::Recovered;
@@ -12,6 +12,7 @@ use ext_blocks::{
     Content, Damage, Detected, Filesystem, Metadata, SuperblockAt, Tail, Trust, Unclean,
 };
 use ext_scramble::{ScrambleKey, Scrambled, scramble};
+use hostdisk::{Spool, random_bytes};
 
 use crate::args::{ContentArg, FilesystemArgs, TailArg, TrustArg};
 use crate::failure::{Causes, Failure};

@@ -3,8 +3,9 @@
 use std::fmt::{self, Display};
 use std::path::Path;
 
+use blockio::WriteAt;
 use blockio::salvage::Lost;
-use blockio::{Identity, Target, TargetOptions, WriteAt};
+use hostdisk::{Identity, Target, TargetOptions};
 use serde::Serialize;
 
 use crate::failure::Failure;

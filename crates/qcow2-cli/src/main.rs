@@ -12,6 +12,7 @@ mod progress;
 mod references;
 mod remedy;
 mod signals;
+mod terminal;
 mod text;
 mod verify;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use blockio::Disk;
+use hostdisk::Disk;
 use qcow2_reader::DiskGate;
 
 use crate::args::ReferenceArgs;

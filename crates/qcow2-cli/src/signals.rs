@@ -8,12 +8,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use blockio::TerminalState;
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ,
 };
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
+
+use crate::terminal::TerminalState;
 
 /// Far more than it takes to end.
 const END_TIME: Duration = Duration::from_secs(2);
@@ -64,7 +65,7 @@ pub(crate) fn clean_up_on_signals() -> io::Result<()> {
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 is_ending.store(true, Ordering::Release);
-                blockio::abandon_all();
+                hostdisk::abandon_all();
                 if let Some(state) = TERMINAL.get() {
                     state.restore();
                 }

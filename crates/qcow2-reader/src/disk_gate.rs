@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use blockio::{Disk, Identity, in_use, open_beneath};
+use hostdisk::{Disk, Identity, in_use, open_beneath};
 
 use crate::gate::{BackingFormat, Gate, Reference, ReferenceFault, ReferenceKind};
 
@@ -116,7 +116,7 @@ impl DiskGate {
     ) -> Result<(Disk, Place), ReferenceFault> {
         let (disk, place) = match explicit {
             Some(path) => {
-                let disk = Disk::open(&path).map_err(ReferenceFault::File)?;
+                let disk = Disk::open(&path).map_err(refused)?;
                 (disk, Place::of(&path))
             }
             None => self.open_named(reference)?,
@@ -126,9 +126,9 @@ impl DiskGate {
             return Err(ReferenceFault::Loop);
         }
         self.opened.push(disk.identity());
-        if let Some(by) = in_use::source_in_use(&disk).map_err(ReferenceFault::File)? {
+        if let Some(by) = in_use::source_in_use(&disk).map_err(refused)? {
             let path = disk.path().into();
-            return Err(ReferenceFault::File(blockio::Error::InUse { path, by }));
+            return Err(refused(hostdisk::Error::InUse { path, by }));
         }
         Ok((disk, place))
     }
@@ -152,7 +152,7 @@ impl DiskGate {
         let Place { root, folder } = place.ok_or(ReferenceFault::NotAllowed)?;
         if self.references == References::Any {
             let path = root.join(folder).join(name);
-            let disk = Disk::open(&path).map_err(ReferenceFault::File)?;
+            let disk = Disk::open(&path).map_err(refused)?;
             return Ok((disk, Place::of(&path)));
         }
         let beneath = match beneath(root, name) {
@@ -161,8 +161,8 @@ impl DiskGate {
         };
         let disk = match open_beneath(root, &beneath) {
             Ok(disk) => disk,
-            Err(blockio::Error::Outside { .. }) => return Err(ReferenceFault::Outside),
-            Err(error) => return Err(ReferenceFault::File(error)),
+            Err(hostdisk::Error::Outside { .. }) => return Err(ReferenceFault::Outside),
+            Err(error) => return Err(refused(error)),
         };
         let place = Place {
             root: root.clone(),
@@ -204,6 +204,10 @@ impl Gate<Disk> for DiskGate {
         self.has_data_file |= reference.layer == 0;
         Ok(disk)
     }
+}
+
+fn refused(error: hostdisk::Error) -> ReferenceFault {
+    ReferenceFault::File(error.into())
 }
 
 /// The rest of the absolute path `name` that leads into the folder `root`, as it was

@@ -1,5 +1,6 @@
 //! Whether the files that an image names are opened, and by whom.
 
+use std::error::Error;
 use std::fmt;
 
 /// What an image needs another file for.
@@ -91,7 +92,7 @@ pub enum ReferenceFault {
     },
     /// It cannot be opened.
     #[error("it cannot be used")]
-    File(#[source] blockio::Error),
+    File(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// Decides which of the files that an image needs are opened, and opens them.

@@ -1,11 +1,10 @@
 //! An opened image.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use blockio::{Cursor, Holes, ReadAt, len_u64};
+use blockio::{Cursor, Handle, Holes, ReadAt, len_u64};
 use qcow2_format::Header;
 
 use crate::chain::{Chain, Runs};
@@ -138,10 +137,10 @@ impl<S: ReadAt> Image<S> {
     }
 
     /// The files whose blocks may become those of a disk, at their indices.
-    pub(crate) fn shareable_files(&self) -> Vec<Option<&File>> {
+    pub(crate) fn shareable_files(&self) -> Vec<Option<&Handle>> {
         let files = self.files.iter().zip(&self.ciphers);
         files
-            .map(|(file, cipher)| file.as_file().filter(|_| cipher.is_none()))
+            .map(|(file, cipher)| file.handle().filter(|_| cipher.is_none()))
             .collect()
     }
 

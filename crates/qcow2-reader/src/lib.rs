@@ -11,10 +11,12 @@
 //! damaged or disputed are an error that says where; they never become zeros.
 //! The storage is any [`blockio::ReadAt`], and an opened [`Image`] is one
 //! itself. Nothing that an image names is opened but by a [`Gate`] that the
-//! caller passes in, such as a [`DiskGate`]. An [`ImageStream`] is an image that arrives on a pipe.
+//! caller passes in, such as the `DiskGate` of the feature `files`. An
+//! [`ImageStream`] is an image that arrives on a pipe.
 //!
 //! ```no_run
-//! use blockio::{Disk, ReadAt, Target, TargetOptions};
+//! use blockio::ReadAt;
+//! use hostdisk::{Disk, Target, TargetOptions};
 //! use qcow2_reader::{Image, OpenOptions, UnpackOptions};
 //!
 //! let image = Image::open(Disk::open("root.qcow2")?, &OpenOptions::default())?;
@@ -30,7 +32,8 @@
 //! ```
 //!
 //! Deflate is decoded by libdeflate, which is written in C; without the feature
-//! `libdeflate` by zlib-rs, which is not.
+//! `libdeflate` by zlib-rs, which is not. Without the feature `files` nothing here
+//! knows of files, nor of the system below.
 
 mod arrived;
 mod batch;
@@ -38,6 +41,7 @@ mod chain;
 mod clusters;
 mod crypt;
 mod decompress;
+#[cfg(feature = "files")]
 mod disk_gate;
 mod error;
 mod extents;
@@ -64,6 +68,7 @@ mod unpack;
 mod walk;
 
 pub use crypt::{LuksFault, LuksInfo, LuksKeySlot, Secret, read_luks};
+#[cfg(feature = "files")]
 pub use disk_gate::{DiskGate, References, has_protocol};
 pub use error::{Error, ErrorKind, StreamFault, Structure, Use};
 pub use extents::Extents;

@@ -1,10 +1,9 @@
 //! The disk that is written.
 
-use std::fs::File;
 use std::ops::Range;
 
 use blockio::salvage::Lost;
-use blockio::{WriteAt, len_u64};
+use blockio::{Handle, WriteAt, len_u64};
 use qcow2_format::HostOffset;
 
 use crate::load::Piece;
@@ -138,7 +137,7 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
     pub(crate) fn share(
         &mut self,
         guest: &Range<u64>,
-        file: &File,
+        file: &Handle,
         host: HostOffset,
     ) -> Result<(), Error> {
         let bytes = guest.end.saturating_sub(guest.start);

@@ -1,10 +1,9 @@
 //! Blocks that the disk can share with the file that holds the image.
 
-use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blockio::Reflink;
+use blockio::{Handle, Reflink};
 use qcow2_format::{ClusterBits, HostOffset};
 
 use crate::Error;
@@ -27,7 +26,7 @@ impl Sharing {
     /// nothing to share.
     pub(crate) fn new(
         reflink: Reflink,
-        files: &[Option<&File>],
+        files: &[Option<&Handle>],
         cluster_bits: ClusterBits,
     ) -> Result<Option<Self>, Error> {
         let files: Vec<_> = files.iter().map(Option::is_some).collect();

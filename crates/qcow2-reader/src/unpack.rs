@@ -148,7 +148,7 @@ impl<S: ReadAt> Job<'_, S> {
         run: Run,
         output: &mut Output<'_, T>,
     ) -> Result<(), Error> {
-        let file = self.image.files().get(run.file).and_then(ReadAt::as_file);
+        let file = self.image.files().get(run.file).and_then(ReadAt::handle);
         let (Some(sharing), Some(file), Mapping::Data { host }) =
             (&self.sharing, file, run.mapping)
         else {

@@ -10,8 +10,8 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use blockio::{Disk, Target, TargetOptions};
 use fixtures::memory::{forget_peak, peak_bytes};
+use hostdisk::{Disk, Target, TargetOptions};
 use qcow2_reader::{BackingFormat, DiskGate, Image, OpenOptions, References, UnpackOptions};
 use tempfile::TempDir;
 

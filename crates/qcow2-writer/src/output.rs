@@ -1,11 +1,10 @@
 //! The file or device the image goes to, and small writes gathered into large ones.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use blockio::{Store, len_u64, nonzero_runs};
+use blockio::{Handle, Store, len_u64, nonzero_runs};
 use qcow2_format::HostOffset;
 
 use crate::error::Error;
@@ -115,7 +114,7 @@ impl<'t, T: Store + ?Sized> Output<'t, T> {
     pub(crate) fn share(
         &self,
         host: HostOffset,
-        source: Option<&File>,
+        source: Option<&Handle>,
         guest: &Range<u64>,
     ) -> Result<(), Error> {
         let (offset, length) = (guest.start, guest.end - guest.start);

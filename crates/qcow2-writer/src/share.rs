@@ -58,7 +58,7 @@ pub(crate) fn share<S: ReadAt + ?Sized, T: Store + ?Sized>(
                 Part::Share(guest) => {
                     for run in cut(guest.clone(), writer.run_bytes(&guest)) {
                         let length = run.end - run.start;
-                        writer.share(source.as_file(), run)?;
+                        writer.share(source.handle(), run)?;
                         bytes += length;
                         meter.add(length);
                     }

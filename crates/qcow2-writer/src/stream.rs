@@ -38,7 +38,8 @@ use crate::units::to_usize;
 /// ```
 /// use std::convert::Infallible;
 ///
-/// use blockio::{Extent, ExtentKind, MemoryDisk, StreamTarget};
+/// use blockio::{Extent, ExtentKind, MemoryDisk};
+/// use hostdisk::StreamTarget;
 /// use qcow2_writer::{PackOptions, pack_stream};
 ///
 /// let disk = vec![1; 1 << 20];

@@ -8,9 +8,10 @@ use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Reflink, StreamTarget};
+use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Reflink};
 use common::Unit;
 use common::in_units::Disk;
+use hostdisk::StreamTarget;
 use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{

@@ -11,8 +11,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
-use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Target, TargetOptions};
+use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt};
 use common::Unit;
+use hostdisk::{Target, TargetOptions};
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{Allocation, ImageWriter, PackOptions, WriteOptions, exact_geometry, pack};
 

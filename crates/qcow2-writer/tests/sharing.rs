@@ -16,7 +16,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 
-use blockio::{Disk, Extent, ExtentKind, MemoryDisk, ReadAt, Reflink, WriteAt, len_u64};
+use blockio::{Extent, ExtentKind, Handle, MemoryDisk, ReadAt, Reflink, WriteAt, len_u64};
+use hostdisk::Disk;
 use proptest::prelude::*;
 use qcow2_format::ClusterBits;
 use qcow2_writer::{Compression, Error, ErrorKind, PackOptions, PackReport, pack};
@@ -77,7 +78,7 @@ impl WriteAt for Sharing {
     fn share_at(
         &self,
         offset: u64,
-        source: &File,
+        source: &Handle,
         source_offset: u64,
         length: u64,
     ) -> io::Result<()> {
@@ -90,6 +91,7 @@ impl WriteAt for Sharing {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let mut bytes = vec![0; usize::try_from(length).unwrap()];
+        let source: &File = source.downcast_ref().unwrap();
         source.read_exact_at(&mut bytes, source_offset)?;
         shared.push(source_offset..source_offset + length);
         self.inner.write_at(offset, &bytes)

@@ -9,7 +9,8 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Reflink, Spool, StreamTarget};
+use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Reflink};
+use hostdisk::{Spool, StreamTarget};
 use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{

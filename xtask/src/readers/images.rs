@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use blockio::{Disk, Extent, ExtentKind, Target, TargetOptions};
+use blockio::{Extent, ExtentKind};
+use hostdisk::{Disk, Target, TargetOptions};
 use qcow2_format::ClusterBits;
 use qcow2_writer::{Allocation, Compression, DeflateWindow, PackOptions};
 

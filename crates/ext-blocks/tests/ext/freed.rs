@@ -6,11 +6,12 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 
-use blockio::{Disk, ExtentKind};
+use blockio::ExtentKind;
 use ext_blocks::damage::Finding;
 use ext_blocks::trust::Evidence;
 use ext_blocks::{Options, Trust};
 use fixtures::{E2fs, SplitMix, Usage};
+use hostdisk::Disk;
 
 use crate::image::open;
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use blockio::{Extent, ExtentKind, ReadAt, Spool};
+use blockio::{Extent, ExtentKind, ReadAt};
+use hostdisk::Spool;
 use ext_blocks::{Detected, Filesystem, Options, detect};
 use ext_scramble::{ScrambleKey, ScrambleReport};
 use fixtures::E2fs;

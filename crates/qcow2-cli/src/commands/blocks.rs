@@ -5,7 +5,8 @@ mod print;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use blockio::{Extent, ExtentKind, ReadAt, in_use};
+use blockio::{Extent, ExtentKind, ReadAt};
+use hostdisk::in_use;
 use serde::Serialize;
 
 use crate::args::BlocksArgs;

@@ -11,7 +11,8 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
-use blockio::{Disk, Identity, Spool, Stamp, WriteAt, in_use};
+use blockio::WriteAt;
+use hostdisk::{Disk, Identity, Spool, Stamp, in_use};
 use qcow2_reader::{Arrival, Error, Image, ImageStream, OpenOptions, UnpackOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};

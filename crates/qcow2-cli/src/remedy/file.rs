@@ -1,14 +1,14 @@
 //! What can be done about an error of a file or device.
 
-use blockio::in_use::InUse;
+use hostdisk::in_use::InUse;
 
 /// What can be done about an error of a file or device, where `--force` was not
 /// given if that is what it needs.
-pub(crate) fn of_file(error: &blockio::Error) -> Option<String> {
+pub(crate) fn of_file(error: &hostdisk::Error) -> Option<String> {
     match error {
-        blockio::Error::Exists { .. } => Some("--force overwrites it".into()),
-        blockio::Error::InUse { by, .. } => end_of(by),
-        blockio::Error::Unnameable { .. } => {
+        hostdisk::Error::Exists { .. } => Some("--force overwrites it".into()),
+        hostdisk::Error::InUse { by, .. } => end_of(by),
+        hostdisk::Error::Unnameable { .. } => {
             Some("make it elsewhere and copy it, or write it to - and redirect that".into())
         }
         _ => None,

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use blockio::{Disk, Extent, ExtentKind, Reflink, Target, TargetOptions};
+use blockio::{Extent, ExtentKind, Reflink};
 use fixtures::{Qemu, SplitMix, Tool, require};
+use hostdisk::{Disk, Target, TargetOptions};
 use qcow2_writer::{PackOptions, pack};
 
 /// What both filesystems accept, and more than both need.

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
-use blockio::{Extent, ExtentKind, MemoryDisk, Merge, ReadAt, StreamTarget, tiles};
+use blockio::{Extent, ExtentKind, MemoryDisk, Merge, ReadAt, tiles};
 use fixtures::{Qemu, SplitMix};
+use hostdisk::StreamTarget;
 use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use blockio::{Disk, Extent, ExtentKind, MemoryDisk, ReadAt, StreamTarget, len_u64, tiles};
+use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, len_u64, tiles};
 use fixtures::SplitMix;
+use hostdisk::{Disk, StreamTarget};
 use qcow2_reader::{
     DiskGate, Error, Image, ImageStream, OpenOptions, References, Secret, UnpackOptions,
 };

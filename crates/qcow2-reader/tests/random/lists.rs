@@ -1,6 +1,6 @@
 //! The bitmaps and snapshots that are listed, and the header.
 
-use blockio::Disk;
+use hostdisk::Disk;
 use qcow2_format::Header;
 use qcow2_format::bitmap::BitmapFlags;
 use qcow2_reader::{read_bitmaps, read_snapshots};

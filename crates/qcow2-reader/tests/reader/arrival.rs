@@ -1,6 +1,7 @@
 //! Images from a pipe whose tables and data come in any order.
 
-use blockio::{MemoryDisk, StreamTarget};
+use blockio::MemoryDisk;
+use hostdisk::StreamTarget;
 use qcow2_reader::{Arrival, ImageStream, OpenOptions, UnpackOptions};
 
 use crate::common::{L1, L2_FIRST, L2_SECOND, base, base_disk, chain, put, put64};

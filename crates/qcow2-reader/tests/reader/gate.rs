@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::common::{base, base_disk, chain, put, put32, put64, unpacked};
-use blockio::Disk;
+use hostdisk::Disk;
 use qcow2_reader::{BackingFormat, DiskGate, Error, Image, OpenOptions, References};
 use tempfile::TempDir;
 

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 
 use crate::builder::{Builder, DEFLATE, ZSTD, compressed, mixed, words};
 use crate::common::{FILE, L1, L2_FIRST, L2_SECOND, base, base_disk, chain, from_pipe, put64};
-use blockio::{MemoryDisk, ReadAt, StreamTarget, WriteAt, len_u64};
+use blockio::{MemoryDisk, ReadAt, WriteAt, len_u64};
+use hostdisk::StreamTarget;
 use qcow2_reader::{Arrival, Error, ErrorKind, ImageStream, OpenOptions, Progress, UnpackOptions};
 
 /// [`base`] without the cluster that is used twice.

@@ -9,7 +9,8 @@ use std::sync::Mutex;
 
 use crate::builder::{Builder, DEFLATE, mixed, words};
 use crate::common::{base, base_disk, chain};
-use blockio::{Disk, MemoryDisk, Reflink, WriteAt, len_u64};
+use blockio::{Handle, MemoryDisk, Reflink, WriteAt, len_u64};
+use hostdisk::Disk;
 use qcow2_reader::{ErrorKind, Image, ImageStream, OpenOptions, UnpackOptions, UnpackReport};
 
 /// A target that shares blocks of 4 KiB by copying them, or refuses to.
@@ -38,7 +39,7 @@ impl WriteAt for Target {
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
         self.disk.write_zeroes(offset, length)
     }
-    fn share_at(&self, offset: u64, source: &File, from: u64, length: u64) -> io::Result<()> {
+    fn share_at(&self, offset: u64, source: &Handle, from: u64, length: u64) -> io::Result<()> {
         self.asked.lock().unwrap().push(offset..offset + length);
         if let Some(refusal) = self.refusal {
             return Err(io::Error::new(refusal, "refused"));
@@ -49,6 +50,7 @@ impl WriteAt for Target {
                 .all(|at| at.is_multiple_of(4096))
         );
         let mut bytes = vec![0; usize::try_from(length).unwrap()];
+        let source: &File = source.downcast_ref().unwrap();
         source.read_exact_at(&mut bytes, from)?;
         self.disk.write_at(offset, &bytes)
     }

@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use crate::common::{L1, L2_FIRST, SIZE, base, base_disk, chain, open, put, put32, put64};
-use blockio::{MemoryDisk, ReadAt, StreamTarget, WriteAt, len_u64};
+use blockio::{MemoryDisk, ReadAt, WriteAt, len_u64};
+use hostdisk::StreamTarget;
 use qcow2_reader::{Error, ErrorKind, Image, OpenOptions, Progress, UnpackOptions};
 
 /// What was asked of a [`Recorder`].

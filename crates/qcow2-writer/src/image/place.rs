@@ -1,9 +1,8 @@
 //! Places for whole clusters that are not written through the engine.
 
-use std::fs::File;
 use std::ops::Range;
 
-use blockio::Store;
+use blockio::{Handle, Store};
 use qcow2_format::{GuestOffset, HostOffset};
 
 use super::ImageWriter;
@@ -19,7 +18,7 @@ impl<T: Store + ?Sized> ImageWriter<'_, T> {
     /// that [`run_bytes`](Self::run_bytes) cuts.
     ///
     /// After [`Error::Share`] the writer is as if nothing had been tried.
-    pub(crate) fn share(&mut self, source: Option<&File>, run: Range<u64>) -> Result<(), Error> {
+    pub(crate) fn share(&mut self, source: Option<&Handle>, run: Range<u64>) -> Result<(), Error> {
         let mut host = self.next_place();
         if !self.has_tables(&run) {
             host.0 += self.layout.cluster_bits.bytes();

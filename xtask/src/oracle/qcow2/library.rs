@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use blockio::{Disk, ReadAt};
+use blockio::ReadAt;
 use fixtures::SplitMix;
 use fixtures::memory::{forget_peak, peak_bytes};
+use hostdisk::Disk;
 use qcow2_reader::{DiskGate, Error, Image, OpenOptions, References, Secret};
 
 use super::digest::sparse_digest_of_extents;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use blockio::Disk;
+use hostdisk::Disk;
 use qcow2_reader::{BackingFormat, Error, Gate, backing_file_of, read_header};
 use serde::Serialize;
 

@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use blockio::{Disk, ReadAt};
+use blockio::ReadAt;
+use hostdisk::Disk;
 use qcow2_format::bitmap::BitmapDirectoryEntry;
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::{AutoclearFeatures, CompatibleFeatures, IncompatibleFeatures};

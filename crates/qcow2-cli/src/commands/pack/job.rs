@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Disk, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
+use blockio::{ReadAt, WriteAt};
 use ext_scramble::Scrambled;
+use hostdisk::{Disk, StreamTarget, Target, TargetOptions};
 use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 

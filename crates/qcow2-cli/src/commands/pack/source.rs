@@ -5,11 +5,12 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blockio::in_use::{InUse, source_in_use};
 use blockio::salvage::Lost;
-use blockio::{Direct, Disk, Freeze, FreezeOptions, Identity, ReadAt, Salvage, Stamp};
+use blockio::{Handle, ReadAt};
 use ext_blocks::Moment;
 use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
+use hostdisk::in_use::{InUse, source_in_use};
+use hostdisk::{Direct, Disk, Freeze, FreezeOptions, Identity, Salvage, Stamp};
 
 use crate::args::PackArgs;
 use crate::failure::Failure;
@@ -276,7 +277,7 @@ impl ReadAt for Reader {
         self.bytes().next_data(from)
     }
 
-    fn as_file(&self) -> Option<&std::fs::File> {
-        self.bytes().as_file()
+    fn handle(&self) -> Option<&Handle> {
+        self.bytes().handle()
     }
 }

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use blockio::{Disk, ReadAt, Spool, free_bytes};
+use blockio::ReadAt;
+use hostdisk::{Disk, Spool, free_bytes};
 use qcow2_reader::{Error, Image, ImageStream};
 
 use super::blame::{of_image, too_much};

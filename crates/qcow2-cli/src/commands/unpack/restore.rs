@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use blockio::salvage::Lost;
-use blockio::{Identity, OnlyChanged, ReadAt, StreamTarget, Target, TargetOptions, WriteAt};
+use blockio::{OnlyChanged, ReadAt, WriteAt};
+use hostdisk::{Identity, StreamTarget, Target, TargetOptions};
 use qcow2_reader::{Error, UnpackOptions, UnpackReport};
 
 use super::blame::blame;

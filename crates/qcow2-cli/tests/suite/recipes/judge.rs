@@ -242,7 +242,11 @@ impl Trial<'_> {
 
     fn holds(&self, file: &str, disk: &Content) {
         let path = self.shop.path(file);
-        same(&self.recipe.name, &blockio::Disk::open(path).unwrap(), disk);
+        same(
+            &self.recipe.name,
+            &hostdisk::Disk::open(path).unwrap(),
+            disk,
+        );
     }
 
     /// Whether a file can be as long as the disk: not every file system has so

@@ -4,9 +4,10 @@ use std::error::Error as _;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use blockio::{Disk, MemoryDisk, ReadAt, len_u64, tiles};
+use blockio::{MemoryDisk, ReadAt, len_u64, tiles};
 use fixtures::SplitMix;
 use fixtures::recipes::{Content, Opening, References};
+use hostdisk::Disk;
 use qcow2_reader::{DiskGate, Error, Image, OpenOptions, Secret, UnpackOptions};
 
 /// Reads of each image.

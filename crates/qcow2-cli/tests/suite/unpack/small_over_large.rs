@@ -4,8 +4,9 @@
 use std::fs::File;
 use std::process::Stdio;
 
-use blockio::{Disk, MemoryDisk, ReadAt};
+use blockio::{MemoryDisk, ReadAt};
 use fixtures::{Qemu, SplitMix};
+use hostdisk::Disk;
 use qcow2_reader::{DiskGate, Image, OpenOptions, References, UnpackOptions};
 
 use crate::bench::Bench;

@@ -1,0 +1,81 @@
+//! Who else uses a disk: a copy of what changes meanwhile is worth nothing.
+
+mod locks;
+mod loops;
+mod mounts;
+mod user;
+
+use std::fs::{File, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+pub(crate) use loops::backing as loop_backing;
+pub(crate) use loops::backing_path as loop_backing_path;
+pub(crate) use mounts::places_of as mounts_of;
+
+use crate::{Disk, Error, Identity};
+use user::Purpose;
+
+pub use user::InUse;
+
+/// Who may write to `disk` while it is read. Somebody who only reads it is no
+/// obstacle: a filesystem mounted read-only, a loop device that cannot be
+/// written to, a virtual machine that has the disk read-only.
+///
+/// What is not seen: a program that has opened it plainly for writing.
+///
+/// # Errors
+///
+/// [`Error::Io`] where the system refuses.
+pub fn source_in_use(disk: &Disk) -> Result<Option<InUse>, Error> {
+    if disk.is_private() {
+        return Ok(None);
+    }
+    users(disk.file(), disk.path(), Purpose::Read)
+}
+
+/// Who uses the file or block device at `path`, which is to be overwritten.
+///
+/// # Errors
+///
+/// [`Error::Io`] where it cannot be opened for reading, or the system refuses.
+pub fn target_in_use(path: impl AsRef<Path>) -> Result<Option<InUse>, Error> {
+    let path = path.as_ref();
+    let file = File::open(path).map_err(Error::io(path, "opened"))?;
+    users(&file, path, Purpose::Write)
+}
+
+fn users(file: &File, path: &Path, purpose: Purpose) -> Result<Option<InUse>, Error> {
+    let metadata = file.metadata().map_err(Error::io(path, "examined"))?;
+    if metadata.file_type().is_block_device()
+        && let Some(by) = holder(path, &metadata, purpose)?
+    {
+        return Ok(Some(by));
+    }
+    let identity = Identity::of(&metadata);
+    if mounts::is_swap(identity) {
+        return Ok(Some(InUse::Swap));
+    }
+    if let Some(by) = loops::over(identity, metadata.len(), purpose) {
+        return Ok(Some(by));
+    }
+    locks::held(file, purpose).map_err(Error::io(path, "examined"))
+}
+
+/// Who has the block device at `path` to himself.
+fn holder(path: &Path, metadata: &Metadata, purpose: Purpose) -> Result<Option<InUse>, Error> {
+    let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(_) => Ok(None),
+        Err(Errno::BUSY) => Ok(match (mounts::of_device(metadata.rdev()), purpose) {
+            (Some(mount), Purpose::Read) if mount.read_only => None,
+            (Some(mount), _) => Some(InUse::Mounted { on: mount.on }),
+            (None, _) if mounts::is_swap(Identity::of(metadata)) => Some(InUse::Swap),
+            (None, _) => Some(InUse::Exclusive),
+        }),
+        Err(error) => Err(Error::io(path, "examined")(error.into())),
+    }
+}

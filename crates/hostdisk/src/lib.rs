@@ -1,0 +1,65 @@
+//! The disks of this machine: regular files and block devices of Linux.
+//!
+//! This is the only library of the workspace that makes system calls; what it
+//! opens is a [`ReadAt`](blockio::ReadAt) or [`WriteAt`](blockio::WriteAt) to the
+//! others.
+//!
+//! - [`Disk`] is a file or block device to read, [`open_beneath`] opens one that
+//!   a file names, and [`in_use`] tells who else uses it. [`Direct`] reads it past
+//!   the page cache, [`Salvage`] although it fails, and [`Freeze`] keeps a mounted
+//!   filesystem as it is meanwhile.
+//! - [`Target`] is an output that appears whole or not at all; [`StreamTarget`]
+//!   writes to a pipe.
+//! - [`Spool`] is scratch space in a file without a name.
+//!
+//! ```no_run
+//! use blockio::{ReadAt, WriteAt};
+//! use hostdisk::{Disk, Target, TargetOptions, in_use};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let disk = Disk::open("disk.img")?;
+//! if let Some(by) = in_use::source_in_use(&disk)? {
+//!     return Err(format!("disk.img: {by}").into());
+//! }
+//! let options = TargetOptions {
+//!     sources: vec![disk.identity()],
+//!     ..TargetOptions::default()
+//! };
+//! let target = Target::create("sector.img", &options)?;
+//! let mut sector = [0; 512];
+//! disk.read_at(0, &mut sector)?;
+//! target.write_at(0, &sector)?;
+//! target.commit()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod beneath;
+mod direct;
+mod disk;
+mod error;
+pub mod freeze;
+mod identity;
+pub mod in_use;
+mod output;
+mod random;
+pub mod salvage;
+mod space;
+mod spool;
+mod stream;
+mod sysfs;
+mod uncached;
+
+pub use beneath::open_beneath;
+pub use direct::Direct;
+pub use disk::Disk;
+pub use error::{Error, ErrorKind};
+pub use freeze::{Freeze, FreezeOptions};
+pub use identity::{Identity, Stamp};
+pub use output::{Target, TargetOptions, abandon_all};
+pub use random::random_bytes;
+pub use salvage::Salvage;
+pub use space::free_bytes;
+pub use spool::Spool;
+pub use stream::StreamTarget;
+pub use uncached::Uncached;

@@ -1,0 +1,216 @@
+//! Outputs that appear whole or not at all.
+
+mod attributes;
+mod device;
+mod limit;
+mod naming;
+mod options;
+pub(crate) mod place;
+mod publish;
+mod regular;
+mod share;
+mod zeroes;
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+pub use options::TargetOptions;
+pub use publish::abandon_all;
+pub(crate) use regular::FileStore;
+
+use attributes::Attributes;
+use device::DeviceStore;
+use publish::Unpublished;
+
+use blockio::{Handle, ReadAt, Store, WriteAt};
+
+use crate::disk::check_type;
+use crate::in_use::target_in_use;
+use crate::{Error, Identity, Uncached};
+
+/// An output: it can be read while it is written, and is in its place once it
+/// is committed.
+///
+/// Until then a new file has no name, or a temporary one where the filesystem
+/// wants one; dropped without [`commit`](Self::commit), it is gone. A block
+/// device, and a file rewritten in place, keep what was written.
+#[derive(Debug)]
+pub struct Target {
+    path: PathBuf,
+    content: Content,
+    sync: bool,
+}
+
+#[derive(Debug)]
+enum Content {
+    New(FileStore, Unpublished),
+    InPlace(FileStore),
+    Device(DeviceStore),
+}
+
+impl Target {
+    /// Starts an output at `path`. Symbolic links are followed, and the file
+    /// that a dangling one names is created.
+    ///
+    /// A file that is replaced hands on its mode, owner and access control
+    /// list; where the system does not allow that, the new file lets in nobody
+    /// whom the old one kept out. Other names of the replaced file keep the old
+    /// content.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`] where `options` do not allow to overwrite what is
+    /// there, [`Error::SameFile`] where that is one of the sources,
+    /// [`Error::InUse`] where somebody else uses it, [`Error::NotADisk`] for
+    /// directories, pipes and the like, and [`Error::Io`].
+    pub fn create(path: impl AsRef<Path>, options: &TargetOptions) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let content = match fs::metadata(path) {
+            Ok(existing) => Content::over(path, &existing, options)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let place = place::of_missing(path)?;
+                let (file, new) = Unpublished::create(place, None, options.sync)?;
+                Content::New(FileStore::new(file, 0, true), new)
+            }
+            Err(error) => return Err(Error::io(path, "examined")(error)),
+        };
+        Ok(Self {
+            path: path.into(),
+            content,
+            sync: options.sync,
+        })
+    }
+
+    /// The path as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the output in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`] where a file of that name appeared meanwhile,
+    /// [`Error::Abandoned`] after [`abandon_all`], and [`Error::Io`]; the
+    /// output is discarded then.
+    pub fn commit(self) -> Result<(), Error> {
+        let Self {
+            path,
+            content,
+            sync,
+        } = self;
+        match content {
+            Content::New(store, new) => {
+                if sync {
+                    store.sync_all().map_err(Error::io(&path, "synced"))?;
+                }
+                new.publish(store.file(), &path)
+            }
+            Content::InPlace(store) if sync => store.sync_all().map_err(Error::io(&path, "synced")),
+            Content::InPlace(_) => Ok(()),
+            Content::Device(store) => store.commit(sync),
+        }
+    }
+
+    /// The same bytes, read from the storage and not from the page cache, and
+    /// without trust in holes. What is not [synced](WriteAt::sync) may still
+    /// come from the page cache.
+    #[must_use]
+    pub fn uncached(&self) -> Uncached<'_> {
+        let file = match &self.content {
+            Content::New(store, _) | Content::InPlace(store) => store.file(),
+            Content::Device(store) => store.file(),
+        };
+        Uncached::new(self, file)
+    }
+
+    fn store(&self) -> &dyn Store {
+        match &self.content {
+            Content::New(store, _) | Content::InPlace(store) => store,
+            Content::Device(store) => store,
+        }
+    }
+}
+
+impl Content {
+    /// What replaces or overwrites the `existing` file or device at `path`.
+    fn over(path: &Path, existing: &Metadata, options: &TargetOptions) -> Result<Self, Error> {
+        check_type(existing, path)?;
+        if options.sources.contains(&Identity::of(existing)) {
+            return Err(Error::SameFile { path: path.into() });
+        }
+        let is_device = existing.file_type().is_block_device();
+        if !(options.force || options.in_place && !is_device) {
+            return Err(Error::Exists { path: path.into() });
+        }
+        if let Some(by) = target_in_use(path)? {
+            let path = path.into();
+            return Err(Error::InUse { path, by });
+        }
+        if is_device {
+            return Ok(Self::Device(DeviceStore::open(path, existing, options)?));
+        }
+        if options.in_place {
+            let file = place::open_existing(path, existing, rustix::fs::OFlags::empty())?;
+            return Ok(Self::InPlace(FileStore::new(file, existing.len(), false)));
+        }
+        let place = fs::canonicalize(path).map_err(Error::io(path, "examined"))?;
+        let attributes = Attributes::of(&place, existing);
+        let (file, new) = Unpublished::create(place, Some(&attributes), options.sync)?;
+        Ok(Self::New(FileStore::new(file, 0, true), new))
+    }
+}
+
+impl ReadAt for Target {
+    fn size(&self) -> u64 {
+        self.store().size()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.store().read_at(offset, buf)
+    }
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        self.store().next_data(from)
+    }
+    fn handle(&self) -> Option<&Handle> {
+        self.store().handle()
+    }
+}
+
+impl WriteAt for Target {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.store().write_at(offset, bytes)
+    }
+    fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.store().write_zeroes(offset, length)
+    }
+    fn reserve(&self, size: u64) -> io::Result<()> {
+        self.store().reserve(size)
+    }
+    fn share_at(
+        &self,
+        offset: u64,
+        source: &Handle,
+        source_offset: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        self.store().share_at(offset, source, source_offset, length)
+    }
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.store().set_size(size)
+    }
+    fn starts_zeroed(&self) -> bool {
+        self.store().starts_zeroed()
+    }
+    /// As everywhere, except that the head of a block device is stored by
+    /// [`Target::commit`] alone.
+    fn sync(&self) -> io::Result<()> {
+        self.store().sync()
+    }
+}
+
+#[cfg(test)]
+mod tests;
