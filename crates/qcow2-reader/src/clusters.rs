@@ -9,9 +9,9 @@ use blockio::{ReadAt, len_u64};
 use lru::LruCache;
 use qcow2_format::ClusterBits;
 
+use crate::compressed::Stream;
 use crate::decompress::Decoders;
 use crate::load::Source;
-use crate::places::Stream;
 use crate::stationary::Stationary;
 use crate::{Error, OpenOptions, Structure};
 

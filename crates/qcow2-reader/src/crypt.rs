@@ -3,6 +3,7 @@
 
 mod cipher;
 mod luks;
+mod luks_fault;
 mod luks_info;
 
 use std::fmt;
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 
-pub use luks::LuksFault;
+pub use luks_fault::LuksFault;
 pub use luks_info::{LuksInfo, LuksKeySlot};
 
 pub(crate) use cipher::{Cipher, SECTOR_BYTES};

@@ -1,5 +1,6 @@
 //! What can be wrong with an image, or go wrong on the way.
 
+mod classify;
 mod kind;
 mod parts;
 

@@ -10,7 +10,7 @@ use lru::LruCache;
 use qcow2_format::HostOffset;
 
 use crate::crypt::SECTOR_BYTES;
-use crate::load::in_memory;
+use crate::units::in_memory;
 use crate::{Error, Structure};
 
 /// Bytes of a table that are read at once, and kept; most tables are no longer.

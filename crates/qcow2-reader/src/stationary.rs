@@ -7,7 +7,8 @@ use blockio::{ReadAt, len_u64};
 use qcow2_format::HostOffset;
 
 use crate::crypt::{Cipher, SECTOR_BYTES};
-use crate::load::{Source, in_memory};
+use crate::load::Source;
+use crate::units::in_memory;
 use crate::{Error, Structure};
 
 /// Files that are read at any place.

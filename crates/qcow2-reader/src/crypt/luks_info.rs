@@ -4,8 +4,9 @@ use blockio::ReadAt;
 use qcow2_format::HostOffset;
 
 use super::cipher::SECTOR_BYTES;
-use super::luks::{HEADER_BYTES, LuksFault, SLOT_ACTIVE};
+use super::luks::{HEADER_BYTES, SLOT_ACTIVE};
 use super::luks::{check_version, read_header, slots, text, u32_at};
+use super::luks_fault::LuksFault;
 use crate::Error;
 
 /// A LUKS header of version 1, as it is stored: its ciphers need not be among those

@@ -25,7 +25,7 @@ use crate::tables::Tables;
 use crate::walk::Walk;
 use crate::{Error, Image, OpenOptions, UnpackOptions, UnpackReport};
 
-use super::Checks;
+use super::checks::Checks;
 use super::hints::Hints;
 use super::pending::{Pending, cut, host_bytes};
 use super::tables::{TableList, place};

@@ -5,9 +5,9 @@ use std::ops::Range;
 use blockio::ReadAt;
 use qcow2_format::ClusterBits;
 
+use crate::compressed::Codec;
 use crate::decompress::Decoder;
-use crate::load::in_memory;
-use crate::places::Codec;
+use crate::units::in_memory;
 
 /// How the clusters that a stream uses are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
