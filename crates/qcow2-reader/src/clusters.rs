@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blockio::{ReadAt, len_u64};
 use lru::LruCache;
+use qcow2_codec::Decoders;
 use qcow2_format::ClusterBits;
 
 use crate::compressed::Stream;
-use crate::decompress::Decoders;
 use crate::load::Source;
 use crate::stationary::Stationary;
 use crate::{Error, OpenOptions, Structure};

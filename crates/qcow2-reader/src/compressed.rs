@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use qcow2_codec::StreamFault;
 use qcow2_format::header::CompressionType;
 use qcow2_format::{ClusterBits, GuestOffset, Header, HostOffset};
 
-use crate::{Error, StreamFault, Structure};
+use crate::{Error, Structure};
 
 /// A compressed stream in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,13 +7,14 @@ mod parts;
 use std::io;
 use std::ops::Range;
 
+use qcow2_codec::StreamFault;
 use qcow2_format::{GuestOffset, HostOffset};
 
 use crate::crypt::LuksFault;
 use crate::gate::{Reference, ReferenceFault, ReferenceKind};
 
 pub use kind::ErrorKind;
-pub use parts::{StreamFault, Structure, Use};
+pub use parts::{Structure, Use};
 
 use parts::{crossed, needed, of_guest};
 

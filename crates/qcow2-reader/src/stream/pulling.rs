@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use blockio::{Store, WriteAt, len_u64};
 use pipeline::ordered_map_with;
+use qcow2_codec::Decoders;
 use qcow2_format::{ClusterBits, Header, HostOffset};
 
 use crate::batch::{Batch, Batches};
-use crate::decompress::Decoders;
 use crate::forward::Forward;
 use crate::l1::L1Reader;
 use crate::load::{Buffers, Loaded, Source};

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use blockio::ReadAt;
+use qcow2_codec::Decoder;
 use qcow2_format::ClusterBits;
 
 use crate::compressed::Codec;
-use crate::decompress::Decoder;
 use crate::units::in_memory;
 
 /// How the clusters that a stream uses are told.
