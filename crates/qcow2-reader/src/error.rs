@@ -7,10 +7,10 @@ mod parts;
 use std::io;
 use std::ops::Range;
 
+use luks::Fault as LuksFault;
 use qcow2_codec::StreamFault;
 use qcow2_format::{GuestOffset, HostOffset};
 
-use crate::crypt::LuksFault;
 use crate::gate::{Reference, ReferenceFault, ReferenceKind};
 
 pub use kind::ErrorKind;

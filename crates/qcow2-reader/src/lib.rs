@@ -67,7 +67,7 @@ mod units;
 mod unpack;
 mod walk;
 
-pub use crypt::{LuksFault, LuksInfo, LuksKeySlot, Secret, read_luks};
+pub use crypt::{Secret, read_luks};
 pub use disk_gate::{DiskGate, References, has_protocol};
 pub use error::{Error, ErrorKind, Structure, Use};
 pub use extents::Extents;
@@ -75,6 +75,7 @@ pub use gate::{BackingFormat, Closed, Gate, Reference, ReferenceFault, Reference
 pub use header::read_header;
 pub use image::Image;
 pub use layer::backing_file_of;
+pub use luks::{Fault as LuksFault, Info as LuksInfo, KeySlot as LuksKeySlot};
 pub use options::{OpenOptions, Progress, UnpackOptions, UnpackReport};
 pub use qcow2_codec::StreamFault;
 pub use snapshots::{read_bitmaps, read_snapshots};

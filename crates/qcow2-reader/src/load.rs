@@ -4,13 +4,13 @@
 use std::ops::Range;
 
 use blockio::{len_u64, nonzero_runs};
+use luks::SECTOR_BYTES;
 use pipeline::{BufferPool, PooledBuffer};
 use qcow2_codec::Decoders;
 
 use crate::Error;
 use crate::batch::Batch;
 use crate::compressed::Stream;
-use crate::crypt::SECTOR_BYTES;
 use crate::segment::{BLOCK_BYTES, Segment, Stored};
 use crate::units::{distance, in_memory};
 

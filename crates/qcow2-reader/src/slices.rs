@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blockio::{ReadAt, len_u64};
 use lru::LruCache;
+use luks::SECTOR_BYTES;
 use qcow2_format::HostOffset;
 
-use crate::crypt::SECTOR_BYTES;
 use crate::units::in_memory;
 use crate::{Error, Structure};
 

@@ -4,9 +4,10 @@ use std::io;
 use std::ops::Range;
 
 use blockio::{ReadAt, len_u64};
+use luks::SECTOR_BYTES;
 use qcow2_format::HostOffset;
 
-use crate::crypt::{Cipher, SECTOR_BYTES};
+use crate::crypt::Cipher;
 use crate::load::Source;
 use crate::units::in_memory;
 use crate::{Error, Structure};

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use luks::Fault as LuksFault;
+
 use super::{Error, ErrorKind};
-use crate::crypt::LuksFault;
 use crate::gate::ReferenceFault;
 
 impl Error {

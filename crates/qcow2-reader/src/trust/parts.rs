@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use blockio::{Holes, ReadAt, is_zero, len_u64};
+use luks::SECTOR_BYTES;
 use qcow2_format::HostOffset;
 
-use crate::crypt::SECTOR_BYTES;
 use crate::slices::{SLICE_BYTES, WORD_BYTES};
 use crate::units::in_memory;
 use crate::{Error, Structure};

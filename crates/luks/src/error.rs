@@ -1,8 +1,36 @@
 //! What can be wrong with a LUKS header.
 
+use std::io;
+
+/// Why a LUKS header could not be read, or not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The header is not right, or the passphrase is not.
+    #[error(transparent)]
+    Header(#[from] Fault),
+    /// The header, or the split key of a key slot, is not in the file as a whole.
+    #[error("the LUKS header has bytes at {at:#x}..{end:#x}, and the file ends at {file_bytes:#x}")]
+    Truncated {
+        /// Where what is missing, or missing its end, starts in the file.
+        at: u64,
+        /// Where it ends.
+        end: u64,
+        /// The length of the file.
+        file_bytes: u64,
+    },
+    /// Reading the header, or the split key of a key slot, failed.
+    #[error("reading the LUKS header at {at:#x}")]
+    Read {
+        /// Where the read started.
+        at: u64,
+        /// What the storage reported.
+        source: io::Error,
+    },
+}
+
 /// What is wrong with a LUKS header, or with the passphrase for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LuksFault {
+pub enum Fault {
     /// There is no LUKS header.
     #[error("the magic is not that of LUKS")]
     Magic,
