@@ -6,7 +6,8 @@ use std::ops::Range;
 use blockio::{ReadAt, Store, len_u64};
 use qcow2_format::HostOffset;
 
-use crate::load::{Source, in_memory};
+use crate::load::Source;
+use crate::units::in_memory;
 use crate::{Error, Structure};
 
 /// Most ranges that are noted: 16 MiB of them.

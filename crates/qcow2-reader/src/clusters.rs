@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blockio::{ReadAt, len_u64};
 use lru::LruCache;
+use qcow2_codec::Decoders;
 use qcow2_format::ClusterBits;
 
-use crate::decompress::Decoders;
+use crate::compressed::Stream;
 use crate::load::Source;
-use crate::places::Stream;
 use crate::stationary::Stationary;
 use crate::{Error, OpenOptions, Structure};
 

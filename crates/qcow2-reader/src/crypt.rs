@@ -1,24 +1,19 @@
 //! Encrypted guest data: plain clusters, sector by sector. Tables are never
 //! encrypted, and zeros and holes are seen.
 
-mod cipher;
-mod luks;
-mod luks_info;
-
 use std::fmt;
 
 use blockio::ReadAt;
+use luks::Info;
 use qcow2_format::extension::Extension;
 use qcow2_format::header::CryptMethod;
 use qcow2_format::{Header, HostOffset};
 use zeroize::Zeroizing;
 
-use crate::Error;
+use crate::{Error, Structure};
 
-pub use luks::LuksFault;
-pub use luks_info::{LuksInfo, LuksKeySlot};
-
-pub(crate) use cipher::{Cipher, SECTOR_BYTES};
+/// Bytes of the key of the old method.
+const LEGACY_KEY_BYTES: usize = 16;
 
 /// A passphrase. It is not shown, and its memory is overwritten when it is
 /// dropped.
@@ -43,6 +38,36 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// How guest data is encrypted.
+#[derive(Debug)]
+pub(crate) struct Cipher {
+    sectors: luks::Cipher,
+    /// Whether sectors are counted from the start of the disk, or else of the file.
+    by_guest: bool,
+}
+
+impl Cipher {
+    /// AES-128-CBC with the first 16 bytes of the passphrase as key. Spec:
+    /// "Header", bytes 32 to 35, says 256 bits, and QEMU does this.
+    fn legacy(passphrase: &[u8]) -> Self {
+        let mut key = [0; LEGACY_KEY_BYTES];
+        for (to, from) in key.iter_mut().zip(passphrase) {
+            *to = *from;
+        }
+        Self {
+            sectors: luks::Cipher::aes128_cbc(&key),
+            by_guest: true,
+        }
+    }
+
+    /// Decrypts whole sectors: those of the disk from `guest` on, at `host` of the
+    /// file.
+    pub(crate) fn decrypt(&self, guest: u64, host: u64, bytes: &mut [u8]) {
+        let at = if self.by_guest { guest } else { host };
+        self.sectors.decrypt(at, bytes);
+    }
+}
+
 /// The cipher of the guest data of an image, if it is encrypted.
 pub(crate) fn open<S: ReadAt + ?Sized>(
     storage: &S,
@@ -58,7 +83,12 @@ pub(crate) fn open<S: ReadAt + ?Sized>(
     if header.crypt_method == CryptMethod::Aes {
         return Ok(Some(Cipher::legacy(secret.bytes())));
     }
-    luks::unlock(storage, luks_host(header)?, secret.bytes()).map(Some)
+    let host = luks_host(header)?;
+    let sectors = luks::unlock(storage, host.0, secret.bytes());
+    Ok(Some(Cipher {
+        sectors: sectors.map_err(|error| wrong(host, error))?,
+        by_guest: false,
+    }))
 }
 
 /// What the LUKS header of an image says, where it has one. It holds no secret, and
@@ -68,14 +98,13 @@ pub(crate) fn open<S: ReadAt + ?Sized>(
 ///
 /// [`Error::Luks`] where it is no header of LUKS version 1, and where it cannot be
 /// read.
-pub fn read_luks<S: ReadAt + ?Sized>(
-    storage: &S,
-    header: &Header,
-) -> Result<Option<LuksInfo>, Error> {
+pub fn read_luks<S: ReadAt + ?Sized>(storage: &S, header: &Header) -> Result<Option<Info>, Error> {
     if header.crypt_method != CryptMethod::Luks {
         return Ok(None);
     }
-    LuksInfo::read(storage, luks_host(header)?).map(Some)
+    let host = luks_host(header)?;
+    let info = Info::read(storage, host.0);
+    info.map(Some).map_err(|error| wrong(host, error))
 }
 
 /// Where the LUKS header is.
@@ -86,4 +115,27 @@ fn luks_host(header: &Header) -> Result<HostOffset, Error> {
         _ => None,
     });
     Ok(host.ok_or(qcow2_format::Error::LuksMissing)?)
+}
+
+/// What is wrong with the LUKS header at `host`, as an error of its image.
+fn wrong(host: HostOffset, error: luks::Error) -> Error {
+    let structure = Structure::LuksHeader;
+    match error {
+        luks::Error::Header(source) => Error::Luks { host, source },
+        luks::Error::Truncated {
+            at,
+            end,
+            file_bytes,
+        } => Error::TableTruncated {
+            structure,
+            host: HostOffset(at),
+            end,
+            file_bytes,
+        },
+        luks::Error::Read { at, source } => Error::Read {
+            structure,
+            host: HostOffset(at),
+            source,
+        },
+    }
 }

@@ -1,18 +1,20 @@
 //! What can be wrong with an image, or go wrong on the way.
 
+mod classify;
 mod kind;
 mod parts;
 
 use std::io;
 use std::ops::Range;
 
+use luks::Fault as LuksFault;
+use qcow2_codec::StreamFault;
 use qcow2_format::{GuestOffset, HostOffset};
 
-use crate::crypt::LuksFault;
 use crate::gate::{Reference, ReferenceFault, ReferenceKind};
 
 pub use kind::ErrorKind;
-pub use parts::{StreamFault, Structure, Use};
+pub use parts::{Structure, Use};
 
 use parts::{crossed, needed, of_guest};
 

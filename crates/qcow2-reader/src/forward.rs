@@ -8,8 +8,9 @@ use blockio::{Store, len_u64, nonzero_runs};
 use qcow2_format::{GuestOffset, HostOffset};
 
 use crate::arrived::{Arrived, Dropped};
-use crate::batch::BLOCK_BYTES;
-use crate::load::{Source, in_memory};
+use crate::load::Source;
+use crate::segment::BLOCK_BYTES;
+use crate::units::in_memory;
 use crate::{Error, Structure};
 
 /// Bytes that are passed at once.

@@ -8,12 +8,14 @@ use qcow2_format::extension::Extension;
 use qcow2_format::feature::IncompatibleFeatures;
 
 use crate::crypt::{self, Cipher};
+use crate::files::Files;
 use crate::gate::{BackingFormat, Gate, Reference, ReferenceFault, ReferenceKind};
 use crate::header::{check_supported, read_header};
+use crate::mapped_disk::MappedDisk;
 use crate::places::Places;
 use crate::slices::Slices;
 use crate::snapshots::{read_bitmaps, snapshots};
-use crate::tables::{MappedDisk, Tables};
+use crate::tables::Tables;
 use crate::{Error, OpenOptions};
 
 /// Most layers of one disk. QEMU has no limit; people have a few.
@@ -45,13 +47,12 @@ pub(crate) struct ImageContent {
     pub(crate) tables: Tables,
 }
 
-/// Where the parts of an image are, as indices of files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Files {
-    /// The image itself: tables and compressed clusters.
-    pub(crate) image: usize,
-    /// Its plain clusters.
-    pub(crate) data: usize,
+impl ImageContent {
+    /// Whether the image was not closed properly: its refcounts may be stale.
+    pub(crate) fn is_dirty(&self) -> bool {
+        let dirty = IncompatibleFeatures::DIRTY;
+        self.header.incompatible.contains(dirty)
+    }
 }
 
 /// The layers of a disk, and the files that they are in, while they are opened.

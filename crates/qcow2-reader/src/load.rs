@@ -4,13 +4,15 @@
 use std::ops::Range;
 
 use blockio::{len_u64, nonzero_runs};
+use luks::SECTOR_BYTES;
 use pipeline::{BufferPool, PooledBuffer};
+use qcow2_codec::Decoders;
 
 use crate::Error;
-use crate::batch::{BLOCK_BYTES, Batch, Segment, Stored};
-use crate::crypt::SECTOR_BYTES;
-use crate::decompress::Decoders;
-use crate::places::Stream;
+use crate::batch::Batch;
+use crate::compressed::Stream;
+use crate::segment::{BLOCK_BYTES, Segment, Stored};
+use crate::units::{distance, in_memory};
 
 /// Where the stored bytes of batches come from.
 pub(crate) trait Source {
@@ -311,16 +313,6 @@ fn parts_to_write(bytes: &[u8], zeroes_min: usize) -> Vec<Range<usize>> {
         }
     }
     parts
-}
-
-/// The length of a range within a batch.
-fn distance(range: &Range<u64>) -> usize {
-    in_memory(range.end.saturating_sub(range.start))
-}
-
-/// A length within a batch, which is far below any `usize`.
-pub(crate) fn in_memory(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use qcow2_format::HostOffset;
 
 use crate::Error;
-use crate::places::Stream;
+use crate::compressed::Stream;
 
 /// Where the bytes of a run are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

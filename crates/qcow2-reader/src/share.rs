@@ -7,7 +7,7 @@ use blockio::{Handle, Reflink};
 use qcow2_format::{ClusterBits, HostOffset};
 
 use crate::Error;
-use crate::batch::{BLOCK_BYTES, Segment, Stored, round_down};
+use crate::segment::{BLOCK_BYTES, Segment, Stored, round_down};
 
 /// Which blocks are shared, while the target is willing.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blockio::{ReadAt, len_u64};
 use lru::LruCache;
+use luks::SECTOR_BYTES;
 use qcow2_format::HostOffset;
 
-use crate::crypt::SECTOR_BYTES;
-use crate::load::in_memory;
+use crate::units::in_memory;
 use crate::{Error, Structure};
 
 /// Bytes of a table that are read at once, and kept; most tables are no longer.

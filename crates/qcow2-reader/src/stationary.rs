@@ -4,10 +4,12 @@ use std::io;
 use std::ops::Range;
 
 use blockio::{ReadAt, len_u64};
+use luks::SECTOR_BYTES;
 use qcow2_format::HostOffset;
 
-use crate::crypt::{Cipher, SECTOR_BYTES};
-use crate::load::{Source, in_memory};
+use crate::crypt::Cipher;
+use crate::load::Source;
+use crate::units::in_memory;
 use crate::{Error, Structure};
 
 /// Files that are read at any place.

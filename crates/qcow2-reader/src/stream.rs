@@ -12,6 +12,7 @@
 //!   is kept; see [`pulling`].
 //! - What needs the whole file gets it: the spool then holds all of it.
 
+mod checks;
 mod hints;
 mod in_order;
 mod pending;
@@ -24,21 +25,23 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use blockio::{ReadAt, Store, WriteAt};
+use blockio::{Store, WriteAt};
 use qcow2_format::Header;
 use qcow2_format::header::CryptMethod;
 
 use crate::forward::Forward;
 use crate::header::{CLUSTER_BITS_END, check_supported, read_header};
 use crate::layer::{backing_file_of, data_file_of};
+use crate::mapped_disk::MappedDisk;
 use crate::places::Places;
 use crate::runs::data_bytes;
 use crate::share::Sharing;
 use crate::slices::Slices;
-use crate::tables::{MappedDisk, Tables};
+use crate::tables::Tables;
 use crate::walk::{ImageRuns, Walk};
 use crate::{Error, Image, OpenOptions, Structure, UnpackOptions, UnpackReport};
 
+use checks::Checks;
 use in_order::is_in_order;
 use placing::Placing;
 use pulling::Pulling;
@@ -67,33 +70,6 @@ pub struct ImageStream<R, K> {
     /// Whether the disk is wanted in its order.
     ordered: bool,
     way: Way,
-}
-
-/// What an image is held against.
-#[derive(Clone, Copy, Debug, Default)]
-struct Checks {
-    /// Most bytes of data that are restored.
-    data_max: Option<u64>,
-    /// Whether its refcounts must be those of what the disk uses.
-    references: bool,
-}
-
-impl Checks {
-    /// Holds the image against its refcounts, once it is here.
-    fn references<S: ReadAt>(self, image: &Image<S>) -> Result<(), Error> {
-        match self.references {
-            true => image.check_references(),
-            false => Ok(()),
-        }
-    }
-
-    /// Refuses more data than is wanted.
-    fn data(self, count: impl FnOnce(u64) -> Result<u64, Error>) -> Result<(), Error> {
-        match self.data_max {
-            Some(max) if count(max)? > max => Err(Error::TooMuchData { max }),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// What is known of the tables.

@@ -19,7 +19,6 @@ mod streams;
 use std::ops::Range;
 
 use blockio::{Holes, ReadAt};
-use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_format::{GuestOffset, HostOffset};
 
 use crate::layer::{Content, ImageContent, Layer};
@@ -27,15 +26,12 @@ use crate::{Error, Image, Structure, Use};
 
 pub(crate) use doubt::doubt;
 
-use counts::{Count, Counts};
+use counts::{Count, Counts, PARTS_MAX};
 use owners::owners;
 pub(crate) use refcounts::RefcountTable;
 use refcounts::Refcounts;
 use references::References;
 use streams::Streams;
-
-/// Most parts of a file that are counted one by one.
-const PARTS_MAX: u32 = 64;
 
 impl<S: ReadAt> Image<S> {
     /// Compares the refcounts of the image and its backing files with what the
@@ -56,18 +52,12 @@ impl<S: ReadAt> Image<S> {
             ) else {
                 continue;
             };
-            if !is_dirty(image) {
+            if !image.is_dirty() {
                 check(storage, holes, layer, image).map_err(|error| error.in_layer(index))?;
             }
         }
         Ok(())
     }
-}
-
-/// Whether an image was not closed properly.
-fn is_dirty(image: &ImageContent) -> bool {
-    let dirty = IncompatibleFeatures::DIRTY;
-    image.header.incompatible.contains(dirty)
 }
 
 fn check<S: ReadAt>(

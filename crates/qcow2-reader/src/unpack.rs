@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 
 use blockio::{ReadAt, Reflink, WriteAt};
 use pipeline::ordered_map_with;
+use qcow2_codec::Decoders;
 
 use crate::batch::{Batch, Batches};
-use crate::decompress::Decoders;
 use crate::load::{Buffers, Loaded, Piece};
 use crate::output::Output;
 use crate::runs::{Mapping, Run};

@@ -22,7 +22,7 @@
 
 mod allocator;
 mod batch;
-mod compress;
+mod compression;
 mod data_run;
 mod error;
 mod exact;
@@ -45,11 +45,11 @@ mod stream_counts;
 mod units;
 mod used_extents;
 
-pub use compress::{Compression, DeflateWindow};
 pub use error::{Error, ErrorKind, Unrepresentable};
 pub use exact::exact_geometry;
 pub use image::{ImageReport, ImageWriter};
 pub use options::{Allocation, PackOptions, Progress, WriteOptions};
 pub use pack::pack;
 pub use pack::report::PackReport;
+pub use qcow2_codec::{Compression, DeflateWindow};
 pub use stream::pack_stream;

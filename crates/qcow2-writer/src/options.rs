@@ -4,9 +4,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use blockio::Reflink;
+use qcow2_codec::Compression;
 use qcow2_format::{ClusterBits, Geometry, RefcountOrder, Version};
-
-use crate::compress::Compression;
 
 /// L2 tables an [`ImageWriter`](crate::ImageWriter) keeps in memory by default.
 const L2_CACHE_TABLES_DEFAULT: NonZeroUsize = NonZeroUsize::new(512).unwrap();

@@ -5,12 +5,11 @@ use std::ops::Range;
 
 use blockio::{Extent, ReadAt, Store, len_u64, nonzero_runs};
 use pipeline::{BufferPool, PooledBuffer};
+use qcow2_codec::{Compression, Compressor};
 use qcow2_format::GuestOffset;
 use qcow2_format::subcluster::SubclusterBitmap;
 
 use crate::batch::{Batch, Batches, Content, clusters};
-use crate::compress::Compression;
-use crate::compress::codec::Compressor;
 use crate::error::Error;
 use crate::image::ImageWriter;
 use crate::image::streams::StreamWriter;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use qcow2_format::ClusterBits;
 use qcow2_format::header::CompressionType;
 
-use crate::places::Codec;
+use crate::compressed::Codec;
 
 fn data(guest: Range<u64>, host: u64) -> Result<Run, Error> {
     Ok(Run {

@@ -5,8 +5,8 @@ use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_format::{Header, HostOffset};
 
 use crate::forward::Forward;
-use crate::load::in_memory;
 use crate::trust::RefcountTable;
+use crate::units::in_memory;
 
 /// The refcounts that are known. They say what need not be kept: a cluster that is
 /// not used once more than its refcount says, or the image is refused.

@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use blockio::{Store, WriteAt};
 use pipeline::ordered_map_with;
+use qcow2_codec::Decoders;
 use qcow2_format::{ClusterBits, GuestOffset, HostOffset};
 
 use crate::batch::{Batch, Batches};
-use crate::decompress::Decoders;
 use crate::forward::Forward;
 use crate::load::{Buffers, Loaded, Piece};
 use crate::output::Output;
@@ -17,7 +17,7 @@ use crate::runs::{Mapping, Run};
 use crate::unpack::look_ahead;
 use crate::{Error, Image, OpenOptions, Structure, UnpackOptions, UnpackReport};
 
-use super::Checks;
+use super::checks::Checks;
 use super::pending::is_too_long;
 
 /// Whether the data of a disk with these `runs` comes in its order, behind
@@ -188,7 +188,7 @@ impl Floor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::places::{Codec, Stream};
+    use crate::compressed::{Codec, Stream};
     use qcow2_format::header::CompressionType;
 
     fn data(index: u64, host: u64) -> Run {

@@ -12,10 +12,10 @@ use std::ops::Range;
 
 use blockio::{Store, WriteAt};
 use pipeline::ordered_map_with;
+use qcow2_codec::Decoders;
 use qcow2_format::{ClusterBits, Header};
 
 use crate::batch::{Batch, Batches};
-use crate::decompress::Decoders;
 use crate::forward::Forward;
 use crate::l1::L1Reader;
 use crate::load::{Buffers, Loaded, Piece};
@@ -25,7 +25,7 @@ use crate::tables::Tables;
 use crate::walk::Walk;
 use crate::{Error, Image, OpenOptions, UnpackOptions, UnpackReport};
 
-use super::Checks;
+use super::checks::Checks;
 use super::hints::Hints;
 use super::pending::{Pending, cut, host_bytes};
 use super::tables::{TableList, place};

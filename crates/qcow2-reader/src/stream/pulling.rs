@@ -10,20 +10,21 @@ use std::ops::Range;
 
 use blockio::{Store, WriteAt, len_u64};
 use pipeline::ordered_map_with;
+use qcow2_codec::Decoders;
 use qcow2_format::{ClusterBits, Header, HostOffset};
 
 use crate::batch::{Batch, Batches};
-use crate::decompress::Decoders;
 use crate::forward::Forward;
 use crate::l1::L1Reader;
-use crate::load::{Buffers, Loaded, Source, in_memory};
+use crate::load::{Buffers, Loaded, Source};
 use crate::output::Output;
 use crate::runs::{Joined, Run};
 use crate::tables::Tables;
+use crate::units::in_memory;
 use crate::walk::Walk;
 use crate::{Error, Image, OpenOptions, Structure, UnpackOptions, UnpackReport};
 
-use super::Checks;
+use super::checks::Checks;
 use super::hints::Hints;
 use super::pending::host_bytes;
 

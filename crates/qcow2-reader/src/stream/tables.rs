@@ -10,8 +10,8 @@ use crate::Error;
 use crate::forward::Forward;
 use crate::l1::L1Reader;
 use crate::l2::Words;
-use crate::load::in_memory;
 use crate::tables::Tables;
+use crate::units::in_memory;
 
 /// Bytes of a table that are read at once.
 const PART_BYTES: u64 = 64 << 10;

@@ -5,7 +5,8 @@ use std::ops::Range;
 use blockio::len_u64;
 use qcow2_format::HostOffset;
 
-use crate::load::{Source, in_memory};
+use crate::load::Source;
+use crate::units::in_memory;
 use crate::{Error, Structure};
 
 /// The bytes that came last.

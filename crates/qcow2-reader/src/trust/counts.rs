@@ -7,6 +7,9 @@ use crate::Use;
 /// Most clusters that are counted at once: 32 MiB of counts.
 pub(super) const CLUSTERS_MAX: u64 = 8 << 20;
 
+/// Most parts of a file that are counted one by one.
+pub(super) const PARTS_MAX: u32 = 64;
+
 /// Clusters that are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reference {

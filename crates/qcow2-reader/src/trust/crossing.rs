@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use blockio::ReadAt;
 use blockio::salvage::Lost;
 
-use super::PARTS_MAX;
+use super::counts::PARTS_MAX;
 use super::streams::Measure;
 use crate::layer::ImageContent;
 use crate::runs::Mapping;

@@ -10,16 +10,15 @@ use blockio::salvage::Lost;
 use blockio::{Holes, ReadAt};
 use qcow2_format::ClusterBits;
 
-use super::counts::{Count, Counts};
+use super::counts::{Count, Counts, PARTS_MAX};
 use super::crossing::Crossing;
 use super::refcounts::{RefcountTable, Refcounts};
 use super::references::References;
 use super::streams::{Measure, Streams};
-use super::{PARTS_MAX, is_dirty};
 use crate::Use;
+use crate::compressed::Stream;
 use crate::l1::L1Reader;
 use crate::layer::{Content, ImageContent, Layer};
-use crate::places::Stream;
 use crate::runs::{Mapping, Run};
 use crate::walk::Walk;
 
@@ -35,7 +34,7 @@ pub(crate) fn doubt<S: ReadAt>(files: &[S], holes: &[Holes], layers: &mut [Layer
         ) else {
             continue;
         };
-        if !is_dirty(image)
+        if !image.is_dirty()
             && let Some(guest) = Doubt::new(storage, holes, image, size).guest()
         {
             image.tables.doubt(guest);

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use blockio::{Holes, ReadAt, is_zero, len_u64};
+use luks::SECTOR_BYTES;
 use qcow2_format::HostOffset;
 
-use crate::crypt::SECTOR_BYTES;
-use crate::load::in_memory;
 use crate::slices::{SLICE_BYTES, WORD_BYTES};
+use crate::units::in_memory;
 use crate::{Error, Structure};
 
 /// Bytes of zeros that are read before anybody asks for holes. The tables of a usual

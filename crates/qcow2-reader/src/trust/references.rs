@@ -14,8 +14,8 @@ use super::refcounts::RefcountTable;
 use super::streams::{Measure, Streams};
 use crate::l2::Words;
 use crate::layer::ImageContent;
-use crate::load::in_memory;
 use crate::slices::{SLICE_BYTES, WORD_BYTES};
+use crate::units::in_memory;
 use crate::{Error, Structure, Use};
 
 /// L1 entries that are looked at once: of tables that several of them share,

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use blockio::ReadAt;
+use qcow2_codec::Decoder;
 use qcow2_format::ClusterBits;
 
-use crate::decompress::Decoder;
-use crate::load::in_memory;
-use crate::places::Codec;
+use crate::compressed::Codec;
+use crate::units::in_memory;
 
 /// How the clusters that a stream uses are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use blockio::{Extent, ReadAt, Reflink, Store};
 use qcow2_format::Version;
 
+use crate::compression;
 use crate::error::{Error, Unrepresentable};
 use crate::image::ImageWriter;
 use crate::layout::Layout;
@@ -46,7 +47,7 @@ where
         return Err(Unrepresentable::ZeroClusters.into());
     }
     if let Some(compression) = &options.compression {
-        compression.check(version)?;
+        compression::check(compression, version)?;
     }
     if let Some(why) = unshareable(options)
         && options.reflink == Reflink::Always

@@ -1,11 +1,10 @@
 use super::*;
 use crate::batch::Batches;
-use crate::compress::Compression;
-use crate::compress::codec::Compressor;
 use crate::options::{Allocation, WriteOptions};
 use crate::packed::Packed;
 use blockio::{Extent, ExtentKind, ReadAt, WriteAt};
 use pipeline::BufferPool;
+use qcow2_codec::{Compression, Compressor};
 use qcow2_format::ClusterBits;
 use std::collections::BTreeMap;
 use std::io;

@@ -1,23 +1,18 @@
-//! LUKS version 1: from a passphrase to the key of the data. "LUKS On-Disk Format
-//! Specification", version 1.2.3.
+//! From a passphrase to the key of the data.
 
 use blockio::ReadAt;
 use pbkdf2::pbkdf2_hmac;
-use qcow2_format::HostOffset;
 use ripemd::Ripemd160;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
-use super::cipher::{Cipher, SECTOR_BYTES};
-use crate::{Error, Structure};
+use crate::cipher::{Cipher, SECTOR_BYTES};
+use crate::error::{Error, Fault};
+use crate::stored::{
+    HEADER_BYTES, SLOT_ACTIVE, check_version, read, read_header, slots, text, u32_at,
+};
 
-/// Bytes of the header with its key slots.
-pub(super) const HEADER_BYTES: usize = 592;
-const MAGIC: &[u8] = b"LUKS\xba\xbe";
-const SLOTS: usize = 8;
-const SLOT_BYTES: usize = 48;
-pub(super) const SLOT_ACTIVE: u32 = 0x00ac_71f3;
 const DIGEST_BYTES: usize = 20;
 
 /// Longest key, in bytes: two keys of AES-256.
@@ -26,48 +21,12 @@ const KEY_BYTES_MAX: u32 = 64;
 /// Most stripes that a key is split into. Everybody writes 4000.
 const STRIPES_MAX: u32 = 16_384;
 
-/// Most rounds of hashing for one key. Who makes an image chooses them so that they
+/// Most rounds of hashing for one key. Who makes a header chooses them so that they
 /// take a second or two, and that are a few millions.
 const ROUNDS_MAX: u32 = 16 << 20;
 
 /// Most rounds of hashing for all key slots: a minute of work.
 const ALL_ROUNDS_MAX: u32 = 64 << 20;
-
-/// What is wrong with a LUKS header, or with the passphrase for it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LuksFault {
-    /// There is no LUKS header.
-    #[error("the magic is not that of LUKS")]
-    Magic,
-    /// Another version of LUKS.
-    #[error("found version {found}, allowed is 1")]
-    Version {
-        /// The stored version.
-        found: u16,
-    },
-    /// A cipher, mode or hash that is not supported, or a key of a length that
-    /// does not fit it.
-    #[error("{field}: found {found:?}, which is not supported")]
-    Unsupported {
-        /// The field by its name in the specification.
-        field: &'static str,
-        /// What it says, as far as it is UTF-8.
-        found: String,
-    },
-    /// A number that passes its limit.
-    #[error("{field}: found {found}, allowed are 1 to {max}")]
-    Limit {
-        /// The field by its name in the specification.
-        field: &'static str,
-        /// What it says.
-        found: u32,
-        /// The limit.
-        max: u32,
-    },
-    /// No key slot opens with the passphrase.
-    #[error("no key slot opens with this passphrase")]
-    WrongSecret,
-}
 
 /// A hash by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,13 +107,13 @@ struct Slot {
 
 impl Header {
     /// Refuses more work than anybody asks for.
-    fn check_rounds(&self) -> Result<(), LuksFault> {
+    fn check_rounds(&self) -> Result<(), Fault> {
         let rounds = |slot: &Slot| slot.rounds.saturating_add(self.digest_rounds);
         let all = self.slots.iter().map(rounds).fold(0, u32::saturating_add);
         within("iterations of all key slots", all.max(1), ALL_ROUNDS_MAX).map(drop)
     }
 
-    fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, LuksFault> {
+    fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Fault> {
         check_version(bytes)?;
         let hash = text(&bytes[72..104]);
         let key_bytes = within("key-bytes", u32_at(bytes, 108), KEY_BYTES_MAX)?;
@@ -162,7 +121,7 @@ impl Header {
         Ok(Self {
             cipher: text(&bytes[8..40]),
             mode: text(&bytes[40..72]),
-            hash: Hash::named(&hash).ok_or(LuksFault::Unsupported {
+            hash: Hash::named(&hash).ok_or(Fault::Unsupported {
                 field: "hash-spec",
                 found: hash,
             })?,
@@ -175,8 +134,8 @@ impl Header {
     }
 
     /// The cipher for a key.
-    fn cipher(&self, key: &[u8]) -> Result<Cipher, LuksFault> {
-        let unsupported = |field, found: &str| LuksFault::Unsupported {
+    fn cipher(&self, key: &[u8]) -> Result<Cipher, Fault> {
+        let unsupported = |field, found: &str| Fault::Unsupported {
             field,
             found: found.into(),
         };
@@ -210,7 +169,7 @@ impl Header {
 }
 
 impl Slot {
-    fn decode(bytes: &[u8]) -> Result<Self, LuksFault> {
+    fn decode(bytes: &[u8]) -> Result<Self, Fault> {
         Ok(Self {
             rounds: within("iterations", u32_at(bytes, 4), ROUNDS_MAX)?,
             salt: bytes[8..40].to_vec(),
@@ -220,18 +179,22 @@ impl Slot {
     }
 }
 
-/// The cipher of the data, from the LUKS header at `host` and a passphrase.
-pub(super) fn unlock<S: ReadAt + ?Sized>(
+/// The cipher of the data, from the LUKS header at `at` of `storage` and a passphrase.
+///
+/// # Errors
+///
+/// Where the header is damaged, not all there, or needs what is not supported, where it
+/// cannot be read, and where no key slot opens with the passphrase.
+pub fn unlock<S: ReadAt + ?Sized>(
     storage: &S,
-    host: HostOffset,
+    at: u64,
     passphrase: &[u8],
 ) -> Result<Cipher, Error> {
-    let wrong = |source| Error::Luks { host, source };
-    let bytes = read_header(storage, host)?;
-    let header = Header::decode(&bytes).map_err(wrong)?;
-    header.check_rounds().map_err(wrong)?;
+    let bytes = read_header(storage, at)?;
+    let header = Header::decode(&bytes)?;
+    header.check_rounds()?;
     // Refused before any hashing.
-    header.cipher(&vec![0; header.key_bytes]).map_err(wrong)?;
+    header.cipher(&vec![0; header.key_bytes])?;
     for slot in &header.slots {
         let mut split_key = Zeroizing::new(vec![0; header.key_bytes]);
         header
@@ -242,79 +205,25 @@ pub(super) fn unlock<S: ReadAt + ?Sized>(
         let length = header.key_bytes.saturating_mul(stripes);
         let mut material = Zeroizing::new(vec![0; length.next_multiple_of(512)]);
         let start = u64::from(slot.material_sectors).saturating_mul(SECTOR_BYTES);
-        read(storage, host.0.saturating_add(start), &mut material)?;
-        let cipher = header.cipher(&split_key).map_err(wrong)?;
+        read(storage, at.saturating_add(start), &mut material)?;
+        let cipher = header.cipher(&split_key)?;
         // Its sectors have numbers of their own.
-        cipher.decrypt(0, 0, &mut material);
+        cipher.decrypt(0, &mut material);
         let key = header.merge(material.get(..length).unwrap_or_default());
         if header.is_key(&key) {
-            return header.cipher(&key).map_err(wrong);
+            return Ok(header.cipher(&key)?);
         }
     }
-    Err(wrong(LuksFault::WrongSecret))
+    Err(Fault::WrongSecret.into())
 }
 
-/// The header and its key slots, as they are stored.
-pub(super) fn read_header<S: ReadAt + ?Sized>(
-    storage: &S,
-    host: HostOffset,
-) -> Result<[u8; HEADER_BYTES], Error> {
-    let mut bytes = [0; HEADER_BYTES];
-    read(storage, host.0, &mut bytes)?;
-    Ok(bytes)
-}
-
-/// Refuses what is not a header of version 1.
-pub(super) fn check_version(bytes: &[u8; HEADER_BYTES]) -> Result<(), LuksFault> {
-    if !bytes.starts_with(MAGIC) {
-        return Err(LuksFault::Magic);
-    }
-    match u16::from_be_bytes([bytes[6], bytes[7]]) {
-        1 => Ok(()),
-        found => Err(LuksFault::Version { found }),
-    }
-}
-
-/// All key slots in a header.
-pub(super) fn slots(bytes: &[u8; HEADER_BYTES]) -> impl Iterator<Item = &[u8]> {
-    let slots = (0..SLOTS).map(|index| 208 + index * SLOT_BYTES);
-    slots.map(|at| &bytes[at..at + SLOT_BYTES])
-}
-
-fn read<S: ReadAt + ?Sized>(storage: &S, at: u64, bytes: &mut [u8]) -> Result<(), Error> {
-    let (structure, host) = (Structure::LuksHeader, HostOffset(at));
-    let end = at.saturating_add(blockio::len_u64(bytes.len()));
-    if end > storage.size() {
-        return Err(Error::TableTruncated {
-            structure,
-            host,
-            end,
-            file_bytes: storage.size(),
-        });
-    }
-    storage.read_at(at, bytes).map_err(|source| Error::Read {
-        structure,
-        host,
-        source,
-    })
-}
-
-fn within(field: &'static str, found: u32, max: u32) -> Result<u32, LuksFault> {
+fn within(field: &'static str, found: u32, max: u32) -> Result<u32, Fault> {
     if (1..=max).contains(&found) {
         Ok(found)
     } else {
-        Err(LuksFault::Limit { field, found, max })
+        Err(Fault::Limit { field, found, max })
     }
 }
 
-/// Text that a zero byte ends.
-pub(super) fn text(field: &[u8]) -> String {
-    let end = field.iter().position(|byte| *byte == 0);
-    let text = field.get(..end.unwrap_or(field.len())).unwrap_or_default();
-    String::from_utf8_lossy(text).into_owned()
-}
-
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    let word = bytes.get(at..).and_then(<[u8]>::first_chunk);
-    u32::from_be_bytes(*word.unwrap_or(&[0; 4]))
-}
+#[cfg(test)]
+mod tests;

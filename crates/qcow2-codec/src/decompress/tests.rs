@@ -51,7 +51,7 @@ fn decoded(
     let first = decoder.decode(stored, &mut cluster);
     let mut again = vec![0x77; length];
     assert_eq!(decoder.decode(stored, &mut again), first);
-    if let Decoder::Deflate(inflater) = &mut decoder {
+    if let Library::Deflate(inflater) = &mut decoder.0 {
         let mut stepwise = vec![0x55; length];
         let found = inflater.decode_stepwise(stored, &mut stepwise);
         assert_eq!(found.map(drop), first);

@@ -5,10 +5,7 @@ mod version;
 
 use std::ops::RangeInclusive;
 
-use qcow2_format::Version;
 use qcow2_format::header::CompressionType;
-
-use crate::error::Unrepresentable;
 
 /// How clusters are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,34 +103,21 @@ impl Compression {
         }
     }
 
-    fn level(&self) -> u8 {
+    /// The level that was asked for; it need not exist.
+    #[must_use]
+    pub fn level(&self) -> u8 {
         match self {
             Self::Zlib { level, .. } | Self::Zstd { level } => *level,
         }
     }
 
     /// What the header calls it.
-    pub(crate) fn compression_type(&self) -> CompressionType {
+    #[must_use]
+    pub fn compression_type(&self) -> CompressionType {
         match self {
             Self::Zlib { .. } => CompressionType::Deflate,
             Self::Zstd { .. } => CompressionType::Zstd,
         }
-    }
-
-    /// Whether there is such a level, and such a compression in an image of `version`.
-    pub(crate) fn check(&self, version: Version) -> Result<(), Unrepresentable> {
-        let (name, level, levels) = (self.name(), self.level(), self.levels());
-        if !levels.contains(&level) {
-            return Err(Unrepresentable::CompressionLevel {
-                name,
-                level,
-                levels,
-            });
-        }
-        if version == Version::V2 && self.compression_type() != CompressionType::Deflate {
-            return Err(Unrepresentable::CompressionType { name });
-        }
-        Ok(())
     }
 }
 

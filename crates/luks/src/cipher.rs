@@ -12,13 +12,10 @@ use sha2::{Digest, Sha256};
 use xts_mode::Xts128;
 
 /// What is encrypted at once.
-pub(crate) const SECTOR_BYTES: u64 = 512;
+pub const SECTOR_BYTES: u64 = 512;
 
 /// [`SECTOR_BYTES`] in memory.
 const SECTOR: usize = 512;
-
-/// Bytes of the key of the old method.
-const LEGACY_KEY_BYTES: usize = 16;
 
 type Block = [u8; 16];
 
@@ -78,32 +75,25 @@ impl Iv {
     }
 }
 
-/// How guest data is encrypted.
-pub(crate) struct Cipher {
+/// How data is encrypted, with its key.
+pub struct Cipher {
     sectors: Box<dyn Sectors>,
     iv: Iv,
-    /// Whether sectors are counted from the start of the disk, or else of the file.
-    by_guest: bool,
 }
 
 impl Cipher {
-    /// AES-128-CBC with the first 16 bytes of the passphrase as key. Spec:
-    /// "Header", bytes 32 to 35, says 256 bits, and QEMU does this.
-    pub(super) fn legacy(passphrase: &[u8]) -> Self {
-        let mut key = [0; LEGACY_KEY_BYTES];
-        for (to, from) in key.iter_mut().zip(passphrase) {
-            *to = *from;
-        }
+    /// AES-128 in CBC mode, with the numbers of sectors as initial vectors.
+    #[must_use]
+    pub fn aes128_cbc(key: &[u8; 16]) -> Self {
         Self {
-            sectors: Box::new(Cbc(Aes128::new(&key.into()))),
+            sectors: Box::new(Cbc(Aes128::new(key.into()))),
             iv: Iv::Plain64,
-            by_guest: true,
         }
     }
 
     /// AES with a mode by its name in LUKS, or `None` where that is not known or
     /// the key has another length.
-    pub(super) fn named(mode: &str, key: &[u8]) -> Option<Self> {
+    pub(crate) fn named(mode: &str, key: &[u8]) -> Option<Self> {
         let (mode, iv) = mode.split_once('-')?;
         let iv = match iv {
             "plain" => Iv::Plain,
@@ -122,14 +112,13 @@ impl Cipher {
         Some(Self {
             sectors: sectors?,
             iv,
-            by_guest: false,
         })
     }
 
-    /// Decrypts whole sectors: those of the disk from `guest` on, at `host` of the
-    /// file.
-    pub(crate) fn decrypt(&self, guest: u64, host: u64, bytes: &mut [u8]) {
-        let first = if self.by_guest { guest } else { host } / SECTOR_BYTES;
+    /// Decrypts whole sectors, the first of which is `at` bytes behind the sector with
+    /// number 0.
+    pub fn decrypt(&self, at: u64, bytes: &mut [u8]) {
+        let first = at / SECTOR_BYTES;
         for (number, sector) in (first..).zip(bytes.chunks_exact_mut(SECTOR)) {
             self.sectors.decrypt(sector, self.iv.of(number));
         }

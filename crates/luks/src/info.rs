@@ -1,17 +1,15 @@
 //! What a LUKS header says for all to read.
 
 use blockio::ReadAt;
-use qcow2_format::HostOffset;
 
-use super::cipher::SECTOR_BYTES;
-use super::luks::{HEADER_BYTES, LuksFault, SLOT_ACTIVE};
-use super::luks::{check_version, read_header, slots, text, u32_at};
-use crate::Error;
+use crate::cipher::SECTOR_BYTES;
+use crate::error::{Error, Fault};
+use crate::stored::{HEADER_BYTES, SLOT_ACTIVE, check_version, read_header, slots, text, u32_at};
 
 /// A LUKS header of version 1, as it is stored: its ciphers need not be among those
 /// that can be read. In text, bytes that are not UTF-8 are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LuksInfo {
+pub struct Info {
     /// `cipher-name`: `aes`.
     pub cipher_name: String,
     /// `cipher-mode`: the mode and the source of initial vectors, `xts-plain64`.
@@ -20,19 +18,20 @@ pub struct LuksInfo {
     pub hash_spec: String,
     /// Bytes of the key of the data. In XTS mode it is two.
     pub key_bytes: u32,
-    /// Bytes from the start of the header to the data, which are in clusters instead.
+    /// Bytes from the start of the header to the data. Where a file of another format
+    /// has the header, it may have the data elsewhere.
     pub payload_offset_bytes: u64,
     /// Rounds of hashing that the digest of the key takes.
     pub digest_rounds: u32,
     /// The UUID, as text.
     pub uuid: String,
     /// All key slots, in use or not.
-    pub key_slots: Vec<LuksKeySlot>,
+    pub key_slots: Vec<KeySlot>,
 }
 
 /// A key slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LuksKeySlot {
+pub struct KeySlot {
     /// Whether it is in use.
     pub active: bool,
     /// Rounds of hashing that the passphrase takes.
@@ -43,13 +42,17 @@ pub struct LuksKeySlot {
     pub stripes: u32,
 }
 
-impl LuksInfo {
-    pub(super) fn read<S: ReadAt + ?Sized>(storage: &S, host: HostOffset) -> Result<Self, Error> {
-        let bytes = read_header(storage, host)?;
-        Self::decode(&bytes).map_err(|source| Error::Luks { host, source })
+impl Info {
+    /// Reads the header at `at` of `storage`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no header of LUKS version 1, and where it cannot be read.
+    pub fn read<S: ReadAt + ?Sized>(storage: &S, at: u64) -> Result<Self, Error> {
+        Ok(Self::decode(&read_header(storage, at)?)?)
     }
 
-    fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, LuksFault> {
+    fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Fault> {
         check_version(bytes)?;
         Ok(Self {
             cipher_name: text(&bytes[8..40]),
@@ -60,7 +63,7 @@ impl LuksInfo {
             digest_rounds: u32_at(bytes, 164),
             uuid: text(&bytes[168..208]),
             key_slots: slots(bytes)
-                .map(|slot| LuksKeySlot {
+                .map(|slot| KeySlot {
                     active: u32_at(slot, 0) == SLOT_ACTIVE,
                     rounds: u32_at(slot, 4),
                     material_offset_bytes: sectors_at(slot, 40),

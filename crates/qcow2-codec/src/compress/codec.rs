@@ -1,6 +1,6 @@
 //! The libraries that make streams, each behind the same call.
 
-use std::io;
+use std::{fmt, io};
 
 use flate2::{Compress, FlushCompress, Status};
 #[cfg(feature = "libdeflate")]
@@ -17,7 +17,10 @@ const WINDOW_BITS_4K: u8 = 12;
 
 /// Compresses one cluster after the other. A stream depends on its cluster
 /// alone, not on those before it.
-pub(crate) enum Compressor {
+pub struct Compressor(Library);
+
+/// The library that compresses.
+enum Library {
     #[cfg(feature = "libdeflate")]
     Libdeflate(libdeflater::Compressor),
     ZlibRs(ZlibRs),
@@ -25,43 +28,60 @@ pub(crate) enum Compressor {
 }
 
 impl Compressor {
-    /// A compressor for `compression`, which was checked.
-    pub(crate) fn new(compression: &Compression) -> Self {
-        match compression {
-            Compression::Zlib { level, window } => match window.codec() {
+    /// A compressor for `compression`. Of a level that does not exist it takes the
+    /// nearest that does.
+    #[must_use]
+    pub fn new(compression: &Compression) -> Self {
+        let levels = compression.levels();
+        let level = compression.level().clamp(*levels.start(), *levels.end());
+        Self(match compression {
+            Compression::Zlib { window, .. } => match window.codec() {
                 #[cfg(feature = "libdeflate")]
                 DeflateCodec::Libdeflate => {
-                    let level = CompressionLvl::new((*level).into());
+                    let level = CompressionLvl::new(level.into());
                     let level = level.unwrap_or(CompressionLvl::best());
-                    Self::Libdeflate(libdeflater::Compressor::new(level))
+                    Library::Libdeflate(libdeflater::Compressor::new(level))
                 }
-                DeflateCodec::ZlibRs => Self::ZlibRs(ZlibRs::new(*level, *window)),
+                DeflateCodec::ZlibRs => Library::ZlibRs(ZlibRs::new(level, *window)),
             },
-            Compression::Zstd { level } => Self::Zstd(Zstd {
-                level: (*level).into(),
+            Compression::Zstd { .. } => Library::Zstd(Zstd {
+                level: level.into(),
                 context: None,
             }),
-        }
+        })
     }
 
     /// Compresses `cluster` into `stream` and returns the length of the stream,
     /// or `None` where it does not fit.
-    pub(crate) fn compress(
-        &mut self,
-        cluster: &[u8],
-        stream: &mut [u8],
-    ) -> io::Result<Option<usize>> {
-        match self {
+    ///
+    /// # Errors
+    ///
+    /// Where the library fails, such as for lack of memory.
+    pub fn compress(&mut self, cluster: &[u8], stream: &mut [u8]) -> io::Result<Option<usize>> {
+        match &mut self.0 {
             #[cfg(feature = "libdeflate")]
-            Self::Libdeflate(compressor) => Ok(compressor.deflate_compress(cluster, stream).ok()),
-            Self::ZlibRs(compressor) => compressor.compress(cluster, stream),
-            Self::Zstd(compressor) => compressor.compress(cluster, stream),
+            Library::Libdeflate(compressor) => {
+                Ok(compressor.deflate_compress(cluster, stream).ok())
+            }
+            Library::ZlibRs(compressor) => compressor.compress(cluster, stream),
+            Library::Zstd(compressor) => compressor.compress(cluster, stream),
         }
     }
 }
 
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            #[cfg(feature = "libdeflate")]
+            Library::Libdeflate(_) => "Compressor(libdeflate)",
+            Library::ZlibRs(_) => "Compressor(zlib-rs)",
+            Library::Zstd(_) => "Compressor(zstd)",
+        })
+    }
+}
+
 /// zlib-rs: for small windows, and where libdeflate is not wanted.
-pub(crate) struct ZlibRs {
+struct ZlibRs {
     deflate: Compress,
     /// Room for any stream, so that nothing depends on how zlib-rs reports that its
     /// output does not fit.
@@ -101,7 +121,7 @@ impl ZlibRs {
 
 /// Zstandard: single frames that know the length of their content, without a
 /// checksum.
-pub(crate) struct Zstd {
+struct Zstd {
     level: i32,
     /// Made when it is first needed, since that can fail.
     context: Option<zstd::bulk::Compressor<'static>>,

@@ -2,23 +2,23 @@
 
 use std::fmt;
 
-use blockio::len_u64;
 use flate2::{Decompress, FlushDecompress, Status};
 use qcow2_format::header::CompressionType;
 use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 use zstd::zstd_safe::{DCtx, find_frame_compressed_size, is_error_kind as is_kind};
 
-use crate::StreamFault;
+use crate::fault::StreamFault;
 
 /// The decoders of one thread, made when they are needed.
 #[derive(Debug, Default)]
-pub(crate) struct Decoders {
+pub struct Decoders {
     deflate: Option<Decoder>,
     zstd: Option<Decoder>,
 }
 
 impl Decoders {
-    pub(crate) fn of(&mut self, compression: CompressionType) -> &mut Decoder {
+    /// That of streams of this kind.
+    pub fn of(&mut self, compression: CompressionType) -> &mut Decoder {
         let decoder = match compression {
             CompressionType::Deflate => &mut self.deflate,
             CompressionType::Zstd => &mut self.zstd,
@@ -28,54 +28,63 @@ impl Decoders {
 }
 
 /// Decodes streams of one kind. Its contexts are made once and used again.
-pub(crate) enum Decoder {
+pub struct Decoder(Library);
+
+/// The library that decodes.
+enum Library {
     Deflate(Inflater),
     Zstd(DCtx<'static>),
 }
 
 impl Decoder {
-    pub(crate) fn new(compression: CompressionType) -> Self {
-        match compression {
-            CompressionType::Deflate => Self::Deflate(Inflater::default()),
-            CompressionType::Zstd => Self::Zstd(DCtx::create()),
-        }
+    /// A decoder of streams of this kind.
+    #[must_use]
+    pub fn new(compression: CompressionType) -> Self {
+        Self(match compression {
+            CompressionType::Deflate => Library::Deflate(Inflater::default()),
+            CompressionType::Zstd => Library::Zstd(DCtx::create()),
+        })
     }
 
     /// Fills `cluster` from the stream at the start of `stored`. What follows
     /// the stream, and what the stream gives beyond the cluster, is ignored as
     /// by QEMU. After an error `cluster` holds anything.
-    pub(crate) fn decode(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<(), StreamFault> {
-        match self {
-            Self::Deflate(inflater) => inflater.decode(stored, cluster),
-            Self::Zstd(context) => unpack_frames(context, stored, cluster).map(drop),
+    ///
+    /// # Errors
+    ///
+    /// Where the stream does not give the cluster.
+    pub fn decode(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<(), StreamFault> {
+        match &mut self.0 {
+            Library::Deflate(inflater) => inflater.decode(stored, cluster),
+            Library::Zstd(context) => unpack_frames(context, stored, cluster).map(drop),
         }
     }
 
     /// The same, and says how many bytes of `stored` the cluster needs.
-    pub(crate) fn measure(
-        &mut self,
-        stored: &[u8],
-        cluster: &mut [u8],
-    ) -> Result<u64, StreamFault> {
-        match self {
-            Self::Deflate(inflater) => inflater.decode_stepwise(stored, cluster),
-            Self::Zstd(context) => unpack_frames(context, stored, cluster),
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::decode`].
+    pub fn measure(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<u64, StreamFault> {
+        match &mut self.0 {
+            Library::Deflate(inflater) => inflater.decode_stepwise(stored, cluster),
+            Library::Zstd(context) => unpack_frames(context, stored, cluster),
         }
     }
 }
 
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Deflate(_) => "Decoder(deflate)",
-            Self::Zstd(_) => "Decoder(zstd)",
+        f.write_str(match self.0 {
+            Library::Deflate(_) => "Decoder(deflate)",
+            Library::Zstd(_) => "Decoder(zstd)",
         })
     }
 }
 
 /// Raw deflate, in two ways.
 #[derive(Default)]
-pub(crate) struct Inflater {
+struct Inflater {
     /// Wants the whole stream and room for all that it gives.
     #[cfg(feature = "libdeflate")]
     whole: Option<libdeflater::Decompressor>,
@@ -164,6 +173,10 @@ fn full(after_bytes: u64, cluster_bytes: u64) -> Result<(), StreamFault> {
             cluster_bytes,
         })
     }
+}
+
+fn len_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
