@@ -17,12 +17,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use blockio::{Extent, ExtentKind, ReadAt};
-use hostdisk::Spool;
 use ext_blocks::droppable::Droppable;
 use ext_blocks::{Content, Detected, Error, Filesystem, Options, Trust, detect};
 use ext_scramble::{ScrambleKey, scramble};
 use fixtures::hostile::{self, Field, Patches, Subject};
 use fixtures::{E2fs, SplitMix};
+use hostdisk::Spool;
 
 /// How long one case may take.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use blockio::{Extent, ExtentKind, ReadAt};
-use hostdisk::Spool;
 use ext_blocks::{Detected, Filesystem, Options, detect};
 use ext_scramble::{ScrambleKey, ScrambleReport};
 use fixtures::E2fs;
+use hostdisk::Spool;
 use tempfile::TempDir;
 
 /// What every name has in it that shall not be seen.

@@ -144,7 +144,7 @@ impl Info {
 
     /// What `disk` is where it is nothing but a disk.
     pub(super) fn raw(disk: &Disk) -> Self {
-        let metadata = disk.as_file().and_then(|file| file.metadata().ok());
+        let metadata = disk.file().metadata().ok();
         let actual_size = metadata.map_or(0, |metadata| metadata.blocks().saturating_mul(512));
         let filename = || Foreign::new(disk.path().as_os_str().as_bytes());
         // As qemu-img: in whole sectors.
