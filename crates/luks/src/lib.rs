@@ -1,7 +1,7 @@
 //! LUKS version 1: what a header says, and from a passphrase to the cipher of the
 //! data. "LUKS On-Disk Format Specification", version 1.2.3.
 //!
-//! The header may lie anywhere in a file, and so may the data: [`unlock`] gives a
+//! The header may lie anywhere in a file, and so may the data: [`unlock()`] gives a
 //! [`Cipher`] that decrypts sectors by their place. Nothing is ever written.
 //!
 //! ```no_run

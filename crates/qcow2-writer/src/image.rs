@@ -61,7 +61,7 @@ pub struct ImageWriter<'t, T: ?Sized> {
     /// The end of the clusters that data was first written to, or shared.
     floor: Floor,
     stored: Stored,
-    /// Set where a [`StreamWriter`] writes.
+    /// Set where a [`StreamWriter`](streams::StreamWriter) writes.
     streams: Option<StreamArea>,
     /// Whether exactly what is in use is allocated.
     is_exact: bool,

@@ -27,7 +27,7 @@ use report::{PackReport, Stored};
 /// stored clusters are zeros. The image depends on source, extents and options,
 /// not on threads or timing.
 ///
-/// With [`Allocation::Exact`] the image also says which bytes were in use, down to
+/// With [`Allocation::Exact`](crate::Allocation::Exact) the image also says which bytes were in use, down to
 /// the cluster or, with extended L2 entries, the subcluster.
 ///
 /// With [`PackOptions::reflink`], clusters that lie wholly in data share their
