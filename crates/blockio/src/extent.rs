@@ -9,8 +9,11 @@ pub enum ExtentKind {
     Data,
     /// In use, and reads as zeros.
     Zero,
-    /// Nobody needs these bytes; they may read as zeros.
-    Unused,
+    /// An image holds nothing here: the bytes read as zeros.
+    Unallocated,
+    /// A filesystem needs nothing here: the bytes may be anything, and an image may
+    /// make them zeros.
+    Free,
     /// In use, and cannot be read.
     Unreadable,
 }
@@ -113,7 +116,7 @@ impl<E, I: Iterator<Item = Result<Extent, E>>> Iterator for Merge<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ExtentKind::{Data, Unused};
+    use ExtentKind::{Data, Free};
 
     #[test]
     fn tiling_refuses_gaps_overlaps_and_empty_runs() {
@@ -137,11 +140,11 @@ mod tests {
         let parts = [
             run(0..4, Data),
             run(4..6, Data),
-            run(6..6, Unused),
-            run(6..9, Unused),
+            run(6..6, Free),
+            run(6..9, Free),
         ];
         let merged: Vec<Result<Extent, ()>> = Merge::new(parts.into_iter()).collect();
-        assert_eq!(merged, [run(0..6, Data), run(6..9, Unused)]);
+        assert_eq!(merged, [run(0..6, Data), run(6..9, Free)]);
 
         let broken = [run(0..4, Data), Err(()), run(4..6, Data)];
         let merged: Vec<_> = Merge::new(broken.into_iter()).collect();

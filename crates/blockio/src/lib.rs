@@ -8,7 +8,9 @@
 //! - [`Holes`] asks where data is, once for each range of it.
 //! - [`OnlyChanged`] writes what differs.
 //! - [`salvage::Lost`] are the parts of a disk that could not be read.
-//! - [`MemoryDisk`] is a disk in memory.
+//! - [`MemoryDisk`] is a disk in memory, [`Window`] a part of a disk.
+//! - [`Tiling`] is a disk that can say what its bytes are.
+//! - [`OnProgress`] hears how far a job has come, and can stop it.
 //!
 //! What is read or written can be given by reference, or by value as a `Box` or an
 //! `Arc`.
@@ -30,7 +32,10 @@ mod extent;
 mod holes;
 mod memory;
 mod only_changed;
+mod progress;
 pub mod salvage;
+mod tiling;
+mod window;
 mod zero;
 
 pub use access::{Handle, ReadAt, Reflink, Store, WriteAt, len_u64};
@@ -39,4 +44,7 @@ pub use extent::{Extent, ExtentKind, Merge, tiles};
 pub use holes::Holes;
 pub use memory::MemoryDisk;
 pub use only_changed::{GoesBack, OnlyChanged};
+pub use progress::{OnProgress, Progress};
+pub use tiling::{AllData, BoxError, Extents, Tiling, clip};
+pub use window::Window;
 pub use zero::{is_zero, nonzero_runs};

@@ -62,7 +62,7 @@ pub fn detect<'d, R: ReadAt + ?Sized>(
         dropped: Dropped::default(),
         tail: match options.tail {
             Tail::Keep => ExtentKind::Data,
-            Tail::Drop => ExtentKind::Unused,
+            Tail::Drop => ExtentKind::Free,
         },
     };
     match filesystem.examine(found, options) {

@@ -353,7 +353,7 @@ impl<'d, R: ReadAt + ?Sized> Filesystem<'d, R> {
         let geometry = &layout.geometry;
         let disk_bytes = self.overlay.size();
         let tail_bytes = match self.tail {
-            ExtentKind::Unused => disk_bytes.saturating_sub(geometry.filesystem_bytes()),
+            ExtentKind::Free => disk_bytes.saturating_sub(geometry.filesystem_bytes()),
             _ => 0,
         };
         let uninit = survey.groups.uninit.iter();

@@ -31,13 +31,13 @@ pub struct Metadata {
 
 impl Metadata {
     /// What every byte of the disk is: [`ExtentKind::Data`] where there is
-    /// metadata, [`ExtentKind::Unused`] elsewhere. They tile the disk.
+    /// metadata, [`ExtentKind::Free`] elsewhere. They tile the disk.
     pub fn extents(&self) -> impl Iterator<Item = Result<Extent, Error>> {
         let mut at = 0;
         let runs = self.runs.iter().flat_map(move |run| {
             let start = self.geometry.byte_of(run.start);
             let end = self.geometry.byte_of(run.end);
-            let gap = Extent::new(at..start, ExtentKind::Unused);
+            let gap = Extent::new(at..start, ExtentKind::Free);
             at = end;
             [gap, Extent::new(start..end, ExtentKind::Data)]
         });
@@ -45,7 +45,7 @@ impl Metadata {
             .runs
             .last()
             .map_or(0, |run| self.geometry.byte_of(run.end));
-        let tail = Extent::new(end..self.disk_bytes, ExtentKind::Unused);
+        let tail = Extent::new(end..self.disk_bytes, ExtentKind::Free);
         Merge::new(runs.chain([tail]).map(Ok))
     }
 

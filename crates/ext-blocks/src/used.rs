@@ -77,7 +77,7 @@ impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
         block_bits: u32,
     ) -> Self {
         let with_zeros = Cut::new(source, zeros, block_bits, ExtentKind::Zero);
-        let without_dropped = Cut::new(with_zeros, dropped, block_bits, ExtentKind::Unused);
+        let without_dropped = Cut::new(with_zeros, dropped, block_bits, ExtentKind::Free);
         Self(Merge::new(without_dropped))
     }
 }
@@ -134,8 +134,8 @@ impl Iterator for Runs<'_> {
                 self.runs = rest;
                 (byte_of(run.end), ExtentKind::Data)
             }
-            Some((run, _)) => (byte_of(run.start), ExtentKind::Unused),
-            None if self.at < self.disk_bytes => (self.disk_bytes, ExtentKind::Unused),
+            Some((run, _)) => (byte_of(run.start), ExtentKind::Free),
+            None if self.at < self.disk_bytes => (self.disk_bytes, ExtentKind::Free),
             None => return None,
         };
         let start = self.at;
@@ -204,7 +204,7 @@ impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
                         let kind = if used {
                             ExtentKind::Data
                         } else {
-                            ExtentKind::Unused
+                            ExtentKind::Free
                         };
                         return Some(Ok(Extent::new(geometry.bytes_of(group, run), kind)));
                     }

@@ -93,7 +93,7 @@ impl<R: ReadAt + ?Sized> Scrambled<'_, R> {
     }
 
     /// What every byte of the disk is: [`ExtentKind::Data`] where there is
-    /// metadata that holds no name any more, [`ExtentKind::Unused`] elsewhere.
+    /// metadata that holds no name any more, [`ExtentKind::Free`] elsewhere.
     /// They tile the disk.
     pub fn extents(&self) -> impl Iterator<Item = Result<Extent, Error>> {
         let runs = self.metadata.runs().iter().flat_map(|run| Shown {
@@ -108,7 +108,7 @@ impl<R: ReadAt + ?Sized> Scrambled<'_, R> {
                     Ok(range) => (range, None),
                     Err(error) => (at..at, Some(Err(error))),
                 };
-                let gap = Extent::new(at..range.start, ExtentKind::Unused);
+                let gap = Extent::new(at..range.start, ExtentKind::Free);
                 at = range.end;
                 let extents = [gap, Extent::new(range, ExtentKind::Data)];
                 extents.map(Ok).into_iter().chain(error)

@@ -261,7 +261,7 @@ mod tests {
     fn extents() -> impl Iterator<Item = Result<Extent, Infallible>> + Send {
         [
             Extent::new(0..UNUSED.start, ExtentKind::Data),
-            Extent::new(UNUSED, ExtentKind::Unused),
+            Extent::new(UNUSED, ExtentKind::Free),
             Extent::new(UNUSED.end..300_000, ExtentKind::Data),
         ]
         .into_iter()

@@ -15,7 +15,7 @@ type ToExtent = fn(Result<Run, Error>) -> Result<Extent, Error>;
 /// [`Image::allocated_extents`](crate::Image::allocated_extents).
 ///
 /// What is stored is `Data`, a zero cluster or subcluster is `Zero`, what is
-/// unallocated is `Unused`, what is lost in a salvaged image is `Unreadable`. The
+/// unallocated is `Unallocated`, what is lost in a salvaged image is `Unreadable`. The
 /// extents are maximal and tile the disk; an error ends them.
 #[derive(Debug)]
 pub struct Extents<'i, S>(Merge<Map<Runs<'i, S>, ToExtent>>);
@@ -29,7 +29,7 @@ impl<'i, S: ReadAt> Extents<'i, S> {
 fn to_extent(run: Result<Run, Error>) -> Result<Extent, Error> {
     run.map(|run| {
         let kind = match run.mapping {
-            Mapping::Unallocated => ExtentKind::Unused,
+            Mapping::Unallocated => ExtentKind::Unallocated,
             Mapping::Zero => ExtentKind::Zero,
             Mapping::Data { .. } | Mapping::Compressed(_) => ExtentKind::Data,
             Mapping::Lost => ExtentKind::Unreadable,

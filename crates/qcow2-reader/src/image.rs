@@ -112,7 +112,7 @@ impl<S: ReadAt> Image<S> {
     }
 
     /// What the image itself allocates. What it leaves to its backing file, or
-    /// to nobody, is `Unused`.
+    /// to nobody, is `Unallocated`.
     pub fn allocated_extents(&self) -> Extents<'_, S> {
         Extents::new(self.own_runs())
     }

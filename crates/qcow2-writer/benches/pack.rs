@@ -66,7 +66,7 @@ fn scattered(bencher: Bencher<'_, '_>, (bits, extended_l2, allocation): (u32, bo
         let rest = if is_zeros {
             ExtentKind::Zero
         } else {
-            ExtentKind::Unused
+            ExtentKind::Free
         };
         extents.push(Extent::new(start..data_end, ExtentKind::Data));
         extents.push(Extent::new(data_end..end, rest));

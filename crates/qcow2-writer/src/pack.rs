@@ -55,7 +55,7 @@ use report::{PackReport, Stored};
 /// let disk = vec![1; 1 << 20];
 /// let extents = [
 ///     Extent::new(0..4096, ExtentKind::Data),
-///     Extent::new(4096..1 << 20, ExtentKind::Unused),
+///     Extent::new(4096..1 << 20, ExtentKind::Free),
 /// ];
 /// let target = MemoryDisk::default();
 /// let report = pack(

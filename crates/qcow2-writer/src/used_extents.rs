@@ -131,7 +131,7 @@ where
                 self.used_bytes += extent.length;
                 return Ok(self.exact.then_some(*extent));
             }
-            ExtentKind::Unused => {}
+            ExtentKind::Unallocated | ExtentKind::Free => {}
             ExtentKind::Unreadable => {
                 return Err(Error::Unreadable {
                     start: extent.start,

@@ -12,7 +12,7 @@ use qcow2_writer::{
     Allocation, Compression, ImageWriter, PackOptions, PackReport, WriteOptions, pack,
 };
 
-use ExtentKind::{Data, Unused, Zero};
+use ExtentKind::{Data, Free, Zero};
 
 /// Bytes at offsets, in an image of `length` bytes that is zeros elsewhere.
 fn image(length: usize, parts: &[(usize, &[u8])]) -> Vec<u8> {
@@ -87,10 +87,10 @@ fn packed_with_an_unused_table_in_version_2() {
     disk[0xa010..0xa020].copy_from_slice(b"sixteen used 16b");
     let extents = [
         Extent::new(0..0x8000, ExtentKind::Data),
-        Extent::new(0x8000..0xa010, ExtentKind::Unused),
+        Extent::new(0x8000..0xa010, ExtentKind::Free),
         Extent::new(0xa010..0xa020, ExtentKind::Data),
         Extent::new(0xa020..0xa030, ExtentKind::Zero),
-        Extent::new(0xa030..DISK, ExtentKind::Unused),
+        Extent::new(0xa030..DISK, ExtentKind::Free),
     ];
     let options = PackOptions {
         version: Version::V2,
@@ -182,9 +182,9 @@ fn exactly_what_is_in_use_in_clusters() {
         Extent::new(0..0x200, Data),
         Extent::new(0x200..0x400, Zero),
         Extent::new(0x400..0x800, Data),
-        Extent::new(0x800..0x8000, Unused),
+        Extent::new(0x800..0x8000, Free),
         Extent::new(0x8000..0x8200, Zero),
-        Extent::new(0x8200..DISK, Unused),
+        Extent::new(0x8200..DISK, Free),
     ];
     let options = PackOptions {
         allocation: Allocation::Exact,
@@ -246,9 +246,9 @@ fn exactly_what_is_in_use_in_subclusters() {
     let extents = [
         Extent::new(0..0x200, Data),
         Extent::new(0x200..0x600, Zero),
-        Extent::new(0x600..0x3e00, Unused),
+        Extent::new(0x600..0x3e00, Free),
         Extent::new(0x3e00..0x4000, Data),
-        Extent::new(0x4000..0x5000, Unused),
+        Extent::new(0x4000..0x5000, Free),
         Extent::new(0x5000..0x8000, Zero),
         Extent::new(0x8000..0x8201, Data),
     ];
@@ -291,7 +291,7 @@ fn clusters_are_compressed_that_are_in_use_as_a_whole() {
     let extents = [
         Extent::new(0..0x3e00, Data),
         Extent::new(0x3e00..0x4000, Zero),
-        Extent::new(0x4000..0x4200, Unused),
+        Extent::new(0x4000..0x4200, Free),
         Extent::new(0x4200..0x8000, Data),
         Extent::new(0x8000..0xc000, Zero),
     ];

@@ -183,7 +183,7 @@ fn data_that_nobody_foresaw_is_stored() {
     // Tables that were not reserved come between streams.
     let disk = common::mixed(512, 0);
     let whole = Extent::new(0..disk.size(), ExtentKind::Data);
-    let empty = Extent::new(0..disk.size(), ExtentKind::Unused);
+    let empty = Extent::new(0..disk.size(), ExtentKind::Free);
     for compression in common::compressions() {
         for stale in [0, 4 << 20] {
             let passes = Cell::new(0);

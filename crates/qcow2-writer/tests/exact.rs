@@ -19,7 +19,7 @@ use qcow2_writer::{
     pack_stream,
 };
 
-use ExtentKind::{Data, Unused, Zero};
+use ExtentKind::{Data, Free, Zero};
 
 fn exact(bits: u32, extended_l2: bool) -> PackOptions<'static> {
     PackOptions {
@@ -49,7 +49,7 @@ fn streamed(disk: &Vec<u8>, extents: &[Extent], options: &PackOptions<'_>) -> Ve
 }
 
 fn runs() -> impl Strategy<Value = Vec<(ExtentKind, usize, u8)>> {
-    let kind = prop_oneof![3 => Just(Data), 2 => Just(Zero), 2 => Just(Unused)];
+    let kind = prop_oneof![3 => Just(Data), 2 => Just(Zero), 2 => Just(Free)];
     let count = prop_oneof![3 => 1usize..4, 2 => 1usize..70, 1 => 1usize..400];
     let fill = prop_oneof![1 => Just(0u8), 3 => 1u8..];
     prop::collection::vec((kind, count, fill), 1..24)
@@ -92,7 +92,7 @@ proptest! {
         disk.is_said_by(&image, cluster_units, compression.is_some());
         let naive = common::expand(&image);
         prop_assert_eq!(naive.exact_unit, Some(u32::try_from(unit_bytes).unwrap()));
-        let used = |extent: &&Extent| extent.kind != Unused;
+        let used = |extent: &&Extent| extent.kind != Free;
         let used_bytes = disk.extents.iter().filter(used).map(|extent| extent.length).sum();
         prop_assert_eq!(report.used_bytes, used_bytes);
         prop_assert_eq!(report.stored_clusters, naive.stored_clusters);
@@ -145,13 +145,8 @@ proptest! {
 #[test]
 fn zeros_need_no_memory_and_no_data() {
     for (bits, extended_l2) in [(9, false), (14, true)] {
-        let small: Vec<_> = [(Zero, 1, 1), (Unused, 1, 1)].repeat(10_000);
-        let large = [
-            (Zero, 30_000, 1),
-            (Data, 1, 2),
-            (Zero, 1, 1),
-            (Unused, 9, 9),
-        ];
+        let small: Vec<_> = [(Zero, 1, 1), (Free, 1, 1)].repeat(10_000);
+        let large = [(Zero, 30_000, 1), (Data, 1, 2), (Zero, 1, 1), (Free, 9, 9)];
         let disk = Disk::new(&[small, large.to_vec()].concat(), 512, 7);
         for compression in [None, Some(common::compressions()[2])] {
             let options = PackOptions {
@@ -188,7 +183,7 @@ fn holes_of_the_source_are_zeros() {
     }
     let extents = [
         Extent::new(0..4096, Data),
-        Extent::new(4096..4608, Unused),
+        Extent::new(4096..4608, Free),
         Extent::new(4608..10_000, Data),
     ];
     let target = MemoryDisk::default();
@@ -242,7 +237,7 @@ fn extents_must_be_made_of_units() {
     let first_unaligned = |ends: &[u64], bits, extended_l2| {
         let mut extents = Vec::new();
         let mut start = 0;
-        for (&end, kind) in ends.iter().zip([Data, Unused, Zero, Data, Unused]) {
+        for (&end, kind) in ends.iter().zip([Data, Free, Zero, Data, Free]) {
             extents.push(Extent::new(start..end, kind));
             start = end;
         }
@@ -309,7 +304,7 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn nothing_is_shared() {
-    let disk = Disk::new(&[(Data, 40, 7), (Unused, 8, 7), (Zero, 9, 1)], 512, 0);
+    let disk = Disk::new(&[(Data, 40, 7), (Free, 8, 7), (Zero, 9, 1)], 512, 0);
     let shared = |options: PackOptions<'static>, reflink| {
         let options = PackOptions { reflink, ..options };
         packed(&disk.bytes, &disk.extents, &options)

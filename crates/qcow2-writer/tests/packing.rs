@@ -17,7 +17,7 @@ use qcow2_writer::{
     Compression, DeflateWindow, Error, ErrorKind, PackOptions, PackReport, Progress, pack,
 };
 
-use ExtentKind::{Data, Unreadable, Unused, Zero};
+use ExtentKind::{Data, Free, Unreadable, Zero};
 
 fn pack_to_memory(disk: &impl ReadAt, extents: &[Extent], options: &PackOptions<'_>) -> Packed {
     let target = MemoryDisk::default();
@@ -30,7 +30,7 @@ type Packed = Result<(Vec<u8>, PackReport), Error>;
 
 /// A disk: runs of a kind, a length in bytes, and a fill.
 fn disks() -> impl Strategy<Value = Vec<(ExtentKind, usize, u8)>> {
-    let kind = prop_oneof![3 => Just(Data), 1 => Just(Zero), 2 => Just(Unused)];
+    let kind = prop_oneof![3 => Just(Data), 1 => Just(Zero), 2 => Just(Free)];
     let length = prop_oneof![
         1usize..700,
         1usize..9_000,
@@ -111,7 +111,7 @@ proptest! {
             }
         }
         let size = want.size();
-        let used: u64 = extents.iter().filter(|extent| extent.kind != Unused).map(|e| e.length).sum();
+        let used: u64 = extents.iter().filter(|extent| extent.kind != Free).map(|e| e.length).sum();
         want.resize(want.len().next_multiple_of(512), 0);
         let disk = Sparse { bytes, granule };
 
@@ -146,7 +146,7 @@ proptest! {
 /// Every other 64 KiB of 8 MiB.
 fn striped() -> (Vec<u8>, Vec<Extent>) {
     let extents = (0..128u64).map(|index| {
-        let kind = if index % 2 == 0 { Data } else { Unused };
+        let kind = if index % 2 == 0 { Data } else { Free };
         Extent::new(index << 16..(index + 1) << 16, kind)
     });
     (vec![3; 8 << 20], extents.collect())
@@ -172,7 +172,7 @@ fn data_that_nobody_foresaw_is_stored() {
     let (disk, extents) = striped();
     let passes = Cell::new(0);
     let target = MemoryDisk::default();
-    let empty = [Extent::new(0..disk.size(), Unused)];
+    let empty = [Extent::new(0..disk.size(), Free)];
     let changing = || {
         passes.set(passes.get() + 1);
         let now = if passes.get() == 1 {
@@ -244,7 +244,7 @@ fn refuses(extents: &[Extent], kind: ErrorKind, message: &str) {
 #[test]
 fn extents_must_tile_the_disk() {
     let half = Extent::new(0..2048, Data);
-    let rest = Extent::new(2048..4096, Unused);
+    let rest = Extent::new(2048..4096, Free);
     pack_to_memory(&vec![0; 4096], &[half, rest], &PackOptions::default()).unwrap();
     let tiling = "extents must tile the disk of 0x1000 bytes, and";
     for (extents, message) in [
@@ -372,7 +372,7 @@ fn a_huge_empty_disk_is_a_small_image() {
 fn what_cannot_be_is_refused_before_a_byte_is_written() {
     let disk = Claimed((1 << 51) + 1);
     let target = MemoryDisk::default();
-    let extents = || [Ok::<_, Infallible>(Extent::new(0..disk.0, Unused))].into_iter();
+    let extents = || [Ok::<_, Infallible>(Extent::new(0..disk.0, Free))].into_iter();
     let error = pack(&disk, extents, &target, &PackOptions::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
     assert_eq!(

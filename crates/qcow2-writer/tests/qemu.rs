@@ -17,7 +17,7 @@ use hostdisk::{Target, TargetOptions};
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{Allocation, ImageWriter, PackOptions, WriteOptions, exact_geometry, pack};
 
-use ExtentKind::{Data, Unused, Zero};
+use ExtentKind::{Data, Free, Zero};
 
 /// Whether `qemu-img` is here; where tests must not be skipped, it is an error
 /// if not.
@@ -123,7 +123,7 @@ fn packed() {
         let end = disk.len().try_into().unwrap();
         let extents = [
             Extent::new(0..4 << 20, ExtentKind::Data),
-            Extent::new(4 << 20..(4 << 20) + 5000, ExtentKind::Unused),
+            Extent::new(4 << 20..(4 << 20) + 5000, ExtentKind::Free),
             Extent::new((4 << 20) + 5000..end, ExtentKind::Data),
         ];
         let target = MemoryDisk::default();
@@ -201,20 +201,20 @@ fn exactly_what_is_in_use() {
             (Data, 3, 7),
             (Zero, 40, 8),
             (Data, 1, 2),
-            (Unused, 9, 7),
+            (Free, 9, 7),
             (Data, 2, 0),
-            (Unused, 1, 7),
+            (Free, 1, 7),
             (Data, 40, 6),
             (Zero, 9, 1),
             (Data, 64, 1),
-            (Unused, 70, 1),
+            (Free, 70, 1),
             (Data, 2, 1),
         ];
         if bits < 16 {
             // Tables without data.
-            runs.splice(2..2, [(Zero, 9000, 1), (Unused, 9000, 1)]);
+            runs.splice(2..2, [(Zero, 9000, 1), (Free, 9000, 1)]);
         }
-        for (kind, cut) in [(Data, 77), (Zero, 513), (Unused, 0)] {
+        for (kind, cut) in [(Data, 77), (Zero, 513), (Free, 0)] {
             runs.push((kind, 2, 5));
             let cut = cut.min(unit_bytes - 1);
             let disk = common::in_units::Disk::new(&runs, unit_bytes, cut);
@@ -279,7 +279,7 @@ fn exactly_what_is_in_use_of_large_disks() {
             let ends = [3, 5, 8, 64].map(|blocks| (start + blocks * block_bytes).min(size));
             let end = size.min(start + (64 << 30));
             let starts = [start].into_iter().chain(ends);
-            let kinds = [Unused, Zero, Data, Zero, Unused];
+            let kinds = [Free, Zero, Data, Zero, Free];
             for ((start, end), kind) in starts.zip(ends.into_iter().chain([end])).zip(kinds) {
                 if start < end {
                     extents.push(Extent::new(start..end, kind));

@@ -23,7 +23,7 @@ use qcow2_format::ClusterBits;
 use qcow2_writer::{Compression, Error, ErrorKind, PackOptions, PackReport, pack};
 use tempfile::NamedTempFile;
 
-use ExtentKind::{Data, Unused, Zero};
+use ExtentKind::{Data, Free, Zero};
 
 /// A new store that shares by copying, and notes what it was asked for.
 struct Sharing {
@@ -162,7 +162,7 @@ fn used(disk: &[u8], extents: &[Extent]) -> Vec<u8> {
 
 /// Runs of a kind, with a length in bytes and a fill.
 fn disks() -> impl Strategy<Value = (Vec<u8>, Vec<Extent>)> {
-    let kind = prop_oneof![3 => Just(Data), 1 => Just(Zero), 1 => Just(Unused)];
+    let kind = prop_oneof![3 => Just(Data), 1 => Just(Zero), 1 => Just(Free)];
     let length = prop_oneof![1usize..700, 1usize..9_000, 1usize..400_000];
     let fill = prop_oneof![1 => Just(0u8), 3 => 1u8..];
     prop::collection::vec((kind, length, fill), 0..12).prop_map(|runs| {
@@ -248,9 +248,9 @@ fn tables_that_nobody_foresaw_lie_between_what_is_shared() {
     let (bytes, all) = all_data();
     let (_file, disk) = file_of(&bytes);
     let first = [
-        Extent::new(0..4 << 20, Unused),
+        Extent::new(0..4 << 20, Free),
         Extent::new(4 << 20..6 << 20, Data),
-        Extent::new(6 << 20..12 << 20, Unused),
+        Extent::new(6 << 20..12 << 20, Free),
     ];
     let passes = Cell::new(0);
     let changing = || {
@@ -310,7 +310,7 @@ fn clusters_below_the_block_size_are_copied() {
 #[track_caller]
 fn refuses(target: &Sharing, disk: &impl ReadAt, reflink: Reflink, message: &str) {
     let extents = [
-        Extent::new(0..4096, Unused),
+        Extent::new(0..4096, Free),
         Extent::new(4096..disk.size(), Data),
     ];
     let error = pack_onto(target, disk, &extents, &options(16, reflink)).unwrap_err();

@@ -18,7 +18,7 @@ use qcow2_writer::{
     pack_stream,
 };
 
-use ExtentKind::{Data, Unused, Zero};
+use ExtentKind::{Data, Free, Zero};
 
 fn options(bits: u32) -> PackOptions<'static> {
     PackOptions {
@@ -51,7 +51,7 @@ fn same(disk: &impl ReadAt, extents: &[Extent], options: &PackOptions<'_>) {
 
 /// Runs of a kind, with a length in bytes and a fill.
 fn disks() -> impl Strategy<Value = (Vec<u8>, Vec<Extent>)> {
-    let kind = prop_oneof![3 => Just(Data), 1 => Just(Zero), 1 => Just(Unused)];
+    let kind = prop_oneof![3 => Just(Data), 1 => Just(Zero), 1 => Just(Free)];
     let length = prop_oneof![
         1usize..700,
         1usize..9_000,
@@ -118,7 +118,7 @@ fn version_2_and_disks_of_nothing() {
         ..options(9)
     };
     let disk: Vec<u8> = (0..100_001u32).map(|at| at.to_be_bytes()[2]).collect();
-    for kind in [Data, Zero, Unused] {
+    for kind in [Data, Zero, Free] {
         same(&disk, &[Extent::new(0..100_001, kind)], &v2);
     }
     for options in [options(9), options(16), v2] {
@@ -132,7 +132,7 @@ fn any_target_gets_all_bytes_once_and_in_order() {
     let disk = vec![7; 3 << 20];
     let extents = [
         Extent::new(0..1 << 20, Data),
-        Extent::new(1 << 20..2 << 20, Unused),
+        Extent::new(1 << 20..2 << 20, Free),
         Extent::new(2 << 20..3 << 20, Data),
     ];
     let target = common::stale(8 << 20);
@@ -235,7 +235,7 @@ fn data_that_nobody_foresaw_is_refused() {
     // 64 KiB are two tables with clusters of 512 bytes.
     let disk = vec![1; 1 << 16];
     let foreseen = [
-        Extent::new(0..1 << 15, Unused),
+        Extent::new(0..1 << 15, Free),
         Extent::new(1 << 15..1 << 16, Data),
     ];
     let passes = std::cell::Cell::new(0);

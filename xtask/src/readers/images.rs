@@ -135,7 +135,7 @@ fn pack_blocks(disk: &Path, path: &Path, options: &PackOptions<'_>) -> Result<()
         let kind = if in_use {
             ExtentKind::Data
         } else {
-            ExtentKind::Unused
+            ExtentKind::Free
         };
         let length = blockio::len_u64(block.len());
         match extents.last_mut() {

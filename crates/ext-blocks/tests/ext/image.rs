@@ -232,7 +232,7 @@ pub(crate) fn extents<R: ReadAt>(filesystem: &Filesystem<'_, R>, disk_bytes: u64
     let info = filesystem.info();
     assert_eq!(info.used_bytes, total(ExtentKind::Data), "used");
     assert_eq!(info.zero_bytes, total(ExtentKind::Zero), "zero");
-    assert_eq!(info.free_bytes, total(ExtentKind::Unused), "free");
+    assert_eq!(info.free_bytes, total(ExtentKind::Free), "free");
     extents
 }
 

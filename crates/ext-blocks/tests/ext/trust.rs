@@ -311,5 +311,5 @@ fn bytes_behind_the_filesystem_can_be_dropped() {
     let dropped = extents(&filesystem, image.size());
     // It joins the free blocks at the end of the last group.
     let tail = 133 << 10..(200 << 10) + 512;
-    assert_eq!(dropped.last(), Some(&Extent::new(tail, ExtentKind::Unused)));
+    assert_eq!(dropped.last(), Some(&Extent::new(tail, ExtentKind::Free)));
 }

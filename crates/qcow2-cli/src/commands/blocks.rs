@@ -124,7 +124,7 @@ impl List<'_> {
             let total = match extent.kind {
                 ExtentKind::Data | ExtentKind::Unreadable => &mut totals.data,
                 ExtentKind::Zero => &mut totals.zero,
-                ExtentKind::Unused => &mut totals.unused,
+                ExtentKind::Unallocated | ExtentKind::Free => &mut totals.unused,
             };
             *total += extent.length;
             Ok(())

@@ -73,7 +73,7 @@ fn share_on(mkfs: &str) {
     let freed = (8 << 20) + 4096..(16 << 20) - 4096;
     let extents = [
         Extent::new(0..freed.start, ExtentKind::Data),
-        Extent::new(freed.clone(), ExtentKind::Unused),
+        Extent::new(freed.clone(), ExtentKind::Free),
         Extent::new(freed.end..size, ExtentKind::Data),
     ];
     let target = Target::create(&image, &TargetOptions::default()).unwrap();

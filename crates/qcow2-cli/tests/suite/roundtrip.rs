@@ -144,7 +144,7 @@ proptest! {
     ) {
         let zstd_in_v2 = version == Version::V2 && matches!(compression, Some(Compression::Zstd { .. }));
         let compression = compression.filter(|_| !zstd_in_v2);
-        let kinds = [ExtentKind::Data, ExtentKind::Data, ExtentKind::Zero, ExtentKind::Unused];
+        let kinds = [ExtentKind::Data, ExtentKind::Data, ExtentKind::Zero, ExtentKind::Free];
         let mut source = Vec::new();
         let mut used = Vec::new();
         let mut extents = Vec::new();

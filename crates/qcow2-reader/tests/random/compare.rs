@@ -133,7 +133,7 @@ fn unpacks_what_is_allocated(image: &Image<Disk>, want: &[u8]) -> Result<(), Str
     report.map_err(said("unpack what is allocated"))?;
     let mut expected = want.to_vec();
     for extent in tiling(image.allocated_extents(), image.size())? {
-        if extent.kind == ExtentKind::Unused {
+        if extent.kind == ExtentKind::Unallocated {
             expected[place(&extent.range())].fill(FILLING);
         }
     }
@@ -177,7 +177,7 @@ fn extents_agree(image: &Image<Disk>, truth: &Truth) -> Result<(), String> {
         ),
         (
             "what the top allocates",
-            by_us(&own, |kind| kind != ExtentKind::Unused),
+            by_us(&own, |kind| kind != ExtentKind::Unallocated),
             by_qemu(|entry| entry.is_present && entry.depth == 0),
         ),
     ] {
@@ -189,7 +189,7 @@ fn extents_agree(image: &Image<Disk>, truth: &Truth) -> Result<(), String> {
     let absent = truth.map.iter().filter(|entry| !entry.is_present);
     for entry in absent {
         let claimed = extents.iter().find(|extent| {
-            extent.kind != ExtentKind::Unused
+            extent.kind != ExtentKind::Unallocated
                 && extent.start < entry.guest.end
                 && entry.guest.start < extent.end()
         });

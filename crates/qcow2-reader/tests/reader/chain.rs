@@ -131,9 +131,9 @@ fn a_short_layer_hides_what_is_longer_below() {
     assert_eq!(
         kinds,
         [
-            (ExtentKind::Unused, 4096),
+            (ExtentKind::Unallocated, 4096),
             (ExtentKind::Zero, 512),
-            (ExtentKind::Unused, 40_000 - 4608)
+            (ExtentKind::Unallocated, 40_000 - 4608)
         ]
     );
     let target = MemoryDisk::new(vec![0xaa; SIZE]);

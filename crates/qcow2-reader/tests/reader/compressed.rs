@@ -61,9 +61,9 @@ fn compressed_clusters_are_data() {
     let image = open(builder.finish().0).unwrap();
     let extents: Vec<Extent> = image.extents().map(Result::unwrap).collect();
     let want = [
-        (0..4096, ExtentKind::Unused),
+        (0..4096, ExtentKind::Unallocated),
         (4096..12_288, ExtentKind::Data),
-        (12_288..16_384, ExtentKind::Unused),
+        (12_288..16_384, ExtentKind::Unallocated),
     ]
     .map(|(range, kind)| Extent::new(range, kind));
     assert_eq!(extents, want);

@@ -18,17 +18,17 @@ fn both_versions_give_the_disk() {
 
 #[test]
 fn extents_say_what_is_stored_zero_and_unused() {
-    use ExtentKind::{Data, Unused, Zero};
+    use ExtentKind::{Data, Unallocated, Zero};
     let image = open(base()).unwrap();
     let extents: Vec<Extent> = image.extents().map(Result::unwrap).collect();
     let want = [
         (0..1024, Data),
         (1024..2048, Zero),
-        (2048..2560, Unused),
+        (2048..2560, Unallocated),
         (2560..3584, Data),
-        (3584..32_256, Unused),
+        (3584..32_256, Unallocated),
         (32_256..32_768, Data),
-        (32_768..39_936, Unused),
+        (32_768..39_936, Unallocated),
         (39_936..40_000, Data),
     ]
     .map(|(range, kind)| Extent::new(range, kind));
@@ -245,7 +245,7 @@ fn huge_sparse_disks_are_walked_by_their_l1_table() {
     assert_eq!(
         extents,
         [
-            Extent::new(0..(1 << 61) - (2 << 20), ExtentKind::Unused),
+            Extent::new(0..(1 << 61) - (2 << 20), ExtentKind::Unallocated),
             Extent::new((1 << 61) - (2 << 20)..1 << 61, ExtentKind::Data),
         ]
     );

@@ -77,9 +77,9 @@ fn a_table_is_read_in_parts() {
             extents,
             [
                 Extent::new(data(0..1), ExtentKind::Data),
-                Extent::new(data(1..8191), ExtentKind::Unused),
+                Extent::new(data(1..8191), ExtentKind::Unallocated),
                 Extent::new(data(8191..8194), ExtentKind::Data),
-                Extent::new(data(8194..16_382), ExtentKind::Unused),
+                Extent::new(data(8194..16_382), ExtentKind::Unallocated),
                 Extent::new(data(16_382..16_383), ExtentKind::Data),
             ]
         );
@@ -160,5 +160,5 @@ fn tables_of_zeros_are_no_work() {
     // Cluster by cluster, of which there are 34,359,738,368, this would take minutes.
     let image = Image::open(OneTable(header), &OpenOptions::default()).unwrap();
     let extents: Vec<_> = image.extents().map(Result::unwrap).collect();
-    assert_eq!(extents, [Extent::new(0..2 << 50, ExtentKind::Unused)]);
+    assert_eq!(extents, [Extent::new(0..2 << 50, ExtentKind::Unallocated)]);
 }

@@ -92,18 +92,18 @@ fn subclusters_are_read_in_every_way() {
 
 #[test]
 fn extents_have_the_size_of_subclusters() {
-    use ExtentKind::{Data, Unused, Zero};
+    use ExtentKind::{Data, Unallocated, Zero};
     let opened = open(image()).unwrap();
     let extents: Vec<Extent> = opened.extents().map(Result::unwrap).collect();
     let want = [
         (0..2, Data),
-        (2..8, Unused),
+        (2..8, Unallocated),
         (8..16, Zero),
-        (16..31, Unused),
+        (16..31, Unallocated),
         (31..32, Data),
-        (32..36, Unused),
+        (32..36, Unallocated),
         (36..37, Zero),
-        (37..96, Unused),
+        (37..96, Unallocated),
         (96..129, Data),
     ];
     let mut want: Vec<Extent> = want

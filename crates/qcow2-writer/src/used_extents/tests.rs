@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Mutex;
 
-use ExtentKind::{Data, Unused, Zero};
+use ExtentKind::{Data, Free, Zero};
 
 /// A disk of 100 bytes with data in known places, which notes what it was asked.
 #[derive(Default)]
@@ -55,7 +55,7 @@ fn what_is_used_and_no_hole_is_data() {
     };
     let extents = [
         (0..10, Data),
-        (10..12, Unused),
+        (10..12, Free),
         (12..31, Data),
         (31..40, Zero),
         (40..45, Data),
@@ -77,9 +77,9 @@ fn data_makes_data_of_its_unit_and_of_no_other_extent() {
     let extents = [
         (0..13, Data),
         (13..18, Data),
-        (18..25, Unused),
+        (18..25, Free),
         (25..30, Data),
-        (30..36, Unused),
+        (30..36, Free),
         (36..100, Data),
     ];
     let extents = extents
@@ -97,7 +97,7 @@ fn a_hole_is_skipped_however_many_extents_it_holds() {
         ..Sparse::default()
     };
     let extents: Vec<_> = (0..100u64)
-        .map(|at| (at..at + 1, if at % 2 == 0 { Data } else { Unused }))
+        .map(|at| (at..at + 1, if at % 2 == 0 { Data } else { Free }))
         .collect();
     assert_eq!(ranges(&source, &extents), (vec![90..91], 50));
     assert_eq!(*source.asked.lock().unwrap(), [0, 92]);

@@ -109,7 +109,7 @@ fn the_bitmaps_have_what_is_placed_and_what_inodes_refer_to() {
         };
         let block_bytes = layout.geometry.block_bytes();
         let used = filesystem.used_extents().map(Result::unwrap);
-        let used = used.filter(|extent| extent.kind != ExtentKind::Unused);
+        let used = used.filter(|extent| extent.kind != ExtentKind::Free);
         let mut used = blocks(used.map(|extent| BlockRun {
             start: extent.start / block_bytes,
             end: extent.end() / block_bytes,

@@ -26,7 +26,7 @@ fn name(kind: ExtentKind) -> &'static str {
     match kind {
         ExtentKind::Data | ExtentKind::Unreadable => "data",
         ExtentKind::Zero => "zero",
-        ExtentKind::Unused => "unused",
+        ExtentKind::Unallocated | ExtentKind::Free => "unused",
     }
 }
 
@@ -123,7 +123,7 @@ impl List<'_> {
     ) -> Result<(), Stop> {
         let mut held: Option<Range<u64>> = None;
         self.each(|extent| {
-            if extent.kind == ExtentKind::Unused {
+            if extent.kind == ExtentKind::Free {
                 return Ok(());
             }
             let start = extent.start / BMAP_BLOCK_BYTES;
