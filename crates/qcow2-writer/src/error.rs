@@ -112,7 +112,7 @@ pub enum Error {
     },
     /// Image and disk must share blocks, and such an image cannot.
     #[error("the image cannot share blocks with the disk: {why}")]
-    NothingToShare {
+    NoReflink {
         /// What is in the way.
         why: &'static str,
     },
@@ -120,7 +120,7 @@ pub enum Error {
     #[error(
         "the image cannot share {length} bytes of the disk at {offset:#x}, as its own at {host}"
     )]
-    Share {
+    Reflink {
         /// Guest offset of the first of them.
         offset: u64,
         /// How many they are.
@@ -334,7 +334,7 @@ impl Error {
             Self::OutOfRange { .. }
             | Self::NotTiled { .. }
             | Self::Unaligned { .. }
-            | Self::NothingToShare { .. } => ErrorKind::Invalid,
+            | Self::NoReflink { .. } => ErrorKind::Invalid,
             Self::Unreadable { .. }
             | Self::Extents(_)
             | Self::ReadDisk { .. }
@@ -343,7 +343,7 @@ impl Error {
             | Self::GoesBack { .. }
             | Self::Compress { .. }
             | Self::WriteImage { .. }
-            | Self::Share { .. }
+            | Self::Reflink { .. }
             | Self::WriteSpool { .. }
             | Self::ReadSpool { .. }
             | Self::ReadBack { .. }

@@ -1,7 +1,16 @@
 //! An image that takes writes in any order.
 
+mod allocator;
+pub(crate) mod cluster;
+pub(crate) mod compressed;
+mod data_run;
+pub(crate) mod exact;
+mod file;
+mod l1_table;
+mod l2_cache;
+pub(crate) mod layout;
 mod place;
-pub(crate) mod streams;
+mod refcounts;
 mod zeros;
 
 use std::fmt;
@@ -13,18 +22,18 @@ use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_format::header::CompressionType;
 use qcow2_format::{ClusterBits, Geometry, GuestOffset, Header, HostOffset, Version};
 
-use crate::allocator::Allocator;
-use crate::data_run::{DataRun, cut};
 use crate::error::Error;
-use crate::l1_table::{L1Table, L2Place};
-use crate::l2_cache::L2Cache;
-use crate::layout::{Layout, RefcountArea};
-use crate::mapping::Mapping;
+use crate::image::allocator::Allocator;
+use crate::image::cluster::Mapping;
+use crate::image::compressed::counts::CompressedCounts;
+use crate::image::data_run::DataRun;
+use crate::image::file::{Floor, ImageFile};
+use crate::image::l1_table::{L1Table, L2Place};
+use crate::image::l2_cache::L2Cache;
+use crate::image::layout::{Layout, RefcountArea};
+use crate::image::refcounts::Refcounts;
 use crate::options::WriteOptions;
-use crate::output::{Floor, Output};
-use crate::refcounts::Refcounts;
-use crate::stream_counts::StreamCounts;
-use crate::units::to_u32;
+use crate::units::{cut, to_u32};
 
 /// Bytes of L2 tables that are kept in memory at most, unless one is larger.
 const L2_CACHE_BYTES_MAX: u64 = 32 << 20;
@@ -51,7 +60,7 @@ const L2_CACHE_BYTES_MAX: u64 = 32 << 20;
 /// # }
 /// ```
 pub struct ImageWriter<'t, T: ?Sized> {
-    output: Output<'t, T>,
+    output: ImageFile<'t, T>,
     layout: Layout,
     version: Version,
     sync: bool,
@@ -61,8 +70,8 @@ pub struct ImageWriter<'t, T: ?Sized> {
     /// The end of the clusters that data was first written to, or shared.
     floor: Floor,
     stored: Stored,
-    /// Set where a [`StreamWriter`](streams::StreamWriter) writes.
-    streams: Option<StreamArea>,
+    /// Set where a [`CompressedWriter`](compressed::CompressedWriter) writes.
+    compressed: Option<CompressedArea>,
     /// Whether exactly what is in use is allocated.
     is_exact: bool,
     /// Whether a write failed: what the tables say is not known to be true.
@@ -71,7 +80,7 @@ pub struct ImageWriter<'t, T: ?Sized> {
 
 /// Where compressed streams are.
 #[derive(Clone, Copy, Debug)]
-struct StreamArea {
+struct CompressedArea {
     /// The first host cluster they can be in.
     first_cluster: u64,
     compression_type: CompressionType,
@@ -99,7 +108,7 @@ fn clear_around<T: Store + ?Sized>(
     host: HostOffset,
     guest: &Range<u64>,
     bits: ClusterBits,
-    output: &Output<'_, T>,
+    output: &ImageFile<'_, T>,
 ) -> Result<(), Error> {
     let head = bits.offset_in_cluster(guest.start);
     let end = head + (guest.end - guest.start);
@@ -147,7 +156,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             },
             options.refcount_order,
         )?;
-        let output = Output::new(target);
+        let output = ImageFile::new(target);
         output.clear("zeros", HostOffset(0), layout.cluster_bits.bytes())?;
         if options.sync && !output.starts_zeroed() {
             output.sync()?;
@@ -163,7 +172,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             sync: options.sync,
             floor: Floor::default(),
             stored: Stored::default(),
-            streams: None,
+            compressed: None,
             is_exact: false,
             broken: false,
         })
@@ -207,14 +216,14 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         }
         self.l2.flush(&self.output)?;
         self.l1.write(&self.layout, &self.output)?;
-        if self.streams.is_some() {
+        if self.compressed.is_some() {
             // The tables are read back, and the last may end with a hole.
             let end = self.layout.host_offset(self.allocator.clusters());
             self.output.set_size(end.0)?;
         }
         let area = self
             .refcounts()
-            .write(self.stream_counts(), &self.layout, &self.output)?;
+            .write(self.compressed_counts(), &self.layout, &self.output)?;
         let image_bytes = self.layout.host_offset(area.end).0;
         self.output.set_size(image_bytes)?;
         if self.sync {
@@ -237,6 +246,12 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             self.l1.set(l1_index, L2Place::Reserved(host));
         }
         Ok(())
+    }
+
+    /// Hands out the host clusters before `cluster`.
+    #[cfg(test)]
+    pub(crate) fn skip_to(&mut self, cluster: u64) {
+        self.allocator.skip_to(cluster);
     }
 
     /// Writes `bytes` at guest offset `offset`. Where `needless` is true of the
@@ -324,14 +339,14 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
     }
 
     /// How often each cluster is used that streams touch.
-    fn stream_counts(
+    fn compressed_counts(
         &self,
-    ) -> StreamCounts<'_, 't, T, impl Iterator<Item = HostOffset> + use<'_, 't, T>> {
+    ) -> CompressedCounts<'_, 't, T, impl Iterator<Item = HostOffset> + use<'_, 't, T>> {
         let end = self.allocator.clusters();
-        let first = self.streams.map_or(end, |streams| streams.first_cluster);
+        let first = self.compressed.map_or(end, |area| area.first_cluster);
         // Without streams there is nothing to be read.
-        let tables = self.streams.into_iter().flat_map(|_| self.l1.in_use());
-        StreamCounts::new(tables, first..end, self.layout.geometry(), &self.output)
+        let tables = self.compressed.into_iter().flat_map(|_| self.l1.in_use());
+        CompressedCounts::new(tables, first..end, self.layout.geometry(), &self.output)
     }
 
     /// How often each allocated cluster is used, except by streams.
@@ -356,8 +371,8 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         header.l1_table_offset = layout.l1_offset();
         header.refcount_table_offset = layout.host_offset(area.table);
         header.refcount_table_clusters = to_u32(area.table_clusters);
-        if let Some(streams) = self.streams {
-            header.compression_type = streams.compression_type;
+        if let Some(area) = self.compressed {
+            header.compression_type = area.compression_type;
         }
         if header.compression_type != CompressionType::Deflate {
             header.incompatible |= IncompatibleFeatures::COMPRESSION_TYPE;

@@ -1,7 +1,7 @@
 //! Extents in, qcow2 image out.
 //!
 //! [`pack()`] writes the used bytes of a disk as an image in one ordered pass, or
-//! lets the image share their blocks; [`pack_stream`] writes the same image to a
+//! lets the image share their blocks; [`pack_to_pipe`] writes the same image to a
 //! pipe; [`ImageWriter`], the engine below them, takes writes in any order. All
 //! lay an image out the same way:
 //!
@@ -20,36 +20,18 @@
 //!
 //! The crate knows nothing of filesystems.
 
-mod allocator;
-mod batch;
 mod compression;
-mod data_run;
 mod error;
-mod exact;
 mod image;
-mod l1_table;
-mod l2_cache;
-mod layout;
-mod mapping;
-mod meter;
 mod options;
-mod output;
 mod pack;
-mod packed;
-mod placement;
-mod plan;
-mod refcounts;
-mod share;
-mod stream;
-mod stream_counts;
 mod units;
-mod used_extents;
 
 pub use error::{Error, ErrorKind, Unrepresentable};
-pub use exact::exact_geometry;
+pub use image::exact::exact_geometry;
 pub use image::{ImageReport, ImageWriter};
 pub use options::{Allocation, PackOptions, Progress, WriteOptions};
 pub use pack::pack;
+pub use pack::pipe::pack_to_pipe;
 pub use pack::report::PackReport;
 pub use qcow2_codec::{Compression, DeflateWindow};
-pub use stream::pack_stream;

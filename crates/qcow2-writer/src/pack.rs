@@ -1,20 +1,27 @@
 //! A whole disk, as an image, in one ordered pass.
 
-pub(crate) mod begin;
-pub(crate) mod budget;
+mod batch;
+mod begin;
+mod budget;
+mod compressed;
+mod meter;
+mod needed;
+pub(crate) mod pipe;
+mod plan;
+mod reflink;
 pub(crate) mod report;
 
 use blockio::{Extent, ReadAt, Reflink, Store};
 
-use crate::batch::Content;
 use crate::error::Error;
 use crate::image::ImageWriter;
-use crate::meter::Meter;
 use crate::options::PackOptions;
-use crate::packed::store_packed;
-use crate::share::{Shared, share};
-use crate::used_extents::UsedExtents;
-use begin::{Begun, begin, unshareable, used_extents};
+use crate::pack::batch::Content;
+use crate::pack::compressed::store_compressed;
+use crate::pack::meter::Meter;
+use crate::pack::needed::NeededExtents;
+use crate::pack::reflink::{Reflinked, reflink};
+use begin::{Begun, begin, needed, no_reflink};
 use budget::load_each;
 use report::{PackReport, Stored};
 
@@ -40,7 +47,7 @@ use report::{PackReport, Stored};
 /// # Errors
 ///
 /// [`Error::Unrepresentable`], [`Error::NotTiled`], [`Error::Unaligned`] and
-/// [`Error::Unreadable`], normally before anything is written; [`Error::Share`] where nothing but
+/// [`Error::Unreadable`], normally before anything is written; [`Error::Reflink`] where nothing but
 /// sharing would do; any other [`Error`] where reading or writing fails. There is
 /// no image then.
 ///
@@ -86,9 +93,9 @@ where
         data_bytes,
     } = begin(source, extents(), target, options)?;
     let mut meter = Meter::new(data_bytes, options);
-    let used = || used_extents(source, extents(), options);
+    let used = || needed(source, extents(), options);
     let stored = match &options.compression {
-        Some(compression) => store_packed(source, used(), writer, compression, &mut meter)?,
+        Some(compression) => store_compressed(source, used(), writer, compression, &mut meter)?,
         None => store_plain(source, used, writer, &mut meter)?,
     };
     meter.tell();
@@ -98,7 +105,7 @@ where
 /// Stores the data of `source` as it is; `extents` are the same each time.
 fn store_plain<'s, S, T, I, X>(
     source: &'s S,
-    extents: impl Fn() -> UsedExtents<'s, S, I>,
+    extents: impl Fn() -> NeededExtents<'s, S, I>,
     mut writer: ImageWriter<'_, T>,
     meter: &mut Meter<'_>,
 ) -> Result<Stored, Error>
@@ -109,11 +116,11 @@ where
     X: std::error::Error + Send + Sync + 'static,
 {
     let options = meter.options();
-    let shared = if options.reflink == Reflink::Never || unshareable(options).is_some() {
-        Shared::default()
+    let shared = if options.reflink == Reflink::Never || no_reflink(options).is_some() {
+        Reflinked::default()
     } else {
         let extents = extents().in_units_of(options.cluster_bits.bytes());
-        share(source, extents, &mut writer, meter)?
+        reflink(source, extents, &mut writer, meter)?
     };
     if shared.end < source.size() {
         let rest = behind(shared.end, extents());
@@ -132,7 +139,7 @@ where
     Ok(Stored {
         image: writer.finish()?,
         compressed_clusters: 0,
-        shared_bytes: shared.bytes,
+        reflinked_bytes: shared.bytes,
     })
 }
 

@@ -122,7 +122,7 @@ fn packed_with_an_unused_table_in_version_2() {
         stored_bytes: 512,
         stored_clusters: 1,
         compressed_clusters: 0,
-        shared_bytes: 0,
+        reflinked_bytes: 0,
         image_bytes: 0xe00,
     };
     assert_eq!(report, want);

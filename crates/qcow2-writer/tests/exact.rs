@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{
     Allocation, Compression, Error, ErrorKind, PackOptions, PackReport, Unrepresentable, pack,
-    pack_stream,
+    pack_to_pipe,
 };
 
 use ExtentKind::{Data, Free, Zero};
@@ -44,7 +44,7 @@ fn packed(
 fn streamed(disk: &Vec<u8>, extents: &[Extent], options: &PackOptions<'_>) -> Vec<u8> {
     let (spool, pipe) = (MemoryDisk::default(), StreamTarget::new(Vec::new()));
     let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
-    pack_stream(disk, extents, &spool, &pipe, options).unwrap();
+    pack_to_pipe(disk, extents, &spool, &pipe, options).unwrap();
     pipe.into_inner()
 }
 
@@ -223,7 +223,7 @@ fn zeros_that_become_data_are_noticed_on_the_way_to_a_pipe() {
         };
         let (spool, pipe) = (MemoryDisk::default(), StreamTarget::new(Vec::new()));
         let extents = || [Ok::<_, Infallible>(Extent::new(0..1024, Data))].into_iter();
-        pack_stream(&disk, extents, &spool, &pipe, &exact(9, false))
+        pack_to_pipe(&disk, extents, &spool, &pipe, &exact(9, false))
     };
     stream([0, 0]).unwrap();
     stream([2, 2]).unwrap();
@@ -319,8 +319,8 @@ fn nothing_is_shared() {
     ] {
         let (auto, report) = shared(options, Reflink::Auto).unwrap();
         assert!(auto == shared(options, Reflink::Never).unwrap().0);
-        assert_eq!(report.shared_bytes, 0);
+        assert_eq!(report.reflinked_bytes, 0);
         let error = shared(options, Reflink::Always).unwrap_err();
-        assert!(matches!(error, Error::NothingToShare { why } if why == want));
+        assert!(matches!(error, Error::NoReflink { why } if why == want));
     }
 }

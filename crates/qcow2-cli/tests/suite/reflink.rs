@@ -89,7 +89,7 @@ fn share_on(mkfs: &str) {
     )
     .unwrap();
     target.commit().unwrap();
-    assert_eq!(report.shared_bytes, 24 << 20);
+    assert_eq!(report.reflinked_bytes, 24 << 20);
     assert_eq!(report.stored_bytes, (24 << 20) + (2 << 16) + 512);
 
     if let Some(filefrag) = require("filefrag") {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
 use qcow2_writer::{
-    Compression, DeflateWindow, ImageWriter, PackOptions, WriteOptions, pack, pack_stream,
+    Compression, DeflateWindow, ImageWriter, PackOptions, WriteOptions, pack, pack_to_pipe,
 };
 
 /// The shape of an image: small clusters, so that a small disk has many tables.
@@ -183,7 +183,7 @@ proptest! {
 
         // Through pipes it is the same image, and the same disk.
         let (pipe, spool) = (StreamTarget::new(Vec::new()), MemoryDisk::default());
-        pack_stream(&source, || extents.iter().copied(), &spool, &pipe, &options).unwrap();
+        pack_to_pipe(&source, || extents.iter().copied(), &spool, &pipe, &options).unwrap();
         prop_assert!(pipe.into_inner() == bytes);
         let stream =
             ImageStream::open(bytes.as_slice(), MemoryDisk::default(), &OpenOptions::default())

@@ -6,25 +6,29 @@ use blockio::{Handle, Store};
 use qcow2_format::{GuestOffset, HostOffset};
 
 use super::ImageWriter;
-use crate::data_run::cut;
 use crate::error::Error;
-use crate::l1_table::L2Place;
-use crate::layout::Layout;
-use crate::mapping::{Cluster, Mapping};
+use crate::image::cluster::{Cluster, Mapping};
+use crate::image::l1_table::L2Place;
+use crate::image::layout::Layout;
+use crate::units::cut;
 
 impl<T: Store + ?Sized> ImageWriter<'_, T> {
     /// Stores the whole clusters of `run`, none of which is stored, as the blocks
     /// of the file `source`, if there is one, at the same offsets. A run is a part
     /// that [`run_bytes`](Self::run_bytes) cuts.
     ///
-    /// After [`Error::Share`] the writer is as if nothing had been tried.
-    pub(crate) fn share(&mut self, source: Option<&Handle>, run: Range<u64>) -> Result<(), Error> {
+    /// After [`Error::Reflink`] the writer is as if nothing had been tried.
+    pub(crate) fn reflink(
+        &mut self,
+        source: Option<&Handle>,
+        run: Range<u64>,
+    ) -> Result<(), Error> {
         let mut host = self.next_place();
         if !self.has_tables(&run) {
             host.0 += self.layout.cluster_bits.bytes();
         }
         self.floor.check("data", host)?;
-        self.output.share(host, source, &run)?;
+        self.output.reflink(host, source, &run)?;
         self.floor.rise(host.0 + (run.end - run.start));
         self.place(run)
     }

@@ -6,9 +6,9 @@ use blockio::Store;
 use qcow2_format::GuestOffset;
 
 use super::ImageWriter;
-use crate::data_run::cut;
 use crate::error::Error;
-use crate::mapping::Mapping;
+use crate::image::cluster::Mapping;
+use crate::units::cut;
 
 impl<T: Store + ?Sized> ImageWriter<'_, T> {
     /// Says in the header that exactly what is in use is allocated.

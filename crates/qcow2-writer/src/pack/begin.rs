@@ -9,10 +9,10 @@ use qcow2_format::Version;
 use crate::compression;
 use crate::error::{Error, Unrepresentable};
 use crate::image::ImageWriter;
-use crate::layout::Layout;
+use crate::image::layout::Layout;
 use crate::options::{Allocation, PackOptions, WriteOptions};
-use crate::plan::Plan;
-use crate::used_extents::UsedExtents;
+use crate::pack::needed::NeededExtents;
+use crate::pack::plan::Plan;
 
 /// L2 tables in memory. Data comes in order, so a table is complete before the
 /// next is begun; small ones are worth being written together.
@@ -49,12 +49,12 @@ where
     if let Some(compression) = &options.compression {
         compression::check(compression, version)?;
     }
-    if let Some(why) = unshareable(options)
+    if let Some(why) = no_reflink(options)
         && options.reflink == Reflink::Always
     {
-        return Err(Error::NothingToShare { why });
+        return Err(Error::NoReflink { why });
     }
-    let mut used = used_extents(source, extents, options);
+    let mut used = needed(source, extents, options);
     let plan = Plan::new(&mut used, &layout)?;
     layout.check(plan.tables.count(), plan.data_clusters)?;
     let mut writer = ImageWriter::create(target, &write_options(size, options))?;
@@ -70,15 +70,15 @@ where
 }
 
 /// What the image must hold of `source`, of which `extents` say what is in use.
-pub(crate) fn used_extents<'s, S, I>(
+pub(crate) fn needed<'s, S, I>(
     source: &'s S,
     extents: I,
     options: &PackOptions<'_>,
-) -> UsedExtents<'s, S, I>
+) -> NeededExtents<'s, S, I>
 where
     S: ReadAt + ?Sized,
 {
-    let used = UsedExtents::new(source, extents, source.size());
+    let used = NeededExtents::new(source, extents, source.size());
     match options.allocation {
         Allocation::Needed => used,
         Allocation::Exact => used.exact(options.geometry().unit_bytes()),
@@ -86,7 +86,7 @@ where
 }
 
 /// Why nothing can be shared, if so.
-pub(super) fn unshareable(options: &PackOptions<'_>) -> Option<&'static str> {
+pub(super) fn no_reflink(options: &PackOptions<'_>) -> Option<&'static str> {
     if options.compression.is_some() {
         Some("its clusters are compressed")
     } else if options.allocation == Allocation::Exact {

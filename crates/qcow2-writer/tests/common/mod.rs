@@ -10,9 +10,9 @@
     reason = "shared by tests, each of which uses a part"
 )]
 
+mod compressed;
 mod entries;
 pub mod in_units;
-mod streams;
 
 use std::io;
 use std::ops::Range;
@@ -110,7 +110,7 @@ pub fn expand(image: &[u8]) -> Naive {
     let counts = stored_counts(image, order, &mut claim);
     assert_eq!(used, counts);
     assert_eq!(used.last(), Some(&1));
-    streams::check_surroundings(image, &found, cluster, &used);
+    compressed::check_surroundings(image, &found, cluster, &used);
     let behind = units.split_off(disk.len().div_ceil(cluster / shape.units()));
     let is_nothing = |unit: &Unit| matches!(unit, Unit::Unallocated | Unit::Compressed);
     assert!(behind.iter().all(is_nothing));
@@ -136,7 +136,7 @@ fn entries_in_use(
     shape: Shape,
     claim: &mut impl FnMut(usize),
 ) -> Vec<(usize, Entry)> {
-    let zstd = streams::is_zstd(image);
+    let zstd = compressed::is_zstd(image);
     let l1 = u64_at(image, 40) as usize;
     let mut entries = Vec::new();
     for l1_index in 0..u32_at(image, 36) as usize {

@@ -128,7 +128,7 @@ impl Job<'_> {
             StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
         self.with_options(|options| {
             let extents = || self.extents();
-            qcow2_writer::pack_stream(self.data(), extents, &spool, &target, options)
+            qcow2_writer::pack_to_pipe(self.data(), extents, &spool, &target, options)
         })
     }
 
@@ -236,7 +236,7 @@ impl Job<'_> {
             disk_bytes: packed.disk_bytes,
             used_bytes: packed.used_bytes,
             stored_bytes: packed.stored_bytes,
-            shared_bytes: packed.shared_bytes,
+            shared_bytes: packed.reflinked_bytes,
             image_bytes: packed.image_bytes,
             cluster_size: self.shape.geometry.cluster_bits.bytes(),
             compat: compat_name(args.compat.into()),
