@@ -11,7 +11,7 @@ mod l2_cache;
 pub(crate) mod layout;
 mod place;
 mod refcounts;
-mod zeros;
+mod tables;
 
 use std::fmt;
 use std::ops::Range;
@@ -20,7 +20,7 @@ use blockio::{Store, is_zero, len_u64};
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_format::header::CompressionType;
-use qcow2_format::{ClusterBits, Geometry, GuestOffset, Header, HostOffset, Version};
+use qcow2_format::{ClusterBits, Geometry, Header, HostOffset, Version};
 
 use crate::error::Error;
 use crate::image::allocator::Allocator;
@@ -32,6 +32,7 @@ use crate::image::l1_table::{L1Table, L2Place};
 use crate::image::l2_cache::L2Cache;
 use crate::image::layout::{Layout, RefcountArea};
 use crate::image::refcounts::Refcounts;
+use crate::image::tables::Tables;
 use crate::options::WriteOptions;
 use crate::units::{cut, to_u32};
 
@@ -55,18 +56,16 @@ const L2_CACHE_BYTES_MAX: u64 = 32 << 20;
 /// let options = WriteOptions { size: 10 << 30, ..Default::default() };
 /// let mut writer = ImageWriter::create(&target, &options)?;
 /// writer.write_at(b"boot", 512)?;
-/// assert_eq!(writer.finish()?.stored_clusters, 1);
+/// assert_eq!(writer.finish()?.1.stored_clusters, 1);
 /// # Ok(())
 /// # }
 /// ```
-pub struct ImageWriter<'t, T: ?Sized> {
-    output: ImageFile<'t, T>,
+pub struct ImageWriter<T> {
+    file: ImageFile<T>,
     layout: Layout,
     version: Version,
     sync: bool,
-    l1: L1Table,
-    l2: L2Cache,
-    allocator: Allocator,
+    tables: Tables,
     /// The end of the clusters that data was first written to, or shared.
     floor: Floor,
     stored: Stored,
@@ -104,16 +103,16 @@ impl Stored {
 
 /// Makes the bytes of the new cluster at `host` zero that `guest` is not about
 /// to overwrite.
-fn clear_around<T: Store + ?Sized>(
+fn clear_around<T: Store>(
     host: HostOffset,
     guest: &Range<u64>,
     bits: ClusterBits,
-    output: &ImageFile<'_, T>,
+    file: &ImageFile<T>,
 ) -> Result<(), Error> {
     let head = bits.offset_in_cluster(guest.start);
     let end = head + (guest.end - guest.start);
-    output.clear("data", host, head)?;
-    output.clear("data", HostOffset(host.0 + end), bits.bytes() - end)
+    file.clear("data", host, head)?;
+    file.clear("data", HostOffset(host.0 + end), bits.bytes() - end)
 }
 
 /// What became of an image.
@@ -127,7 +126,7 @@ pub struct ImageReport {
     pub stored_bytes: u64,
 }
 
-impl<T: ?Sized> fmt::Debug for ImageWriter<'_, T> {
+impl<T> fmt::Debug for ImageWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageWriter")
             .field("layout", &self.layout)
@@ -138,7 +137,7 @@ impl<T: ?Sized> fmt::Debug for ImageWriter<'_, T> {
     }
 }
 
-impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
+impl<T: Store> ImageWriter<T> {
     /// Begins an image on `target`, which holds nothing anybody needs. A header
     /// that is there already is overwritten with zeros.
     ///
@@ -146,7 +145,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
     ///
     /// [`Error::Unrepresentable`] before anything is written, where no such
     /// image can be; else [`Error::WriteImage`].
-    pub fn create(target: &'t T, options: &WriteOptions) -> Result<Self, Error> {
+    pub fn create(target: T, options: &WriteOptions) -> Result<Self, Error> {
         let layout = Layout::new(
             options.size,
             options.version,
@@ -156,17 +155,19 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             },
             options.refcount_order,
         )?;
-        let output = ImageFile::new(target);
-        output.clear("zeros", HostOffset(0), layout.cluster_bits.bytes())?;
-        if options.sync && !output.starts_zeroed() {
-            output.sync()?;
+        let file = ImageFile::new(target);
+        file.clear("zeros", HostOffset(0), layout.cluster_bits.bytes())?;
+        if options.sync && !file.starts_zeroed() {
+            file.sync()?;
         }
         let tables = options.l2_cache_tables;
         Ok(Self {
-            output,
-            l1: L1Table::new(layout.l1_entries),
-            l2: L2Cache::new(tables, L2_CACHE_BYTES_MAX, layout.geometry()),
-            allocator: Allocator::new(&layout),
+            file,
+            tables: Tables {
+                l1: L1Table::new(layout.l1_entries),
+                l2: L2Cache::new(tables, L2_CACHE_BYTES_MAX, layout.geometry()),
+                allocator: Allocator::new(layout.front_clusters(), [], &layout),
+            },
             layout,
             version: options.version,
             sync: options.sync,
@@ -198,15 +199,17 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         self.put(bytes, offset, is_zero)
     }
 
-    /// Completes the image and writes its header. To store the header safely is
-    /// left to the caller: the target may have to be synced, renamed, or both.
+    /// Completes the image, writes its header, and gives the target back. To store the
+    /// header safely is left to the caller: the target may have to be synced, renamed,
+    /// or both.
     ///
     /// # Errors
     ///
     /// [`Error::Broken`] after a failed write; [`Error::WriteImage`], and there
     /// is no image then.
-    pub fn finish(mut self) -> Result<ImageReport, Error> {
-        self.complete()
+    pub fn finish(mut self) -> Result<(T, ImageReport), Error> {
+        let report = self.complete()?;
+        Ok((self.file.into_target(), report))
     }
 
     /// As [`finish`](Self::finish); the tables can be asked afterwards.
@@ -214,23 +217,23 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         if self.broken {
             return Err(Error::Broken);
         }
-        self.l2.flush(&self.output)?;
-        self.l1.write(&self.layout, &self.output)?;
+        self.tables.l2.flush(&self.file)?;
+        self.tables.l1.write(&self.layout, &self.file)?;
         if self.compressed.is_some() {
             // The tables are read back, and the last may end with a hole.
-            let end = self.layout.host_offset(self.allocator.clusters());
-            self.output.set_size(end.0)?;
+            let end = self.layout.host_offset(self.tables.allocator.end());
+            self.file.set_size(end.0)?;
         }
         let area = self
             .refcounts()
-            .write(self.compressed_counts(), &self.layout, &self.output)?;
+            .write(self.compressed_counts(), &self.layout, &self.file)?;
         let image_bytes = self.layout.host_offset(area.end).0;
-        self.output.set_size(image_bytes)?;
+        self.file.set_size(image_bytes)?;
         if self.sync {
-            self.output.sync()?;
+            self.file.sync()?;
         }
         let header = self.header(&area).encode()?;
-        self.output.write("the header", HostOffset(0), &header)?;
+        self.file.write("the header", HostOffset(0), &header)?;
         Ok(ImageReport {
             image_bytes,
             stored_clusters: self.stored.clusters,
@@ -242,8 +245,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
     /// which ascend. Nothing may be written yet.
     pub(crate) fn reserve(&mut self, l1_indexes: impl Iterator<Item = u64>) -> Result<(), Error> {
         for l1_index in l1_indexes {
-            let host = self.allocator.take(&self.layout)?;
-            self.l1.set(l1_index, L2Place::Reserved(host));
+            self.tables.reserve(l1_index, &self.layout)?;
         }
         Ok(())
     }
@@ -251,7 +253,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
     /// Hands out the host clusters before `cluster`.
     #[cfg(test)]
     pub(crate) fn skip_to(&mut self, cluster: u64) {
-        self.allocator.skip_to(cluster);
+        self.tables.allocator.skip_to(cluster);
     }
 
     /// Writes `bytes` at guest offset `offset`. Where `needless` is true of the
@@ -262,18 +264,24 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         offset: u64,
         needless: impl Fn(&[u8]) -> bool,
     ) -> Result<(), Error> {
+        let mut run = DataRun::new(bytes, offset);
+        self.or_break(|writer| {
+            for guest in cut(run.range(), writer.layout.geometry().l2_coverage_bytes()) {
+                writer.put_in_table(&mut run, guest, &needless)?;
+            }
+            run.write(&writer.file, &mut writer.floor)
+        })
+    }
+
+    /// Does `job`. If it fails, what the tables say is not known to be true: the writer
+    /// is broken.
+    fn or_break(&mut self, job: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         if self.broken {
             return Err(Error::Broken);
         }
-        // Cleared at the end: tables may be wrong wherever this returns early.
-        self.broken = true;
-        let mut run = DataRun::new(bytes, offset);
-        for guest in cut(run.range(), self.layout.geometry().l2_coverage_bytes()) {
-            self.put_in_table(&mut run, guest, &needless)?;
-        }
-        run.write(&self.output, &mut self.floor)?;
-        self.broken = false;
-        Ok(())
+        let result = job(self);
+        self.broken = result.is_err();
+        result
     }
 
     /// Writes the bytes of `guest`, all within the reach of one L2 table.
@@ -283,81 +291,74 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         guest: Range<u64>,
         needless: impl Fn(&[u8]) -> bool,
     ) -> Result<(), Error> {
-        let (bits, geometry) = (self.layout.cluster_bits, self.layout.geometry());
-        let l1_index = geometry.l1_index(GuestOffset(guest.start));
-        let in_use = matches!(self.l1.get(l1_index), L2Place::InUse(_));
+        let Self {
+            tables,
+            layout,
+            file,
+            floor,
+            stored,
+            ..
+        } = self;
+        let in_use = matches!(
+            tables.place_of_table(guest.start, layout),
+            L2Place::InUse(_)
+        );
         if !in_use && needless(run.part(&guest)) {
             return Ok(());
         }
-        let (table_host, is_new) = self.use_table(l1_index)?;
-        let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
-        for guest in cut(guest, bits.bytes()) {
-            let index = geometry.l2_index(GuestOffset(guest.start));
-            let before = table.get(index)?;
+        let bits = layout.cluster_bits;
+        tables.for_each_entry(guest, layout, file, |guest, entry, allocator| {
+            let before = entry.get()?;
             let (host, is_new) = match before.host() {
                 Some(host) => (host, false),
-                None if needless(run.part(&guest)) => continue,
+                None if needless(run.part(&guest)) => return Ok(()),
                 None => {
-                    let host = self.allocator.take(&self.layout)?;
-                    self.stored.add(guest.start, &self.layout);
-                    clear_around(host, &guest, bits, &self.output)?;
+                    let host = allocator.take(layout)?;
+                    stored.add(guest.start, layout);
+                    clear_around(host, &guest, bits, file)?;
                     (host, true)
                 }
             };
-            let after = before.with_data(host, self.layout.units(&guest));
+            let after = before.with_data(host, layout.units(&guest));
             if after != before {
-                table.set(index, Mapping::Cluster(after));
+                entry.set(Mapping::Cluster(after));
             }
-            let within = bits.offset_in_cluster(guest.start);
-            let host = HostOffset(host.0 + within);
-            run.push(guest, host, is_new, &self.output, &mut self.floor)?;
-        }
-        Ok(())
+            let host = HostOffset(host.0 + bits.offset_in_cluster(guest.start));
+            run.push(guest, host, is_new, file, floor)
+        })
     }
 
-    /// Stores `mapping` for the cluster at `guest`, which has none yet.
-    fn map(&mut self, guest: GuestOffset, mapping: Mapping) -> Result<(), Error> {
-        let geometry = self.layout.geometry();
-        let l1_index = geometry.l1_index(guest);
-        let (table_host, is_new) = self.use_table(l1_index)?;
-        let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
-        table.set(geometry.l2_index(guest), mapping);
-        self.stored.add(guest.0, &self.layout);
-        Ok(())
-    }
-
-    /// The place of the L2 table of entry `l1_index`, which is in use from now
-    /// on, and whether it was not before.
-    fn use_table(&mut self, l1_index: u64) -> Result<(HostOffset, bool), Error> {
-        let host = match self.l1.get(l1_index) {
-            L2Place::InUse(host) => return Ok((host, false)),
-            L2Place::Reserved(host) => host,
-            L2Place::None => self.allocator.take(&self.layout)?,
-        };
-        self.l1.set(l1_index, L2Place::InUse(host));
-        Ok((host, true))
+    /// Says in the header that exactly what is in use is allocated.
+    pub(crate) fn be_exact(&mut self) {
+        self.is_exact = true;
     }
 
     /// How often each cluster is used that streams touch.
     fn compressed_counts(
         &self,
-    ) -> CompressedCounts<'_, 't, T, impl Iterator<Item = HostOffset> + use<'_, 't, T>> {
-        let end = self.allocator.clusters();
+    ) -> CompressedCounts<'_, T, impl Iterator<Item = HostOffset> + use<'_, T>> {
+        let end = self.tables.allocator.end();
         let first = self.compressed.map_or(end, |area| area.first_cluster);
         // Without streams there is nothing to be read.
-        let tables = self.compressed.into_iter().flat_map(|_| self.l1.in_use());
-        CompressedCounts::new(tables, first..end, self.layout.geometry(), &self.output)
+        let tables = &self.tables.l1;
+        let tables = self.compressed.iter().flat_map(|_| tables.in_use());
+        CompressedCounts::new(tables, first..end, self.layout.geometry(), &self.file)
     }
 
     /// How often each allocated cluster is used, except by streams.
     fn refcounts(&self) -> Refcounts {
+        let Tables { l1, allocator, .. } = &self.tables;
         let mut refcounts = Refcounts::default();
-        for table in self.l1.unused() {
+        let mut free = allocator.free().peekable();
+        for table in l1.unused() {
             let cluster = table.0 >> self.layout.cluster_bits.bits();
-            refcounts.push_until(cluster, 1);
-            refcounts.push_until(cluster + 1, 0);
+            while let Some(run) = free.next_if(|run| run.end <= cluster) {
+                refcounts.leave_out(run);
+            }
+            refcounts.leave_out(cluster..cluster + 1);
         }
-        refcounts.push_until(self.allocator.clusters(), 1);
+        free.for_each(|run| refcounts.leave_out(run));
+        refcounts.push_until(allocator.end(), 1);
         refcounts.trim();
         refcounts
     }
@@ -393,12 +394,4 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_writer_may_change_threads() {
-        fn is_send<T: Send>() {}
-        is_send::<ImageWriter<'_, blockio::MemoryDisk>>();
-    }
-}
+mod tests;

@@ -106,12 +106,12 @@ where
 fn store_plain<'s, S, T, I, X>(
     source: &'s S,
     extents: impl Fn() -> NeededExtents<'s, S, I>,
-    mut writer: ImageWriter<'_, T>,
+    mut writer: ImageWriter<T>,
     meter: &mut Meter<'_>,
 ) -> Result<Stored, Error>
 where
     S: ReadAt + ?Sized,
-    T: Store + ?Sized,
+    T: Store,
     I: Iterator<Item = Result<Extent, X>> + Send,
     X: std::error::Error + Send + Sync + 'static,
 {
@@ -137,7 +137,7 @@ where
         })?;
     }
     Ok(Stored {
-        image: writer.finish()?,
+        image: writer.finish()?.1,
         compressed_clusters: 0,
         reflinked_bytes: shared.bytes,
     })

@@ -90,7 +90,7 @@ proptest! {
             writer.write_at(&bytes, range.start.try_into().unwrap()).unwrap();
             flat[range].copy_from_slice(&bytes);
         }
-        let report = writer.finish().unwrap();
+        let (_, report) = writer.finish().unwrap();
 
         let image = target.into_bytes();
         prop_assert_eq!(report.image_bytes, u64::try_from(image.len()).unwrap());
@@ -115,7 +115,7 @@ fn zeros_are_stored_only_over_a_stored_cluster() {
     writer.write_at(&[7; 4096], 4096).unwrap();
     writer.write_at(&[0; 3 * 4096], 0).unwrap();
     writer.write_at(&[9; 8], 4096 + 100).unwrap();
-    let report = writer.finish().unwrap();
+    let (_, report) = writer.finish().unwrap();
     assert_eq!((report.stored_clusters, report.stored_bytes), (1, 4096));
     let mut flat = vec![0; 1 << 20];
     flat[4196..4204].fill(9);
@@ -198,7 +198,7 @@ fn a_write_past_the_end_changes_nothing() {
         assert_eq!(error.to_string(), want);
     }
     writer.write_at(&[1], 999).unwrap();
-    let report = writer.finish().unwrap();
+    let (_, report) = writer.finish().unwrap();
     assert_eq!((report.stored_clusters, report.stored_bytes), (1, 1000));
     let naive = common::expand(&target.into_bytes());
     assert_eq!((naive.size, naive.disk.len()), (1000, 1024));

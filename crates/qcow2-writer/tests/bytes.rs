@@ -49,7 +49,7 @@ fn written_piece_by_piece() {
     let mut writer = ImageWriter::create(&target, &options).unwrap();
     writer.write_at(b"second half", 0xa000 + 3).unwrap();
     writer.write_at(b"first half", 0x200).unwrap();
-    let report = writer.finish().unwrap();
+    let (_, report) = writer.finish().unwrap();
     assert_eq!(report.image_bytes, 0x1000);
     let want = image(
         0x1000,

@@ -20,27 +20,27 @@ use super::{CompressedArea, ImageReport, ImageWriter};
 
 /// Writes a new image, each cluster once, in the order of the guest: what makes
 /// it possible to pack streams.
-pub(crate) struct CompressedWriter<'t, T: ?Sized> {
-    image: ImageWriter<'t, T>,
+pub(crate) struct CompressedWriter<T> {
+    image: ImageWriter<T>,
     places: CompressedPlaces,
-    gather: Gather<'t, T>,
+    gather: Gather,
     /// The bytes of the data's clusters before this offset are written or
     /// gathered.
     filled: HostOffset,
     compressed_clusters: u64,
 }
 
-impl<'t, T: Store + ?Sized> CompressedWriter<'t, T> {
+impl<T: Store> CompressedWriter<T> {
     /// Goes on with `image`, in which nothing is stored yet.
-    pub(crate) fn new(mut image: ImageWriter<'t, T>, compression_type: CompressionType) -> Self {
-        let first_cluster = image.allocator.clusters();
+    pub(crate) fn new(mut image: ImageWriter<T>, compression_type: CompressionType) -> Self {
+        let first_cluster = image.tables.allocator.next();
         image.compressed = Some(CompressedArea {
             first_cluster,
             compression_type,
         });
         Self {
             places: CompressedPlaces::new(image.layout.cluster_bits),
-            gather: Gather::new(image.output, "data"),
+            gather: Gather::new("data"),
             filled: image.layout.host_offset(first_cluster),
             image,
             compressed_clusters: 0,
@@ -58,7 +58,7 @@ impl<'t, T: Store + ?Sized> CompressedWriter<'t, T> {
         let length = len_u64(stream.len());
         let host = self
             .places
-            .place(length, &mut image.allocator, &image.layout)?;
+            .place(length, &mut image.tables.allocator, &image.layout)?;
         let Some(host) = host else {
             return Ok(false);
         };
@@ -66,7 +66,7 @@ impl<'t, T: Store + ?Sized> CompressedWriter<'t, T> {
         let descriptor = CompressedDescriptor::for_stream(host, length, bits)?;
         self.write(host, stream)?;
         self.compressed_clusters += 1;
-        self.image.map(guest, Mapping::Compressed(descriptor))?;
+        self.map(guest, Mapping::Compressed(descriptor))?;
         Ok(true)
     }
 
@@ -77,15 +77,32 @@ impl<'t, T: Store + ?Sized> CompressedWriter<'t, T> {
         cluster: &[u8],
         units: SubclusterBitmap,
     ) -> Result<(), Error> {
-        let host = self.image.allocator.take(&self.image.layout)?;
+        let host = self.image.tables.allocator.take(&self.image.layout)?;
         self.write(host, cluster)?;
         let stored = Cluster::stored(host, units);
-        self.image.map(guest, Mapping::Cluster(stored))
+        self.map(guest, Mapping::Cluster(stored))
     }
 
     /// As [`ImageWriter::put_zeros`], for clusters of which none is stored.
     pub(crate) fn put_zeros(&mut self, guest: Range<u64>) -> Result<(), Error> {
         self.image.put_zeros(guest)
+    }
+
+    /// Stores `mapping` for the cluster at `guest`, which has none yet.
+    fn map(&mut self, guest: GuestOffset, mapping: Mapping) -> Result<(), Error> {
+        let ImageWriter {
+            tables,
+            layout,
+            file,
+            stored,
+            ..
+        } = &mut self.image;
+        let cluster = layout.cluster(guest.0);
+        tables.for_each_entry(cluster, layout, file, |cluster, entry, _| {
+            entry.set(mapping);
+            stored.add(cluster.start, layout);
+            Ok(())
+        })
     }
 
     /// Writes `bytes` at `host`, in a cluster that is already begun or after
@@ -95,7 +112,7 @@ impl<'t, T: Store + ?Sized> CompressedWriter<'t, T> {
         if host > self.filled {
             self.fill_cluster_to(host)?;
         }
-        self.gather.write(host, bytes)?;
+        self.gather.write(host, bytes, &self.image.file)?;
         self.filled = self.filled.max(HostOffset(host.0 + len_u64(bytes.len())));
         Ok(())
     }
@@ -107,7 +124,8 @@ impl<'t, T: Store + ?Sized> CompressedWriter<'t, T> {
         let rest = bits.bytes() - bits.offset_in_cluster(self.filled.0);
         if rest < bits.bytes() {
             let length = rest.min(host.0 - self.filled.0);
-            self.gather.write_zeroes(self.filled, length)?;
+            self.gather
+                .write_zeroes(self.filled, length, &self.image.file)?;
             self.filled.0 += length;
         }
         Ok(())
@@ -116,16 +134,16 @@ impl<'t, T: Store + ?Sized> CompressedWriter<'t, T> {
     /// Completes the image; also returns how many clusters are compressed.
     pub(crate) fn finish(mut self) -> Result<(ImageReport, u64), Error> {
         self.fill_cluster_to(HostOffset(u64::MAX))?;
-        self.gather.flush()?;
-        Ok((self.image.finish()?, self.compressed_clusters))
+        self.gather.flush(&self.image.file)?;
+        Ok((self.image.finish()?.1, self.compressed_clusters))
     }
 
     /// Writes all that is gathered and the tables; returns how many clusters are
     /// compressed.
     #[cfg(test)]
     pub(crate) fn flush(&mut self) -> Result<u64, Error> {
-        self.gather.flush()?;
-        self.image.l2.flush(&self.image.output)?;
+        self.gather.flush(&self.image.file)?;
+        self.image.tables.l2.flush(&self.image.file)?;
         Ok(self.compressed_clusters)
     }
 }

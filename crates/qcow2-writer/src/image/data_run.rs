@@ -48,19 +48,19 @@ impl<'b> DataRun<'b> {
 
     /// Writes the bytes of `guest` at `host`, where nothing was written before
     /// if it `is_new`, now or later.
-    pub(crate) fn push<T: Store + ?Sized>(
+    pub(crate) fn push<T: Store>(
         &mut self,
         guest: Range<u64>,
         host: HostOffset,
         is_new: bool,
-        output: &ImageFile<'_, T>,
+        file: &ImageFile<T>,
         floor: &mut Floor,
     ) -> Result<(), Error> {
         let host_end = self.host.0 + (self.waiting.end - self.waiting.start);
         if (guest.start, host.0, is_new) == (self.waiting.end, host_end, self.is_new) {
             self.waiting.end = guest.end;
         } else {
-            self.write(output, floor)?;
+            self.write(file, floor)?;
             self.waiting = guest;
             self.host = host;
             self.is_new = is_new;
@@ -70,9 +70,9 @@ impl<'b> DataRun<'b> {
 
     /// Writes what waits. Zeros stay holes where nothing else can be. What is new must
     /// come after all that was new before: `floor` is the end of that.
-    pub(crate) fn write<T: Store + ?Sized>(
+    pub(crate) fn write<T: Store>(
         &self,
-        output: &ImageFile<'_, T>,
+        file: &ImageFile<T>,
         floor: &mut Floor,
     ) -> Result<(), Error> {
         if self.waiting.is_empty() {
@@ -82,9 +82,9 @@ impl<'b> DataRun<'b> {
         if self.is_new {
             floor.check("data", self.host)?;
             floor.rise(self.host.0 + len_u64(bytes.len()));
-            output.write_new("data", self.host, bytes)
+            file.write_new("data", self.host, bytes)
         } else {
-            output.write("data", self.host, bytes)
+            file.write("data", self.host, bytes)
         }
     }
 }

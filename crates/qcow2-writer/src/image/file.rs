@@ -1,4 +1,4 @@
-//! The file or device the image goes to, and small writes gathered into large ones.
+//! The file or device that the image goes to, and small writes gathered into large ones.
 
 use std::fmt;
 use std::io;
@@ -42,20 +42,12 @@ impl Floor {
 }
 
 /// Where the image goes.
-pub(crate) struct ImageFile<'t, T: ?Sized> {
-    target: &'t T,
+pub(crate) struct ImageFile<T> {
+    target: T,
     starts_zeroed: bool,
 }
 
-impl<T: ?Sized> Clone for ImageFile<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T: ?Sized> Copy for ImageFile<'_, T> {}
-
-impl<T: ?Sized> fmt::Debug for ImageFile<'_, T> {
+impl<T> fmt::Debug for ImageFile<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageFile")
             .field("starts_zeroed", &self.starts_zeroed)
@@ -63,12 +55,16 @@ impl<T: ?Sized> fmt::Debug for ImageFile<'_, T> {
     }
 }
 
-impl<'t, T: Store + ?Sized> ImageFile<'t, T> {
-    pub(crate) fn new(target: &'t T) -> Self {
+impl<T: Store> ImageFile<T> {
+    pub(crate) fn new(target: T) -> Self {
         Self {
-            target,
             starts_zeroed: target.starts_zeroed(),
+            target,
         }
+    }
+
+    pub(crate) fn into_target(self) -> T {
+        self.target
     }
 
     /// Whether a byte that was not written reads as zero.
@@ -180,8 +176,7 @@ impl<'t, T: Store + ?Sized> ImageFile<'t, T> {
 /// Gathers writes that follow each other into large ones. Each byte is written once, but
 /// for the zeros that were written last: they may be replaced.
 #[derive(Debug)]
-pub(crate) struct Gather<'t, T: ?Sized> {
-    output: ImageFile<'t, T>,
+pub(crate) struct Gather {
     structure: &'static str,
     start: HostOffset,
     bytes: Vec<u8>,
@@ -191,10 +186,9 @@ pub(crate) struct Gather<'t, T: ?Sized> {
     room: Range<u64>,
 }
 
-impl<'t, T: Store + ?Sized> Gather<'t, T> {
-    pub(crate) fn new(output: ImageFile<'t, T>, structure: &'static str) -> Self {
+impl Gather {
+    pub(crate) fn new(structure: &'static str) -> Self {
         Self {
-            output,
             structure,
             start: HostOffset(0),
             bytes: Vec::new(),
@@ -222,16 +216,21 @@ impl<'t, T: Store + ?Sized> Gather<'t, T> {
     /// Writes `bytes` at `offset`, now or later.
     ///
     /// Fails with [`Error::GoesBack`] if something other than zeros is there already.
-    pub(crate) fn write(&mut self, offset: HostOffset, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn write<T: Store>(
+        &mut self,
+        offset: HostOffset,
+        bytes: &[u8],
+        file: &ImageFile<T>,
+    ) -> Result<(), Error> {
         self.pass(offset.0..offset.0 + len_u64(bytes.len()))?;
         if let Some(gathered) = self.gathered(offset, bytes.len()) {
             gathered.copy_from_slice(bytes);
             return Ok(());
         }
-        self.go_to(offset)?;
+        self.go_to(offset, file)?;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let (part, behind) = rest.split_at(self.room()?.min(rest.len()));
+            let (part, behind) = rest.split_at(self.room(file)?.min(rest.len()));
             self.bytes.extend_from_slice(part);
             rest = behind;
         }
@@ -240,15 +239,20 @@ impl<'t, T: Store + ?Sized> Gather<'t, T> {
 
     /// Writes `length` zeros at `offset`, now or later. Until the next zeros come, other
     /// bytes may take their place.
-    pub(crate) fn write_zeroes(&mut self, offset: HostOffset, length: u64) -> Result<(), Error> {
+    pub(crate) fn write_zeroes<T: Store>(
+        &mut self,
+        offset: HostOffset,
+        length: u64,
+        file: &ImageFile<T>,
+    ) -> Result<(), Error> {
         let zeros = offset.0..offset.0 + length;
         self.floor.check(self.structure, offset)?;
         self.floor.rise(zeros.end);
         self.room = zeros;
-        self.go_to(offset)?;
+        self.go_to(offset, file)?;
         let mut rest = to_usize(length);
         while rest > 0 {
-            let part = self.room()?.min(rest);
+            let part = self.room(file)?.min(rest);
             self.bytes.resize(self.bytes.len() + part, 0);
             rest -= part;
         }
@@ -262,27 +266,26 @@ impl<'t, T: Store + ?Sized> Gather<'t, T> {
     }
 
     /// Makes `offset` the end of what is gathered.
-    fn go_to(&mut self, offset: HostOffset) -> Result<(), Error> {
+    fn go_to<T: Store>(&mut self, offset: HostOffset, file: &ImageFile<T>) -> Result<(), Error> {
         if offset.0 != self.end() {
-            self.flush()?;
+            self.flush(file)?;
             self.start = offset;
         }
         Ok(())
     }
 
     /// Bytes that may be added, at least one.
-    fn room(&mut self) -> Result<usize, Error> {
+    fn room<T: Store>(&mut self, file: &ImageFile<T>) -> Result<usize, Error> {
         if self.bytes.len() == GATHER_BYTES {
-            self.flush()?;
+            self.flush(file)?;
         }
         Ok(GATHER_BYTES - self.bytes.len())
     }
 
     /// Writes what is gathered. Zeros stay holes where nothing else can be.
-    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+    pub(crate) fn flush<T: Store>(&mut self, file: &ImageFile<T>) -> Result<(), Error> {
         if !self.bytes.is_empty() {
-            self.output
-                .write_new(self.structure, self.start, &self.bytes)?;
+            file.write_new(self.structure, self.start, &self.bytes)?;
         }
         self.start = HostOffset(self.end());
         self.bytes.clear();

@@ -75,13 +75,13 @@ impl L1Table {
     }
 
     /// Writes the table, padded to a cluster.
-    pub(crate) fn write<T: Store + ?Sized>(
+    pub(crate) fn write<T: Store>(
         &self,
         layout: &Layout,
-        output: &ImageFile<'_, T>,
+        file: &ImageFile<T>,
     ) -> Result<(), Error> {
         let cluster_entries = to_usize(layout.cluster_bits.l2_entries());
-        let mut gather = Gather::new(*output, "the L1 table");
+        let mut gather = Gather::new("the L1 table");
         let mut cluster = vec![0; to_usize(layout.cluster_bits.bytes())];
         for (tables, number) in self.tables.chunks(cluster_entries).zip(1..) {
             cluster.fill(0);
@@ -94,8 +94,8 @@ impl L1Table {
                     raw.copy_from_slice(&L1Entry::encode(Some(entry)).to_be_bytes());
                 }
             }
-            gather.write(layout.host_offset(number), &cluster)?;
+            gather.write(layout.host_offset(number), &cluster, file)?;
         }
-        gather.flush()
+        gather.flush(file)
     }
 }

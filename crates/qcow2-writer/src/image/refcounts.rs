@@ -53,6 +53,13 @@ impl Refcounts {
         }
     }
 
+    /// Counts the clusters from the end up to `clusters` as used once, and those as not
+    /// used.
+    pub(crate) fn leave_out(&mut self, clusters: Range<u64>) {
+        self.push_until(clusters.start, 1);
+        self.push_until(clusters.end, 0);
+    }
+
     /// Leaves out unused clusters at the end.
     pub(crate) fn trim(&mut self) {
         self.runs.pop_if(|last| last.count == 0);
@@ -66,11 +73,11 @@ impl Refcounts {
     /// which does not end with unused clusters, and counts them too. Blocks of
     /// unused clusters alone are left out. `streams` are counts, ascending, that
     /// replace those of clusters in use.
-    pub(crate) fn write<T: Store + ?Sized>(
+    pub(crate) fn write<T: Store>(
         mut self,
         streams: impl Iterator<Item = Result<CompressedCount, Error>>,
         layout: &Layout,
-        output: &ImageFile<'_, T>,
+        file: &ImageFile<T>,
     ) -> Result<RefcountArea, Error> {
         let per_block = layout.entries_per_block();
         let mut needless_blocks = 0;
@@ -78,7 +85,7 @@ impl Refcounts {
             let blocks = run.whole_blocks(per_block);
             needless_blocks += blocks.end - blocks.start;
             let length = (run.clusters.end - run.clusters.start) * layout.cluster_bits.bytes();
-            output.clear(
+            file.clear(
                 "unused clusters",
                 layout.host_offset(run.clusters.start),
                 length,
@@ -87,24 +94,24 @@ impl Refcounts {
         let area = RefcountArea::place(self.end(), needless_blocks, layout)
             .ok_or_else(|| layout.too_many(0, self.end()))?;
         self.push_until(area.end, 1);
-        let table = self.write_blocks(streams, &area, layout, output)?;
-        output.write("the refcount table", layout.host_offset(area.table), &table)?;
+        let table = self.write_blocks(streams, &area, layout, file)?;
+        file.write("the refcount table", layout.host_offset(area.table), &table)?;
         Ok(area)
     }
 
     /// Writes the blocks and returns the table that leads to them.
-    fn write_blocks<T: Store + ?Sized>(
+    fn write_blocks<T: Store>(
         &self,
         streams: impl Iterator<Item = Result<CompressedCount, Error>>,
         area: &RefcountArea,
         layout: &Layout,
-        output: &ImageFile<'_, T>,
+        file: &ImageFile<T>,
     ) -> Result<Vec<u8>, Error> {
         let per_block = layout.entries_per_block();
         let cluster_bytes = layout.cluster_bits.bytes();
         let mut table = vec![0; to_usize(area.table_clusters * cluster_bytes)];
         let mut block = vec![0; to_usize(cluster_bytes)];
-        let mut gather = Gather::new(*output, "refcount blocks");
+        let mut gather = Gather::new("refcount blocks");
         let mut places = (area.first_block..).map(|cluster| layout.host_offset(cluster));
         let mut runs = self.runs.as_slice();
         let mut streams = streams.peekable();
@@ -144,10 +151,10 @@ impl Refcounts {
             let place: Option<HostOffset> = places.next();
             *entry = RefcountTableEntry(place).encode().to_be_bytes();
             if let Some(place) = place {
-                gather.write(place, &block)?;
+                gather.write(place, &block, file)?;
             }
         }
-        gather.flush()?;
+        gather.flush(file)?;
         Ok(table)
     }
 }

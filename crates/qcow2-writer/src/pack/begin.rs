@@ -19,8 +19,8 @@ use crate::pack::plan::Plan;
 const L2_TABLES: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 /// A new image with its L2 tables reserved.
-pub(crate) struct Begun<'t, T: ?Sized> {
-    pub(crate) writer: ImageWriter<'t, T>,
+pub(crate) struct Begun<T> {
+    pub(crate) writer: ImageWriter<T>,
     /// Bytes of the disk in use, zeros included.
     pub(crate) used_bytes: u64,
     /// Bytes of the disk that must be read.
@@ -29,15 +29,15 @@ pub(crate) struct Begun<'t, T: ?Sized> {
 
 /// Begins an image of `source` on `target`, once it is known that there can be
 /// one.
-pub(crate) fn begin<'t, S, T, I, X>(
+pub(crate) fn begin<S, T, I, X>(
     source: &S,
     extents: I,
-    target: &'t T,
+    target: T,
     options: &PackOptions<'_>,
-) -> Result<Begun<'t, T>, Error>
+) -> Result<Begun<T>, Error>
 where
     S: ReadAt + ?Sized,
-    T: Store + ?Sized,
+    T: Store,
     I: Iterator<Item = Result<Extent, X>>,
     X: std::error::Error + Send + Sync + 'static,
 {

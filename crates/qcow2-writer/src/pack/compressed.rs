@@ -28,10 +28,10 @@ const BATCH_BYTES: u64 = 128 << 10;
 const COMPRESSORS_MAX: NonZeroUsize = NonZeroUsize::new(128).unwrap();
 
 /// Stores `extents` of `source` in compressed clusters.
-pub(crate) fn store_compressed<S: ReadAt + ?Sized, T: Store + ?Sized>(
+pub(crate) fn store_compressed<S: ReadAt + ?Sized, T: Store>(
     source: &S,
     extents: impl Iterator<Item = Result<Extent, Error>> + Send,
-    writer: ImageWriter<'_, T>,
+    writer: ImageWriter<T>,
     compression: &Compression,
     meter: &mut Meter<'_>,
 ) -> Result<Stored, Error> {
@@ -152,12 +152,12 @@ impl<'p> CompressedBatch<'p> {
     }
 
     /// Stores the clusters, and says where the zeros are.
-    pub(crate) fn store<S: ReadAt + ?Sized, T: Store + ?Sized>(
+    pub(crate) fn store<S: ReadAt + ?Sized, T: Store>(
         &self,
         layout: &Layout,
         source: &S,
         pool: &BufferPool,
-        writer: &mut CompressedWriter<'_, T>,
+        writer: &mut CompressedWriter<T>,
     ) -> Result<(), Error> {
         for part in &self.parts {
             let cluster = match part {
@@ -183,13 +183,13 @@ impl<'p> CompressedBatch<'p> {
     /// Stores the cluster at `guest` as it is, where no entry can hold the place of
     /// its stream: far behind in images of hundreds of TiB, so to read it again is
     /// better than to keep it until then.
-    fn store_again<S: ReadAt + ?Sized, T: Store + ?Sized>(
+    fn store_again<S: ReadAt + ?Sized, T: Store>(
         &self,
         guest: GuestOffset,
         layout: &Layout,
         source: &S,
         pool: &BufferPool,
-        writer: &mut CompressedWriter<'_, T>,
+        writer: &mut CompressedWriter<T>,
     ) -> Result<(), Error> {
         let cluster_bytes = to_usize(self.batch.cluster_bits.bytes());
         let loaded = self.batch.load(source, pool)?;

@@ -149,7 +149,7 @@ fn end<T: WriteAt + ?Sized>(target: &T, image_bytes: u64) -> Result<(), Error> {
 struct First<'k, 'o, K: ?Sized> {
     meter: Meter<'o>,
     /// Knows the places of all clusters.
-    writer: ImageWriter<'k, K>,
+    writer: ImageWriter<&'k K>,
     /// Where in the image the data goes.
     data: Range<u64>,
     report: PackReport,
@@ -218,7 +218,7 @@ where
 /// The data on its way from the source to the target.
 struct SecondPass<'k, 't, K: ?Sized, T: ?Sized> {
     /// Knows what the first pass found.
-    writer: ImageWriter<'k, K>,
+    writer: ImageWriter<&'k K>,
     target: &'t T,
     /// Where the next cluster goes.
     next: u64,

@@ -30,10 +30,10 @@ pub(crate) struct Reflinked {
 
 /// Stores the data of `source` in `extents`, sharing whole clusters and copying
 /// the rest. Where a cluster cannot be shared and need not be, it ends there.
-pub(crate) fn reflink<S: ReadAt + ?Sized, T: Store + ?Sized>(
+pub(crate) fn reflink<S: ReadAt + ?Sized, T: Store>(
     source: &S,
     extents: impl Iterator<Item = Result<Extent, Error>> + Send,
-    writer: &mut ImageWriter<'_, T>,
+    writer: &mut ImageWriter<T>,
     meter: &mut Meter<'_>,
 ) -> Result<Reflinked, Error> {
     let options = meter.options();

@@ -23,8 +23,8 @@ pub(crate) struct CompressedCount {
 /// as they are stored: counts kept while the data is written would take memory
 /// for every cluster of the image, this takes one table.
 #[derive(Debug)]
-pub(crate) struct CompressedCounts<'o, 't, T: ?Sized, I> {
-    output: &'o ImageFile<'t, T>,
+pub(crate) struct CompressedCounts<'f, T, I> {
+    file: &'f ImageFile<T>,
     geometry: Geometry,
     /// Places of the tables that are not read yet.
     tables: I,
@@ -36,9 +36,9 @@ pub(crate) struct CompressedCounts<'o, 't, T: ?Sized, I> {
     open: Option<CompressedCount>,
 }
 
-impl<'o, 't, T, I> CompressedCounts<'o, 't, T, I>
+impl<'f, T, I> CompressedCounts<'f, T, I>
 where
-    T: Store + ?Sized,
+    T: Store,
     I: Iterator<Item = HostOffset>,
 {
     /// The counts of the streams that `tables` lead to, one behind the other
@@ -47,10 +47,10 @@ where
         tables: I,
         clusters: Range<u64>,
         geometry: Geometry,
-        output: &'o ImageFile<'t, T>,
+        file: &'f ImageFile<T>,
     ) -> Self {
         Self {
-            output,
+            file,
             geometry,
             tables,
             clusters,
@@ -63,7 +63,7 @@ where
     fn count(&mut self, table: HostOffset) -> Result<(), Error> {
         let mut bytes = vec![0; to_usize(self.geometry.cluster_bits.bytes())];
         let entry_bytes = to_usize(self.geometry.l2_entry_bytes());
-        self.output.read_back(table, &mut bytes)?;
+        self.file.read_back(table, &mut bytes)?;
         let mut counts: Vec<_> = self.open.take().into_iter().collect();
         for (entry, index) in bytes.chunks_exact(entry_bytes).zip(0..) {
             let clusters = match Mapping::decode(entry, self.geometry, index) {
@@ -101,9 +101,9 @@ where
     }
 }
 
-impl<T, I> Iterator for CompressedCounts<'_, '_, T, I>
+impl<T, I> Iterator for CompressedCounts<'_, T, I>
 where
-    T: Store + ?Sized,
+    T: Store,
     I: Iterator<Item = HostOffset>,
 {
     type Item = Result<CompressedCount, Error>;

@@ -46,7 +46,7 @@ impl CompressedPlaces {
         layout: &Layout,
     ) -> Result<Option<HostOffset>, Error> {
         let bits = layout.cluster_bits;
-        let fresh = layout.host_offset(allocator.clusters()).0;
+        let fresh = layout.host_offset(allocator.next()).0;
         let cluster_end = bits.round_down(self.next) + bits.bytes();
         let may_go_on = (1..layout.refcount_order.max()).contains(&self.streams);
         let has_room = self.next + length <= cluster_end || cluster_end == fresh;

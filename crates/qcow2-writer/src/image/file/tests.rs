@@ -42,23 +42,23 @@ impl WriteAt for Noting {
 /// What a store, which `starts_zeroed` or not, sees of `job`.
 fn writes(
     starts_zeroed: bool,
-    job: impl Fn(&mut Gather<'_, Noting>) -> Result<(), Error>,
+    job: impl Fn(&mut Gather, &ImageFile<&Noting>) -> Result<(), Error>,
 ) -> (Vec<(u64, usize)>, Vec<u8>) {
     let store = Noting {
         starts_zeroed,
         ..Noting::default()
     };
-    let mut gather = Gather::new(ImageFile::new(&store), "data");
-    job(&mut gather).unwrap();
-    gather.flush().unwrap();
+    let (mut gather, file) = (Gather::new("data"), ImageFile::new(&store));
+    job(&mut gather, &file).unwrap();
+    gather.flush(&file).unwrap();
     (store.writes.into_inner().unwrap(), store.disk.into_bytes())
 }
 
 #[test]
 fn what_follows_is_written_at_once_in_large_pieces() {
-    let (writes, bytes) = writes(true, |gather| {
+    let (writes, bytes) = writes(true, |gather, file| {
         for index in 0..160 {
-            gather.write(HostOffset(index * 7000), &[1; 7000])?;
+            gather.write(HostOffset(index * 7000), &[1; 7000], file)?;
         }
         Ok(())
     });
@@ -76,16 +76,16 @@ fn what_follows_is_written_at_once_in_large_pieces() {
 
 #[test]
 fn what_is_gathered_can_be_changed() {
-    let job = |gather: &mut Gather<'_, Noting>| {
-        gather.write(HostOffset(10), b"abc")?;
-        gather.write_zeroes(HostOffset(13), 3)?;
-        gather.write(HostOffset(16), b"def")?;
-        gather.write(HostOffset(13), b"xy")?;
-        gather.write(HostOffset(19), b"g")?;
-        gather.flush()?;
+    let job = |gather: &mut Gather, file: &ImageFile<&Noting>| {
+        gather.write(HostOffset(10), b"abc", file)?;
+        gather.write_zeroes(HostOffset(13), 3, file)?;
+        gather.write(HostOffset(16), b"def", file)?;
+        gather.write(HostOffset(13), b"xy", file)?;
+        gather.write(HostOffset(19), b"g", file)?;
+        gather.flush(file)?;
         // Now it is too late.
-        gather.write(HostOffset(15), b"z")?;
-        gather.write(HostOffset(20), b"h")
+        gather.write(HostOffset(15), b"z", file)?;
+        gather.write(HostOffset(20), b"h", file)
     };
     let (writes, bytes) = writes(true, job);
     assert_eq!(bytes[10..], *b"abcxyzdefgh");
@@ -94,9 +94,9 @@ fn what_is_gathered_can_be_changed() {
 
 #[test]
 fn zeros_are_holes_where_nothing_else_can_be() {
-    let job = |gather: &mut Gather<'_, Noting>| {
-        gather.write(HostOffset(512), b"a")?;
-        gather.write_zeroes(HostOffset(513), 600 << 10)
+    let job = |gather: &mut Gather, file: &ImageFile<&Noting>| {
+        gather.write(HostOffset(512), b"a", file)?;
+        gather.write_zeroes(HostOffset(513), 600 << 10, file)
     };
     let rest = (600 << 10) + 1 - (512 << 10);
     assert_eq!(writes(true, job).0, [(512, 4096)]);
@@ -106,9 +106,9 @@ fn zeros_are_holes_where_nothing_else_can_be() {
 #[test]
 fn what_was_written_is_not_written_again() {
     let store = Noting::default();
-    let mut gather = Gather::new(ImageFile::new(&store), "data");
-    gather.write(HostOffset(10), b"abc").unwrap();
-    gather.write_zeroes(HostOffset(13), 5).unwrap();
+    let (mut gather, file) = (Gather::new("data"), ImageFile::new(&store));
+    gather.write(HostOffset(10), b"abc", &file).unwrap();
+    gather.write_zeroes(HostOffset(13), 5, &file).unwrap();
     let refused = |result: Result<(), Error>, offset: u64| {
         let error = result.unwrap_err();
         assert_eq!(
@@ -118,13 +118,13 @@ fn what_was_written_is_not_written_again() {
             )
         );
     };
-    refused(gather.write(HostOffset(12), b"x"), 12);
-    refused(gather.write(HostOffset(12), b"xyz"), 12);
-    refused(gather.write(HostOffset(16), b"xyz"), 16);
-    refused(gather.write_zeroes(HostOffset(15), 9), 15);
-    gather.write(HostOffset(13), b"de").unwrap();
-    refused(gather.write(HostOffset(14), b"x"), 14);
-    gather.write(HostOffset(15), b"f").unwrap();
-    gather.flush().unwrap();
+    refused(gather.write(HostOffset(12), b"x", &file), 12);
+    refused(gather.write(HostOffset(12), b"xyz", &file), 12);
+    refused(gather.write(HostOffset(16), b"xyz", &file), 16);
+    refused(gather.write_zeroes(HostOffset(15), 9, &file), 15);
+    gather.write(HostOffset(13), b"de", &file).unwrap();
+    refused(gather.write(HostOffset(14), b"x", &file), 14);
+    gather.write(HostOffset(15), b"f", &file).unwrap();
+    gather.flush(&file).unwrap();
     assert!(store.disk.into_bytes() == b"\0\0\0\0\0\0\0\0\0\0abcdef\0\0");
 }

@@ -23,9 +23,9 @@ fn counts(tables: &[&[u64]]) -> Result<Vec<(u64, u64)>, Error> {
         }
     }
     let disk = MemoryDisk::new(bytes);
-    let output = ImageFile::new(&disk);
+    let file = ImageFile::new(&disk);
     let places = (1..).map(|cluster| HostOffset(cluster * 512));
-    CompressedCounts::new(places.take(tables.len()), 10..20, SMALLEST, &output)
+    CompressedCounts::new(places.take(tables.len()), 10..20, SMALLEST, &file)
         .map(|count| count.map(|count| (count.cluster, count.streams)))
         .collect()
 }
@@ -68,8 +68,8 @@ fn entries_that_were_never_written_are_noticed() {
 #[test]
 fn a_table_that_cannot_be_read_is_an_error() {
     let disk = MemoryDisk::default();
-    let output = ImageFile::new(&disk);
+    let file = ImageFile::new(&disk);
     let tables = [HostOffset(512)].into_iter();
-    let mut counts = CompressedCounts::new(tables, 0..1, SMALLEST, &output);
+    let mut counts = CompressedCounts::new(tables, 0..1, SMALLEST, &file);
     assert!(matches!(counts.next(), Some(Err(Error::ReadBack { .. }))));
 }

@@ -29,7 +29,7 @@ use Item::{Plain, Stream};
 /// Where `items` go, counted from the first free byte.
 fn places(refcount_bits: u32, items: &[Item]) -> Vec<u64> {
     let layout = layout(refcount_bits);
-    let mut allocator = Allocator::new(&layout);
+    let mut allocator = Allocator::new(layout.front_clusters(), [], &layout);
     let mut places = CompressedPlaces::new(ClusterBits::MIN);
     let first = layout.host_offset(layout.front_clusters()).0;
     let place = |item: &Item| match *item {
@@ -40,6 +40,18 @@ fn places(refcount_bits: u32, items: &[Item]) -> Vec<u64> {
         }
     };
     items.iter().map(place).collect()
+}
+
+#[test]
+fn a_stream_goes_on_only_in_the_cluster_that_follows() {
+    let layout = layout(16);
+    let mut allocator = Allocator::new(20, [10..12, 14..15], &layout);
+    let mut places = CompressedPlaces::new(ClusterBits::MIN);
+    let mut place = |length| places.place(length, &mut allocator, &layout);
+    let mut starts = [300, 300, 400, 200, 400, 200].map(|length| place(length).unwrap().unwrap().0);
+    starts.iter_mut().for_each(|start| *start -= 10 * 512);
+    // What is left of clusters 11 and 14 is too small, and those after them are in use.
+    assert_eq!(starts, [0, 300, 600, 4 * 512, 10 * 512, 10 * 512 + 400]);
 }
 
 #[test]
@@ -114,7 +126,7 @@ fn a_cluster_is_touched_as_often_as_its_refcount_can_say() {
 #[test]
 fn no_stream_begins_where_no_descriptor_can_say_so() {
     let layout = layout(16);
-    let mut allocator = Allocator::new(&layout);
+    let mut allocator = Allocator::new(layout.front_clusters(), [], &layout);
     let mut places = CompressedPlaces::new(ClusterBits::MIN);
     assert_eq!(places.host_end, HostOffset(1 << 56));
     let first = layout.host_offset(layout.front_clusters()).0;
@@ -123,7 +135,7 @@ fn no_stream_begins_where_no_descriptor_can_say_so() {
         let place = places.place(length, &mut allocator, &layout).unwrap();
         (
             place.map(|host| host.0 - first),
-            allocator.clusters() * 512 - first,
+            allocator.end() * 512 - first,
         )
     };
     assert_eq!(place(300), (Some(0), 512));
@@ -136,7 +148,7 @@ fn no_stream_begins_where_no_descriptor_can_say_so() {
 #[test]
 fn an_image_that_is_too_large_is_refused() {
     let layout = layout(64);
-    let mut allocator = Allocator::new(&layout);
+    let mut allocator = Allocator::new(layout.front_clusters(), [], &layout);
     allocator.skip_to(layout.allocated_max());
     let mut places = CompressedPlaces::new(ClusterBits::MIN);
     let error = places.place(1, &mut allocator, &layout).unwrap_err();
