@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::RangeInclusive;
 
+use blockio::BoxError;
 use qcow2_format::HostOffset;
 
 /// Why an image could not be written.
@@ -36,6 +37,21 @@ pub enum Error {
         /// The end of what is written.
         done: HostOffset,
     },
+    /// Bytes of the disk would be read that come before some that were read already: a
+    /// fault of this crate, found before it does harm.
+    #[error(
+        "internal error: data of the disk at {offset:#x} comes after {done:#x}, up to which it is \
+         read"
+    )]
+    ReadsBack {
+        /// Guest offset of the data.
+        offset: u64,
+        /// Guest offset of the end of what is read.
+        done: u64,
+    },
+    /// [`PackOptions::progress`](crate::PackOptions::progress) said to stop.
+    #[error("stopped")]
+    Stopped,
     /// A write failed before, so what the image holds is not known.
     #[error("the image cannot be used after a write to it failed")]
     Broken,
@@ -78,7 +94,7 @@ pub enum Error {
     },
     /// What the disk holds could not be found out.
     #[error(transparent)]
-    Extents(Box<dyn std::error::Error + Send + Sync>),
+    Extents(BoxError),
     /// The disk could not be read.
     #[error("cannot read {length} bytes of the disk at {offset:#x}")]
     ReadDisk {
@@ -314,6 +330,7 @@ fn hint(smallest_cluster_bytes: &Option<u64>) -> String {
 
 /// What sort of failure an [`Error`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// The image would pass a limit of the format or of QEMU.
     Limit,
@@ -323,6 +340,8 @@ pub enum ErrorKind {
     Source,
     /// The image could not be written or read back.
     Target,
+    /// The caller stopped the job.
+    Stopped,
 }
 
 impl Error {
@@ -341,6 +360,7 @@ impl Error {
             | Self::SourceChanged { .. } => ErrorKind::Source,
             Self::Broken
             | Self::GoesBack { .. }
+            | Self::ReadsBack { .. }
             | Self::Compress { .. }
             | Self::WriteImage { .. }
             | Self::Reflink { .. }
@@ -348,6 +368,7 @@ impl Error {
             | Self::ReadSpool { .. }
             | Self::ReadBack { .. }
             | Self::ChangedBelow { .. } => ErrorKind::Target,
+            Self::Stopped => ErrorKind::Stopped,
             Self::Format(_) => ErrorKind::Limit,
         }
     }

@@ -53,9 +53,10 @@ const L2_CACHE_BYTES_MAX: u64 = 32 << 20;
 ///
 /// # fn main() -> Result<(), qcow2_writer::Error> {
 /// let target = MemoryDisk::default();
-/// let options = WriteOptions { size: 10 << 30, ..Default::default() };
+/// let mut options = WriteOptions::default();
+/// options.size = 10 << 30;
 /// let mut writer = ImageWriter::create(&target, &options)?;
-/// writer.write_at(b"boot", 512)?;
+/// writer.write_at(512, b"boot")?;
 /// assert_eq!(writer.finish()?.1.stored_clusters, 1);
 /// # Ok(())
 /// # }
@@ -117,6 +118,7 @@ fn clear_around<T: Store>(
 
 /// What became of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImageReport {
     /// Length of the image in bytes, a multiple of the cluster size.
     pub image_bytes: u64,
@@ -187,7 +189,7 @@ impl<T: Store> ImageWriter<T> {
     /// [`Error::OutOfRange`] where the write passes the end of the disk; nothing
     /// is written then. After any other error the writer is
     /// [broken](Error::Broken).
-    pub fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<(), Error> {
+    pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         let (length, size) = (len_u64(bytes.len()), self.layout.size);
         if offset.checked_add(length).is_none_or(|end| end > size) {
             return Err(Error::OutOfRange {

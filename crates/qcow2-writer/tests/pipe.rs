@@ -4,27 +4,25 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Reflink};
+use blockio::{AllData, Extent, ExtentKind, MemoryDisk, Progress, ReadAt, Reflink};
 use hostdisk::{Spool, StreamTarget};
 use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{
-    Compression, DeflateWindow, Error, ErrorKind, PackOptions, PackReport, Progress, pack,
-    pack_to_pipe,
+    Compression, DeflateWindow, Error, ErrorKind, PackOptions, PackReport, pack, pack_to_pipe,
 };
 
 use ExtentKind::{Data, Free, Zero};
 
 fn options(bits: u32) -> PackOptions<'static> {
-    PackOptions {
-        cluster_bits: ClusterBits::new(bits).unwrap(),
-        ..PackOptions::default()
-    }
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::new(bits).unwrap();
+    options
 }
 
 fn stream(
@@ -33,7 +31,6 @@ fn stream(
     options: &PackOptions<'_>,
 ) -> Result<(Vec<u8>, PackReport), Error> {
     let pipe = StreamTarget::new(Vec::new());
-    let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
     let report = pack_to_pipe(disk, extents, &Spool::new().unwrap(), &pipe, options)?;
     Ok((pipe.into_inner(), report))
 }
@@ -42,8 +39,7 @@ fn stream(
 #[track_caller]
 fn same(disk: &impl ReadAt, extents: &[Extent], options: &PackOptions<'_>) {
     let target = MemoryDisk::default();
-    let tiles = || extents.iter().copied().map(Ok::<_, Infallible>);
-    let want = pack(disk, tiles, &target, options).unwrap();
+    let want = pack(disk, extents, &target, options).unwrap();
     let want = (target.into_bytes(), want);
     let found = stream(disk, extents, options).unwrap();
     assert!(found == want, "{:?} and not {:?}", found.1, want.1);
@@ -92,13 +88,12 @@ proptest! {
         threads in 1usize..5,
         compression in compressions(),
     ) {
-        let options = PackOptions {
-            compression,
-            refcount_order: RefcountOrder::new(order).unwrap(),
-            threads: NonZeroUsize::new(threads).unwrap(),
-            reflink: Reflink::Auto,
-            ..options(bits)
-        };
+        let mut options = options(bits);
+options.compression = compression;
+options.refcount_order = RefcountOrder::new(order).unwrap();
+options.threads = NonZeroUsize::new(threads).unwrap();
+options.reflink = Reflink::Auto;
+
         same(&disk, &extents, &options);
     }
 }
@@ -113,10 +108,9 @@ fn tables_that_nothing_was_for_may_be_behind_the_end() {
 
 #[test]
 fn version_2_and_disks_of_nothing() {
-    let v2 = PackOptions {
-        version: Version::V2,
-        ..options(9)
-    };
+    let mut v2 = options(9);
+    v2.version = Version::V2;
+
     let disk: Vec<u8> = (0..100_001u32).map(|at| at.to_be_bytes()[2]).collect();
     for kind in [Data, Zero, Free] {
         same(&disk, &[Extent::new(0..100_001, kind)], &v2);
@@ -136,9 +130,8 @@ fn any_target_gets_all_bytes_once_and_in_order() {
         Extent::new(2 << 20..3 << 20, Data),
     ];
     let target = common::stale(8 << 20);
-    let tiles = || extents.into_iter().map(Ok::<_, Infallible>);
     let spool = MemoryDisk::default();
-    pack_to_pipe(&disk, tiles, &spool, &target, &options(12)).unwrap();
+    pack_to_pipe(&disk, &extents, &spool, &target, &options(12)).unwrap();
     assert!(target.into_bytes() == stream(&disk, &extents, &options(12)).unwrap().0);
     // The spool holds tables only: the data is a hole in it.
     let spooled = spool.into_bytes();
@@ -148,11 +141,13 @@ fn any_target_gets_all_bytes_once_and_in_order() {
 #[test]
 fn both_passes_count_as_progress() {
     let told = std::sync::Mutex::new(Vec::new());
-    let progress = |now: Progress| told.lock().unwrap().push((now.done_bytes, now.total_bytes));
-    let options = PackOptions {
-        progress: Some(&progress),
-        ..options(16)
+    let progress = |now: Progress| {
+        told.lock().unwrap().push((now.done_bytes, now.total_bytes));
+        ControlFlow::Continue(())
     };
+    let mut options = options(16);
+    options.progress = Some(&progress);
+
     stream(
         &vec![1; 12 << 20],
         &[Extent::new(0..12 << 20, Data)],
@@ -191,10 +186,9 @@ fn refuses_a_change(before: &[u8], after: &[u8], start: u64, length: u64) {
         after: after.to_vec(),
         changed: AtomicBool::new(false),
     };
-    let options = PackOptions {
-        threads: NonZeroUsize::MIN,
-        ..options(9)
-    };
+    let mut options = options(9);
+    options.threads = NonZeroUsize::MIN;
+
     let error = stream(&disk, &[Extent::new(0..disk.size(), Data)], &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Source);
     assert_eq!(
@@ -238,19 +232,9 @@ fn data_that_nobody_foresaw_is_refused() {
         Extent::new(0..1 << 15, Free),
         Extent::new(1 << 15..1 << 16, Data),
     ];
-    let passes = std::cell::Cell::new(0);
-    let extents = || {
-        passes.set(passes.get() + 1);
-        let all = [Extent::new(0..1 << 16, Data)];
-        let now = if passes.get() == 1 {
-            foreseen.to_vec()
-        } else {
-            all.to_vec()
-        };
-        now.into_iter().map(Ok::<_, Infallible>)
-    };
+    let extents = common::Changing::new(&foreseen, &[Extent::new(0..1 << 16, Data)]);
     let (spool, pipe) = (MemoryDisk::default(), StreamTarget::new(Vec::new()));
-    let error = pack_to_pipe(&disk, extents, &spool, &pipe, &options(9)).unwrap_err();
+    let error = pack_to_pipe(&disk, &extents, &spool, &pipe, &options(9)).unwrap_err();
     let all = 1 << 16;
     assert!(
         matches!(error, Error::SourceChanged { start: 0, length } if length == all),
@@ -277,7 +261,6 @@ impl io::Write for Narrow {
 fn a_pipe_that_fails_is_told_with_what_did_not_get_through() {
     let disk = vec![1; 4 << 10];
     let extents = [Extent::new(0..4 << 10, Data)];
-    let tiles = || extents.into_iter().map(Ok::<_, Infallible>);
     let (image, _) = stream(&disk, &extents, &options(9)).unwrap();
     // Header, L1 table, L2 table, eight clusters, refcount block and table.
     assert_eq!(image.len(), 13 * 512);
@@ -289,7 +272,7 @@ fn a_pipe_that_fails_is_told_with_what_did_not_get_through() {
         (11 * 512, "the tables", 11 * 512),
     ] {
         let pipe = StreamTarget::new(Narrow(room));
-        let error = pack_to_pipe(&disk, tiles, &MemoryDisk::default(), &pipe, &options(9));
+        let error = pack_to_pipe(&disk, &extents, &MemoryDisk::default(), &pipe, &options(9));
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Target);
         let message = format!("cannot write {structure} at {at:#x} of the image");
@@ -300,13 +283,13 @@ fn a_pipe_that_fails_is_told_with_what_did_not_get_through() {
 #[test]
 fn every_failure_of_the_spool_is_told() {
     let disk: Vec<u8> = (0..3u32 << 20).map(|at| at.to_be_bytes()[2]).collect();
-    let whole = || [Ok::<_, Infallible>(Extent::new(0..3 << 20, Data))].into_iter();
+    let whole = [Extent::new(0..3 << 20, Data)];
     let (mut to_write, mut to_read) = (0, 0);
     for operations in 0.. {
         let inner = MemoryDisk::default();
         let spool = common::FailFrom::new(&inner, operations);
         let pipe = StreamTarget::new(Vec::new());
-        let Err(error) = pack_to_pipe(&disk, whole, &spool, &pipe, &options(10)) else {
+        let Err(error) = pack_to_pipe(&disk, &whole, &spool, &pipe, &options(10)) else {
             break;
         };
         assert_eq!(error.kind(), ErrorKind::Target);
@@ -321,14 +304,48 @@ fn every_failure_of_the_spool_is_told() {
 
 #[test]
 fn a_pipe_shares_no_blocks() {
-    let options = PackOptions {
-        reflink: Reflink::Always,
-        ..options(16)
-    };
+    let mut options = options(16);
+    options.reflink = Reflink::Always;
+
     let error = stream(&vec![1; 9], &[Extent::new(0..9, Data)], &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(
         error.to_string(),
         "the image cannot share blocks with the disk: it is written from front to end"
     );
+}
+
+#[test]
+fn what_is_stopped_is_no_whole_image() {
+    // Progress is told at 16, 32, 48, 64 and 68 MiB, of which 34 are read first.
+    let disk = vec![1; 34 << 20];
+    let mut sent = Vec::new();
+    for calls in 0.. {
+        let left = AtomicUsize::new(calls);
+        let on_progress = |_| {
+            let before = left.load(Ordering::Relaxed);
+            left.store(before.saturating_sub(1), Ordering::Relaxed);
+            match before {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        };
+        let mut options = options(16);
+        options.progress = Some(&on_progress);
+        let (spool, pipe) = (MemoryDisk::default(), StreamTarget::new(Vec::new()));
+        match pack_to_pipe(&disk, &AllData, &spool, &pipe, &options) {
+            Ok(report) => {
+                let whole = pipe.into_inner();
+                assert_eq!(report.image_bytes, whole.size());
+                assert_eq!(sent.len(), 5);
+                assert_eq!(sent[..2], [0, 0]);
+                assert!(sent[2..].iter().all(|bytes| *bytes < whole.len()));
+                return;
+            }
+            Err(error) => {
+                assert!(matches!(error, Error::Stopped), "{error}");
+                sent.push(pipe.into_inner().len());
+            }
+        }
+    }
 }

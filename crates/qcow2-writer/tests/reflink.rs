@@ -8,7 +8,6 @@
 
 mod common;
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io;
@@ -127,11 +126,10 @@ fn sparse_file_of(bytes: &[u8]) -> (NamedTempFile, Disk) {
 }
 
 fn options(bits: u32, reflink: Reflink) -> PackOptions<'static> {
-    PackOptions {
-        cluster_bits: ClusterBits::new(bits).unwrap(),
-        reflink,
-        ..PackOptions::default()
-    }
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::new(bits).unwrap();
+    options.reflink = reflink;
+    options
 }
 
 fn pack_onto(
@@ -140,7 +138,6 @@ fn pack_onto(
     extents: &[Extent],
     options: &PackOptions<'_>,
 ) -> Result<PackReport, Error> {
-    let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
     pack(disk, extents, target, options)
 }
 
@@ -252,14 +249,9 @@ fn tables_that_nobody_foresaw_lie_between_what_is_shared() {
         Extent::new(4 << 20..6 << 20, Data),
         Extent::new(6 << 20..12 << 20, Free),
     ];
-    let passes = Cell::new(0);
-    let changing = || {
-        passes.set(passes.get() + 1);
-        let now = if passes.get() == 1 { &first[..] } else { &all };
-        now.iter().copied().map(Ok::<_, Infallible>)
-    };
+    let changing = common::Changing::new(&first, &all);
     let target = Sharing::new();
-    pack(&disk, changing, &target, &options(12, Reflink::Always)).unwrap();
+    pack(&disk, &changing, &target, &options(12, Reflink::Always)).unwrap();
     let (image, shared) = target.into_parts();
     assert!(common::expand(&image).disk == bytes);
     assert_eq!(shared.len(), 6);
@@ -352,9 +344,10 @@ fn a_disk_that_is_no_file_is_copied() {
 fn compressed_clusters_share_no_blocks() {
     let (bytes, extents) = all_data();
     let (_file, disk) = file_of(&bytes);
-    let compressed = |reflink| PackOptions {
-        compression: Some(Compression::Zstd { level: 1 }),
-        ..options(16, reflink)
+    let compressed = |reflink| {
+        let mut options = options(16, reflink);
+        options.compression = Some(Compression::Zstd { level: 1 });
+        options
     };
     let target = Sharing::new();
     let error = pack_onto(&target, &disk, &extents, &compressed(Reflink::Always)).unwrap_err();

@@ -141,7 +141,7 @@ mod tests {
         let mut allocator = Allocator::new(20, [12..14, 5..6], &layout(1 << 20));
         assert_eq!(take(&mut allocator, 2), [5, 12]);
         assert_eq!((allocator.end(), allocator.next()), (20, 13));
-        assert!(allocator.free().eq([13..14]));
+        assert!(allocator.free().eq(std::iter::once(13..14)));
         assert_eq!(take(&mut allocator, 3), [13, 20, 21]);
         assert_eq!((allocator.end(), allocator.next()), (22, 22));
         assert_eq!(allocator.free().count(), 0);

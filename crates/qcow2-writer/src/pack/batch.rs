@@ -266,6 +266,8 @@ pub(crate) struct Batches<I> {
     extents: I,
     /// A part of the last extent that was too much for its batch.
     rest: Option<Extent>,
+    /// The end of the extents drawn so far.
+    drawn: u64,
     cluster_bits: ClusterBits,
     clusters_max: u64,
     allocation: Allocation,
@@ -282,6 +284,7 @@ impl<I> Batches<I> {
         Self {
             extents,
             rest: None,
+            drawn: 0,
             cluster_bits,
             clusters_max: (bytes / cluster_bits.bytes()).max(1),
             allocation,
@@ -319,12 +322,34 @@ impl<I> Batches<I> {
     }
 }
 
+impl<I: Iterator<Item = Result<Extent, Error>>> Batches<I> {
+    /// The next extent, or what is left of the last one.
+    fn draw(&mut self) -> Option<Result<Extent, Error>> {
+        if let Some(rest) = self.rest.take() {
+            return Some(Ok(rest));
+        }
+        let extent = match self.extents.next()? {
+            Ok(extent) => extent,
+            error => return Some(error),
+        };
+        // Bytes that come again would be read over those of other clusters.
+        if extent.start < self.drawn {
+            return Some(Err(Error::ReadsBack {
+                offset: extent.start,
+                done: self.drawn,
+            }));
+        }
+        self.drawn = extent.end();
+        Some(Ok(extent))
+    }
+}
+
 impl<I: Iterator<Item = Result<Extent, Error>>> Iterator for Batches<I> {
     type Item = Result<Batch, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut batch = Batch::new(self.cluster_bits, self.allocation);
-        while let Some(extent) = self.rest.take().map(Ok).or_else(|| self.extents.next()) {
+        while let Some(extent) = self.draw() {
             let extent = match extent {
                 Ok(extent) => extent,
                 Err(error) => return Some(Err(error)),

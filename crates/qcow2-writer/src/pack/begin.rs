@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use blockio::{Extent, ReadAt, Reflink, Store};
+use blockio::{ReadAt, Reflink, Store, Tiling};
 use qcow2_format::Version;
 
 use crate::compression;
@@ -29,17 +29,16 @@ pub(crate) struct Begun<T> {
 
 /// Begins an image of `source` on `target`, once it is known that there can be
 /// one.
-pub(crate) fn begin<S, T, I, X>(
+pub(crate) fn begin<S, G, T>(
     source: &S,
-    extents: I,
+    tiling: &G,
     target: T,
     options: &PackOptions<'_>,
 ) -> Result<Begun<T>, Error>
 where
     S: ReadAt + ?Sized,
+    G: Tiling + ?Sized,
     T: Store,
-    I: Iterator<Item = Result<Extent, X>>,
-    X: std::error::Error + Send + Sync + 'static,
 {
     let (size, version) = (source.size(), options.version);
     let layout = Layout::new(size, version, options.geometry(), options.refcount_order)?;
@@ -54,8 +53,8 @@ where
     {
         return Err(Error::NoReflink { why });
     }
-    let mut used = needed(source, extents, options);
-    let plan = Plan::new(&mut used, &layout)?;
+    let mut needed = needed(source, tiling, options);
+    let plan = Plan::new(&mut needed, &layout)?;
     layout.check(plan.tables.count(), plan.data_clusters)?;
     let mut writer = ImageWriter::create(target, &write_options(size, options))?;
     writer.reserve(plan.tables.iter())?;
@@ -64,24 +63,26 @@ where
     }
     Ok(Begun {
         writer,
-        used_bytes: used.used_bytes(),
+        used_bytes: needed.used_bytes(),
         data_bytes: plan.data_bytes,
     })
 }
 
-/// What the image must hold of `source`, of which `extents` say what is in use.
-pub(crate) fn needed<'s, S, I>(
+/// What the image must hold of `source`, of which `tiling` says what is in use.
+pub(crate) fn needed<'s, S, G>(
     source: &'s S,
-    extents: I,
+    tiling: &'s G,
     options: &PackOptions<'_>,
-) -> NeededExtents<'s, S, I>
+) -> NeededExtents<'s, S>
 where
     S: ReadAt + ?Sized,
+    G: Tiling + ?Sized,
 {
-    let used = NeededExtents::new(source, extents, source.size());
+    let size = source.size();
+    let needed = NeededExtents::new(source, tiling.extents(0..size), size);
     match options.allocation {
-        Allocation::Needed => used,
-        Allocation::Exact => used.exact(options.geometry().unit_bytes()),
+        Allocation::Needed => needed,
+        Allocation::Exact => needed.exact(options.geometry().unit_bytes()),
     }
 }
 

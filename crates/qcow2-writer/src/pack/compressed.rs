@@ -49,12 +49,12 @@ pub(crate) fn store_compressed<S: ReadAt + ?Sized, T: Store>(
         ),
         || Compressor::new(compression),
         |compressor, batch| CompressedBatch::load(batch, &layout, source, &pool, compressor),
-        |packed| {
-            packed.store(&layout, source, &pool, &mut writer)?;
-            meter.add(packed.data_bytes);
-            Ok(())
+        |batch| {
+            batch.store(&layout, source, &pool, &mut writer)?;
+            meter.add(batch.data_bytes)
         },
     )?;
+    meter.tell()?;
     let (image, compressed_clusters) = writer.finish()?;
     Ok(Stored {
         image,

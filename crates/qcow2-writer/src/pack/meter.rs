@@ -1,6 +1,11 @@
 //! How far a job has come.
 
-use crate::options::{PackOptions, Progress};
+use std::ops::ControlFlow;
+
+use blockio::Progress;
+
+use crate::error::Error;
+use crate::options::PackOptions;
 
 /// Bytes of progress that are worth a call.
 const PROGRESS_BYTES: u64 = 16 << 20;
@@ -31,7 +36,7 @@ impl<'o> Meter<'o> {
     }
 
     /// Counts `bytes` more, and tells now and then, and when they are the last.
-    pub(crate) fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) -> Result<(), Error> {
         let Progress {
             done_bytes,
             total_bytes,
@@ -42,17 +47,20 @@ impl<'o> Meter<'o> {
         *total_bytes = (*total_bytes).max(*done_bytes);
         let told_bytes = self.told.map_or(0, |told| told.done_bytes);
         if is_last || *done_bytes - told_bytes >= PROGRESS_BYTES {
-            self.tell();
+            self.tell()?;
         }
+        Ok(())
     }
 
-    /// Tells, unless there is nothing new.
-    pub(crate) fn tell(&mut self) {
-        if let Some(progress) = self.options.progress
-            && self.told != Some(self.progress)
-        {
-            progress(self.progress);
+    /// Tells, unless there is nothing new. Fails if the job is to stop.
+    pub(crate) fn tell(&mut self) -> Result<(), Error> {
+        let is_new = self.told.replace(self.progress) != Some(self.progress);
+        match self.options.progress {
+            Some(on_progress) if is_new => match on_progress(self.progress) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(Error::Stopped),
+            },
+            _ => Ok(()),
         }
-        self.told = Some(self.progress);
     }
 }

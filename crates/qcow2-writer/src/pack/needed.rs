@@ -2,18 +2,17 @@
 
 use std::ops::Range;
 
-use blockio::{Extent, ExtentKind, Holes, ReadAt};
+use blockio::{Extent, ExtentKind, Extents, Holes, ReadAt};
 
 use crate::error::Error;
 
 /// The guest bytes that are in use and may hold anything but zeros, as extents of
 /// data, and if asked for the others in use, as extents of zeros; ascending.
 /// Checks on the way that the given extents tile the disk. Ends after an error.
-#[derive(Debug)]
-pub(crate) struct NeededExtents<'s, S: ?Sized, I> {
+pub(crate) struct NeededExtents<'s, S: ?Sized> {
     source: &'s S,
     holes: Holes,
-    extents: I,
+    extents: Extents<'s>,
     /// Length of the disk in bytes.
     size: u64,
     /// Guest bytes before this offset are covered by the extents so far.
@@ -30,12 +29,12 @@ pub(crate) struct NeededExtents<'s, S: ?Sized, I> {
     done: bool,
 }
 
-impl<'s, S, I> NeededExtents<'s, S, I>
+impl<'s, S> NeededExtents<'s, S>
 where
     S: ReadAt + ?Sized,
 {
     /// The data of `source`, a disk of `size` bytes, that `extents` describe.
-    pub(crate) fn new(source: &'s S, extents: I, size: u64) -> Self {
+    pub(crate) fn new(source: &'s S, extents: Extents<'s>, size: u64) -> Self {
         Self {
             source,
             holes: Holes::new(),
@@ -150,14 +149,7 @@ where
             size: self.size,
         }
     }
-}
 
-impl<S, I, X> NeededExtents<'_, S, I>
-where
-    S: ReadAt + ?Sized,
-    I: Iterator<Item = Result<Extent, X>>,
-    X: std::error::Error + Send + Sync + 'static,
-{
     fn find_next(&mut self) -> Result<Option<Extent>, Error> {
         loop {
             if !self.extent.is_empty() {
@@ -172,7 +164,7 @@ where
                         return Ok(Some(zeros));
                     }
                 }
-                Some(Err(error)) => return Err(Error::Extents(Box::new(error))),
+                Some(Err(error)) => return Err(Error::Extents(error)),
                 None if self.tiled == self.size => return Ok(None),
                 None => return Err(self.not_tiled(None)),
             }
@@ -180,12 +172,7 @@ where
     }
 }
 
-impl<S, I, X> Iterator for NeededExtents<'_, S, I>
-where
-    S: ReadAt + ?Sized,
-    I: Iterator<Item = Result<Extent, X>>,
-    X: std::error::Error + Send + Sync + 'static,
-{
+impl<S: ReadAt + ?Sized> Iterator for NeededExtents<'_, S> {
     type Item = Result<Extent, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {

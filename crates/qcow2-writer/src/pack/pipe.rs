@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use blockio::{Extent, Holes, ReadAt, Reflink, Store, WriteAt, len_u64};
+use blockio::{Holes, ReadAt, Reflink, Store, Tiling, WriteAt, len_u64};
 use qcow2_format::HostOffset;
 
 use crate::error::Error;
@@ -36,9 +36,7 @@ use crate::units::to_usize;
 /// # Example
 ///
 /// ```
-/// use std::convert::Infallible;
-///
-/// use blockio::{Extent, ExtentKind, MemoryDisk};
+/// use blockio::{AllData, MemoryDisk};
 /// use hostdisk::StreamTarget;
 /// use qcow2_writer::{PackOptions, pack_to_pipe};
 ///
@@ -46,7 +44,7 @@ use crate::units::to_usize;
 /// let pipe = StreamTarget::new(Vec::new());
 /// let report = pack_to_pipe(
 ///     &disk,
-///     || [Ok::<_, Infallible>(Extent::new(0..1 << 20, ExtentKind::Data))].into_iter(),
+///     &AllData,
 ///     &MemoryDisk::default(),
 ///     &pipe,
 ///     &PackOptions::default(),
@@ -54,9 +52,9 @@ use crate::units::to_usize;
 /// assert_eq!(pipe.into_inner().len() as u64, report.image_bytes);
 /// # Ok::<(), qcow2_writer::Error>(())
 /// ```
-pub fn pack_to_pipe<S, K, T, I, X>(
+pub fn pack_to_pipe<S, G, K, T>(
     source: &S,
-    extents: impl Fn() -> I,
+    tiling: &G,
     spool: &K,
     target: &T,
     options: &PackOptions<'_>,
@@ -65,8 +63,7 @@ where
     S: ReadAt + ?Sized,
     K: Store + ?Sized,
     T: WriteAt + ?Sized,
-    I: Iterator<Item = Result<Extent, X>> + Send,
-    X: std::error::Error + Send + Sync + 'static,
+    G: Tiling + ?Sized,
 {
     if options.reflink == Reflink::Always {
         return Err(Error::NoReflink {
@@ -74,14 +71,14 @@ where
         });
     }
     if options.compression.is_some() || options.extended_l2 {
-        return send_packed(source, extents, spool, target, options);
+        return send_packed(source, tiling, spool, target, options);
     }
     let First {
         mut meter,
         writer,
         data,
         report,
-    } = first_pass(source, &extents, spool, options).map_err(in_spool)?;
+    } = first_pass(source, tiling, spool, options).map_err(in_spool)?;
 
     // Tables that stayed empty may be all there is behind the refcounts.
     let front_end = data.start.min(report.image_bytes);
@@ -94,14 +91,14 @@ where
         unit: options.cluster_bits.bytes(),
     };
     let layout = *second.writer.layout();
-    let used = needed(source, extents(), options);
+    let used = needed(source, tiling, options);
     load_each(source, used, &layout, options, |loaded| {
         for (guest, bytes) in loaded.runs() {
             second.send(guest, bytes)?;
         }
-        meter.add(loaded.data_bytes);
-        Ok(())
+        meter.add(loaded.data_bytes)
     })?;
+    meter.tell()?;
     if second.next != data.end {
         return Err(changed(second.guest_end..source.size()));
     }
@@ -109,14 +106,13 @@ where
         send_stored(spool, target, data.end..report.image_bytes)?;
     }
     end(target, report.image_bytes)?;
-    meter.tell();
     Ok(report)
 }
 
 /// Makes the image in `spool` and copies it.
-fn send_packed<S, K, T, I, X>(
+fn send_packed<S, G, K, T>(
     source: &S,
-    extents: impl Fn() -> I,
+    tiling: &G,
     spool: &K,
     target: &T,
     options: &PackOptions<'_>,
@@ -125,14 +121,13 @@ where
     S: ReadAt + ?Sized,
     K: Store + ?Sized,
     T: WriteAt + ?Sized,
-    I: Iterator<Item = Result<Extent, X>> + Send,
-    X: std::error::Error + Send + Sync + 'static,
+    G: Tiling + ?Sized,
 {
     let unsynced = PackOptions {
         sync: false,
         ..*options
     };
-    let report = pack(source, extents, spool, &unsynced).map_err(in_spool)?;
+    let report = pack(source, tiling, spool, &unsynced).map_err(in_spool)?;
     send_stored(spool, target, 0..report.image_bytes)?;
     end(target, report.image_bytes)?;
     Ok(report)
@@ -156,17 +151,16 @@ struct First<'k, 'o, K: ?Sized> {
 }
 
 /// Makes the tables of the image in `spool`, which keeps none of the data.
-fn first_pass<'k, 'o, S, K, I, X>(
+fn first_pass<'k, 'o, S, G, K>(
     source: &S,
-    extents: impl Fn() -> I,
+    tiling: &G,
     spool: &'k K,
     options: &'o PackOptions<'o>,
 ) -> Result<First<'k, 'o, K>, Error>
 where
     S: ReadAt + ?Sized,
     K: Store + ?Sized,
-    I: Iterator<Item = Result<Extent, X>> + Send,
-    X: std::error::Error + Send + Sync + 'static,
+    G: Tiling + ?Sized,
 {
     let unsynced = PackOptions {
         sync: false,
@@ -176,11 +170,11 @@ where
         mut writer,
         used_bytes,
         data_bytes,
-    } = begin(source, extents(), spool, &unsynced)?;
+    } = begin(source, tiling, spool, &unsynced)?;
     let mut meter = Meter::new(data_bytes.saturating_mul(2), options);
     let start = writer.next_place();
     let layout = *writer.layout();
-    let used = needed(source, extents(), options);
+    let used = needed(source, tiling, options);
     load_each(source, used, &layout, options, |loaded| {
         for content in loaded.contents() {
             let (run, is_data) = match content {
@@ -197,8 +191,7 @@ where
                 writer.put_zeros(run)?;
             }
         }
-        meter.add(loaded.data_bytes);
-        Ok(())
+        meter.add(loaded.data_bytes)
     })?;
     let data = start.0..writer.next_place().0;
     let image = writer.complete()?;

@@ -53,14 +53,14 @@ pub(crate) fn reflink<S: ReadAt + ?Sized, T: Store>(
                     for (guest, bytes) in loaded.runs() {
                         writer.put(bytes, guest, |_| false)?;
                     }
-                    meter.add(loaded.data_bytes);
+                    meter.add(loaded.data_bytes)?;
                 }
                 Part::Reflink(guest) => {
                     for run in cut(guest.clone(), writer.run_bytes(&guest)) {
                         let length = run.end - run.start;
                         writer.reflink(source.handle(), run)?;
                         bytes += length;
-                        meter.add(length);
+                        meter.add(length)?;
                     }
                 }
             }

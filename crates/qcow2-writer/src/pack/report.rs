@@ -4,6 +4,7 @@ use crate::image::ImageReport;
 
 /// What became of a packed disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PackReport {
     /// Length of the disk in bytes.
     pub disk_bytes: u64,

@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use blockio::{MemoryDisk, ReadAt, WriteAt};
+use blockio::{Extent, Extents, MemoryDisk, ReadAt, Tiling, WriteAt};
 use qcow2_writer::{Compression, DeflateWindow};
 
 pub use entries::Unit;
@@ -360,5 +360,38 @@ impl WriteAt for FailFrom<'_> {
     fn sync(&self) -> io::Result<()> {
         self.step()?;
         self.inner.sync()
+    }
+}
+
+/// Extents exactly as they are given, whether they tile a disk or not.
+pub struct Given<'e>(pub &'e [Extent]);
+
+impl Tiling for Given<'_> {
+    fn extents(&self, _: Range<u64>) -> Extents<'_> {
+        Box::new(self.0.iter().copied().map(Ok))
+    }
+}
+
+/// A disk of which something else is said the first time.
+pub struct Changing {
+    first: Mutex<Option<Vec<Extent>>>,
+    then: Vec<Extent>,
+}
+
+impl Changing {
+    pub fn new(first: &[Extent], then: &[Extent]) -> Self {
+        Self {
+            first: Mutex::new(Some(first.to_vec())),
+            then: then.to_vec(),
+        }
+    }
+}
+
+impl Tiling for Changing {
+    fn extents(&self, range: Range<u64>) -> Extents<'_> {
+        match self.first.lock().unwrap().take() {
+            Some(first) => Box::new(first.into_iter().map(Ok)),
+            None => self.then.extents(range),
+        }
     }
 }

@@ -64,6 +64,27 @@ fn an_error_comes_through() {
     assert!(matches!(batches.next(), Some(Err(Error::Broken))));
 }
 
+#[test]
+fn extents_that_go_back_are_refused() {
+    for (ranges, offset, done) in [([0..600, 599..700], 599, 600), ([600..5000, 0..1], 0, 5000)] {
+        let extents = ranges.map(|range| Ok(Extent::new(range, ExtentKind::Data)));
+        let batches = Batches::new(
+            extents.into_iter(),
+            ClusterBits::MIN,
+            2048,
+            Allocation::Needed,
+        );
+        let found = batches
+            .filter_map(Result::err)
+            .next()
+            .map(|error| match error {
+                Error::ReadsBack { offset, done } => (offset, done),
+                error => panic!("{error}"),
+            });
+        assert_eq!(found, Some((offset, done)));
+    }
+}
+
 proptest! {
     #[test]
     fn loads_what_is_there(lengths in prop::collection::vec((0u64..3000, 1u64..3000), 0..30), used in 0u8..3) {

@@ -4,7 +4,6 @@
 )]
 
 use super::*;
-use std::convert::Infallible;
 use std::io;
 use std::sync::Mutex;
 
@@ -40,8 +39,8 @@ fn data(extent: Result<Extent, Error>) -> Range<u64> {
 fn ranges(source: &Sparse, extents: &[(Range<u64>, ExtentKind)]) -> (Vec<Range<u64>>, u64) {
     let extents = extents
         .iter()
-        .map(|(range, kind)| Ok::<_, Infallible>(Extent::new(range.clone(), *kind)));
-    let mut used = NeededExtents::new(source, extents, 100);
+        .map(|(range, kind)| Ok(Extent::new(range.clone(), *kind)));
+    let mut used = NeededExtents::new(source, Box::new(extents), 100);
     let found = used.by_ref().map(data).collect();
     assert!(used.next().is_none());
     (found, used.used_bytes())
@@ -84,8 +83,8 @@ fn data_makes_data_of_its_unit_and_of_no_other_extent() {
     ];
     let extents = extents
         .into_iter()
-        .map(|(range, kind)| Ok::<_, Infallible>(Extent::new(range, kind)));
-    let used = NeededExtents::new(&source, extents, 100).in_units_of(10);
+        .map(|(range, kind)| Ok(Extent::new(range, kind)));
+    let used = NeededExtents::new(&source, Box::new(extents), 100).in_units_of(10);
     let found: Vec<_> = used.map(data).collect();
     assert_eq!(found, [10..13, 13..18, 36..40, 40..50, 50..70, 90..100]);
 }
@@ -117,8 +116,8 @@ fn a_source_that_errs_about_its_data_is_read() {
             Ok(Some(3..7))
         }
     }
-    let extents = [Ok::<_, Infallible>(Extent::new(0..100, Data))];
-    let found: Vec<_> = NeededExtents::new(&Wrong, extents.into_iter(), 100)
+    let extents = [Ok(Extent::new(0..100, Data))];
+    let found: Vec<_> = NeededExtents::new(&Wrong, Box::new(extents.into_iter()), 100)
         .map(data)
         .collect();
     assert_eq!(found, [3..7, 7..100]);
