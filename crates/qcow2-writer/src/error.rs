@@ -106,7 +106,7 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// A cluster could not be compressed, for want of memory.
+    /// A cluster could not be compressed: there is not enough memory.
     #[error("cannot compress the cluster at {offset:#x} of the disk")]
     Compress {
         /// Guest offset of the cluster.

@@ -230,9 +230,9 @@ impl Gather {
         self.go_to(offset, file)?;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let (part, behind) = rest.split_at(self.room(file)?.min(rest.len()));
+            let (part, after) = rest.split_at(self.room(file)?.min(rest.len()));
             self.bytes.extend_from_slice(part);
-            rest = behind;
+            rest = after;
         }
         Ok(())
     }

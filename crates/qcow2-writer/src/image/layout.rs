@@ -219,7 +219,7 @@ fn larger_clusters(than: ClusterBits) -> impl Iterator<Item = ClusterBits> {
     (than.bits() + 1..=ClusterBits::MAX.bits()).filter_map(|bits| ClusterBits::new(bits).ok())
 }
 
-/// Where the refcounts go: blocks, then the table, both behind everything else.
+/// Where the refcounts go: blocks, then the table, both after everything else.
 /// All in clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RefcountArea {
@@ -236,9 +236,9 @@ pub(crate) struct RefcountArea {
 }
 
 impl RefcountArea {
-    /// Places refcounts behind `allocated` clusters. They count themselves too,
+    /// Places refcounts after `allocated` clusters. They count themselves too,
     /// so this looks for the smallest area that is large enough for itself.
-    /// `needless_blocks` count only allocated clusters that nobody uses; the
+    /// `needless_blocks` count only allocated clusters that are not used; the
     /// table has no block for them. `None` where the counts leave 64 bits.
     pub(crate) fn place(allocated: u64, needless_blocks: u64, layout: &Layout) -> Option<Self> {
         let mut end = allocated;

@@ -69,7 +69,7 @@ impl Refcounts {
         self.runs.iter().filter(|run| run.count == 0)
     }
 
-    /// Writes refcount blocks and refcount table behind all that is counted,
+    /// Writes refcount blocks and refcount table after all that is counted,
     /// which does not end with unused clusters, and counts them too. Blocks of
     /// unused clusters alone are left out. `streams` are counts, ascending, that
     /// replace those of clusters in use.

@@ -14,7 +14,7 @@ use crate::units::to_usize;
 const USED_RANGES_MAX: usize = 4096;
 
 /// Guest clusters (or subclusters, where these are stored by themselves) that are
-/// read into one buffer, one behind the other, and the ranges in them that hold
+/// read into one buffer, one after the other, and the ranges in them that hold
 /// data. Other bytes of these clusters are zeros.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
@@ -61,7 +61,7 @@ impl Batch {
         }
     }
 
-    /// Notes that `guest`, which is behind all that is there, is in use.
+    /// Notes that `guest`, which is past all that is there, is in use.
     fn push_used(&mut self, guest: &Range<u64>) {
         match self.used.last_mut() {
             _ if self.allocation == Allocation::Needed => {}
@@ -87,7 +87,7 @@ impl Batch {
             .map(move |used| used.start.max(start)..used.end.min(end))
     }
 
-    /// Adds the data in `guest`, which is behind all that is there.
+    /// Adds the data in `guest`, which is past all that is there.
     fn push(&mut self, guest: Range<u64>) {
         let bits = self.cluster_bits;
         let clusters = guest.start >> bits.bits()..guest.end.div_ceil(bits.bytes());
@@ -123,7 +123,7 @@ impl Batch {
         self.spans.last().map_or(0, Span::end_at)
     }
 
-    /// The guest cluster behind all that is there.
+    /// The guest cluster after all that is there.
     fn end_cluster(&self) -> u64 {
         self.spans.last().map_or(0, |span| span.clusters.end)
     }

@@ -67,7 +67,7 @@ pub(crate) fn store_compressed<S: ReadAt + ?Sized, T: Store>(
 #[derive(Debug)]
 pub(crate) struct CompressedBatch<'p> {
     batch: Batch,
-    /// What is stored of all clusters, one behind the other.
+    /// What is stored of all clusters, one after the other.
     buffer: PooledBuffer<'p>,
     parts: Vec<Part>,
     /// Bytes that were read.
@@ -181,7 +181,7 @@ impl<'p> CompressedBatch<'p> {
     }
 
     /// Stores the cluster at `guest` as it is, where no entry can hold the place of
-    /// its stream: far behind in images of hundreds of TiB, so to read it again is
+    /// its stream: far out in images of hundreds of TiB, so to read it again is
     /// better than to keep it until then.
     fn store_again<S: ReadAt + ?Sized, T: Store>(
         &self,

@@ -14,8 +14,7 @@ use crate::pack::budget::{BATCH_BYTES, load_each};
 use crate::pack::meter::Meter;
 use crate::pack::pack;
 use crate::pack::report::{PackReport, Stored};
-use crate::units::cut;
-use crate::units::to_usize;
+use crate::units::{cut, to_usize};
 
 /// Writes the bytes of `source` that are in use as an image, as
 /// [`pack()`](crate::pack()) does and with the same bytes, to a `target` that is
@@ -25,13 +24,14 @@ use crate::units::to_usize;
 /// zeros, so the data of `source` is read twice. The first time the tables are
 /// made in `spool`, which is empty scratch space, at the places they have in the
 /// image; the second time all is written. An image with compressed clusters or
-/// extended L2 entries is made in `spool` as a whole, and then copied. Nothing is synced, or shared.
+/// extended L2 entries is made in `spool` as a whole, and then copied. Nothing is synced,
+/// or shared.
 ///
 /// # Errors
 ///
 /// As [`pack()`](crate::pack()); [`Error::SourceChanged`] where the source held
 /// other clusters of zeros the second time; [`Error::NoReflink`] with
-/// [`Reflink::Always`]. What was written is no image then.
+/// [`Reflink::Always`]. What was written is no whole image then.
 ///
 /// # Example
 ///
@@ -80,7 +80,7 @@ where
         report,
     } = first_pass(source, tiling, spool, options).map_err(in_spool)?;
 
-    // Tables that stayed empty may be all there is behind the refcounts.
+    // Tables that stayed empty may be all there is past the refcounts.
     let front_end = data.start.min(report.image_bytes);
     send_stored(spool, target, 0..front_end)?;
     let mut second = SecondPass {
@@ -98,10 +98,10 @@ where
         }
         meter.add(loaded.data_bytes)
     })?;
-    meter.tell()?;
     if second.next != data.end {
         return Err(changed(second.guest_end..source.size()));
     }
+    meter.tell()?;
     if data.end < report.image_bytes {
         send_stored(spool, target, data.end..report.image_bytes)?;
     }

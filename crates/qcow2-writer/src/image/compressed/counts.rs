@@ -41,7 +41,7 @@ where
     T: Store,
     I: Iterator<Item = HostOffset>,
 {
-    /// The counts of the streams that `tables` lead to, one behind the other
+    /// The counts of the streams that `tables` lead to, one after the other
     /// within `clusters`.
     pub(crate) fn new(
         tables: I,
