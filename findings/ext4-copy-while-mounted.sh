@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # A good guess: a tool that keeps or clears blocks by ext4's bitmaps minds the journal, or refuses a filesystem that has
-#   one to replay. Such is every disk of a crashed machine and every snapshot of a running one.
-# What happens: zerofree, e2image -ra and partclone.ext4 believe the bitmaps on disk and end with 0. The blocks of files
-#   whose allocation is only in the journal become zeros; when it is replayed, the files are there, of the right size
-#   and empty. e2fsck finds nothing wrong, and fsync had promised them.
-# Seen with: zerofree 1.1.1, e2fsprogs 1.47.0 (also 1.47.4) and partclone 0.3.23 (also 0.3.49) of Debian, the kernel or
-#   e2fsck as the judge. Needs apt-get, dpkg and the libraries of e2fsprogs.
+#   one to replay. Such is every disk of a crashed machine, and every copy of a running one's disk.
+# What happens: zerofree, e2image -ra and partclone.ext4 believe the bitmaps on the disk and end with 0. The blocks that
+#   only the journal calls used become zeros. When it is replayed the new files are there, with the right size and full
+#   of zeros, though fsync had promised them, and e2fsck finds nothing wrong.
+# Seen with: zerofree 1.1.1, e2fsprogs 1.47.0 (also 1.47.4) and partclone 0.3.23 (also 0.3.49) of Debian, and e2fsck as
+#   the judge. Needs apt-get, dpkg and the libraries that these need.
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-apt-get -qq -o APT::Sandbox::User=root download zerofree=1.1.1-1 e2fsprogs=1.47.0-2+b2 libext2fs2=1.47.0-2+b2 partclone=0.3.23+repack-1 2> /dev/null
+apt-get -qq -o APT::Sandbox::User=root download zerofree=1.1.1-1 partclone=0.3.23+repack-1 \
+    e2fsprogs=1.47.0-2+b2 libext2fs2=1.47.0-2+b2 2> /dev/null
 for package in *.deb; do dpkg -x "$package" root; done
 LD_LIBRARY_PATH=$(dirname "$(find root -name 'libext2fs.so.2')")
 export LD_LIBRARY_PATH=$folder/$LD_LIBRARY_PATH
