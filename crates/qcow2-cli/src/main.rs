@@ -14,7 +14,6 @@ mod remedy;
 mod signals;
 mod terminal;
 mod text;
-mod verify;
 
 use std::process::ExitCode;
 

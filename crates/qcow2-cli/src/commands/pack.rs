@@ -1,6 +1,7 @@
 //! `qcow2 pack`: a disk or filesystem into an image.
 
 mod job;
+mod prove;
 mod report;
 mod scrambled;
 mod shape;

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{ReadAt, WriteAt};
+use blockio::ReadAt;
 use ext_scramble::Scrambled;
 use hostdisk::{Disk, StreamTarget, Target, TargetOptions};
-use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 
 use super::report::Report;
@@ -21,7 +20,6 @@ use crate::lost::{LostMap, LostReport};
 use crate::output;
 use crate::output::filesystem::FilesystemReport;
 use crate::progress::Progress;
-use crate::verify::{self, VerifyError};
 
 /// The bytes that are packed.
 #[derive(Clone, Copy)]
@@ -108,7 +106,7 @@ impl Job<'_> {
     }
 
     /// The disk as extents; the same each time.
-    fn extents(&self) -> Extents<'_> {
+    pub(super) fn extents(&self) -> Extents<'_> {
         match self.data {
             Data::Source | Data::Recovered(_) => self.kept.extents(),
             Data::Scrambled(data) => Box::new(data.extents()),
@@ -165,48 +163,6 @@ impl Job<'_> {
             ),
             error => Failure::about(blamed(args, &error), &error),
         })
-    }
-
-    /// Reads the finished image back as `--verify` and `--digest` want it; the
-    /// digest, if asked for.
-    fn prove(&self, target: &Target) -> Result<Option<String>, Failure> {
-        let args = self.args;
-        if !args.verify && !args.digest {
-            return Ok(None);
-        }
-        target
-            .sync()
-            .map_err(|error| Failure::about(&args.image, &error))?;
-        let image = Image::open(target.uncached(), &OpenOptions::default())
-            .map_err(|error| Failure::about(&args.image, &error))?;
-        let blame = |error: VerifyError| match error {
-            VerifyError::Source(_) => Failure::about(args.source_name(), &error),
-            _ => Failure::about(&args.image, &error),
-        };
-        let disk_bytes = self.kept.disk_bytes;
-        if args.verify {
-            let bar = Progress::new(&args.run, "verifying");
-            let again = match self.data {
-                Data::Source => self.source.again(),
-                Data::Recovered(data) => Box::new(data),
-                Data::Scrambled(data) => Box::new(data),
-            };
-            let extents = self.extents();
-            verify::verify(&*again, extents, &image, args.run.threads(), |done| {
-                bar.update(done, disk_bytes);
-            })
-            .map_err(blame)?;
-        }
-        self.source.release()?;
-        if !args.digest {
-            return Ok(None);
-        }
-        let bar = Progress::new(&args.run, "digesting");
-        verify::sha256(&image, args.run.threads(), |done| {
-            bar.update(done, disk_bytes);
-        })
-        .map(Some)
-        .map_err(blame)
     }
 
     fn describe(&self, packed: PackReport) -> Report {
