@@ -23,8 +23,9 @@ use crate::used::survey::Survey;
 /// How a disk is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Whether the caller knows what is on the disk.
-    pub content: Content,
+    /// What else the caller found to claim the disk. `None` says that nothing does, or
+    /// that the filesystem counts all the same.
+    pub other_claim: Option<OtherClaim>,
     /// Keep the parts of inode tables that never held an inode as data. They
     /// are [`ExtentKind::Zero`] otherwise.
     pub keep_uninit: bool,
@@ -40,15 +41,25 @@ pub struct Options {
     pub threads: Option<NonZeroUsize>,
 }
 
-/// What is on a disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Content {
-    /// Unknown: an ext superblock counts only where nothing else claims the
-    /// disk.
-    #[default]
-    Probe,
-    /// An ext filesystem, whatever else left a signature.
-    Ext,
+/// What else claims the disk of a filesystem, by its name, and where its signature is in
+/// bytes from the start of the disk: with it, no block is proven free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtherClaim {
+    /// The disk may be or hold something else.
+    Disk {
+        /// What it is called.
+        by: &'static str,
+        /// Where.
+        at: u64,
+    },
+    /// Hashes cover the whole filesystem.
+    FreeBlocks {
+        /// What they are called.
+        by: &'static str,
+        /// Where.
+        at: u64,
+    },
 }
 
 /// What becomes of the bytes behind the last block of a filesystem.

@@ -4,7 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod fingerprint;
 pub mod mmp;
 
-pub use ext_format::finding::{Allowed, Claim, Distrust, FeatureWord, JournalFault};
+pub use ext_format::finding::{Allowed, Distrust, FeatureWord, JournalFault};
 
 /// What the used set rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

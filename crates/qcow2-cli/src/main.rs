@@ -5,7 +5,6 @@ mod commands;
 mod containers;
 mod failure;
 mod input;
-mod kept;
 mod lost;
 mod output;
 mod progress;

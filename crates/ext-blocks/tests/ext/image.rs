@@ -7,7 +7,7 @@ use std::ops::Range;
 use blockio::{Extent, ExtentKind, ReadAt};
 use ext_blocks::damage::{Finding, WalkDamage};
 use ext_blocks::trust::Evidence;
-use ext_blocks::{Content, Detected, Distrust, Error, Filesystem, Options, Tail, Trust, detect};
+use ext_blocks::{Detected, Distrust, Error, Filesystem, Options, Tail, Trust, detect};
 
 /// Offset of the superblock in bytes.
 pub(crate) const SB: usize = 1024;
@@ -303,7 +303,7 @@ pub(crate) fn damages_the_group(
 
 /// Inodes are not asked.
 pub(crate) const BY_BITMAPS: Options = Options {
-    content: Content::Probe,
+    other_claim: None,
     keep_uninit: false,
     tail: Tail::Keep,
     superblock: None,

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::ReadAt;
+use blockio::{BoxError, Extent, Extents, ReadAt, Tiling, clip};
+use disk_layout::Disk as Layout;
 use ext_scramble::Scrambled;
 use hostdisk::{Disk, StreamTarget, Target, TargetOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 
+use super::recover;
 use super::report::Report;
 use super::scrambled::ScrambledReport;
 use super::shape::Shape;
@@ -15,10 +17,9 @@ use super::source::Source;
 use crate::args::{ContentArg, PackArgs};
 use crate::commands::info::compat_name;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
-use crate::kept::{Extents, Kept};
 use crate::lost::{LostMap, LostReport};
-use crate::output;
 use crate::output::filesystem::FilesystemReport;
+use crate::output::{self, kept};
 use crate::progress::Progress;
 
 /// The bytes that are packed.
@@ -39,7 +40,7 @@ pub(super) struct Job<'a> {
     pub(super) started: Instant,
     pub(super) source: &'a Source<'a>,
     pub(super) data: Data<'a>,
-    pub(super) kept: &'a Kept<'a>,
+    pub(super) disk: &'a Layout<'a>,
     pub(super) shape: Shape,
 }
 
@@ -107,15 +108,20 @@ impl Job<'_> {
 
     /// The disk as extents; the same each time.
     pub(super) fn extents(&self) -> Extents<'_> {
+        let all = 0..self.disk.size();
         match self.data {
-            Data::Source | Data::Recovered(_) => self.kept.extents(),
-            Data::Scrambled(data) => Box::new(data.extents()),
+            Data::Source | Data::Recovered(_) => self.disk.extents(all),
+            Data::Scrambled(data) => clip(data.extents(), all),
         }
+    }
+
+    fn told(&self) -> impl Iterator<Item = Result<Extent, Untold>> + Send {
+        self.extents().map(|extent| extent.map_err(Untold))
     }
 
     fn pack(&self, target: &Target) -> Result<PackReport, Failure> {
         self.with_options(|options| {
-            qcow2_writer::pack(self.data(), || self.extents(), target, options)
+            qcow2_writer::pack(self.data(), || self.told(), target, options)
         })
     }
 
@@ -125,7 +131,7 @@ impl Job<'_> {
         let target =
             StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
         self.with_options(|options| {
-            let extents = || self.extents();
+            let extents = || self.told();
             qcow2_writer::pack_stream(self.data(), extents, &spool, &target, options)
         })
     }
@@ -165,10 +171,16 @@ impl Job<'_> {
         })
     }
 
+    fn notes(&self) -> Vec<String> {
+        let orphans = self.args.recovers().then(|| recover::orphans(self.disk));
+        let notes = self.disk.report().notes.iter().cloned();
+        notes.chain(orphans.flatten()).collect()
+    }
+
     fn describe(&self, packed: PackReport) -> Report {
-        let (args, kept) = (self.args, self.kept);
-        let filesystem = kept.filesystem.as_ref();
-        let (mut damage, mut damage_count) = kept.damage();
+        let (args, found) = (self.args, self.disk.report());
+        let mut damage = found.damage.lines.clone();
+        let mut damage_count = found.damage.total;
         if let Some(found) = self.source.mmp_damage() {
             damage.push(format!("{found}: nothing tells who uses the filesystem"));
             damage_count += 1;
@@ -179,13 +191,13 @@ impl Job<'_> {
             source: args.source.display().to_string(),
             image: args.image.display().to_string(),
             asked_for_all: args.filesystem.content == ContentArg::All,
-            content: kept.content(),
-            evidence: kept.evidence(),
-            dropped: args.filesystem.droppable().is_some(),
-            kept_whole: kept.kept_whole.clone(),
-            old_superblock: kept.old_copy.map(|at| at.offset()),
-            filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
-            on_disk: match filesystem {
+            content: kept::content(found),
+            evidence: kept::evidence(found),
+            dropped: args.filesystem.discards(),
+            kept_whole: kept::kept_whole(found),
+            old_superblock: found.old_superblock,
+            filesystem: found.filesystem.as_ref().map(FilesystemReport::new),
+            on_disk: match found.filesystem {
                 Some(_) => None,
                 None => self.source.on_disk(),
             },
@@ -201,7 +213,7 @@ impl Job<'_> {
             codec: self.compression.map(|codec| codec.codec()),
             compressed_clusters: packed.compressed_clusters,
             frozen: self.source.frozen_on(),
-            notes: kept.notes.clone(),
+            notes: self.notes(),
             recovered: args.recovers(),
             scrambled: match self.data {
                 Data::Scrambled(data) => Some(ScrambledReport::new(data.report())),
@@ -219,6 +231,11 @@ impl Job<'_> {
         }
     }
 }
+
+/// Why it is not known what comes next.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Untold(BoxError);
 
 /// The file that `error` is about.
 fn blamed<'a>(args: &'a PackArgs, error: &qcow2_writer::Error) -> &'a Path {

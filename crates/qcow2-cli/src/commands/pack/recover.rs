@@ -1,0 +1,51 @@
+//! The disk as it will be after recovery, and with scrambled names: views of an ext
+//! filesystem that are packed in place of the source.
+
+use std::path::Path;
+
+use blockio::ReadAt;
+use disk_layout::Disk;
+use ext_blocks::recover::Recovered;
+use ext_scramble::{ScrambleKey, Scrambled, scramble};
+use hostdisk::{Spool, random_bytes};
+
+use crate::failure::Failure;
+
+/// What is read below such a view.
+pub(super) type Below<'d> = dyn ReadAt + 'd;
+
+/// The disk after its journal was replayed.
+pub(super) fn recovered<'v>(
+    disk: &'v Disk<'_>,
+    path: &Path,
+) -> Result<Recovered<'v, Below<'v>>, Failure> {
+    let Some(filesystem) = disk.as_ext() else {
+        let message = "there is no ext filesystem here whose journal could be replayed";
+        return Err(Failure::because(path, message));
+    };
+    filesystem
+        .recovered()
+        .map_err(|error| Failure::about(path, &error))?
+        .map_err(|why| Failure::because(path, format!("it cannot be recovered: {why}")))
+}
+
+/// That a recovered filesystem is not quite clean, where that is so.
+pub(super) fn orphans(disk: &Disk<'_>) -> Option<String> {
+    let filesystem = disk.report().filesystem.as_ref()?;
+    let note = "inodes that were deleted while open are left to the next mount or e2fsck";
+    filesystem.has_orphans.then(|| note.to_owned())
+}
+
+/// The metadata with scrambled names, by a key that nobody knows.
+pub(super) fn scrambled<'v>(
+    disk: &'v Disk<'_>,
+    path: &Path,
+) -> Result<Scrambled<'v, Below<'v>>, Failure> {
+    let Some(filesystem) = disk.as_ext() else {
+        return Err(Failure::because(path, "there is no ext filesystem here"));
+    };
+    let key = random_bytes().map_err(|error| Failure::Failed(format!("a key: {error}")))?;
+    scramble(filesystem, &ScrambleKey::new(key), Spool::new)
+        .map_err(|error| Failure::about(path, &error))?
+        .map_err(|why| Failure::because(path, format!("names cannot be scrambled: {why}")))
+}
