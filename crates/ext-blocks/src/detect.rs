@@ -22,6 +22,7 @@ use crate::journal::{self, Journal, Overlay};
 use crate::trust::backup::{self, Backup};
 use crate::trust::{Evidence, LogState, Trust, Unclean};
 use crate::used::agreement::Inodes;
+use crate::used::clusters;
 use crate::used::discardable::Dropped;
 use crate::used::group_map::GroupMap;
 use crate::used::survey::{Halt, Rules, Special, Survey, survey};
@@ -40,7 +41,7 @@ const BESIDES_RUNS_MAX: usize = 1 << 21;
 /// [`Filesystem::damage`].
 pub fn detect<'d, R: ReadAt + ?Sized>(
     disk: &'d R,
-    options: &Options,
+    options: &Options<'_>,
 ) -> Result<Detected<'d, R>, Error> {
     let Some(found) = Candidate::on(disk, options)? else {
         let copy = backup::find(disk, None)?.map(|backup| backup.at);
@@ -91,7 +92,7 @@ struct Candidate {
 impl Candidate {
     /// The superblock of `disk`: the one that was asked for, the first, or where
     /// that is damaged a copy of it.
-    fn on<R: ReadAt + ?Sized>(disk: &R, options: &Options) -> Result<Option<Self>, Error> {
+    fn on<R: ReadAt + ?Sized>(disk: &R, options: &Options<'_>) -> Result<Option<Self>, Error> {
         if let Some(at) = options.superblock {
             let Some((sb, geometry)) = backup::load(disk, at)? else {
                 return Ok(None);
@@ -131,7 +132,7 @@ impl Candidate {
 impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     /// Surveys the filesystem with the superblock `found`, unless another claim
     /// or what its journal holds forbids to trust it.
-    fn examine(&mut self, found: Candidate, options: &Options) -> Result<(), Halt> {
+    fn examine(&mut self, found: Candidate, options: &Options<'_>) -> Result<(), Halt> {
         let is_copy = found.copy.is_some();
         let is_device = found.sb.incompat.contains(Incompat::JOURNAL_DEV);
         if options.content == Content::Probe && (is_device || found.geometry.is_ok()) {
@@ -165,6 +166,8 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             keep_uninit: options.keep_uninit || is_suspect || self.unclean.has_fast_commits(),
             bitmaps_must_agree: !is_suspect,
             besides: (!self.unclean.is_clean()).then_some(besides),
+            memory: options.memory.unwrap_or(clusters::MEMORY_BYTES),
+            spool: options.spool,
         };
         let mut survey = survey(&self.overlay, &layout, Special::new(&sb), rules)?;
         if !is_suspect && needs_inodes(options.evidence, &layout, &survey.groups) {
@@ -198,7 +201,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         reserved: &Reserved,
         layout: &Layout,
         survey: &mut Survey,
-        options: &Options,
+        options: &Options<'_>,
     ) -> Result<(), Halt> {
         let inodes = Inodes {
             disk: &self.overlay,

@@ -240,10 +240,8 @@ fn sound(disk: &[u8]) -> Result<(), String> {
 /// Asks for all there is to be known of `disk`, which can be read everywhere.
 fn judge(disk: &Patched<'_>, scrambles: bool) -> Result<(), String> {
     for content in [Content::Probe, Content::Ext] {
-        let options = Options {
-            content,
-            ..Options::default()
-        };
+        let mut options = Options::default();
+        options.content = content;
         let detected = detect(disk, &options).map_err(|error| error.to_string())?;
         let Detected::Ext(filesystem) = detected else {
             continue;
@@ -294,7 +292,9 @@ fn rewrite<R: ReadAt + ?Sized>(filesystem: &Filesystem<'_, R>) -> Result<(), Str
         // Counted, so that all are made.
         assert!(dropped.ranges().all(|range| range.start < range.end));
     }
-    let scrambled = scramble(filesystem, &ScrambleKey::new([7; 32]), Spool::new);
+    let scrambled = scramble(filesystem, &ScrambleKey::new([7; 32]), &|| {
+        Ok(Box::new(Spool::new()?))
+    });
     let Ok(scrambled) = scrambled.map_err(|error| error.to_string())? else {
         return Ok(());
     };

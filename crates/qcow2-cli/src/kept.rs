@@ -1,5 +1,6 @@
 //! What of a disk is kept, and why.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -234,7 +235,7 @@ impl<'s> Kept<'s> {
             return Err(Failure::because(path, "there is no ext filesystem here"));
         };
         let key = random_bytes().map_err(|error| Failure::Failed(format!("a key: {error}")))?;
-        scramble(filesystem, &ScrambleKey::new(key), Spool::new)
+        scramble(filesystem, &ScrambleKey::new(key), &spool)
             .map_err(|error| Failure::about(path, &error))?
             .map_err(|why| Failure::because(path, format!("names cannot be scrambled: {why}")))
     }
@@ -273,26 +274,31 @@ impl<'s> Kept<'s> {
     }
 }
 
-fn options(question: Question<'_>) -> ext_blocks::Options {
+fn options(question: Question<'_>) -> ext_blocks::Options<'static> {
     let args = question.args;
     let nothing_is_left_out = question.is_preliminary || question.in_use.is_some();
-    ext_blocks::Options {
-        content: match args.content {
-            ContentArg::Ext => Content::Ext,
-            ContentArg::Used | ContentArg::Metadata | ContentArg::All => Content::Probe,
-        },
-        keep_uninit: args.keep_uninit,
-        tail: match args.tail {
-            TailArg::Keep => Tail::Keep,
-            TailArg::Drop => Tail::Drop,
-        },
-        superblock: args.superblock(),
-        evidence: match args.trust {
-            // The look for metadata asks all inodes itself.
-            _ if nothing_is_left_out || args.content == ContentArg::Metadata => Evidence::Bitmaps,
-            TrustArg::Inodes => Evidence::Inodes,
-            TrustArg::Bitmaps => Evidence::Checksums,
-        },
-        threads: Some(question.threads),
-    }
+    let mut options = ext_blocks::Options::default();
+    options.content = match args.content {
+        ContentArg::Ext => Content::Ext,
+        ContentArg::Used | ContentArg::Metadata | ContentArg::All => Content::Probe,
+    };
+    options.keep_uninit = args.keep_uninit;
+    options.tail = match args.tail {
+        TailArg::Keep => Tail::Keep,
+        TailArg::Drop => Tail::Drop,
+    };
+    options.superblock = args.superblock();
+    options.evidence = match args.trust {
+        // The look for metadata asks all inodes itself.
+        _ if nothing_is_left_out || args.content == ContentArg::Metadata => Evidence::Bitmaps,
+        TrustArg::Inodes => Evidence::Inodes,
+        TrustArg::Bitmaps => Evidence::Checksums,
+    };
+    options.threads = Some(question.threads);
+    options.spool = Some(&spool);
+    options
+}
+
+fn spool() -> io::Result<Box<dyn blockio::Spool>> {
+    Ok(Box::new(Spool::new()?))
 }
