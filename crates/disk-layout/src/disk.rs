@@ -35,7 +35,7 @@ impl<'d> Disk<'d> {
     ///
     /// [`Error`] if it cannot be read where it matters, or does not hold what was asked
     /// for.
-    pub fn open(source: Source<'d>, options: &Options) -> Result<Self, Error> {
+    pub fn open(source: Source<'d>, options: &Options<'_>) -> Result<Self, Error> {
         let range = 0..source.size();
         let part = Window::new(source, range.clone()).ok_or(Error::Shrunk)?;
         let (owner, report) = keep::decide(&part, options)?;

@@ -35,7 +35,7 @@ struct ExtContent<'d> {
 }
 
 impl Provider for Ext {
-    fn probe<'d>(&self, part: &Part<'d>, options: &Options) -> Result<Probe<'d>, Error> {
+    fn probe<'d>(&self, part: &Part<'d>, options: &Options<'_>) -> Result<Probe<'d>, Error> {
         Ok(
             match ext_blocks::find(part, options.superblock).map_err(content)? {
                 Sought::Ext(found) => Probe::Mine(Box::new(Superblock {
@@ -61,7 +61,7 @@ impl<'d> Candidate<'d> for Superblock<'d> {
     fn open(
         self: Box<Self>,
         claim: Option<OtherClaim>,
-        options: &Options,
+        options: &Options<'_>,
     ) -> Result<Box<dyn Content + 'd>, Error> {
         let how = ext_options(claim, options);
         let filesystem = self.found.open(*self.part.disk(), &how).map_err(content)?;
@@ -82,7 +82,7 @@ impl<'d> Candidate<'d> for Superblock<'d> {
 
 impl ExtContent<'_> {
     /// What is left out although it is in use, if that was asked for and can be.
-    fn discardable(&mut self, options: &Options) -> Result<Option<Dropped>, Error> {
+    fn discardable(&mut self, options: &Options<'_>) -> Result<Option<Dropped>, Error> {
         if !options.discard.is_any() {
             return Ok(None);
         }
@@ -193,34 +193,33 @@ impl Content for ExtContent<'_> {
     }
 }
 
-fn ext_options(claim: Option<OtherClaim>, options: &Options) -> ext_blocks::Options {
+fn ext_options<'a>(claim: Option<OtherClaim>, options: &Options<'a>) -> ext_blocks::Options<'a> {
     let nothing_is_left_out = options.preliminary || options.in_use.is_some();
-    ext_blocks::Options {
-        other_claim: claim.map(|claim| match claim {
-            OtherClaim::Part(Found { claim, at }) => ext_blocks::OtherClaim::Disk {
-                by: claim.name(),
-                at,
-            },
-            OtherClaim::FreeBytes(Found { claim, at }) => ext_blocks::OtherClaim::FreeBlocks {
-                by: claim.name(),
-                at,
-            },
-        }),
-        keep_uninit: options.keep_uninit,
-        tail: if options.drop_tail {
-            Tail::Drop
-        } else {
-            Tail::Keep
+    let mut how = ext_blocks::Options::default();
+    how.other_claim = claim.map(|claim| match claim {
+        OtherClaim::Part(Found { claim, at }) => ext_blocks::OtherClaim::Disk {
+            by: claim.name(),
+            at,
         },
-        superblock: options.superblock,
-        evidence: match options.proof {
-            // The look for metadata asks all inodes itself.
-            _ if nothing_is_left_out || options.keep == Keep::Metadata => Needed::Bitmaps,
-            Proof::References => Needed::Inodes,
-            Proof::Checksums => Needed::Checksums,
+        OtherClaim::FreeBytes(Found { claim, at }) => ext_blocks::OtherClaim::FreeBlocks {
+            by: claim.name(),
+            at,
         },
-        threads: options.threads,
+    });
+    how.keep_uninit = options.keep_uninit;
+    if options.drop_tail {
+        how.tail = Tail::Drop;
     }
+    how.superblock = options.superblock;
+    how.evidence = match options.proof {
+        // The look for metadata asks all inodes itself.
+        _ if nothing_is_left_out || options.keep == Keep::Metadata => Needed::Bitmaps,
+        Proof::References => Needed::Inodes,
+        Proof::Checksums => Needed::Checksums,
+    };
+    how.threads = options.threads;
+    how.spool = options.spool;
+    how
 }
 
 fn content(error: ext_blocks::Error) -> Error {

@@ -43,7 +43,10 @@ impl Owner<'_> {
 }
 
 /// Decides whose the bytes of `part` are, and which of them are kept.
-pub(crate) fn decide<'d>(part: &Part<'d>, options: &Options) -> Result<(Owner<'d>, Report), Error> {
+pub(crate) fn decide<'d>(
+    part: &Part<'d>,
+    options: &Options<'_>,
+) -> Result<(Owner<'d>, Report), Error> {
     if options.keep == Keep::All {
         return Ok((Owner::Unknown, Report::whole(in_use(options))));
     }
@@ -70,7 +73,7 @@ pub(crate) fn decide<'d>(part: &Part<'d>, options: &Options) -> Result<(Owner<'d
 }
 
 /// `content` decides, unless the disk is in use. Metadata is told from data all the same.
-fn by<'d>(content: Box<dyn Content + 'd>, options: &Options) -> (Owner<'d>, Report) {
+fn by<'d>(content: Box<dyn Content + 'd>, options: &Options<'_>) -> (Owner<'d>, Report) {
     let found = content.report();
     let is_metadata = options.keep == Keep::Metadata;
     let mut report = Report::whole(in_use(options).filter(|_| !is_metadata));
@@ -104,15 +107,15 @@ enum Known<'d> {
     Disputed,
 }
 
-fn in_use(options: &Options) -> Option<KeptWhole> {
+fn in_use(options: &Options<'_>) -> Option<KeptWhole> {
     let user = options.in_use.clone()?;
     Some(KeptWhole::InUse { user })
 }
 
 /// Asks all providers for the content of `part`. One that takes it for its own looks into
 /// it.
-fn known<'d>(part: &Part<'d>, options: &Options) -> Result<Known<'d>, Error> {
-    let others = options.providers.iter().map(|provider| &**provider);
+fn known<'d>(part: &Part<'d>, options: &Options<'_>) -> Result<Known<'d>, Error> {
+    let others = options.providers.iter().copied();
     let others = others.filter(|_| options.keep != Keep::Ext);
     let (mut candidates, mut relic) = (Vec::new(), None);
     for provider in PROVIDERS.into_iter().chain(others) {

@@ -1,16 +1,17 @@
 //! What is asked of a disk.
 
+use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
+use blockio::NewSpool;
 use ext_blocks::SuperblockAt;
 
 use crate::provider::Provider;
 
 /// What is asked of a disk, and what is known of it beforehand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
-pub struct Options {
+pub struct Options<'a> {
     /// What is kept.
     pub keep: Keep,
     /// What has to prove that a block is free.
@@ -36,8 +37,30 @@ pub struct Options {
     /// Threads that look at the content; `None` is as many as the machine runs at once.
     /// What is found does not depend on them.
     pub threads: Option<NonZeroUsize>,
+    /// Where a provider keeps what is too large for memory. Without it, it reads such
+    /// parts of the disk again.
+    pub spool: Option<NewSpool<'a>>,
     /// Who else is asked for the content, besides the providers of this crate.
-    pub providers: Vec<Arc<dyn Provider>>,
+    pub providers: &'a [&'a dyn Provider],
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("keep", &self.keep)
+            .field("proof", &self.proof)
+            .field("discard", &self.discard)
+            .field("drop_tail", &self.drop_tail)
+            .field("keep_uninit", &self.keep_uninit)
+            .field("superblock", &self.superblock)
+            .field("in_use", &self.in_use)
+            .field("salvage", &self.salvage)
+            .field("preliminary", &self.preliminary)
+            .field("threads", &self.threads)
+            .field("spool", &self.spool.is_some())
+            .field("providers", &self.providers.len())
+            .finish()
+    }
 }
 
 /// What is kept of a disk.

@@ -17,13 +17,13 @@ pub type Source<'d> = &'d (dyn ReadAt + 'd);
 pub type Part<'d> = Window<Source<'d>>;
 
 /// Knows a kind of content.
-pub trait Provider: fmt::Debug + Send + Sync {
+pub trait Provider: Send + Sync {
     /// Looks whether the content of `part` is of this kind, by a few reads.
     ///
     /// # Errors
     ///
     /// [`Error::Content`] if the part cannot be read.
-    fn probe<'d>(&self, part: &Part<'d>, options: &Options) -> Result<Probe<'d>, Error>;
+    fn probe<'d>(&self, part: &Part<'d>, options: &Options<'_>) -> Result<Probe<'d>, Error>;
 }
 
 /// What a provider says of a part.
@@ -69,7 +69,7 @@ pub trait Candidate<'d> {
     fn open(
         self: Box<Self>,
         claim: Option<OtherClaim>,
-        options: &Options,
+        options: &Options<'_>,
     ) -> Result<Box<dyn Content + 'd>, Error>;
 }
 

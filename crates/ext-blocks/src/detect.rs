@@ -21,6 +21,7 @@ use crate::journal::{self, Journal, Overlay};
 use crate::trust::backup::{self, Backup};
 use crate::trust::{Evidence, LogState, Trust, Unclean};
 use crate::used::agreement::Inodes;
+use crate::used::clusters;
 use crate::used::discardable::Dropped;
 use crate::used::group_map::GroupMap;
 use crate::used::survey::{Halt, Rules, Special, Survey, survey};
@@ -40,7 +41,7 @@ const BESIDES_RUNS_MAX: usize = 1 << 21;
 /// [`Filesystem::damage`].
 pub fn detect<'d, R: ReadAt + ?Sized>(
     disk: &'d R,
-    options: &Options,
+    options: &Options<'_>,
 ) -> Result<Detected<'d, R>, Error> {
     Ok(match find(disk, options.superblock)? {
         Sought::Ext(candidate) => Detected::Ext(candidate.open(disk, options)?),
@@ -115,7 +116,7 @@ impl Candidate {
     pub fn open<'d, R: ReadAt + ?Sized>(
         self,
         disk: &'d R,
-        options: &Options,
+        options: &Options<'_>,
     ) -> Result<Filesystem<'d, R>, Error> {
         let mut filesystem = Filesystem {
             overlay: Overlay::none(disk),
@@ -194,7 +195,7 @@ impl Candidate {
 impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
     /// Surveys the filesystem with the superblock `found`, unless another claim
     /// or what its journal holds forbids to trust it.
-    fn examine(&mut self, found: Candidate, options: &Options) -> Result<(), Halt> {
+    fn examine(&mut self, found: Candidate, options: &Options<'_>) -> Result<(), Halt> {
         let is_copy = found.copy.is_some();
         if let Some(claim) = options.other_claim.filter(|_| found.is_believed()) {
             return Err(refusal(claim).into());
@@ -227,6 +228,8 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             keep_uninit: options.keep_uninit || is_suspect || self.unclean.has_fast_commits(),
             bitmaps_must_agree: !is_suspect,
             besides: (!self.unclean.is_clean()).then_some(besides),
+            memory: options.memory.unwrap_or(clusters::MEMORY_BYTES),
+            spool: options.spool,
         };
         let mut survey = survey(&self.overlay, &layout, Special::new(&sb), rules)?;
         if !is_suspect && needs_inodes(options.evidence, &layout, &survey.groups) {
@@ -243,7 +246,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         reserved: &Reserved,
         layout: &Layout,
         survey: &mut Survey,
-        options: &Options,
+        options: &Options<'_>,
     ) -> Result<(), Halt> {
         let inodes = Inodes {
             disk: &self.overlay,

@@ -1,8 +1,9 @@
 //! From a disk to a filesystem, and what can be asked of it.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 
-use blockio::{ExtentKind, ReadAt};
+use blockio::{ExtentKind, NewSpool, ReadAt};
 use ext_format::error::Error;
 use ext_format::feature::{Compat, Incompat, RoCompat};
 use ext_format::finding::{Damage, Distrust, SuperblockAt};
@@ -21,8 +22,9 @@ use crate::used::group_map::GroupMap;
 use crate::used::survey::Survey;
 
 /// How a disk is looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Options<'s> {
     /// What else the caller found to claim the disk. `None` says that nothing does, or
     /// that the filesystem counts all the same.
     pub other_claim: Option<OtherClaim>,
@@ -39,6 +41,27 @@ pub struct Options {
     /// Threads that look at inodes; `None` is as many as the machine runs at once.
     /// What is found does not depend on them.
     pub threads: Option<NonZeroUsize>,
+    /// Most bytes of memory in which what bitmaps say is kept, so that none of them is
+    /// read twice; `None` are 32 MiB, which are enough for 16 million files.
+    pub memory: Option<usize>,
+    /// Where the rest is kept. Without it, or if it fails, bitmaps that `memory` has no
+    /// room for are read again each time that they are needed.
+    pub spool: Option<NewSpool<'s>>,
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("other_claim", &self.other_claim)
+            .field("keep_uninit", &self.keep_uninit)
+            .field("tail", &self.tail)
+            .field("superblock", &self.superblock)
+            .field("evidence", &self.evidence)
+            .field("threads", &self.threads)
+            .field("memory", &self.memory)
+            .field("spool", &self.spool.is_some())
+            .finish()
+    }
 }
 
 /// What else claims the disk of a filesystem, by its name, and where its signature is in
@@ -237,8 +260,8 @@ impl<'d, R: ReadAt + ?Sized> Filesystem<'d, R> {
     }
 
     /// What every byte of the disk is: extents that tile it, each as long as
-    /// it can be. Block bitmaps are read again as the iterator goes; every
-    /// call gives the same extents.
+    /// it can be; every call gives the same ones. Block bitmaps are read again only
+    /// if there was no room for what they say, see [`Options::memory`].
     #[must_use]
     pub fn used_extents(&self) -> UsedExtents<'_, R> {
         let disk = self.overlay.disk();

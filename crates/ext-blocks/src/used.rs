@@ -2,8 +2,10 @@
 
 pub(crate) mod agreement;
 mod bitmap_union;
+pub(crate) mod clusters;
 pub mod discardable;
 pub(crate) mod group_map;
+mod loader;
 mod occupancy;
 mod relabel;
 pub(crate) mod survey;
@@ -14,12 +16,12 @@ use std::ops::Range;
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
 use ext_format::bitmap::Bitmap;
 use ext_format::error::Error;
-use ext_format::group::{GroupReader, Layout, Verdict, verdict_of};
+use ext_format::group::Layout;
 use ext_format::runs::BlockRun;
 
 use crate::journal::Overlay;
-use crate::used::bitmap_union::Joiner;
 use crate::used::group_map::GroupMap;
+use crate::used::loader::Loader;
 use crate::used::relabel::Cut;
 
 /// The extents of a disk with an ext filesystem: ascending, without gaps, as
@@ -47,8 +49,8 @@ impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
         Self::new(Source::Runs(runs), &[], &[], 0)
     }
 
-    /// What the block bitmaps on `disk` say, as far as they are trusted, without
-    /// the blocks that are `dropped`.
+    /// What the block bitmaps on `disk` say that are trusted, without the blocks that
+    /// are `dropped`.
     pub(crate) fn from_bitmaps(
         disk: &'a Overlay<'a, R>,
         layout: &'a Layout,
@@ -56,12 +58,9 @@ impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
         dropped: &'a [BlockRun],
         tail: ExtentKind,
     ) -> Self {
-        let joined = groups.joined.as_deref();
         let runs = GroupRuns {
             disk_bytes: disk.size(),
-            reader: GroupReader::new(disk, layout),
-            verdicts: &groups.verdicts,
-            joiner: joined.map(|runs| Joiner::new(disk, layout, runs)),
+            loader: Loader::new(disk, layout, groups),
             tail,
             bitmap: Bitmap::default(),
             at: At::Start,
@@ -161,10 +160,7 @@ enum At {
 #[derive(Debug)]
 struct GroupRuns<'a, R: ?Sized> {
     disk_bytes: u64,
-    reader: GroupReader<'a, Overlay<'a, R>>,
-    verdicts: &'a [Verdict],
-    /// Where more is used than the bitmaps say.
-    joiner: Option<Joiner<'a, R>>,
+    loader: Loader<'a, R>,
     /// What the bytes behind the filesystem are.
     tail: ExtentKind,
     bitmap: Bitmap,
@@ -175,7 +171,7 @@ impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
     type Item = Result<Extent, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let geometry = &self.reader.layout().geometry;
+        let geometry = &self.loader.layout().geometry;
         loop {
             match self.at {
                 At::Start => {
@@ -189,7 +185,7 @@ impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
                     return Some(Ok(Extent::new(tail, self.tail)));
                 }
                 At::Group(group) => {
-                    if let Err(error) = self.load(group) {
+                    if let Err(error) = self.loader.load(group, &mut self.bitmap) {
                         self.at = At::End;
                         return Some(Err(error));
                     }
@@ -212,20 +208,6 @@ impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
                 },
                 At::End => return None,
             }
-        }
-    }
-}
-
-impl<R: ReadAt + ?Sized> GroupRuns<'_, R> {
-    /// Loads what is used of `group`.
-    fn load(&mut self, group: u32) -> Result<(), Error> {
-        self.reader.load(group, self.verdicts, &mut self.bitmap)?;
-        match &mut self.joiner {
-            Some(joiner) if verdict_of(self.verdicts, group) != Verdict::AllUsed => {
-                let descriptor = self.reader.descriptor(group)?;
-                joiner.join(group, &descriptor, &mut self.bitmap)
-            }
-            _ => Ok(()),
         }
     }
 }

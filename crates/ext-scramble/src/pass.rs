@@ -9,7 +9,7 @@ mod own;
 
 use std::collections::HashMap;
 
-use blockio::{ReadAt, len_u64};
+use blockio::{NewSpool, ReadAt, len_u64};
 use ext_format::checksum;
 use ext_format::error::{Error, Structure, read};
 use ext_format::feature::Incompat;
@@ -25,7 +25,7 @@ use crate::base;
 use crate::directory::Style;
 use crate::directory::hash::Hasher;
 use crate::names::Names;
-use crate::patches::{NewScratch, Patches};
+use crate::patches::Patches;
 use crate::report::ScrambleReport;
 
 /// Most separate runs of metadata at fixed places that are kept: 10 MiB.
@@ -96,7 +96,7 @@ pub(super) fn run<R: ReadAt + ?Sized>(
     volume: &Volume,
     shown: &[BlockRun],
     names: &Names,
-    scratch: NewScratch<'_>,
+    spool: NewSpool<'_>,
 ) -> Result<(Patches, ScrambleReport), Halt> {
     let layout = &volume.layout;
     // e2fsck may take the copy of damaged descriptors, and what they lead to.
@@ -110,7 +110,7 @@ pub(super) fn run<R: ReadAt + ?Sized>(
     for layout in layouts.into_iter().flatten() {
         collect_fixed(disk, layout, &mut fixed)?;
     }
-    let mut pass = Pass::new(disk, volume, names, fixed.finish()?, scratch)?;
+    let mut pass = Pass::new(disk, volume, names, fixed.finish()?, spool)?;
     for layout in layouts.into_iter().flatten() {
         pass.base(layout, shown)?;
         pass.inodes(layout, shown)?;
@@ -155,7 +155,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         volume: &'a Volume,
         names: &'a Names,
         fixed: RunSet,
-        scratch: NewScratch<'_>,
+        spool: NewSpool<'_>,
     ) -> Result<Self, Error> {
         let Volume {
             layout, superblock, ..
@@ -182,7 +182,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             has_casefold: incompat.contains(Incompat::CASEFOLD),
             seed: checksum::seed(superblock),
             names,
-            patches: Patches::new(disk.size(), block_bits, scratch)?,
+            patches: Patches::new(disk.size(), block_bits, spool)?,
             report: ScrambleReport::default(),
             fixed,
             groups: GroupReader::new(disk, layout),

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use blockio::{Extent, ExtentKind, Merge, ReadAt};
+use blockio::{Extent, ExtentKind, Merge, NewSpool, ReadAt};
 use ext_blocks::{Filesystem, Metadata};
 use ext_format::error::Error;
 use ext_format::finding::{Damage, Distrust};
@@ -12,7 +12,7 @@ use ext_format::runs::BlockRun;
 use crate::names::Names;
 use crate::names::key::ScrambleKey;
 use crate::pass::{self, Halt};
-use crate::patches::{Patches, Scratch};
+use crate::patches::Patches;
 use crate::report::ScrambleReport;
 
 /// The metadata of a filesystem with scrambled names, over the disk it was
@@ -42,17 +42,16 @@ pub enum CannotScramble {
 
 /// The metadata of a filesystem whose journal holds nothing, with names that
 /// tell nothing: whoever has not the `key` cannot find the old ones. Nothing is
-/// written to the disk. Each call of `spool` gives scratch space that is empty,
-/// takes no room where nothing was written, and reads as zeros there.
+/// written to the disk. What is changed is kept in spools.
 ///
 /// # Errors
 ///
-/// [`Error`] where the storage or the scratch space fails. The inner error
+/// [`Error`] where the storage or a spool fails. The inner error
 /// where there are names that would be left.
-pub fn scramble<'f, R: ReadAt + ?Sized, S: Scratch + 'static>(
+pub fn scramble<'f, R: ReadAt + ?Sized>(
     filesystem: &'f Filesystem<'_, R>,
     key: &ScrambleKey,
-    spool: impl Fn() -> io::Result<S>,
+    spool: NewSpool<'_>,
 ) -> Result<Result<Scrambled<'f, R>, CannotScramble>, Error> {
     let volume = match filesystem.volume() {
         Ok(volume) => volume,
@@ -66,8 +65,7 @@ pub fn scramble<'f, R: ReadAt + ?Sized, S: Scratch + 'static>(
         Err(distrust) => return Ok(Err(CannotScramble::Distrusted(distrust))),
     };
     let disk = filesystem.disk();
-    let spool = || -> io::Result<Box<dyn Scratch>> { Ok(Box::new(spool()?)) };
-    match pass::run(disk, volume, metadata.runs(), &Names::new(key), &spool) {
+    match pass::run(disk, volume, metadata.runs(), &Names::new(key), spool) {
         Ok((patches, report)) => Ok(Ok(Scrambled {
             disk,
             metadata,

@@ -241,10 +241,8 @@ fn sound(disk: &[u8]) -> Result<(), String> {
 fn judge(disk: &Patched<'_>, scrambles: bool) -> Result<(), String> {
     let by = "another format";
     for other_claim in [None, Some(OtherClaim::Disk { by, at: 0 })] {
-        let options = Options {
-            other_claim,
-            ..Options::default()
-        };
+        let mut options = Options::default();
+        options.other_claim = other_claim;
         let detected = detect(disk, &options).map_err(|error| error.to_string())?;
         let Detected::Ext(filesystem) = detected else {
             continue;
@@ -295,7 +293,9 @@ fn rewrite<R: ReadAt + ?Sized>(filesystem: &Filesystem<'_, R>) -> Result<(), Str
         // Counted, so that all are made.
         assert!(dropped.ranges().all(|range| range.start < range.end));
     }
-    let scrambled = scramble(filesystem, &ScrambleKey::new([7; 32]), Spool::new);
+    let scrambled = scramble(filesystem, &ScrambleKey::new([7; 32]), &|| {
+        Ok(Box::new(Spool::new()?))
+    });
     let Ok(scrambled) = scrambled.map_err(|error| error.to_string())? else {
         return Ok(());
     };

@@ -18,6 +18,7 @@ pub(crate) use choice::{
     SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
+pub(crate) use filesystem::spool;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use pack::PackArgs;

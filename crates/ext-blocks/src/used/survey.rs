@@ -3,7 +3,7 @@
 //! First all descriptors, for the blocks that hold metadata; then the bitmaps,
 //! each of which must call those blocks used, whichever group's they are.
 
-use blockio::ReadAt;
+use blockio::{NewSpool, ReadAt};
 use ext_format::bitmap::Bitmap;
 use ext_format::error::Error;
 use ext_format::feature::Incompat;
@@ -19,6 +19,7 @@ use crate::journal::Overlay;
 use crate::journal::inode_map::{self, Stop};
 use crate::used::agreement::Denied;
 use crate::used::bitmap_union::Joiner;
+use crate::used::clusters::Recorder;
 use crate::used::group_map::GroupMap;
 use crate::used::occupancy;
 use crate::used::uninit_tables::{self, Uninit};
@@ -81,9 +82,8 @@ impl Survey {
     }
 }
 
-/// What the bitmaps of a filesystem are worth.
-#[derive(Debug)]
-pub(crate) struct Rules {
+/// What the bitmaps of a filesystem are worth, and where what they say is kept.
+pub(crate) struct Rules<'s> {
     /// Keep the parts of inode tables that never held an inode as data.
     pub(crate) keep_uninit: bool,
     /// Bitmaps must agree with their checksums and counts, and with where metadata
@@ -91,6 +91,10 @@ pub(crate) struct Rules {
     pub(crate) bitmaps_must_agree: bool,
     /// Blocks that are used besides, where the filesystem was not left clean.
     pub(crate) besides: Option<WideCollector>,
+    /// Most bytes of memory for what is used of the groups.
+    pub(crate) memory: usize,
+    /// Where the rest of it goes.
+    pub(crate) spool: Option<NewSpool<'s>>,
 }
 
 /// Why there is no survey.
@@ -130,7 +134,7 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     disk: &Overlay<'_, R>,
     layout: &Layout,
     special: Special,
-    rules: Rules,
+    rules: Rules<'_>,
 ) -> Result<Survey, Halt> {
     let mut surveyor = Surveyor {
         groups: GroupReader::new(disk, layout),
@@ -152,7 +156,9 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     let joiner = joined
         .as_deref()
         .map(|runs| Joiner::new(disk, layout, runs));
-    let free_bytes = surveyor.check_bitmaps(&metadata, rules.bitmaps_must_agree, joiner)?;
+    let mut recorder = Recorder::new(rules.memory, rules.spool);
+    let must_agree = rules.bitmaps_must_agree;
+    let free_bytes = surveyor.check_bitmaps(&metadata, must_agree, joiner, &mut recorder)?;
     let overlaps = metadata.into_overlaps();
     // A repair of damaged descriptors may start from their copies, which do
     // not say which inodes were never used.
@@ -175,6 +181,7 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     Ok(Survey {
         groups: GroupMap {
             verdicts: surveyor.verdicts,
+            clusters: recorder.finish(),
             uninit,
             joined,
         },
@@ -284,12 +291,14 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
         Ok(())
     }
 
-    /// Checks every bitmap, and returns how many bytes they prove free.
+    /// Checks every bitmap, tells `recorder` what is used, and returns how many bytes
+    /// are proven free.
     fn check_bitmaps<D: ReadAt + ?Sized>(
         &mut self,
         metadata: &RunSet,
         must_agree: bool,
         mut joiner: Option<Joiner<'_, D>>,
+        recorder: &mut Recorder<'_>,
     ) -> Result<u64, Halt> {
         let geometry = &self.layout.geometry;
         let mut bitmap = Bitmap::default();
@@ -298,6 +307,7 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
         for group in 0..geometry.group_count() {
             let verdict = verdict_of(&self.verdicts, group);
             if verdict == Verdict::AllUsed {
+                recorder.push(None);
                 continue;
             }
             let start = geometry.blocks_of(group).start;
@@ -317,12 +327,14 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
                 if let Some(verdict) = self.verdicts.get_mut(to_index(u64::from(group))) {
                     *verdict = Verdict::AllUsed;
                 }
+                recorder.push(None);
                 continue;
             }
             if let Some(joiner) = &mut joiner {
                 let descriptor = self.groups.descriptor(group)?;
-                joiner.join(group, &descriptor, &mut bitmap)?;
+                joiner.join(group, &descriptor, verdict, &mut bitmap)?;
             }
+            recorder.push(Some(&bitmap));
             free_bytes = free_bytes.saturating_add(occupancy::free_bytes(geometry, group, &bitmap));
         }
         Ok(free_bytes)

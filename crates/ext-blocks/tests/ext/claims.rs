@@ -1,7 +1,7 @@
 //! What else claims the disk of a filesystem, as the caller says. What does is looked for
 //! by `disk-layout`, and tested there.
 
-use crate::image::{Image, SB, base, distrusted, open, sound};
+use crate::image::{Image, SB, base, distrusted, open, sound, with};
 use ext_blocks::{Distrust, Options, OtherClaim, Sought, Trust, find};
 
 /// Something else that may be on the disk.
@@ -10,11 +10,8 @@ pub(crate) const CLAIM: OtherClaim = OtherClaim::Disk {
     at: 0x1234,
 };
 
-fn options(claim: OtherClaim) -> Options {
-    Options {
-        other_claim: Some(claim),
-        ..Options::default()
-    }
+fn options(claim: OtherClaim) -> Options<'static> {
+    with(|options| options.other_claim = Some(claim))
 }
 
 #[test]

@@ -8,7 +8,7 @@ use blockio::{Extent, ReadAt};
 use proptest::prelude::*;
 
 use crate::claims::CLAIM;
-use crate::image::{GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, extents, open};
+use crate::image::{GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, extents, open, with};
 use ext_blocks::error::{ErrorKind, Structure};
 use ext_blocks::{Detected, Distrust, Error, Options, Trust, detect};
 
@@ -91,7 +91,7 @@ fn what_cannot_be_read_is_an_error() {
 #[test]
 fn extents_end_with_the_first_error() {
     let disk = Failing::new(base(), 0..0);
-    let filesystem = open(&disk, &Options::default());
+    let filesystem = open(&disk, &with(|options| options.memory = Some(0)));
     // The descriptors and the bitmap of the first group, then no more.
     disk.reads_left.store(2, Ordering::Relaxed);
     let mut extents = filesystem.used_extents();
@@ -199,8 +199,7 @@ proptest! {
             image.seal_descriptors().seal_superblock();
         }
         image.bytes.truncate(cut.unwrap_or(usize::MAX));
-        let other_claim = (!trusting).then_some(CLAIM);
-        let options = Options { other_claim, ..Options::default() };
+        let options = with(|options| options.other_claim = (!trusting).then_some(CLAIM));
         match detect(&image, &options) {
             Ok(Detected::Ext(filesystem)) => {
                 let extents: Vec<Extent> = extents(&sendable(filesystem), image.size());

@@ -1,6 +1,6 @@
 //! Journals that are not empty, assembled byte by byte.
 
-mod writer;
+pub(crate) mod writer;
 
 use blockio::ExtentKind;
 use ext_blocks::damage::{Finding, LogDamage};

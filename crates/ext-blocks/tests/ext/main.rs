@@ -19,6 +19,7 @@ mod journal;
 mod log;
 mod metadata;
 mod mmp;
+mod reads;
 mod trust;
 mod unclean;
 mod uninit;

@@ -3,7 +3,7 @@
 use crate::claims::CLAIM;
 use crate::image::{
     GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, distrusted, distrusts, extents, open,
-    sound, used,
+    sound, used, with,
 };
 use blockio::{Extent, ExtentKind, ReadAt};
 use ext_blocks::damage::LogDamage;
@@ -205,10 +205,7 @@ fn a_filesystem_must_fit_the_disk() {
     for other_claim in [None, Some(CLAIM)] {
         let mut image = image.clone();
         image.bytes.pop();
-        let options = Options {
-            other_claim,
-            ..Options::default()
-        };
+        let options = with(|options| options.other_claim = other_claim);
         let want = Distrust::LargerThanDisk {
             filesystem_bytes: 173_056,
             disk_bytes: 173_055,
@@ -304,10 +301,7 @@ fn bytes_behind_the_filesystem_can_be_dropped() {
     let tail = 169 << 10..(200 << 10) + 512;
     let kept = extents(&filesystem, image.size());
     assert_eq!(kept.last(), Some(&Extent::new(tail, ExtentKind::Data)));
-    let options = Options {
-        tail: ext_blocks::Tail::Drop,
-        ..Options::default()
-    };
+    let options = with(|options| options.tail = ext_blocks::Tail::Drop);
     let filesystem = open(&image, &options);
     let dropped = extents(&filesystem, image.size());
     // It joins the free blocks at the end of the last group.

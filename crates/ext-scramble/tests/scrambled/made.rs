@@ -118,7 +118,7 @@ pub(crate) fn scramble(disk: &[u8], key: u8) -> Option<Shown> {
 
 fn shown<R: ReadAt + ?Sized>(filesystem: &Filesystem<'_, R>, disk: &R, key: u8) -> Option<Shown> {
     let key = ScrambleKey::new([key; 32]);
-    let scrambled = ext_scramble::scramble(filesystem, &key, Spool::new)
+    let scrambled = ext_scramble::scramble(filesystem, &key, &|| Ok(Box::new(Spool::new()?)))
         .unwrap()
         .ok()?;
     let size = scrambled.size();

@@ -1,9 +1,16 @@
 //! Which filesystem is looked for, and what of it counts.
 
+use std::io;
+
 use clap::Args;
 use disk_layout::{Keep, Options, Proof, SuperblockAt};
 
 use super::choice::{ContentArg, DropArg, TailArg, TrustArg, parse_block_size};
+
+/// A temporary file without a name.
+pub(crate) fn spool() -> io::Result<Box<dyn blockio::Spool>> {
+    Ok(Box::new(hostdisk::Spool::new()?))
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct FilesystemArgs {
@@ -47,7 +54,7 @@ pub(crate) struct FilesystemArgs {
 
 impl FilesystemArgs {
     /// What is asked of a disk.
-    pub(crate) fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options<'static> {
         let mut options = Options::default();
         options.keep = match self.content {
             ContentArg::Used => Keep::Used,
@@ -64,6 +71,7 @@ impl FilesystemArgs {
         options.drop_tail = self.tail == TailArg::Drop;
         options.keep_uninit = self.keep_uninit;
         options.superblock = self.superblock();
+        options.spool = Some(&spool);
         options
     }
 

@@ -7,8 +7,9 @@ use blockio::ReadAt;
 use disk_layout::Disk;
 use ext_blocks::recover::Recovered;
 use ext_scramble::{ScrambleKey, Scrambled, scramble};
-use hostdisk::{Spool, random_bytes};
+use hostdisk::random_bytes;
 
+use crate::args::spool;
 use crate::failure::Failure;
 
 /// What is read below such a view.
@@ -45,7 +46,7 @@ pub(super) fn scrambled<'v>(
         return Err(Failure::because(path, "there is no ext filesystem here"));
     };
     let key = random_bytes().map_err(|error| Failure::Failed(format!("a key: {error}")))?;
-    scramble(filesystem, &ScrambleKey::new(key), Spool::new)
+    scramble(filesystem, &ScrambleKey::new(key), &spool)
         .map_err(|error| Failure::about(path, &error))?
         .map_err(|why| Failure::because(path, format!("names cannot be scrambled: {why}")))
 }
