@@ -46,19 +46,21 @@ const TABLES: [&[Signature]; 4] = [
     filesystems::SIGNATURES,
 ];
 
-/// The first claim to `disk` that is found. ext is not among them: its superblock is
-/// what the others stand against.
+/// The first claim to `disk` that is found, besides those that are `own` signatures of
+/// the content that it would stand against. ext is not among them: nothing is proven free
+/// without a superblock, and what is looked for is what stands against it.
 ///
 /// # Errors
 ///
 /// [`Error::Signature`] if a place where a signature may be cannot be read.
-pub fn find<R: ReadAt + ?Sized>(disk: &R) -> Result<Option<Found>, Error> {
-    Ok(first(disk)?)
+pub fn find<R: ReadAt + ?Sized>(disk: &R, own: &[Claim]) -> Result<Option<Found>, Error> {
+    Ok(first(disk, own)?)
 }
 
-fn first<R: ReadAt + ?Sized>(disk: &R) -> Result<Option<Found>, Unreadable> {
+fn first<R: ReadAt + ?Sized>(disk: &R, own: &[Claim]) -> Result<Option<Found>, Unreadable> {
     let regions = Regions::read(disk);
-    for signature in TABLES.into_iter().flatten() {
+    let others = TABLES.into_iter().flatten();
+    for signature in others.filter(|signature| !own.contains(&signature.claim)) {
         if let Some(found) = signature.find(&regions)? {
             return Ok(Some(found));
         }

@@ -147,7 +147,7 @@ fn other_claim(
     if belief == Belief::Nothing {
         return Ok(None);
     }
-    if let Some(found) = claims::find(part)? {
+    if let Some(found) = claims::find(part, candidate.own())? {
         return Ok(Some(OtherClaim::Part(found)));
     }
     let Belief::Bytes { bytes } = belief else {

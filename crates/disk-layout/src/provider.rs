@@ -4,7 +4,7 @@ use std::fmt;
 
 use blockio::{ReadAt, Tiling, Window};
 
-use crate::claims::Found;
+use crate::claims::{Claim, Found};
 use crate::error::Error;
 use crate::ext::ExtFilesystem;
 use crate::options::Options;
@@ -54,6 +54,12 @@ impl fmt::Debug for Probe<'_> {
 pub trait Candidate<'d> {
     /// What of it is believed so far, which decides what other claims are looked for.
     fn belief(&self) -> Belief;
+
+    /// Its own signatures among those of [`claims`](crate::claims), which do not stand
+    /// against it.
+    fn own(&self) -> &'static [Claim] {
+        &[]
+    }
 
     /// Looks into it, given what else claims the part.
     ///

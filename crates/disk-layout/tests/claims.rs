@@ -86,7 +86,7 @@ fn kept(disk: &dyn ReadAt, keep: Keep) -> (Kept, Option<String>) {
 
 #[track_caller]
 fn sound(image: &Image) {
-    assert_eq!(claims::find(image).unwrap(), None);
+    assert_eq!(claims::find(image, &[]).unwrap(), None);
     assert_eq!(kept(image, Keep::Used), (Kept::Used, None));
 }
 
@@ -96,7 +96,7 @@ fn claimed(image: &Image, claim: Claim, at: usize) {
         claim,
         at: u64::try_from(at).unwrap(),
     };
-    assert_eq!(claims::find(image).unwrap(), Some(found));
+    assert_eq!(claims::find(image, &[]).unwrap(), Some(found));
     let want = format!("the disk is also claimed by {claim} (signature at byte {at:#x})");
     assert_eq!(kept(image, Keep::Used), (Kept::All, Some(want)));
     assert_eq!(kept(image, Keep::Ext), (Kept::Used, None));
@@ -125,6 +125,16 @@ fn whatever_else_claims_the_disk_makes_it_ambiguous() {
         image.put(at, signature);
         claimed(&image, claim, at);
     }
+}
+
+#[test]
+fn no_signature_stands_against_its_own_content() {
+    let mut image = base();
+    image.put(0, b"XFSB");
+    let found = |own: &[Claim]| claims::find(&image, own).unwrap();
+    let (claim, at) = (Claim::Xfs, 0);
+    assert_eq!(found(&[Claim::Btrfs]), Some(Found { claim, at }));
+    assert_eq!(found(&[Claim::Xfs]), None);
 }
 
 #[test]
