@@ -12,7 +12,7 @@ use toy_provider::{Toy, make};
 use ExtentKind::{Data, Free};
 
 fn look<T>(
-    source: &Vec<u8>,
+    source: &dyn ReadAt,
     change: impl FnOnce(&mut Options<'_>),
     take: impl FnOnce(&Report, Vec<Extent>) -> T,
 ) -> Result<T, Error> {
@@ -27,7 +27,7 @@ fn look<T>(
 
 /// Why `source` is kept whole, if it is.
 #[track_caller]
-fn whole(source: &Vec<u8>, change: impl FnOnce(&mut Options<'_>)) -> Option<String> {
+fn whole(source: &dyn ReadAt, change: impl FnOnce(&mut Options<'_>)) -> Option<String> {
     let answer = look(source, change, |report, extents| {
         let all = [Extent::new(0..source.size(), Data)];
         assert_eq!(report.kept_whole.is_some(), extents == all);
