@@ -31,7 +31,7 @@ impl Job<'_> {
                 Data::Scrambled(data) => Box::new(data),
             };
             self.read_back("verifying", |options| {
-                compare(&*again, &Needed(self), &image, &Stored(&image), options)
+                compare(&*again, self, &image, &Stored(&image), options)
             })?;
         }
         self.source.release()?;
@@ -87,15 +87,6 @@ impl Job<'_> {
             )),
             error => Failure::about(&self.args.image, error),
         }
-    }
-}
-
-/// What of the packed disk is needed.
-struct Needed<'a>(&'a Job<'a>);
-
-impl Tiling for Needed<'_> {
-    fn extents(&self, range: Range<u64>) -> Extents<'_> {
-        clip(self.0.extents(), range)
     }
 }
 
