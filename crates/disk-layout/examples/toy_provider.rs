@@ -213,9 +213,7 @@ pub(crate) fn make(blocks: u8, used: Range<u8>) -> Vec<u8> {
 /// Prints what a disk with a toy on it holds.
 pub(crate) fn main() -> Result<(), Box<dyn StdError>> {
     let source = make(16, 5..9);
-    let mut options = Options::default();
-    options.providers = &[&Toy];
-    let disk = Disk::open(&source, &options)?;
+    let disk = Disk::open_with(&source, &Options::default(), &[&Toy])?;
     println!("{:?}", disk.report());
     for extent in disk.extents(0..disk.size()) {
         let extent = extent.map_err(|error| error.to_string())?;

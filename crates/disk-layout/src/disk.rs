@@ -7,10 +7,9 @@ use std::ops::Range;
 use blockio::{Extent, Extents, Handle, Merge, ReadAt, Tiling, Window};
 
 use crate::error::Error;
-use crate::ext::ExtFilesystem;
 use crate::keep::{self, Owner};
 use crate::options::Options;
-use crate::provider::Source;
+use crate::provider::{ExtFilesystem, Provider, Source};
 use crate::report::Report;
 
 /// A disk that was looked at. Its bytes are those of its source; its extents say what
@@ -36,9 +35,23 @@ impl<'d> Disk<'d> {
     /// [`Error`] if it cannot be read where it matters, or does not hold what was asked
     /// for.
     pub fn open(source: Source<'d>, options: &Options<'_>) -> Result<Self, Error> {
+        Self::open_with(source, options, &[])
+    }
+
+    /// As [`open`](Self::open), and asks `others` for the content, too, besides the
+    /// providers of this crate.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        source: Source<'d>,
+        options: &Options<'_>,
+        others: &[&dyn Provider],
+    ) -> Result<Self, Error> {
         let range = 0..source.size();
         let part = Window::new(source, range.clone()).ok_or(Error::Shrunk)?;
-        let (owner, report) = keep::decide(&part, options)?;
+        let (owner, report) = keep::decide(&part, options, others)?;
         Ok(Self {
             source,
             parts: vec![Owned { range, owner }],

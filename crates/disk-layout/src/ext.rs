@@ -2,20 +2,19 @@
 
 use std::ops::Range;
 
-use blockio::{Extents, ReadAt, Tiling, clip};
+use blockio::{Extents, Tiling, clip};
 use ext_blocks::damage::Finding;
 use ext_blocks::droppable::{Droppable, Dropped};
 use ext_blocks::trust::Evidence as Needed;
-use ext_blocks::{Filesystem, Kind, Metadata, Sought, Tail, Trust, Unclean};
+use ext_blocks::{Kind, Metadata, Sought, Tail, Trust, Unclean};
 
 use crate::claims::Found;
 use crate::error::Error;
 use crate::options::{Keep, Options, Proof};
-use crate::provider::{Belief, Candidate, Content, OtherClaim, Part, Probe, Provider};
+use crate::provider::{
+    Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider,
+};
 use crate::report::{Blocks, ContentReport, Damage, Evidence, FilesystemInfo};
-
-/// An ext filesystem on a disk.
-pub type ExtFilesystem<'d> = Filesystem<'d, dyn ReadAt + 'd>;
 
 /// Knows ext2, ext3 and ext4.
 #[derive(Clone, Copy, Debug)]

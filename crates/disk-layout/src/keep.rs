@@ -6,9 +6,11 @@ use blockio::{AllData, Extents, Tiling};
 
 use crate::claims;
 use crate::error::Error;
-use crate::ext::{Ext, ExtFilesystem};
+use crate::ext::Ext;
 use crate::options::{Keep, Options};
-use crate::provider::{Belief, Candidate, Content, OtherClaim, Part, Probe, Provider};
+use crate::provider::{
+    Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider,
+};
 use crate::report::{Kept, KeptWhole, Report};
 
 /// The providers of this crate.
@@ -46,12 +48,13 @@ impl Owner<'_> {
 pub(crate) fn decide<'d>(
     part: &Part<'d>,
     options: &Options<'_>,
+    others: &[&dyn Provider],
 ) -> Result<(Owner<'d>, Report), Error> {
     if options.keep == Keep::All {
         return Ok((Owner::Unknown, Report::whole(in_use(options))));
     }
     let has_to_be_read = !options.salvage || options.keep == Keep::Metadata;
-    match known(part, options) {
+    match known(part, options, others) {
         Ok(Known::Content(content)) => Ok(by(content, options)),
         Ok(Known::Disputed) => {
             let why = KeptWhole::Disputed;
@@ -112,11 +115,14 @@ fn in_use(options: &Options<'_>) -> Option<KeptWhole> {
     Some(KeptWhole::InUse { user })
 }
 
-/// Asks all providers for the content of `part`. One that takes it for its own looks into
+/// Asks all providers for the content of `part`, those of this crate and `others`. One that takes it for its own looks into
 /// it.
-fn known<'d>(part: &Part<'d>, options: &Options<'_>) -> Result<Known<'d>, Error> {
-    let others = options.providers.iter().copied();
-    let others = others.filter(|_| options.keep != Keep::Ext);
+fn known<'d>(
+    part: &Part<'d>,
+    options: &Options<'_>,
+    others: &[&dyn Provider],
+) -> Result<Known<'d>, Error> {
+    let others = others.iter().copied().filter(|_| options.keep != Keep::Ext);
     let (mut candidates, mut relic) = (Vec::new(), None);
     for provider in PROVIDERS.into_iter().chain(others) {
         match provider.probe(part, options)? {

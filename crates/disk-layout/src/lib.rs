@@ -52,10 +52,11 @@ mod report;
 
 pub use disk::Disk;
 pub use error::{Error, ErrorKind};
-pub use ext::ExtFilesystem;
 pub use ext_blocks::SuperblockAt;
 pub use options::{Discard, Keep, Options, Proof};
-pub use provider::{Belief, Candidate, Content, OtherClaim, Part, Probe, Provider, Source};
+pub use provider::{
+    Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider, Source,
+};
 pub use report::{
     Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Report,
 };

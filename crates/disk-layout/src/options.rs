@@ -6,8 +6,6 @@ use std::num::NonZeroUsize;
 use blockio::NewSpool;
 use ext_blocks::SuperblockAt;
 
-use crate::provider::Provider;
-
 /// What is asked of a disk, and what is known of it beforehand.
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -40,8 +38,6 @@ pub struct Options<'a> {
     /// Where a provider keeps what is too large for memory. Without it, it reads such
     /// parts of the disk again.
     pub spool: Option<NewSpool<'a>>,
-    /// Who else is asked for the content, besides the providers of this crate.
-    pub providers: &'a [&'a dyn Provider],
 }
 
 impl fmt::Debug for Options<'_> {
@@ -58,7 +54,6 @@ impl fmt::Debug for Options<'_> {
             .field("preliminary", &self.preliminary)
             .field("threads", &self.threads)
             .field("spool", &self.spool.is_some())
-            .field("providers", &self.providers.len())
             .finish()
     }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use blockio::{ReadAt, Tiling, Window};
+use ext_blocks::Filesystem;
 
 use crate::claims::{Claim, Found};
 use crate::error::Error;
-use crate::ext::ExtFilesystem;
 use crate::options::Options;
 use crate::report::ContentReport;
 
@@ -15,6 +15,9 @@ pub type Source<'d> = &'d (dyn ReadAt + 'd);
 
 /// A part of a disk, such as a partition, or all of it. Offsets count from its start.
 pub type Part<'d> = Window<Source<'d>>;
+
+/// An ext filesystem on a disk.
+pub type ExtFilesystem<'d> = Filesystem<'d, dyn ReadAt + 'd>;
 
 /// Knows a kind of content.
 pub trait Provider: Send + Sync {

@@ -17,9 +17,8 @@ fn look<T>(
     take: impl FnOnce(&Report, Vec<Extent>) -> T,
 ) -> Result<T, Error> {
     let mut options = Options::default();
-    options.providers = &[&Toy];
     change(&mut options);
-    let disk = Disk::open(source, &options)?;
+    let disk = Disk::open_with(source, &options, &[&Toy])?;
     let extents: Vec<Extent> = disk.extents(0..disk.size()).map(Result::unwrap).collect();
     assert!(blockio::tiles(extents.iter().copied(), disk.size()));
     Ok(take(disk.report(), extents))
@@ -107,15 +106,10 @@ fn the_policy_is_that_of_every_filesystem() {
         whole(&disk, in_use).unwrap(),
         "it is mounted, so nothing is proven free"
     );
-    let unknown = look(
-        &disk,
-        |options| options.providers = &[],
-        |report, extents| {
-            assert_eq!(extents, [Extent::new(0..8192, Data)]);
-            assert!(report.filesystem.is_none() && report.kept_whole.is_none());
-        },
-    );
-    unknown.unwrap();
+    let unknown = Disk::open(&disk, &Options::default()).unwrap();
+    let report = unknown.report();
+    assert!(report.filesystem.is_none() && report.kept_whole.is_none());
+    assert_eq!(report.kept, Kept::All);
     let metadata = look(&disk, |options| options.keep = Keep::Metadata, |_, _| ());
     assert_eq!(
         metadata.unwrap_err().to_string(),
@@ -128,8 +122,11 @@ fn the_policy_is_that_of_every_filesystem() {
 #[test]
 fn two_that_know_it_prove_nothing() {
     let disk = make(16, 5..9);
+    let twice = Disk::open_with(&disk, &Options::default(), &[&Toy, &Toy]).unwrap();
     assert_eq!(
-        whole(&disk, |options| options.providers = &[&Toy, &Toy]).unwrap(),
+        twice.report().kept_whole.as_ref().unwrap().to_string(),
         "it looks like more than one filesystem, so nothing is proven free"
     );
+    let all: Vec<Extent> = twice.extents(0..8192).map(Result::unwrap).collect();
+    assert_eq!(all, [Extent::new(0..8192, Data)]);
 }

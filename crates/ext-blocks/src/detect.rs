@@ -14,12 +14,12 @@ use ext_format::superblock::{JournalPlace, Superblock, read_superblock};
 use ext_format::volume::Volume;
 use pipeline::available_threads;
 
-use crate::filesystem::{Detected, Filesystem, Info, Known, Options, OtherClaim, Replayed, Tail};
+use crate::filesystem::{Detected, Filesystem, Info, Known, Options, Replayed, Tail};
 use crate::inodes::references::used_by_inodes;
 use crate::inodes::tables::Scan;
 use crate::journal::{self, Journal, Overlay};
 use crate::trust::backup::{self, Backup};
-use crate::trust::{Evidence, LogState, Trust, Unclean};
+use crate::trust::{Evidence, LogState, OtherClaim, Trust, Unclean};
 use crate::used::agreement::Inodes;
 use crate::used::clusters;
 use crate::used::discardable::Dropped;

@@ -15,7 +15,7 @@ use ext_format::volume::Volume;
 use crate::journal::recover::{self, CannotRecover, Recovered};
 use crate::journal::{DeviceLog, Journal, Overlay};
 use crate::metadata::{self, Metadata};
-use crate::trust::{Evidence, Trust, Unclean};
+use crate::trust::{Evidence, OtherClaim, Trust, Unclean};
 use crate::used::UsedExtents;
 use crate::used::discardable::{self, Droppable, Dropped, NotDropped};
 use crate::used::group_map::GroupMap;
@@ -62,27 +62,6 @@ impl fmt::Debug for Options<'_> {
             .field("spool", &self.spool.is_some())
             .finish()
     }
-}
-
-/// What else claims the disk of a filesystem, by its name, and where its signature is in
-/// bytes from the start of the disk: with it, no block is proven free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OtherClaim {
-    /// The disk may be or hold something else.
-    Disk {
-        /// What it is called.
-        by: &'static str,
-        /// Where.
-        at: u64,
-    },
-    /// Hashes cover the whole filesystem.
-    FreeBlocks {
-        /// What they are called.
-        by: &'static str,
-        /// Where.
-        at: u64,
-    },
 }
 
 /// What becomes of the bytes behind the last block of a filesystem.

@@ -83,12 +83,12 @@ mod used;
 pub use detect::{Candidate, Sought, detect, find};
 pub use ext_format::error::Error;
 pub use ext_format::finding::{Damage, Distrust, SuperblockAt};
-pub use filesystem::{Detected, Filesystem, Info, Kind, Options, OtherClaim, Tail};
+pub use filesystem::{Detected, Filesystem, Info, Kind, Options, Tail};
 pub use journal::recover;
 pub use metadata::Metadata;
 pub use trust::fingerprint::Moment;
 pub use trust::mmp;
-pub use trust::{Trust, Unclean};
+pub use trust::{OtherClaim, Trust, Unclean};
 pub use used::UsedExtents;
 pub use used::discardable as droppable;
 

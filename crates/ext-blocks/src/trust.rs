@@ -17,6 +17,27 @@ pub enum Trust {
     Nothing(Distrust),
 }
 
+/// What else claims the disk of a filesystem, by its name, and where its signature is in
+/// bytes from the start of the disk: with it, no block is proven free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtherClaim {
+    /// The disk may be or hold something else.
+    Disk {
+        /// What it is called.
+        by: &'static str,
+        /// Where.
+        at: u64,
+    },
+    /// Hashes cover the whole filesystem.
+    FreeBlocks {
+        /// What they are called.
+        by: &'static str,
+        /// Where.
+        at: u64,
+    },
+}
+
 /// What has to prove that a block is free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
