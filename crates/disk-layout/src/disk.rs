@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use blockio::{Extent, Extents, Handle, Merge, ReadAt, Tiling, Window};
 
@@ -34,7 +35,7 @@ impl<'d> Disk<'d> {
     ///
     /// [`Error`] if it cannot be read where it matters, or does not hold what was asked
     /// for.
-    pub fn open(source: Source<'d>, options: &Options<'_>) -> Result<Self, Error> {
+    pub fn open(source: impl ReadAt + 'd, options: &Options<'_>) -> Result<Self, Error> {
         Self::open_with(source, options, &[])
     }
 
@@ -45,12 +46,13 @@ impl<'d> Disk<'d> {
     ///
     /// As [`open`](Self::open).
     pub fn open_with(
-        source: Source<'d>,
+        source: impl ReadAt + 'd,
         options: &Options<'_>,
         others: &[&dyn Provider],
     ) -> Result<Self, Error> {
+        let source: Source<'d> = Arc::new(source);
         let range = 0..source.size();
-        let part = Window::new(source, range.clone()).ok_or(Error::Shrunk)?;
+        let part = Window::new(Arc::clone(&source), range.clone()).ok_or(Error::Shrunk)?;
         let (owner, report) = keep::decide(&part, options, others)?;
         Ok(Self {
             source,

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use blockio::{Extents, Tiling, clip};
+use blockio::{Extents, Tiling};
 use ext_blocks::damage::Finding;
-use ext_blocks::droppable::{Droppable, Dropped};
+use ext_blocks::discardable::{Discardable, Discarded};
 use ext_blocks::trust::Evidence as Needed;
-use ext_blocks::{Kind, Metadata, Sought, Tail, Trust, Unclean};
+use ext_blocks::{Halt, Kind, Metadata, Sought, Tail, Trust, Unclean};
 
 use crate::claims::Found;
 use crate::error::Error;
@@ -41,8 +41,8 @@ impl Provider for Ext {
                     part: part.clone(),
                     found,
                 })),
-                Sought::Nothing { copy: Some(at) } => Probe::Relic { at: at.offset() },
-                Sought::Nothing { copy: None } => Probe::NotMine,
+                Sought::Nothing { backup: Some(at) } => Probe::Relic { at: at.offset() },
+                Sought::Nothing { backup: None } => Probe::NotMine,
             },
         )
     }
@@ -63,12 +63,16 @@ impl<'d> Candidate<'d> for Superblock<'d> {
         options: &Options<'_>,
     ) -> Result<Box<dyn Content + 'd>, Error> {
         let how = ext_options(claim, options);
-        let filesystem = self.found.open(*self.part.disk(), &how).map_err(content)?;
+        let filesystem = self.found.open(self.part, &how).map_err(content)?;
         let mut opened = ExtContent {
             filesystem,
             metadata: None,
             not_discarded: None,
         };
+        if options.preliminary {
+            opened.expect_metadata(options)?;
+            return Ok(Box::new(opened));
+        }
         let dropped = opened.discardable(options)?;
         if options.keep == Keep::Metadata {
             opened.find_metadata(dropped.as_ref())?;
@@ -81,31 +85,41 @@ impl<'d> Candidate<'d> for Superblock<'d> {
 
 impl ExtContent<'_> {
     /// What is left out although it is in use, if that was asked for and can be.
-    fn discardable(&mut self, options: &Options<'_>) -> Result<Option<Dropped>, Error> {
+    fn discardable(&mut self, options: &Options<'_>) -> Result<Option<Discarded>, Error> {
         if !options.discard.is_any() {
             return Ok(None);
         }
-        let what = Droppable {
-            unwritten: options.discard.unwritten,
-            journal: options.discard.journal,
-        };
-        let dropped = self.filesystem.droppable(what).map_err(discard)?;
-        if let Err(why) = &dropped {
-            self.not_discarded = Some(why.to_string());
+        let mut what = Discardable::default();
+        what.unwritten = options.discard.unwritten;
+        what.journal = options.discard.journal;
+        match self.filesystem.discardable(what) {
+            Ok(discarded) => Ok(Some(discarded)),
+            Err(Halt::Failed(error)) => Err(discard(error)),
+            Err(Halt::Refused(why)) => {
+                self.not_discarded = Some(why.to_string());
+                Ok(None)
+            }
         }
-        Ok(dropped.ok())
     }
 
-    fn find_metadata(&mut self, dropped: Option<&Dropped>) -> Result<(), Error> {
-        let metadata = self.filesystem.metadata().map_err(content)?;
-        let mut metadata = metadata.map_err(|why| Error::NoMetadata {
-            why: why.to_string(),
+    fn find_metadata(&mut self, dropped: Option<&Discarded>) -> Result<(), Error> {
+        let mut metadata = self.filesystem.metadata().map_err(|halt| match halt {
+            Halt::Failed(error) => content(error),
+            Halt::Refused(why) => no_metadata(&why),
         })?;
         if let Some(dropped) = dropped {
             metadata.leave_out(dropped);
         }
         self.metadata = Some(metadata);
         Ok(())
+    }
+
+    /// Refuses a filesystem whose metadata will not be found once its journal is replayed.
+    fn expect_metadata(&self, options: &Options<'_>) -> Result<(), Error> {
+        match self.filesystem.volume() {
+            Err(why) if options.keep == Keep::Metadata => Err(no_metadata(why)),
+            _ => Ok(()),
+        }
     }
 
     fn evidence(&self) -> Option<Evidence> {
@@ -163,8 +177,8 @@ impl ExtContent<'_> {
 impl Tiling for ExtContent<'_> {
     fn extents(&self, range: Range<u64>) -> Extents<'_> {
         match &self.metadata {
-            Some(metadata) => clip(metadata.extents(), range),
-            None => clip(self.filesystem.used_extents(), range),
+            Some(metadata) => metadata.extents(range),
+            None => self.filesystem.extents(range),
         }
     }
 }
@@ -193,7 +207,6 @@ impl Content for ExtContent<'_> {
 }
 
 fn ext_options<'a>(claim: Option<OtherClaim>, options: &Options<'a>) -> ext_blocks::Options<'a> {
-    let nothing_is_left_out = options.preliminary || options.in_use.is_some();
     let mut how = ext_blocks::Options::default();
     how.other_claim = claim.map(|claim| match claim {
         OtherClaim::Part(Found { claim, at }) => ext_blocks::OtherClaim::Disk {
@@ -211,14 +224,22 @@ fn ext_options<'a>(claim: Option<OtherClaim>, options: &Options<'a>) -> ext_bloc
     }
     how.superblock = options.superblock;
     how.evidence = match options.proof {
+        // What is replayed is looked at then.
+        _ if options.preliminary => Needed::Nothing,
         // The look for metadata asks all inodes itself.
-        _ if nothing_is_left_out || options.keep == Keep::Metadata => Needed::Bitmaps,
+        _ if options.in_use.is_some() || options.keep == Keep::Metadata => Needed::Bitmaps,
         Proof::References => Needed::Inodes,
         Proof::Checksums => Needed::Checksums,
     };
     how.threads = options.threads;
     how.spool = options.spool;
     how
+}
+
+fn no_metadata(why: &ext_blocks::Distrust) -> Error {
+    Error::NoMetadata {
+        why: why.to_string(),
+    }
 }
 
 fn content(error: ext_blocks::Error) -> Error {

@@ -80,7 +80,7 @@ fn by<'d>(content: Box<dyn Content + 'd>, options: &Options<'_>) -> (Owner<'d>, 
     let found = content.report();
     let is_metadata = options.keep == Keep::Metadata;
     let mut report = Report::whole(in_use(options).filter(|_| !is_metadata));
-    let decides = report.kept_whole.is_none();
+    let decides = report.kept_whole.is_none() && !options.preliminary;
     let nothing = |why| format!("nothing is left out: {why}");
     report.notes.extend(found.not_discarded.map(nothing));
     report.filesystem = Some(found.filesystem);

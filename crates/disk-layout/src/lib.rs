@@ -21,8 +21,7 @@
 //! use blockio::{ExtentKind, Tiling};
 //! use disk_layout::{Disk, Error, Options};
 //!
-//! let source = vec![0; 4096];
-//! let disk = Disk::open(&source, &Options::default())?;
+//! let disk = Disk::open(vec![0; 4096], &Options::default())?;
 //! let extent = disk.extents(0..4096).next();
 //! assert!(matches!(extent, Some(Ok(extent)) if extent.kind == ExtentKind::Data));
 //! assert!(disk.report().filesystem.is_none());

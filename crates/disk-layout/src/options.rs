@@ -29,8 +29,8 @@ pub struct Options<'a> {
     /// If the content cannot be read, the disk is kept whole instead of an error. Metadata
     /// needs to be read all the same.
     pub salvage: bool,
-    /// The answer leaves nothing out, as that before a journal is replayed: it does not
-    /// need to be proven.
+    /// The disk is looked at only for a view of it, such as that after its journal was
+    /// replayed: nothing is proven free, and every byte is used.
     pub preliminary: bool,
     /// Threads that look at the content; `None` is as many as the machine runs at once.
     /// What is found does not depend on them.

@@ -1,6 +1,7 @@
 //! What knows a kind of content: one implementation of these traits for each.
 
 use std::fmt;
+use std::sync::Arc;
 
 use blockio::{ReadAt, Tiling, Window};
 use ext_blocks::Filesystem;
@@ -11,13 +12,13 @@ use crate::options::Options;
 use crate::report::ContentReport;
 
 /// The disk that is looked at.
-pub type Source<'d> = &'d (dyn ReadAt + 'd);
+pub type Source<'d> = Arc<dyn ReadAt + 'd>;
 
 /// A part of a disk, such as a partition, or all of it. Offsets count from its start.
 pub type Part<'d> = Window<Source<'d>>;
 
 /// An ext filesystem on a disk.
-pub type ExtFilesystem<'d> = Filesystem<'d, dyn ReadAt + 'd>;
+pub type ExtFilesystem<'d> = Filesystem<Part<'d>>;
 
 /// Knows a kind of content.
 pub trait Provider: Send + Sync {

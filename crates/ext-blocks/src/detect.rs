@@ -2,7 +2,7 @@
 //! believed.
 
 use blockio::{ExtentKind, ReadAt};
-use ext_format::error::Error;
+use ext_format::error::{Error, Halt};
 use ext_format::feature::Incompat;
 use ext_format::finding::{Damage, Distrust, Finding, JournalFault, LogDamage, SuperblockAt};
 use ext_format::geometry::Geometry;
@@ -14,7 +14,8 @@ use ext_format::superblock::{JournalPlace, Superblock, read_superblock};
 use ext_format::volume::Volume;
 use pipeline::available_threads;
 
-use crate::filesystem::{Detected, Filesystem, Info, Known, Options, Replayed, Tail};
+use crate::filesystem::{Detected, Filesystem, Known, Options, Replayed, Tail};
+use crate::info::Info;
 use crate::inodes::references::used_by_inodes;
 use crate::inodes::tables::Scan;
 use crate::journal::{self, Journal, Overlay};
@@ -22,9 +23,9 @@ use crate::trust::backup::{self, Backup};
 use crate::trust::{Evidence, LogState, OtherClaim, Trust, Unclean};
 use crate::used::agreement::Inodes;
 use crate::used::clusters;
-use crate::used::discardable::Dropped;
+use crate::used::discardable::Discarded;
 use crate::used::group_map::GroupMap;
-use crate::used::survey::{Halt, Rules, Special, Survey, survey};
+use crate::used::survey::{Rules, Special, Survey, survey};
 
 /// Most separate runs of blocks kept that are used whatever the bitmaps say:
 /// 32 MiB, twice that while they grow. Over it, what lies between them counts as
@@ -39,13 +40,10 @@ const BESIDES_RUNS_MAX: usize = 1 << 21;
 /// [`Error::Read`] where the storage fails. Nothing that is wrong with a
 /// filesystem is an error: see [`Filesystem::trust`] and
 /// [`Filesystem::damage`].
-pub fn detect<'d, R: ReadAt + ?Sized>(
-    disk: &'d R,
-    options: &Options<'_>,
-) -> Result<Detected<'d, R>, Error> {
-    Ok(match find(disk, options.superblock)? {
+pub fn detect<R: ReadAt>(disk: R, options: &Options<'_>) -> Result<Detected<R>, Error> {
+    Ok(match find(&disk, options.superblock)? {
         Sought::Ext(candidate) => Detected::Ext(candidate.open(disk, options)?),
-        Sought::Nothing { copy } => Detected::Nothing { copy },
+        Sought::Nothing { backup } => Detected::Nothing { backup },
     })
 }
 
@@ -62,8 +60,8 @@ pub fn find<R: ReadAt + ?Sized>(
     if let Some(candidate) = Candidate::on(disk, superblock)? {
         return Ok(Sought::Ext(Box::new(candidate)));
     }
-    let copy = backup::find(disk, None)?.map(|backup| backup.at);
-    Ok(Sought::Nothing { copy })
+    let backup = backup::find(disk, None)?.map(|backup| backup.at);
+    Ok(Sought::Nothing { backup })
 }
 
 /// What [`find`] found.
@@ -71,10 +69,10 @@ pub fn find<R: ReadAt + ?Sized>(
 pub enum Sought {
     /// An ext superblock.
     Ext(Box<Candidate>),
-    /// None where one should be; `copy` as in [`Detected::Nothing`].
+    /// None where one should be; `backup` as in [`Detected::Nothing`].
     Nothing {
         /// A copy of one, of a filesystem that was there once.
-        copy: Option<SuperblockAt>,
+        backup: Option<SuperblockAt>,
     },
 }
 
@@ -113,15 +111,11 @@ impl Candidate {
     /// # Errors
     ///
     /// [`Error::Read`] where the storage fails.
-    pub fn open<'d, R: ReadAt + ?Sized>(
-        self,
-        disk: &'d R,
-        options: &Options<'_>,
-    ) -> Result<Filesystem<'d, R>, Error> {
+    pub fn open<R: ReadAt>(self, disk: R, options: &Options<'_>) -> Result<Filesystem<R>, Error> {
         let mut filesystem = Filesystem {
-            overlay: Overlay::none(disk),
             volume: self.volume(),
             info: Info::new(&self.sb, self.geometry.clone().ok(), disk.size()),
+            overlay: Overlay::none(disk),
             trust: Trust::Bitmaps,
             unclean: Unclean {
                 log: None,
@@ -131,7 +125,7 @@ impl Candidate {
             inodes_asked: false,
             known: Known::Nothing,
             replayed: None,
-            dropped: Dropped::default(),
+            discarded: Discarded::default(),
             tail: match options.tail {
                 Tail::Keep => ExtentKind::Data,
                 Tail::Drop => ExtentKind::Free,
@@ -139,7 +133,7 @@ impl Candidate {
         };
         match filesystem.examine(self, options) {
             Ok(()) => {}
-            Err(Halt::Distrust(distrust)) => {
+            Err(Halt::Refused(distrust)) => {
                 if matches!(distrust, Distrust::Ambiguous { .. }) {
                     filesystem.volume = Err(distrust);
                 }
@@ -147,7 +141,7 @@ impl Candidate {
                 filesystem.unclean = Unclean::default();
                 filesystem.damage = Damage::default();
             }
-            Err(Halt::Read(error)) => return Err(error),
+            Err(Halt::Failed(error)) => return Err(error),
         }
         Ok(filesystem)
     }
@@ -192,10 +186,10 @@ impl Candidate {
     }
 }
 
-impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
+impl<R: ReadAt> Filesystem<R> {
     /// Surveys the filesystem with the superblock `found`, unless another claim
     /// or what its journal holds forbids to trust it.
-    fn examine(&mut self, found: Candidate, options: &Options<'_>) -> Result<(), Halt> {
+    fn examine(&mut self, found: Candidate, options: &Options<'_>) -> Result<(), Halt<Distrust>> {
         let is_copy = found.copy.is_some();
         if let Some(claim) = options.other_claim.filter(|_| found.is_believed()) {
             return Err(refusal(claim).into());
@@ -218,6 +212,10 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         }
         let error = journal_error.map(|errno| Distrust::JournalError { errno });
         self.unclean.state = self.unclean.state.or(unclean_state(&sb)).or(error);
+        if options.evidence == Evidence::Nothing {
+            self.trust = Trust::NotAsked;
+            return Ok(());
+        }
         let is_suspect = self.unclean.state.is_some();
         if is_suspect {
             self.walk(&sb, &layout, &mut besides)?;
@@ -247,7 +245,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         layout: &Layout,
         survey: &mut Survey,
         options: &Options<'_>,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Halt<Distrust>> {
         let inodes = Inodes {
             disk: &self.overlay,
             layout,
@@ -256,16 +254,16 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
             unsure: &survey.unsure_of_inodes,
         };
         let threads = options.threads.unwrap_or_else(available_threads);
-        let denied = inodes.ask(threads)?;
-        let denied = denied.map_err(|damage| Distrust::Unknown { damage })?;
+        let denied = inodes.ask(threads);
+        let denied = denied.map_err(|stop| stop.map(|damage| Distrust::Unknown { damage }))?;
         survey.take_denied(denied);
         self.inodes_asked = true;
         Ok(())
     }
 
-    fn examine_journal_device(&mut self, sb: &Superblock) -> Result<(), Halt> {
-        let log = journal::live_log(self.overlay.disk(), sb)?;
-        let log = log.map_err(|damage| Distrust::JournalDevice { damage })?;
+    fn examine_journal_device(&mut self, sb: &Superblock) -> Result<(), Halt<Distrust>> {
+        let log = journal::live_log(self.overlay.disk(), sb);
+        let log = log.map_err(|stop| stop.map(|damage| Distrust::JournalDevice { damage }))?;
         self.trust = Trust::Log;
         self.info.used_bytes = log.used_bytes(self.overlay.size());
         self.info.free_bytes = self.overlay.size().saturating_sub(self.info.used_bytes);
@@ -275,28 +273,33 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
 
     /// The journal, where there is one. There is no trust in a filesystem whose own
     /// journal is not sound, whether it is needed or not.
-    fn journal(&mut self, sb: &Superblock, layout: &Layout) -> Result<Option<Journal>, Halt> {
-        let found = match sb.journal_place() {
+    fn journal(
+        &mut self,
+        sb: &Superblock,
+        layout: &Layout,
+    ) -> Result<Option<Journal>, Halt<Distrust>> {
+        let (inode, fault) = match sb.journal_place() {
             JournalPlace::Inside(inode) => {
-                let found = Journal::find(self.overlay.disk(), layout, inode)?;
-                found.map_err(|fault| (inode, fault))
+                match Journal::find(self.overlay.disk(), layout, inode) {
+                    Ok(journal) => return Ok(Some(journal)),
+                    Err(halt) => (inode, halt.reason()?),
+                }
             }
-            JournalPlace::Outside => Err((0, JournalFault::External)),
-            JournalPlace::None => Err((0, JournalFault::Missing)),
+            JournalPlace::Outside => (0, JournalFault::External),
+            JournalPlace::None => (0, JournalFault::Missing),
         };
-        match found {
-            Ok(journal) => Ok(Some(journal)),
-            Err((_, fault)) if sb.incompat.contains(Incompat::RECOVER) => {
+        match fault {
+            fault if sb.incompat.contains(Incompat::RECOVER) => {
                 Err(Distrust::NeedsRecovery { fault }.into())
             }
             // A copy does not say whether the journal is needed.
-            Err((_, fault)) if layout.from_copy && fault != JournalFault::Missing => {
+            fault if layout.from_backup && fault != JournalFault::Missing => {
                 Err(Distrust::NeedsRecovery { fault }.into())
             }
             // Nothing in it is needed.
-            Err((_, JournalFault::Missing | JournalFault::External)) => Ok(None),
+            JournalFault::Missing | JournalFault::External => Ok(None),
             // Every other part of the filesystem may be as wrong as this one.
-            Err((inode, fault)) => Err(Distrust::Journal { inode, fault }.into()),
+            fault => Err(Distrust::Journal { inode, fault }.into()),
         }
     }
 
@@ -307,10 +310,10 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         journal: Journal,
         layout: &mut Layout,
         besides: &mut WideCollector,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Halt<Distrust>> {
         let disk = self.overlay.disk();
-        let replay = journal.replay(disk, &layout.geometry)?;
-        let replay = replay.map_err(Distrust::log)?;
+        let replay = journal.replay(disk, &layout.geometry);
+        let replay = replay.map_err(|stop| stop.map(Distrust::log))?;
         self.unclean.log = Some(LogState {
             transactions: replay.transactions,
             fast_commits: replay.fast_commits,
@@ -321,7 +324,7 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         for run in replay.fast_blocks.runs() {
             besides.insert(*run);
         }
-        self.overlay = Overlay::new(disk, replay.copies);
+        self.overlay.replay(replay.copies);
         self.replayed = Some(Replayed {
             journal,
             next_sequence: replay.next_sequence,
@@ -337,18 +340,19 @@ impl<R: ReadAt + ?Sized> Filesystem<'_, R> {
         sb: &Superblock,
         layout: &Layout,
         besides: &mut WideCollector,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Halt<Distrust>> {
         let reserved = Reserved::new(sb);
-        let used = used_by_inodes(&self.overlay, layout, &reserved, Scan::Whole)?;
+        let used = used_by_inodes(&self.overlay, layout, &reserved, Scan::Whole);
         let s_state = sb.s_state;
-        for run in used.map_err(|damage| Distrust::Inodes { s_state, damage })? {
+        let distrust = |damage| Distrust::Inodes { s_state, damage };
+        for run in used.map_err(|stop| stop.map(distrust))? {
             besides.insert(run);
         }
         Ok(())
     }
 
     /// The superblock after the replay, and the layout that follows from it.
-    fn recovered_superblock(&self, layout: &mut Layout) -> Result<Superblock, Halt> {
+    fn recovered_superblock(&self, layout: &mut Layout) -> Result<Superblock, Halt<Distrust>> {
         let found = read_superblock(&self.overlay)?;
         let (sb, bytes) = found.ok_or(Distrust::log(LogDamage::Superblock))?;
         check_superblock(&sb, &bytes)?;
@@ -373,6 +377,6 @@ fn needs_inodes(evidence: Evidence, layout: &Layout, groups: &GroupMap) -> bool 
         Evidence::Checksums => {
             !layout.checksums.cover_bitmaps() || groups.verdicts.contains(&Verdict::AllUsed)
         }
-        Evidence::Bitmaps => false,
+        Evidence::Bitmaps | Evidence::Nothing => false,
     }
 }

@@ -8,7 +8,7 @@ mod log;
 mod rule;
 mod superblock_at;
 
-pub use damage::{Consequence, Damage, Finding, JournalDamage, Metadata};
+pub use damage::{Consequence, Damage, Finding, GroupMetadata, JournalDamage};
 pub use distrust::{Distrust, JournalFault};
 pub use inode::{InodeDamage, WalkDamage};
 pub use log::LogDamage;

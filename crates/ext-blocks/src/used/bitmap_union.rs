@@ -17,7 +17,7 @@ use crate::journal::Overlay;
 /// Joins the bitmaps of a filesystem, group by group.
 #[derive(Debug)]
 pub(crate) struct Joiner<'a, R: ?Sized> {
-    overlay: &'a Overlay<'a, R>,
+    overlay: &'a Overlay<R>,
     /// The groups as they are stored.
     stored: GroupReader<'a, R>,
     /// Ascending and disjoint.
@@ -29,7 +29,7 @@ impl<'a, R: ReadAt + ?Sized> Joiner<'a, R> {
     /// Joins what is below `overlay`, its log, and `runs`, which are ascending and
     /// disjoint.
     pub(crate) const fn new(
-        overlay: &'a Overlay<'a, R>,
+        overlay: &'a Overlay<R>,
         layout: &'a Layout,
         runs: &'a [BlockRun],
     ) -> Self {
@@ -38,7 +38,7 @@ impl<'a, R: ReadAt + ?Sized> Joiner<'a, R> {
 
     /// The same for groups in any order.
     pub(crate) const fn one_by_one(
-        overlay: &'a Overlay<'a, R>,
+        overlay: &'a Overlay<R>,
         layout: &'a Layout,
         runs: &'a [BlockRun],
     ) -> Self {
@@ -48,7 +48,7 @@ impl<'a, R: ReadAt + ?Sized> Joiner<'a, R> {
 
     const fn reading(
         stored: GroupReader<'a, R>,
-        overlay: &'a Overlay<'a, R>,
+        overlay: &'a Overlay<R>,
         runs: &'a [BlockRun],
     ) -> Self {
         Self {

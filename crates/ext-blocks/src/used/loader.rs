@@ -16,14 +16,14 @@ use crate::used::group_map::GroupMap;
 pub(crate) struct Loader<'a, R: ?Sized> {
     groups: &'a GroupMap,
     recorded: Recorded<'a>,
-    reader: GroupReader<'a, Overlay<'a, R>>,
+    reader: GroupReader<'a, Overlay<R>>,
     /// Where more is used than the bitmaps say.
     joiner: Option<Joiner<'a, R>>,
 }
 
 impl<'a, R: ReadAt + ?Sized> Loader<'a, R> {
     /// Loads best in the order of the groups.
-    pub(crate) fn new(disk: &'a Overlay<'a, R>, layout: &'a Layout, groups: &'a GroupMap) -> Self {
+    pub(crate) fn new(disk: &'a Overlay<R>, layout: &'a Layout, groups: &'a GroupMap) -> Self {
         let joined = groups.joined.as_deref();
         Self {
             groups,
@@ -35,7 +35,7 @@ impl<'a, R: ReadAt + ?Sized> Loader<'a, R> {
 
     /// Loads groups in any order.
     pub(crate) fn one_by_one(
-        disk: &'a Overlay<'a, R>,
+        disk: &'a Overlay<R>,
         layout: &'a Layout,
         groups: &'a GroupMap,
     ) -> Self {

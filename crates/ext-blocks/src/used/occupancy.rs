@@ -41,7 +41,7 @@ impl<'a, R: ReadAt + ?Sized> Occupancy<'a, R> {
     /// What is used of `disk` by its `groups`, with bitmaps in at most `memory`
     /// bytes, if that is enough for a few.
     pub(crate) fn new(
-        disk: &'a Overlay<'a, R>,
+        disk: &'a Overlay<R>,
         layout: &'a Layout,
         groups: &'a GroupMap,
         memory: u64,

@@ -3,11 +3,11 @@
 //! First all descriptors, for the blocks that hold metadata; then the bitmaps,
 //! each of which must call those blocks used, whichever group's they are.
 
-use blockio::{NewSpool, ReadAt};
+use blockio::{NewSpool, ReadAt, len_u64};
 use ext_format::bitmap::Bitmap;
-use ext_format::error::Error;
+use ext_format::error::{Error, Halt};
 use ext_format::feature::Incompat;
-use ext_format::finding::{Damage, Distrust, Finding, Metadata};
+use ext_format::finding::{Damage, Distrust, Finding, GroupMetadata};
 use ext_format::geometry::to_index;
 use ext_format::group::{Descriptor, GroupReader, Layout, Verdict, verdict_of};
 use ext_format::runs::{
@@ -97,45 +97,23 @@ pub(crate) struct Rules<'s> {
     pub(crate) spool: Option<NewSpool<'s>>,
 }
 
-/// Why there is no survey.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    /// The storage failed.
-    Read(Error),
-    /// Every byte is used.
-    Distrust(Distrust),
-}
-
-impl From<Error> for Halt {
-    fn from(error: Error) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl From<Distrust> for Halt {
-    fn from(distrust: Distrust) -> Self {
-        Self::Distrust(distrust)
-    }
-}
-
-impl From<Full> for Halt {
-    fn from(Full: Full) -> Self {
-        let limit = u64::try_from(METADATA_RUNS_MAX).unwrap_or(u64::MAX);
-        Self::Distrust(Distrust::TooMany {
-            what: "separate runs of metadata",
-            found: limit.saturating_add(1),
-            limit,
-        })
-    }
+/// There are more runs of metadata than are kept.
+fn too_many(Full: Full) -> Halt<Distrust> {
+    let limit = len_u64(METADATA_RUNS_MAX);
+    Halt::Refused(Distrust::TooMany {
+        what: "separate runs of metadata",
+        found: limit.saturating_add(1),
+        limit,
+    })
 }
 
 /// Surveys the filesystem on `disk`, as it is after recovery.
 pub(crate) fn survey<R: ReadAt + ?Sized>(
-    disk: &Overlay<'_, R>,
+    disk: &Overlay<R>,
     layout: &Layout,
     special: Special,
     rules: Rules<'_>,
-) -> Result<Survey, Halt> {
+) -> Result<Survey, Halt<Distrust>> {
     let mut surveyor = Surveyor {
         groups: GroupReader::new(disk, layout),
         layout,
@@ -146,7 +124,7 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     let mut metadata = RunCollector::new(METADATA_RUNS_MAX);
     surveyor.read_descriptors(&mut metadata)?;
     surveyor.find_special(disk, special, &mut metadata)?;
-    let metadata = metadata.finish()?;
+    let metadata = metadata.finish().map_err(too_many)?;
     let joined = rules.besides.map(|mut besides| {
         for run in metadata.runs() {
             besides.insert(*run);
@@ -202,14 +180,16 @@ struct Surveyor<'a, R: ?Sized> {
 
 impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
     /// Checks every descriptor by itself, and collects where metadata lies.
-    fn read_descriptors(&mut self, metadata: &mut RunCollector) -> Result<(), Halt> {
+    fn read_descriptors(&mut self, metadata: &mut RunCollector) -> Result<(), Halt<Distrust>> {
         let geometry = &self.layout.geometry;
         for group in 0..geometry.group_count() {
             let descriptor = self.groups.descriptor(group)?;
-            metadata.insert(geometry.base_metadata(group))?;
+            metadata
+                .insert(geometry.base_metadata(group))
+                .map_err(too_many)?;
             for run in descriptor.metadata(geometry) {
                 if geometry.holds_all(run) {
-                    metadata.insert(run)?;
+                    metadata.insert(run).map_err(too_many)?;
                 }
             }
             let verdict = match self.descriptor_damage(group, &descriptor) {
@@ -218,8 +198,8 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
                     self.descriptors_agree = false;
                     Verdict::AllUsed
                 }
-                None if descriptor.block_uninit() && self.layout.from_copy => {
-                    self.damage.push(Finding::UninitFromCopy { group });
+                None if descriptor.block_uninit() && self.layout.from_backup => {
+                    self.damage.push(Finding::UninitFromBackup { group });
                     Verdict::AllUsed
                 }
                 None if descriptor.block_uninit() => Verdict::Computed,
@@ -251,9 +231,9 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
         }
         let geometry = &self.layout.geometry;
         let kinds = [
-            Metadata::BlockBitmap,
-            Metadata::InodeBitmap,
-            Metadata::InodeTable,
+            GroupMetadata::BlockBitmap,
+            GroupMetadata::InodeBitmap,
+            GroupMetadata::InodeTable,
         ];
         let outside = kinds
             .into_iter()
@@ -272,18 +252,18 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
         disk: &R,
         special: Special,
         metadata: &mut RunCollector,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Halt<Distrust>> {
         if let Some(inode) = special.journal_inode {
             match inode_map::collect(disk, &mut self.groups, inode, metadata) {
                 Ok(()) => {}
                 Err(Stop::Damage(damage)) => self.damage.push(Finding::Journal { inode, damage }),
                 Err(Stop::Read(error)) => return Err(error.into()),
-                Err(Stop::Full) => return Err(Full.into()),
+                Err(Stop::Full) => return Err(too_many(Full)),
             }
         }
         if let Some(block) = special.mmp_block {
             if self.layout.geometry.holds(block) {
-                metadata.insert(BlockRun::new(block, 1))?;
+                metadata.insert(BlockRun::new(block, 1)).map_err(too_many)?;
             } else {
                 self.damage.push(Finding::MmpBlock { block });
             }
@@ -299,7 +279,7 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
         must_agree: bool,
         mut joiner: Option<Joiner<'_, D>>,
         recorder: &mut Recorder<'_>,
-    ) -> Result<u64, Halt> {
+    ) -> Result<u64, Halt<Distrust>> {
         let geometry = &self.layout.geometry;
         let mut bitmap = Bitmap::default();
         let mut ahead = metadata.runs();

@@ -59,7 +59,7 @@ fn a_superblock_that_is_not_believed_says_so_first() {
 fn found(image: &Image) -> (bool, Option<u64>) {
     match find(image, None).unwrap() {
         Sought::Ext(candidate) => (candidate.is_believed(), candidate.filesystem_bytes()),
-        Sought::Nothing { copy } => panic!("{copy:?}"),
+        Sought::Nothing { backup } => panic!("{backup:?}"),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::image::{
     damages_the_group, open, sound, used,
 };
 use ext_blocks::Options;
-use ext_blocks::damage::{Consequence, Finding, Metadata};
+use ext_blocks::damage::{Consequence, Finding, GroupMetadata};
 
 /// The blocks of each group of the base.
 const GROUPS: [Range<u64>; 3] = [1..65, 65..129, 129..169];
@@ -175,9 +175,9 @@ fn free_counts_must_agree() {
 #[test]
 fn metadata_must_lie_inside_the_filesystem() {
     let kinds = [
-        (0, Metadata::BlockBitmap, 169),
-        (4, Metadata::InodeBitmap, 169),
-        (8, Metadata::InodeTable, 168),
+        (0, GroupMetadata::BlockBitmap, 169),
+        (4, GroupMetadata::InodeBitmap, 169),
+        (8, GroupMetadata::InodeTable, 168),
     ];
     for (offset, metadata, behind) in kinds {
         for block in [0, 1, behind, u32::MAX] {

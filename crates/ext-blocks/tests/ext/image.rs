@@ -7,7 +7,7 @@ use std::ops::Range;
 use blockio::{Extent, ExtentKind, MemoryDisk, NewSpool, ReadAt, Spool};
 use ext_blocks::damage::{Finding, WalkDamage};
 use ext_blocks::trust::Evidence;
-use ext_blocks::{Detected, Distrust, Error, Filesystem, Options, Trust, detect};
+use ext_blocks::{Detected, Distrust, Error, Filesystem, Halt, Options, Trust, detect};
 
 /// Offset of the superblock in bytes.
 pub(crate) const SB: usize = 1024;
@@ -206,7 +206,7 @@ pub(crate) fn crc16(bytes: &[u8]) -> u16 {
 
 /// The filesystem on `disk`, which has one.
 #[track_caller]
-pub(crate) fn open<'d, R: ReadAt>(disk: &'d R, options: &Options) -> Filesystem<'d, R> {
+pub(crate) fn open<'d, R: ReadAt>(disk: &'d R, options: &Options) -> Filesystem<&'d R> {
     match detect(disk, options) {
         Ok(Detected::Ext(filesystem)) => filesystem,
         other => panic!("no filesystem: {}", other.is_err()),
@@ -216,7 +216,7 @@ pub(crate) fn open<'d, R: ReadAt>(disk: &'d R, options: &Options) -> Filesystem<
 /// The extents, checked: they tile the disk in maximal runs, they are the same
 /// when asked again, and the totals of the filesystem are theirs.
 #[track_caller]
-pub(crate) fn extents<R: ReadAt>(filesystem: &Filesystem<'_, R>, disk_bytes: u64) -> Vec<Extent> {
+pub(crate) fn extents<R: ReadAt>(filesystem: &Filesystem<&R>, disk_bytes: u64) -> Vec<Extent> {
     let read = || -> Vec<Extent> {
         let extents: Result<_, Error> = filesystem.used_extents().collect();
         extents.unwrap()
@@ -263,6 +263,12 @@ pub(crate) fn blocks(image: &Image, options: &Options, kind: ExtentKind) -> Vec<
 
 pub(crate) fn memory_spool() -> io::Result<Box<dyn Spool>> {
     Ok(Box::new(MemoryDisk::default()))
+}
+
+/// What is answered, or why nothing is. The storage does not fail.
+#[track_caller]
+pub(crate) fn answer<T, W>(asked: Result<T, Halt<W>>) -> Result<T, W> {
+    asked.map_err(|halt| halt.reason().unwrap())
 }
 
 /// The used runs, in blocks of 1 KiB.

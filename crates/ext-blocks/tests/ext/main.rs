@@ -8,8 +8,6 @@
 )]
 
 mod claims;
-mod droppable;
-mod freed;
 mod fsck;
 mod groups;
 mod hostile;
@@ -19,7 +17,6 @@ mod journal;
 mod log;
 mod metadata;
 mod mmp;
-mod reads;
 mod trust;
 mod unclean;
-mod uninit;
+mod used;

@@ -242,18 +242,18 @@ fn a_disk_without_the_magic_number_has_no_filesystem() {
     image.u16(SB + 0x38, 0xef52);
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing { copy: None })
+        Ok(Detected::Nothing { backup: None })
     ));
     let mut image = base();
     image.bytes.truncate(2047);
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing { copy: None })
+        Ok(Detected::Nothing { backup: None })
     ));
     image.bytes.clear();
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing { copy: None })
+        Ok(Detected::Nothing { backup: None })
     ));
     // The superblock alone is one, of a filesystem that was cut off.
     let mut image = base();

@@ -220,7 +220,7 @@ impl Log {
     /// The disk after the replay.
     pub(crate) fn recovered(&self) -> Image {
         let filesystem = open(&self.image, &Options::default());
-        let recovered = filesystem.recovered().unwrap().unwrap();
+        let recovered = filesystem.recovered().unwrap();
         let mut after = self.image.clone();
         recovered.read_at(0, &mut after.bytes).unwrap();
         after

@@ -4,13 +4,13 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Extents, ReadAt, Tiling, clip};
+use blockio::{Extents, ReadAt, Tiling};
 use disk_layout::Disk as Layout;
 use ext_scramble::Scrambled;
 use hostdisk::{Disk, StreamTarget, Target, TargetOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 
-use super::recover;
+use super::recover::{self, Below};
 use super::report::Report;
 use super::scrambled::ScrambledReport;
 use super::shape::Shape;
@@ -31,7 +31,7 @@ pub(super) enum Data<'a> {
     /// Those of the source after its journal was replayed.
     Recovered(&'a dyn ReadAt),
     /// These, with scrambled names.
-    Scrambled(&'a Scrambled<'a, dyn ReadAt + 'a>),
+    Scrambled(&'a Scrambled<Below<'a>>),
 }
 
 /// What is packed, and how.
@@ -222,7 +222,7 @@ impl Tiling for Job<'_> {
     fn extents(&self, range: Range<u64>) -> Extents<'_> {
         match self.data {
             Data::Source | Data::Recovered(_) => self.disk.extents(range),
-            Data::Scrambled(data) => clip(data.extents(), range),
+            Data::Scrambled(data) => data.extents(range),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The disk as it will be after recovery, and with scrambled names: views of an ext
 //! filesystem that are packed in place of the source.
 
+use std::fmt::Display;
 use std::path::Path;
 
-use blockio::ReadAt;
-use disk_layout::Disk;
-use ext_blocks::recover::Recovered;
+use disk_layout::{Disk, Part};
+use ext_blocks::{Halt, Recovered};
 use ext_scramble::{ScrambleKey, Scrambled, scramble};
 use hostdisk::random_bytes;
 
@@ -13,21 +13,20 @@ use crate::args::spool;
 use crate::failure::Failure;
 
 /// What is read below such a view.
-pub(super) type Below<'d> = dyn ReadAt + 'd;
+pub(super) type Below<'v> = &'v Part<'v>;
 
 /// The disk after its journal was replayed.
 pub(super) fn recovered<'v>(
     disk: &'v Disk<'_>,
     path: &Path,
-) -> Result<Recovered<'v, Below<'v>>, Failure> {
+) -> Result<Recovered<Below<'v>>, Failure> {
     let Some(filesystem) = disk.as_ext() else {
         let message = "there is no ext filesystem here whose journal could be replayed";
         return Err(Failure::because(path, message));
     };
     filesystem
         .recovered()
-        .map_err(|error| Failure::about(path, &error))?
-        .map_err(|why| Failure::because(path, format!("it cannot be recovered: {why}")))
+        .map_err(|halt| failure(path, halt, "it cannot be recovered"))
 }
 
 /// That a recovered filesystem is not quite clean, where that is so.
@@ -41,12 +40,18 @@ pub(super) fn orphans(disk: &Disk<'_>) -> Option<String> {
 pub(super) fn scrambled<'v>(
     disk: &'v Disk<'_>,
     path: &Path,
-) -> Result<Scrambled<'v, Below<'v>>, Failure> {
+) -> Result<Scrambled<Below<'v>>, Failure> {
     let Some(filesystem) = disk.as_ext() else {
         return Err(Failure::because(path, "there is no ext filesystem here"));
     };
     let key = random_bytes().map_err(|error| Failure::Failed(format!("a key: {error}")))?;
     scramble(filesystem, &ScrambleKey::new(key), &spool)
-        .map_err(|error| Failure::about(path, &error))?
-        .map_err(|why| Failure::because(path, format!("names cannot be scrambled: {why}")))
+        .map_err(|halt| failure(path, halt, "names cannot be scrambled"))
+}
+
+fn failure<W: Display>(path: &Path, halt: Halt<W>, what: &str) -> Failure {
+    match halt {
+        Halt::Failed(error) => Failure::about(path, &error),
+        Halt::Refused(why) => Failure::because(path, format!("{what}: {why}")),
+    }
 }

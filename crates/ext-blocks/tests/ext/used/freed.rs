@@ -155,7 +155,7 @@ fn kept(image: &Path, make: Make, number: u32, block: u64) -> bool {
     });
     assert!(told, "{what}: {findings:?}");
     let (start, end) = (block * block_bytes, (block + 1) * block_bytes);
-    let is_used = |filesystem: &ext_blocks::Filesystem<'_, Disk>| {
+    let is_used = |filesystem: &ext_blocks::Filesystem<&Disk>| {
         filesystem.used_extents().map(Result::unwrap).any(|extent| {
             extent.kind == ExtentKind::Data && extent.start <= start && end <= extent.end()
         })
