@@ -18,12 +18,12 @@ pub trait ReadAt: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::UnexpectedEof`] where the range passes the end, and
+    /// [`io::ErrorKind::UnexpectedEof`] if the range passes the end, and
     /// whatever the storage below reports.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 
     /// The first run of bytes at or after `from` that may hold anything but
-    /// zeros, or `None` where only zeros follow up to the end.
+    /// zeros, or `None` if only zeros follow up to the end.
     ///
     /// This is a hint for speed that must err towards data: a range it leaves
     /// out reads as zeros. It may take time that grows with the length of the run:
@@ -65,8 +65,8 @@ pub trait WriteAt: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::StorageFull`] where the storage has a fixed size below
-    /// `size`, such as a block device, [`io::ErrorKind::FileTooLarge`] where no
+    /// [`io::ErrorKind::StorageFull`] if the storage has a fixed size below
+    /// `size`, such as a block device, [`io::ErrorKind::FileTooLarge`] if no
     /// file of the file system, or of this process, may be as long.
     fn reserve(&self, size: u64) -> io::Result<()> {
         let _ = size;
@@ -98,7 +98,7 @@ pub trait WriteAt: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::StorageFull`] where the storage has a fixed size below
+    /// [`io::ErrorKind::StorageFull`] if the storage has a fixed size below
     /// `size`, such as a block device.
     fn set_size(&self, size: u64) -> io::Result<()>;
 

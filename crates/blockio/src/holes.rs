@@ -36,7 +36,7 @@ impl Holes {
     }
 
     /// The first run of bytes of `storage` at or after `from` that may hold anything
-    /// but zeros, or `None` where only zeros follow. It is never empty and starts at
+    /// but zeros, or `None` if only zeros follow. It is never empty and starts at
     /// `from` or after it. `storage` must be the same each time.
     ///
     /// # Errors

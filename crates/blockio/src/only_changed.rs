@@ -19,7 +19,7 @@ const BLOCK_BYTES: u64 = 4096;
 /// fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "internal error: a write at {offset:#x} starts before {done:#x}, up to which all is written"
+    "internal error: a write at {offset:#x} starts before {done:#x}, the end of what is written"
 )]
 pub struct GoesBack {
     /// Where the write starts.

@@ -82,7 +82,7 @@ impl Lost {
     ///
     /// Whatever `out` reports.
     pub fn write_map(&self, mut out: impl Write) -> io::Result<()> {
-        writeln!(out, "# Mapfile. What could not be read, and reads as zeros")?;
+        writeln!(out, "# Mapfile. Bad sectors (-) could not be read and are zeros in the output")?;
         writeln!(out, "# current_pos  current_status  current_pass")?;
         writeln!(out, "0x00000000     +               1")?;
         writeln!(out, "#      pos        size  status")?;
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(map).unwrap(),
             "\
-# Mapfile. What could not be read, and reads as zeros
+# Mapfile. Bad sectors (-) could not be read and are zeros in the output
 # current_pos  current_status  current_pass
 0x00000000     +               1
 #      pos        size  status

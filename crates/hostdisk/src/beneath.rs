@@ -17,7 +17,7 @@ use crate::{Disk, Error};
 ///
 /// # Errors
 ///
-/// [`Error::Outside`] where it does not lie there, and as [`Disk::open`];
+/// [`Error::Outside`] if it does not lie there, and as [`Disk::open`];
 /// Linux 5.6 is needed.
 pub fn open_beneath(folder: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<Disk, Error> {
     let (folder, name) = (folder.as_ref(), name.as_ref());
@@ -46,7 +46,7 @@ pub fn open_beneath(folder: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<
     let file = File::open(shown).map_err(Error::io(&path, "opened"))?;
     let opened = Disk::of(file, &path)?;
     if opened.identity() != crate::Identity::of(&metadata) {
-        let message = "it was replaced at this moment";
+        let message = "it was replaced while it was being opened";
         return Err(Error::io(&path, "opened")(io::Error::other(message)));
     }
     Ok(opened)

@@ -49,7 +49,7 @@ impl Direct {
         size_bytes: u64,
         sector_bytes: Option<u64>,
     ) -> Result<Self, Error> {
-        let refused = Error::io(path, "opened past the page cache");
+        let refused = Error::io(path, "opened for direct I/O");
         let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
         let file = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
@@ -57,7 +57,7 @@ impl Direct {
         };
         let metadata = file.metadata().map_err(Error::io(path, "examined"))?;
         if Identity::of(&metadata) != identity {
-            return Err(refused(io::Error::other("it was replaced at this moment")));
+            return Err(refused(io::Error::other("it was replaced while it was being opened")));
         }
         Ok(Self {
             block_bytes: block_bytes(sector_bytes, path)?,
@@ -83,7 +83,7 @@ impl Direct {
         let start = buffer.as_ptr().align_offset(alignment);
         let aligned = buffer
             .get_mut(start..start.saturating_add(BOUNCE_BYTES))
-            .ok_or_else(|| io::Error::other("there is no aligned memory"))?;
+            .ok_or_else(|| io::Error::other("no aligned memory is available"))?;
         while !buf.is_empty() {
             let within = offset % len_u64(self.block_bytes);
             let skipped = usize::try_from(within).unwrap_or(0);
@@ -138,8 +138,8 @@ fn block_bytes(sector_bytes: Option<u64>, path: &Path) -> Result<usize, Error> {
     if told.is_power_of_two() && told <= BLOCK_BYTES_MAX {
         return Ok(told);
     }
-    let message = format!("it has logical blocks of {told} bytes");
-    Err(Error::io(path, "opened past the page cache")(
+    let message = format!("its logical blocks of {told} bytes are not supported");
+    Err(Error::io(path, "opened for direct I/O")(
         io::Error::other(message),
     ))
 }

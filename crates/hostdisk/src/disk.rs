@@ -34,7 +34,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`Error::NotADisk`] for directories, pipes, sockets and character
-    /// devices, which are not opened; [`Error::Io`] where the system refuses.
+    /// devices, which are not opened; [`Error::Io`] if the system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         // Asked before it is opened: that would wait for a pipe's other end,
@@ -53,7 +53,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub fn of_stdin(name: impl AsRef<Path>) -> Result<Option<Self>, Error> {
         let name = name.as_ref();
         let stdin = io::stdin().as_fd().try_clone_to_owned();
@@ -79,7 +79,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub fn try_clone(&self) -> Result<Self, Error> {
         let file = self.file.try_clone();
         Ok(Self {
@@ -131,7 +131,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub fn stamp(&self) -> Result<Stamp, Error> {
         if self.is_device {
             device_bytes(&self.file).map(Stamp::of_device)
@@ -152,7 +152,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses, as some filesystems do.
+    /// [`Error::Io`] if the system refuses, as some filesystems do.
     pub fn direct(&self) -> Result<Direct, Error> {
         let sector_bytes = match self.is_device {
             true => Some(self.sector_bytes()?),
@@ -166,7 +166,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub fn sector_bytes(&self) -> Result<u64, Error> {
         if !self.is_device {
             return Ok(SECTOR_BYTES);

@@ -71,7 +71,7 @@ impl Freeze {
     ///
     /// # Errors
     ///
-    /// [`Error::Unfreezable`], and [`Error::Io`] where the system refuses to tell.
+    /// [`Error::Unfreezable`], and [`Error::Io`] if the system refuses to tell.
     pub fn start(disk: &Disk, options: &FreezeOptions) -> Result<Self, Error> {
         let unfreezable = |why| Error::Unfreezable {
             path: disk.path().into(),
@@ -112,7 +112,7 @@ impl Freeze {
     ///
     /// # Errors
     ///
-    /// [`Error::Thawed`] where it was not frozen up to this call, so that what was
+    /// [`Error::Thawed`] if it was not frozen up to this call, so that what was
     /// read of it may not be of one moment. Every call after the first gives the
     /// same.
     pub fn thaw(&self) -> Result<(), Error> {

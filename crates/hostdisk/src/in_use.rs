@@ -29,7 +29,7 @@ pub use user::InUse;
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where the system refuses.
+/// [`Error::Io`] if the system refuses.
 pub fn source_in_use(disk: &Disk) -> Result<Option<InUse>, Error> {
     if disk.is_private() {
         return Ok(None);
@@ -41,7 +41,7 @@ pub fn source_in_use(disk: &Disk) -> Result<Option<InUse>, Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where it cannot be opened for reading, or the system refuses.
+/// [`Error::Io`] if it cannot be opened for reading, or the system refuses.
 pub fn target_in_use(path: impl AsRef<Path>) -> Result<Option<InUse>, Error> {
     let path = path.as_ref();
     let file = File::open(path).map_err(Error::io(path, "opened"))?;

@@ -62,9 +62,9 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`Error::Exists`] where `options` do not allow to overwrite what is
-    /// there, [`Error::SameFile`] where that is one of the sources,
-    /// [`Error::InUse`] where somebody else uses it, [`Error::NotADisk`] for
+    /// [`Error::Exists`] if `options` do not allow to overwrite what is
+    /// there, [`Error::SameFile`] if that is one of the sources,
+    /// [`Error::InUse`] if somebody else uses it, [`Error::NotADisk`] for
     /// directories, pipes and the like, and [`Error::Io`].
     pub fn create(path: impl AsRef<Path>, options: &TargetOptions) -> Result<Self, Error> {
         let path = path.as_ref();
@@ -94,7 +94,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`Error::Exists`] where a file of that name appeared meanwhile,
+    /// [`Error::Exists`] if a file of that name appeared meanwhile,
     /// [`Error::Abandoned`] after [`abandon_all`], and [`Error::Io`]; the
     /// output is discarded then.
     pub fn commit(self) -> Result<(), Error> {

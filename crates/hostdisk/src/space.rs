@@ -9,7 +9,7 @@ use crate::Error;
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where the system refuses.
+/// [`Error::Io`] if the system refuses.
 pub fn free_bytes(path: impl AsRef<Path>) -> Result<u64, Error> {
     let path = path.as_ref();
     let found =

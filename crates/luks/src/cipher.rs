@@ -91,7 +91,7 @@ impl Cipher {
         }
     }
 
-    /// AES with a mode by its name in LUKS, or `None` where that is not known or
+    /// AES with a mode by its name in LUKS, or `None` if that is not known or
     /// the key has another length.
     pub(crate) fn named(mode: &str, key: &[u8]) -> Option<Self> {
         let (mode, iv) = mode.split_once('-')?;

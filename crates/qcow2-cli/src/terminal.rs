@@ -8,7 +8,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 pub(crate) struct TerminalState(Termios);
 
 impl TerminalState {
-    /// How it is set now; `None` where the standard input is no terminal.
+    /// How it is set now; `None` if the standard input is no terminal.
     pub(crate) fn of_stdin() -> Option<Self> {
         tcgetattr(io::stdin()).ok().map(Self)
     }

@@ -94,12 +94,12 @@ pub struct L1Entry {
 }
 
 impl L1Entry {
-    /// Decodes entry `index` of an L1 table; `None` where nothing is allocated.
+    /// Decodes entry `index` of an L1 table; `None` if nothing is allocated.
     /// Reserved bits are ignored, as by QEMU; see [`Self::reserved_bits`].
     ///
     /// # Errors
     ///
-    /// [`Error::UnalignedEntry`] where the offset is not cluster aligned,
+    /// [`Error::UnalignedEntry`] if the offset is not cluster aligned,
     /// [`Error::CopiedWithoutOffset`].
     pub fn decode(raw: u64, cluster_bits: ClusterBits, index: u64) -> Result<Option<Self>, Error> {
         let l2_table = aligned(raw & OFFSET_MASK, cluster_bits, "L1 table", index)?;
@@ -298,8 +298,8 @@ impl CompressedDescriptor {
     ///
     /// # Errors
     ///
-    /// [`Error::CompressedOffset`] where `host` is not below
-    /// [`Self::host_end`], [`Error::CompressedLength`] where the stream is
+    /// [`Error::CompressedOffset`] if `host` is not below
+    /// [`Self::host_end`], [`Error::CompressedLength`] if the stream is
     /// empty or touches more sectors than can be stored.
     pub fn for_stream(
         host: HostOffset,

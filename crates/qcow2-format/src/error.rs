@@ -30,7 +30,7 @@ pub enum Error {
         /// Log2 of the cluster size.
         found: u32,
     },
-    /// A cluster size that is no power of two, or out of range.
+    /// A cluster size that is not a power of two, or out of range.
     #[error("cluster size of {found} bytes: allowed are the powers of two from 512 to 2097152")]
     ClusterBytes {
         /// The cluster size, in bytes.
@@ -52,7 +52,7 @@ pub enum Error {
         /// Log2 of the width in bits.
         found: u32,
     },
-    /// A refcount width that is no power of two, or out of range.
+    /// A refcount width that is not a power of two, or out of range.
     #[error("refcount width of {found} bits: allowed are the powers of two from 1 to 64")]
     RefcountWidth {
         /// The width, in bits.

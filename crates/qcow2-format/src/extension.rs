@@ -307,7 +307,7 @@ impl LuksHeader {
 }
 
 impl BitmapsExtension {
-    /// The extension, or `None` where its fields are wrong and nobody vouches
+    /// The extension, or `None` if its fields are wrong and nobody vouches
     /// for them: it is stale then, and of no use.
     fn decode(data: &[u8], at: u64, context: &ExtensionContext) -> Result<Option<Self>, Error> {
         has_length(BITMAPS_EXTENSION, data, at, 24)?;

@@ -55,7 +55,7 @@ impl ClusterBits {
     ///
     /// # Errors
     ///
-    /// [`Error::ClusterBits`] where `bits` is not in 9 to 21.
+    /// [`Error::ClusterBits`] if `bits` is not in 9 to 21.
     pub fn new(bits: u32) -> Result<Self, Error> {
         if (Self::MIN.0..=Self::MAX.0).contains(&bits) {
             Ok(Self(bits))
@@ -68,7 +68,7 @@ impl ClusterBits {
     ///
     /// # Errors
     ///
-    /// [`Error::ClusterBytes`] where that is no power of two in 512 to 2 MiB.
+    /// [`Error::ClusterBytes`] if that is not a power of two in 512 to 2 MiB.
     pub fn from_bytes(cluster_bytes: u64) -> Result<Self, Error> {
         cluster_bytes
             .is_power_of_two()
@@ -123,7 +123,7 @@ impl ClusterBits {
         self.offset_in_cluster(at) == 0
     }
 
-    /// The first cluster boundary at or behind `at`; `None` where it would not
+    /// The first cluster boundary at or behind `at`; `None` if it would not
     /// fit 64 bits.
     #[must_use]
     pub fn round_up(self, at: u64) -> Option<u64> {

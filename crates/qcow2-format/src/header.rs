@@ -109,7 +109,7 @@ impl Header {
     /// # Errors
     ///
     /// [`Error::Magic`], [`Error::Version`], [`Error::ClusterBits`], or
-    /// [`Error::HeaderTruncated`] where fewer bytes are there.
+    /// [`Error::HeaderTruncated`] if fewer bytes are there.
     pub fn cluster_bits_of(first_bytes: &[u8]) -> Result<ClusterBits, Error> {
         RawHeader::start(first_bytes).map(|(_, cluster_bits)| cluster_bits)
     }

@@ -74,8 +74,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Error::TruncatedEntry`] where fewer than 40 bytes are given,
-    /// [`Error::EntryRange`] where extra data passes its limit.
+    /// [`Error::TruncatedEntry`] if fewer than 40 bytes are given,
+    /// [`Error::EntryRange`] if extra data passes its limit.
     pub fn entry_bytes(fixed: &[u8], index: u64) -> Result<u64, Error> {
         let found = bytes::length(fixed);
         if found < ENTRY_BYTES_MIN {
@@ -95,7 +95,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Self::entry_bytes`], and [`Error::TruncatedEntry`] where `bytes`
+    /// As [`Self::entry_bytes`], and [`Error::TruncatedEntry`] if `bytes`
     /// ends before the entry does.
     pub fn decode(bytes: &[u8], index: u64) -> Result<Self, Error> {
         Self::take(&mut Front(bytes), index)
@@ -143,8 +143,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Error::EntryRange`] where id, name or extra data are too long,
-    /// [`Error::SnapshotNeedsDiskSize`] where extra data is needed and the disk
+    /// [`Error::EntryRange`] if id, name or extra data are too long,
+    /// [`Error::SnapshotNeedsDiskSize`] if extra data is needed and the disk
     /// size, which comes first, is missing.
     pub fn encode(&self, out: &mut Vec<u8>, index: u64) -> Result<(), Error> {
         let extra = self.encode_extra(index)?;
@@ -206,8 +206,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Error::EntryRange`] where it passes [`L1_BYTES_MAX`],
-    /// [`Error::UnalignedEntry`] where it is not cluster aligned.
+    /// [`Error::EntryRange`] if it passes [`L1_BYTES_MAX`],
+    /// [`Error::UnalignedEntry`] if it is not cluster aligned.
     pub fn check_l1(&self, cluster_bits: ClusterBits, index: u64) -> Result<(), Error> {
         let max = L1_BYTES_MAX >> 3;
         if u64::from(self.l1_entries) > max {
@@ -245,7 +245,7 @@ fn check_extra(found: u64, index: u64) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// As [`Snapshot::decode`]; [`Error::TooLarge`] where `count` passes
+/// As [`Snapshot::decode`]; [`Error::TooLarge`] if `count` passes
 /// [`SNAPSHOTS_MAX`].
 pub fn decode_table(bytes: &[u8], count: u32) -> Result<Vec<Snapshot>, Error> {
     at_most(

@@ -34,7 +34,7 @@ pub struct SubclusterBitmap {
 
 impl SubclusterBitmap {
     /// Subcluster `i` is allocated if bit `i` of `allocated` is set, and reads
-    /// as zeros if bit `i` of `zero` is; `None` where a bit is set in both.
+    /// as zeros if bit `i` of `zero` is; `None` if a bit is set in both.
     #[must_use]
     pub const fn new(allocated: u32, zero: u32) -> Option<Self> {
         if allocated & zero == 0 {

@@ -60,7 +60,7 @@ pub(super) fn open_existing(
     };
     let opened = file.metadata().map_err(Error::io(path, "examined"))?;
     if Identity::of(&opened) != Identity::of(existing) {
-        let message = "it was replaced at this moment";
+        let message = "it was replaced while it was being opened";
         return Err(Error::io(path, "opened")(io::Error::other(message)));
     }
     Ok(file)

@@ -145,7 +145,7 @@ impl Unpublished {
             };
             named.map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Error::Exists { path: given.into() },
-                _ => Error::io(given, "put in place")(error),
+                _ => Error::io(given, "moved into place")(error),
             })
         })?;
         let synced = self.folder.as_ref().map_or(Ok(()), sync_folder);

@@ -13,7 +13,7 @@ use blockio::len_u64;
 static ZEROS: [u8; 1 << 18] = [0; 1 << 18];
 
 /// Whether the system did to `length` bytes at `offset` what `flags` say;
-/// `false` where it cannot.
+/// `false` if it cannot.
 pub(super) fn try_fallocate(
     file: &File,
     flags: FallocateFlags,

@@ -21,7 +21,7 @@ fn a_device_is_packed_and_its_file_is_not() {
         "pack disk two",
         1,
         &format!(
-            "disk: the loop device {name} shows it; --allow-mounted packs all of it all the same, a snapshot is better"
+            "disk: loop device {name} is backed by it; a snapshot is better, --allow-mounted packs all of it anyway"
         ),
     );
     drop(source);

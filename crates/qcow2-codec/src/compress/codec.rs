@@ -52,7 +52,7 @@ impl Compressor {
     }
 
     /// Compresses `cluster` into `stream` and returns the length of the stream,
-    /// or `None` where it does not fit.
+    /// or `None` if it does not fit.
     ///
     /// # Errors
     ///
