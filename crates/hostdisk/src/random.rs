@@ -1,11 +1,11 @@
-//! Bytes that nobody can foresee.
+//! Cryptographically secure random bytes.
 
 use std::io;
 
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-/// `N` bytes of the system's randomness, for a key.
+/// Returns `N` random bytes from the system, for a key.
 ///
 /// # Errors
 ///

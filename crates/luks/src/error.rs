@@ -9,7 +9,9 @@ pub enum Error {
     #[error(transparent)]
     Header(#[from] Fault),
     /// The file ends before the end of the header or of the split key of a key slot.
-    #[error("the file is too short for the LUKS header: it needs bytes {at:#x}..{end:#x} and ends at {file_bytes:#x}")]
+    #[error(
+        "the file is too short for the LUKS header: it needs bytes {at:#x}..{end:#x} and ends at {file_bytes:#x}"
+    )]
     Truncated {
         /// Offset in the file of the structure that is cut off.
         at: u64,

@@ -67,7 +67,10 @@ impl Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Container(Format { name, remedy, .. }) => {
-                write!(f, "it looks like {name}; extract its contents with `{remedy}`")
+                write!(
+                    f,
+                    "it looks like {name}; extract its contents with `{remedy}`"
+                )
             }
             Self::Other(name) => write!(f, "it looks like {name}"),
             Self::Disk(what) => write!(

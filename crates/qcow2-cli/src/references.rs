@@ -24,7 +24,10 @@ pub(crate) fn check_use(
 ) -> Result<(), Failure> {
     check_layers(args, image, gate)?;
     if args.data_file.is_some() && !gate.has_data_file() {
-        return Err(Failure::because(image, "--data-file was given, but the image has no external data file"));
+        return Err(Failure::because(
+            image,
+            "--data-file was given, but the image has no external data file",
+        ));
     }
     Ok(())
 }

@@ -85,7 +85,7 @@ impl ClusterBits {
         self.0
     }
 
-    /// The cluster size, in bytes.
+    /// Returns the cluster size, in bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         1 << self.0
@@ -117,20 +117,20 @@ impl ClusterBits {
         at & (self.bytes().wrapping_sub(1))
     }
 
-    /// Whether `at` is a multiple of the cluster size.
+    /// Returns whether `at` is a multiple of the cluster size.
     #[must_use]
     pub const fn is_aligned(self, at: u64) -> bool {
         self.offset_in_cluster(at) == 0
     }
 
-    /// The first cluster boundary at or behind `at`; `None` if it would not
-    /// fit 64 bits.
+    /// Returns the first cluster boundary at or after `at`; `None` if it would not fit
+    /// 64 bits.
     #[must_use]
     pub fn round_up(self, at: u64) -> Option<u64> {
         at.checked_next_multiple_of(self.bytes())
     }
 
-    /// The last cluster boundary at or before `at`.
+    /// Returns the last cluster boundary at or before `at`.
     #[must_use]
     pub const fn round_down(self, at: u64) -> u64 {
         at & !(self.bytes().wrapping_sub(1))
@@ -149,14 +149,14 @@ impl Default for ClusterBits {
     }
 }
 
-/// Bytes of one subcluster, a 32nd of the cluster; at least 512 where extended
-/// L2 entries are allowed.
+/// Bytes of one subcluster, a 32nd of the cluster; at least 512 if extended L2
+/// entries are allowed.
 #[must_use]
 pub const fn subcluster_bytes(cluster_bits: ClusterBits) -> u64 {
     cluster_bits.bytes() >> 5
 }
 
-/// Cluster size and kind of L2 entries: all that mapping a guest offset needs.
+/// Cluster size and kind of L2 entries, which is all that mapping a guest offset needs.
 ///
 /// ```
 /// use qcow2_format::{ClusterBits, Geometry, GuestOffset};
@@ -180,9 +180,8 @@ impl Geometry {
         if self.extended_l2 { 16 } else { 8 }
     }
 
-    /// Guest bytes that the mapping can tell apart, the smallest that are
-    /// allocated by themselves: a cluster, or with extended L2 entries a
-    /// subcluster.
+    /// Returns the unit of allocation, in guest bytes: a cluster, or with extended L2
+    /// entries a subcluster.
     #[must_use]
     pub const fn unit_bytes(self) -> u64 {
         if self.extended_l2 {
@@ -232,7 +231,7 @@ impl Geometry {
         size.div_ceil(self.l2_coverage_bytes())
     }
 
-    /// The largest disk, in bytes: what an L1 table of the largest size maps.
+    /// Returns the largest disk, in bytes: what an L1 table of the largest size maps.
     #[must_use]
     pub fn size_max(self) -> u64 {
         (L1_BYTES_MAX >> 3)

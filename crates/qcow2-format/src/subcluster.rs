@@ -16,16 +16,15 @@ const RESERVED: u64 = 0x3f00_0000_0000_01ff;
 /// What one subcluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subcluster {
-    /// Nothing stored: the backing file's bytes, or zeros without one.
+    /// Nothing is stored: the backing file's bytes, or zeros without one.
     Unallocated,
     /// Reads as zeros.
     Zero,
-    /// Stored in the host cluster, at the place it has in the guest cluster.
+    /// Stored in the host cluster, at the same position as in the guest cluster.
     Data,
 }
 
-/// The state of all subclusters of a cluster: none is allocated and zero at
-/// once.
+/// The state of all subclusters of a cluster. None is both allocated and zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SubclusterBitmap {
     allocated: u32,
@@ -44,13 +43,13 @@ impl SubclusterBitmap {
         }
     }
 
-    /// The subclusters with data, bit by bit.
+    /// Returns the subclusters with data, bit by bit.
     #[must_use]
     pub const fn allocated(self) -> u32 {
         self.allocated
     }
 
-    /// The subclusters that read as zeros, bit by bit.
+    /// Returns the subclusters that read as zeros, bit by bit.
     #[must_use]
     pub const fn zero(self) -> u32 {
         self.zero
@@ -69,7 +68,7 @@ impl SubclusterBitmap {
         }
     }
 
-    /// The maximal runs of equal subclusters, which tile 0 to [`SUBCLUSTERS`].
+    /// Returns the maximal runs of equal subclusters, which tile 0 to [`SUBCLUSTERS`].
     ///
     /// ```
     /// use qcow2_format::subcluster::{Subcluster, SubclusterBitmap};
@@ -97,7 +96,7 @@ impl SubclusterBitmap {
     }
 }
 
-/// An extended L2 entry: where one guest cluster and its subclusters are.
+/// An extended L2 entry, which maps one guest cluster and its subclusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExtendedL2Entry {
     /// A cluster in 32 parts.
@@ -109,7 +108,7 @@ pub enum ExtendedL2Entry {
         /// What each subcluster is.
         subclusters: SubclusterBitmap,
     },
-    /// A compressed stream that gives the whole cluster.
+    /// A compressed cluster.
     Compressed(CompressedDescriptor),
 }
 
@@ -148,7 +147,7 @@ impl ExtendedL2Entry {
         })
     }
 
-    /// The two words of the entry.
+    /// Returns the two words of the entry.
     #[must_use]
     pub fn encode(self, cluster_bits: ClusterBits) -> (u64, u64) {
         match self {
@@ -164,9 +163,8 @@ impl ExtendedL2Entry {
         }
     }
 
-    /// The reserved bits that are set: bits 0 to 8 and 56 to 61 of the first
-    /// word of a standard entry; bit 63 and the whole second word of a
-    /// compressed one.
+    /// Returns the reserved bits that are set: bits 0 to 8 and 56 to 61 of the first
+    /// word of a standard entry; bit 63 and the whole second word of a compressed one.
     #[must_use]
     pub const fn reserved_bits(raw: u64, bitmap: u64) -> (u64, u64) {
         if raw & COMPRESSED == 0 {
@@ -177,7 +175,7 @@ impl ExtendedL2Entry {
     }
 }
 
-/// The lower and the upper 32 bits.
+/// Returns the lower and the upper 32 bits.
 fn halves(bitmap: u64) -> (u32, u32) {
     let [a, b, c, d, e, f, g, h] = bitmap.to_be_bytes();
     (

@@ -111,7 +111,10 @@ fn what_is_wrong_is_told() {
     );
     let mut wrong = right.clone();
     wrong[4096] = b'l';
-    assert_eq!(refused(&wrong, PASSPHRASE), "not a LUKS header (the magic is missing)");
+    assert_eq!(
+        refused(&wrong, PASSPHRASE),
+        "not a LUKS header (the magic is missing)"
+    );
     assert_eq!(
         refused(&right[..4096 + 591], PASSPHRASE),
         "the file is too short for the LUKS header: it needs bytes 0x1000..0x1250 and ends at 0x124f"

@@ -198,7 +198,7 @@ const fn format(
     }
 }
 
-/// The magic is enough.
+/// Accepts every file that has the magic.
 fn always(_: &Ends) -> bool {
     true
 }

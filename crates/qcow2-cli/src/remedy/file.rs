@@ -8,9 +8,10 @@ pub(crate) fn of_file(error: &hostdisk::Error) -> Option<String> {
     match error {
         hostdisk::Error::Exists { .. } => Some("--force overwrites it".into()),
         hostdisk::Error::InUse { by, .. } => end_of(by),
-        hostdisk::Error::Unnameable { .. } => {
-            Some("create it on another file system and copy it, or write to - and redirect the output".into())
-        }
+        hostdisk::Error::Unnameable { .. } => Some(
+            "create it on another file system and copy it, or write to - and redirect the output"
+                .into(),
+        ),
         _ => None,
     }
 }

@@ -15,8 +15,9 @@ fn is_told(bench: &Bench, name: &str, called: &str) {
     ] {
         let refused = bench.run(&command.replace("NAME", name));
         assert_eq!(refused.code, Some(1), "{command} {name}: {refused:?}");
-        let start =
-            format!("qcow2: {name}: it looks like {called}, not like a disk; extract its contents with `");
+        let start = format!(
+            "qcow2: {name}: it looks like {called}, not like a disk; extract its contents with `"
+        );
         assert!(refused.stderr.starts_with(&start), "{refused:?}");
         let end = "`, or use the file itself as the disk with --source-format raw\n";
         assert!(refused.stderr.ends_with(end), "{refused:?}");
@@ -202,7 +203,10 @@ fn what_is_no_image_is_told_in_words() {
     for (name, said) in [
         ("empty", "it looks like an empty file"),
         ("tiny", "it looks like a text file"),
-        ("page", "it looks like an HTML or XML page (a failed download?)"),
+        (
+            "page",
+            "it looks like an HTML or XML page (a failed download?)",
+        ),
         ("bytes", "its format is unknown (it begins with 07070707)"),
     ] {
         for command in ["unpack", "info"] {
@@ -214,7 +218,7 @@ fn what_is_no_image_is_told_in_words() {
     bench.fails(
         "unpack short out",
         1,
-        "short: header at offset 0x0: found 8 bytes, needed are 24",
+        "short: the file ends within the qcow2 header: it has 8 bytes, the header needs 24",
     );
     assert!(!bench.path("out").exists());
 }
