@@ -79,7 +79,7 @@ impl ClusterBits {
             })
     }
 
-    /// Log2 of the cluster size.
+    /// Returns log2 of the cluster size.
     #[must_use]
     pub const fn bits(self) -> u32 {
         self.0
@@ -91,13 +91,14 @@ impl ClusterBits {
         1 << self.0
     }
 
-    /// Standard (8-byte) entries of an L2 table, which is one cluster.
+    /// Returns the number of standard (8-byte) entries in an L2 table, which is one
+    /// cluster.
     #[must_use]
     pub const fn l2_entries(self) -> u64 {
         self.bytes() >> 3
     }
 
-    /// Guest bytes that one L2 table of standard entries maps.
+    /// Returns how many guest bytes one L2 table of standard entries maps.
     #[must_use]
     pub const fn l2_coverage_bytes(self) -> u64 {
         1 << self.l2_coverage_bits()
@@ -111,7 +112,7 @@ impl ClusterBits {
         self.0 * 2 - 3
     }
 
-    /// Offset of byte `at` in its cluster.
+    /// Returns the offset of byte `at` in its cluster.
     #[must_use]
     pub const fn offset_in_cluster(self, at: u64) -> u64 {
         at & (self.bytes().wrapping_sub(1))
@@ -136,7 +137,7 @@ impl ClusterBits {
         at & !(self.bytes().wrapping_sub(1))
     }
 
-    /// L1 entries that a disk of `size` bytes needs with standard L2 entries.
+    /// Returns how many L1 entries a disk of `size` bytes needs with standard L2 entries.
     #[must_use]
     pub fn l1_entries_for(self, size: u64) -> u64 {
         size.div_ceil(self.l2_coverage_bytes())
@@ -149,8 +150,8 @@ impl Default for ClusterBits {
     }
 }
 
-/// Bytes of one subcluster, a 32nd of the cluster; at least 512 if extended L2
-/// entries are allowed.
+/// Returns the size of a subcluster in bytes: a 32nd of the cluster, and at least 512 if
+/// extended L2 entries are allowed.
 #[must_use]
 pub const fn subcluster_bytes(cluster_bits: ClusterBits) -> u64 {
     cluster_bits.bytes() >> 5
@@ -174,7 +175,7 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Bytes of one L2 entry: 8 or 16.
+    /// Returns the size of an L2 entry in bytes: 8 or 16.
     #[must_use]
     pub const fn l2_entry_bytes(self) -> u64 {
         if self.extended_l2 { 16 } else { 8 }
@@ -191,7 +192,7 @@ impl Geometry {
         }
     }
 
-    /// Entries of one L2 table.
+    /// Returns the number of entries in an L2 table.
     #[must_use]
     pub const fn l2_entries(self) -> u64 {
         if self.extended_l2 {
@@ -201,7 +202,7 @@ impl Geometry {
         }
     }
 
-    /// Guest bytes that one L2 table maps.
+    /// Returns how many guest bytes one L2 table maps.
     #[must_use]
     pub const fn l2_coverage_bytes(self) -> u64 {
         if self.extended_l2 {
@@ -211,21 +212,21 @@ impl Geometry {
         }
     }
 
-    /// Index of the L1 entry that maps `at`.
+    /// Returns the index of the L1 entry that maps `at`.
     #[must_use]
     #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     pub const fn l1_index(self, at: GuestOffset) -> u64 {
         at.0 / self.l2_coverage_bytes()
     }
 
-    /// Index of the entry that maps `at` in its L2 table.
+    /// Returns the index, in its L2 table, of the entry that maps `at`.
     #[must_use]
     #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     pub const fn l2_index(self, at: GuestOffset) -> u64 {
         at.0 % self.l2_coverage_bytes() / self.cluster_bits.bytes()
     }
 
-    /// L1 entries that a disk of `size` bytes needs.
+    /// Returns how many L1 entries a disk of `size` bytes needs.
     #[must_use]
     pub fn l1_entries_for(self, size: u64) -> u64 {
         size.div_ceil(self.l2_coverage_bytes())

@@ -32,8 +32,10 @@ pub struct SubclusterBitmap {
 }
 
 impl SubclusterBitmap {
-    /// Subcluster `i` is allocated if bit `i` of `allocated` is set, and reads
-    /// as zeros if bit `i` of `zero` is; `None` if a bit is set in both.
+    /// Creates the state from two bitmaps; `None` if a bit is set in both.
+    ///
+    /// Subcluster `i` is allocated if bit `i` of `allocated` is set, and reads as zeros
+    /// if bit `i` of `zero` is.
     #[must_use]
     pub const fn new(allocated: u32, zero: u32) -> Option<Self> {
         if allocated & zero == 0 {
@@ -55,7 +57,7 @@ impl SubclusterBitmap {
         self.zero
     }
 
-    /// Subcluster `index`; those from [`SUBCLUSTERS`] on are not allocated.
+    /// Returns subcluster `index`. Those from [`SUBCLUSTERS`] on are unallocated.
     #[must_use]
     pub fn get(self, index: u32) -> Subcluster {
         let bit = 1u32.checked_shl(index).unwrap_or(0);
