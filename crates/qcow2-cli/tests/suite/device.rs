@@ -55,7 +55,7 @@ fn a_disk_goes_back_onto_a_device_and_no_further() {
         &format!("unpack --force image {device}"),
         1,
         &format!(
-            "{device}: making the disk 2097152 bytes long: {device} is too small: it holds 1048576 bytes, 2097152 are needed"
+            "{device}: making the disk 2097152 bytes long: {device} is too small: it holds 1048576 bytes, but 2097152 are needed"
         ),
     );
     drop(target);
