@@ -45,10 +45,7 @@ pub(super) fn document(readers: &[Reader], rows: &[Row]) -> String {
         line.extend(row.cells.iter().map(|cell| text(cell, &mut reasons)));
         table.push(line);
     }
-    let mut text = format!(
-        "{PREFACE}\n## Results\n\n{}",
-        aligned(&table)
-    );
+    let mut text = format!("{PREFACE}\n## Results\n\n{}", aligned(&table));
     if !reasons.is_empty() {
         text.push_str("\nThe messages of those that refuse:\n\n");
     }
