@@ -2,9 +2,9 @@
 //! believed.
 
 use blockio::{ExtentKind, ReadAt};
-use ext_format::error::{Error, Halt, Structure};
+use ext_format::error::{Error, Halt};
 use ext_format::feature::Incompat;
-use ext_format::finding::{Damage, Distrust, Finding, JournalFault, LogDamage};
+use ext_format::finding::{Damage, Distrust, Finding, JournalFault, LogDamage, SuperblockAt};
 use ext_format::geometry::Geometry;
 use ext_format::group::{Layout, Verdict};
 use ext_format::reserved::Reserved;
@@ -14,14 +14,13 @@ use ext_format::superblock::{JournalPlace, Superblock, read_superblock};
 use ext_format::volume::Volume;
 use pipeline::available_threads;
 
-use crate::claims::{self, Found, Unreadable};
-use crate::filesystem::{Content, Detected, Filesystem, Known, Options, Replayed, Tail};
+use crate::filesystem::{Detected, Filesystem, Known, Options, Replayed, Tail};
 use crate::info::Info;
 use crate::inodes::references::used_by_inodes;
 use crate::inodes::tables::Scan;
 use crate::journal::{self, Journal, Overlay};
 use crate::trust::backup::{self, Backup};
-use crate::trust::{Evidence, LogState, Trust, Unclean};
+use crate::trust::{Evidence, LogState, OtherClaim, Trust, Unclean};
 use crate::used::agreement::Inodes;
 use crate::used::clusters;
 use crate::used::discardable::Discarded;
@@ -33,7 +32,8 @@ use crate::used::survey::{Rules, Special, Survey, survey};
 /// used, too.
 const BESIDES_RUNS_MAX: usize = 1 << 21;
 
-/// Looks for an ext filesystem on `disk`, and surveys its block groups.
+/// Looks for an ext filesystem on `disk`, and surveys its block groups: [`find`], then
+/// [`Candidate::open`].
 ///
 /// # Errors
 ///
@@ -41,46 +41,44 @@ const BESIDES_RUNS_MAX: usize = 1 << 21;
 /// filesystem is an error: see [`Filesystem::trust`] and
 /// [`Filesystem::damage`].
 pub fn detect<R: ReadAt>(disk: R, options: &Options<'_>) -> Result<Detected<R>, Error> {
-    let Some(found) = Candidate::on(&disk, options)? else {
-        let backup = backup::find(&disk, None)?.map(|backup| backup.at);
-        return Ok(Detected::Nothing { backup });
-    };
-    let mut filesystem = Filesystem {
-        volume: found.volume(),
-        info: Info::new(&found.sb, found.geometry.clone().ok(), disk.size()),
-        overlay: Overlay::none(disk),
-        trust: Trust::Bitmaps,
-        unclean: Unclean {
-            log: None,
-            state: found.copy,
-        },
-        damage: Damage::default(),
-        inodes_asked: false,
-        known: Known::Nothing,
-        replayed: None,
-        discarded: Discarded::default(),
-        tail: match options.tail {
-            Tail::Keep => ExtentKind::Data,
-            Tail::Drop => ExtentKind::Free,
-        },
-    };
-    match filesystem.examine(found, options) {
-        Ok(()) => {}
-        Err(Halt::Refused(distrust)) => {
-            if matches!(distrust, Distrust::Ambiguous { .. }) {
-                filesystem.volume = Err(distrust);
-            }
-            filesystem.trust = Trust::Nothing(distrust);
-            filesystem.unclean = Unclean::default();
-            filesystem.damage = Damage::default();
-        }
-        Err(Halt::Failed(error)) => return Err(error),
-    }
-    Ok(Detected::Ext(filesystem))
+    Ok(match find(&disk, options.superblock)? {
+        Sought::Ext(candidate) => Detected::Ext(candidate.open(disk, options)?),
+        Sought::Nothing { backup } => Detected::Nothing { backup },
+    })
 }
 
-/// A superblock that was found.
-struct Candidate {
+/// Looks for an ext superblock on `disk`: the one at `superblock` if that is given, else
+/// the first, else, if that is damaged, a copy of it.
+///
+/// # Errors
+///
+/// [`Error::Read`] where the storage fails.
+pub fn find<R: ReadAt + ?Sized>(
+    disk: &R,
+    superblock: Option<SuperblockAt>,
+) -> Result<Sought, Error> {
+    if let Some(candidate) = Candidate::on(disk, superblock)? {
+        return Ok(Sought::Ext(Box::new(candidate)));
+    }
+    let backup = backup::find(disk, None)?.map(|backup| backup.at);
+    Ok(Sought::Nothing { backup })
+}
+
+/// What [`find`] found.
+#[derive(Debug)]
+pub enum Sought {
+    /// An ext superblock.
+    Ext(Box<Candidate>),
+    /// None where one should be; `backup` as in [`Detected::Nothing`].
+    Nothing {
+        /// A copy of one, of a filesystem that was there once.
+        backup: Option<SuperblockAt>,
+    },
+}
+
+/// A superblock that was found: of a filesystem, unless something else claims the disk.
+#[derive(Debug)]
+pub struct Candidate {
     sb: Superblock,
     geometry: Result<Geometry, Distrust>,
     /// That it is a copy, where it is one.
@@ -88,10 +86,71 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// The superblock of `disk`: the one that was asked for, the first, or where
-    /// that is damaged a copy of it.
-    fn on<R: ReadAt + ?Sized>(disk: &R, options: &Options<'_>) -> Result<Option<Self>, Error> {
-        if let Some(at) = options.superblock {
+    /// The length of the filesystem in bytes; `None` if its superblock is not believed, or
+    /// is that of a journal device, which has none.
+    #[must_use]
+    pub fn filesystem_bytes(&self) -> Option<u64> {
+        let geometry = self.geometry.as_ref().ok()?;
+        Some(geometry.filesystem_bytes())
+    }
+
+    /// Whether the superblock is believed if nothing else claims the disk; whether
+    /// something does is worth a look only then.
+    #[must_use]
+    pub fn is_believed(&self) -> bool {
+        self.geometry.is_ok() || self.is_journal_device()
+    }
+
+    fn is_journal_device(&self) -> bool {
+        self.sb.incompat.contains(Incompat::JOURNAL_DEV)
+    }
+
+    /// Surveys the block groups of the filesystem on `disk`, where this superblock was
+    /// found.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the storage fails.
+    pub fn open<R: ReadAt>(self, disk: R, options: &Options<'_>) -> Result<Filesystem<R>, Error> {
+        let mut filesystem = Filesystem {
+            volume: self.volume(),
+            info: Info::new(&self.sb, self.geometry.clone().ok(), disk.size()),
+            overlay: Overlay::none(disk),
+            trust: Trust::Bitmaps,
+            unclean: Unclean {
+                log: None,
+                state: self.copy,
+            },
+            damage: Damage::default(),
+            inodes_asked: false,
+            known: Known::Nothing,
+            replayed: None,
+            discarded: Discarded::default(),
+            tail: match options.tail {
+                Tail::Keep => ExtentKind::Data,
+                Tail::Drop => ExtentKind::Free,
+            },
+        };
+        match filesystem.examine(self, options) {
+            Ok(()) => {}
+            Err(Halt::Refused(distrust)) => {
+                if matches!(distrust, Distrust::Ambiguous { .. }) {
+                    filesystem.volume = Err(distrust);
+                }
+                filesystem.trust = Trust::Nothing(distrust);
+                filesystem.unclean = Unclean::default();
+                filesystem.damage = Damage::default();
+            }
+            Err(Halt::Failed(error)) => return Err(error),
+        }
+        Ok(filesystem)
+    }
+
+    fn on<R: ReadAt + ?Sized>(
+        disk: &R,
+        superblock: Option<SuperblockAt>,
+    ) -> Result<Option<Self>, Error> {
+        if let Some(at) = superblock {
             let Some((sb, geometry)) = backup::load(disk, at)? else {
                 return Ok(None);
             };
@@ -132,11 +191,10 @@ impl<R: ReadAt> Filesystem<R> {
     /// or what its journal holds forbids to trust it.
     fn examine(&mut self, found: Candidate, options: &Options<'_>) -> Result<(), Halt<Distrust>> {
         let is_copy = found.copy.is_some();
-        let is_device = found.sb.incompat.contains(Incompat::JOURNAL_DEV);
-        if options.content == Content::Probe && (is_device || found.geometry.is_ok()) {
-            self.refuse_other_claims(found.geometry.as_ref().ok())?;
+        if let Some(claim) = options.other_claim.filter(|_| found.is_believed()) {
+            return Err(refusal(claim).into());
         }
-        if is_device {
+        if found.is_journal_device() {
             return self.examine_journal_device(&found.sb);
         }
         let mut sb = found.sb;
@@ -176,23 +234,6 @@ impl<R: ReadAt> Filesystem<R> {
             self.ask_inodes(&Reserved::new(&sb), &layout, &mut survey, options)?;
         }
         self.take_survey(layout, survey);
-        Ok(())
-    }
-
-    /// Fails if something else claims the disk, or free blocks of the filesystem
-    /// count.
-    fn refuse_other_claims(&self, geometry: Option<&Geometry>) -> Result<(), Halt<Distrust>> {
-        let disk = self.overlay.disk();
-        if let Some(Found { claim, at }) = claims::find(disk).map_err(signature)? {
-            return Err(Distrust::Ambiguous { claim, at }.into());
-        }
-        let Some(geometry) = geometry else {
-            return Ok(());
-        };
-        let covered = claims::covers_free_blocks(disk, geometry.filesystem_bytes());
-        if let Some(Found { claim, at }) = covered.map_err(signature)? {
-            return Err(Distrust::FreeBlocksCovered { claim, at }.into());
-        }
         Ok(())
     }
 
@@ -321,12 +362,11 @@ impl<R: ReadAt> Filesystem<R> {
     }
 }
 
-/// A place for signatures that cannot be read.
-fn signature(unreadable: Unreadable) -> Error {
-    Error::Read {
-        structure: Structure::Signature,
-        offset: unreadable.offset,
-        source: unreadable.source,
+/// Why nothing is free where `claim` stands against the filesystem.
+const fn refusal(claim: OtherClaim) -> Distrust {
+    match claim {
+        OtherClaim::Disk { by: claim, at } => Distrust::Ambiguous { claim, at },
+        OtherClaim::FreeBlocks { by: claim, at } => Distrust::FreeBlocksCovered { claim, at },
     }
 }
 

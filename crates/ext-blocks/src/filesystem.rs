@@ -14,7 +14,7 @@ use crate::info::Info;
 use crate::journal::recover::{self, CannotRecover, Recovered};
 use crate::journal::{DeviceLog, Journal, Overlay};
 use crate::metadata::{self, Metadata};
-use crate::trust::{Evidence, Trust, Unclean};
+use crate::trust::{Evidence, OtherClaim, Trust, Unclean};
 use crate::used::discardable::{self, Discardable, Discarded, NotDiscarded};
 use crate::used::group_map::GroupMap;
 use crate::used::survey::Survey;
@@ -24,8 +24,9 @@ use crate::used::{Groups, UsedExtents};
 #[derive(Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct Options<'s> {
-    /// Whether the caller knows what is on the disk.
-    pub content: Content,
+    /// What else the caller found to claim the disk. `None` says that nothing does, or
+    /// that the filesystem counts all the same.
+    pub other_claim: Option<OtherClaim>,
     /// Keep the parts of inode tables that never held an inode as data. They
     /// are [`ExtentKind::Zero`] otherwise.
     pub keep_uninit: bool,
@@ -50,7 +51,7 @@ pub struct Options<'s> {
 impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
-            .field("content", &self.content)
+            .field("other_claim", &self.other_claim)
             .field("keep_uninit", &self.keep_uninit)
             .field("tail", &self.tail)
             .field("superblock", &self.superblock)
@@ -60,17 +61,6 @@ impl fmt::Debug for Options<'_> {
             .field("spool", &self.spool.is_some())
             .finish()
     }
-}
-
-/// What is on a disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Content {
-    /// Unknown: an ext superblock counts only where nothing else claims the
-    /// disk.
-    #[default]
-    Probe,
-    /// An ext filesystem, whatever else left a signature.
-    Ext,
 }
 
 /// What becomes of the bytes behind the last block of a filesystem.

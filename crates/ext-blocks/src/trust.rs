@@ -4,7 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod fingerprint;
 pub mod mmp;
 
-pub use ext_format::finding::{Allowed, Claim, Distrust, FeatureWord, JournalFault};
+pub use ext_format::finding::{Allowed, Distrust, FeatureWord, JournalFault};
 
 /// What the used set rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,27 @@ pub enum Trust {
     NotAsked,
     /// Nothing: every byte of the disk is used, because of this.
     Nothing(Distrust),
+}
+
+/// What else claims the disk of a filesystem, by its name, and where its signature is in
+/// bytes from the start of the disk: with it, no block is proven free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtherClaim {
+    /// The disk may be or hold something else.
+    Disk {
+        /// What it is called.
+        by: &'static str,
+        /// Where.
+        at: u64,
+    },
+    /// Hashes cover the whole filesystem.
+    FreeBlocks {
+        /// What they are called.
+        by: &'static str,
+        /// Where.
+        at: u64,
+    },
 }
 
 /// What has to prove that a block is free.

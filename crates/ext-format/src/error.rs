@@ -83,8 +83,6 @@ impl Error {
 pub enum Structure {
     /// The superblock, 1024 bytes at byte 1024.
     Superblock,
-    /// A place where something other than ext would leave its signature.
-    Signature,
     /// Blocks of the group descriptor table.
     Descriptors,
     /// Block bitmaps.
@@ -112,7 +110,6 @@ impl fmt::Display for Structure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Superblock => "superblock",
-            Self::Signature => "signature of something other than ext",
             Self::Descriptors => "group descriptor table",
             Self::BlockBitmap => "block bitmap",
             Self::InodeBitmap => "inode bitmap",

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use blockio::{Extent, ExtentKind, ReadAt};
 use ext_blocks::discardable::Discardable;
-use ext_blocks::{Content, Detected, Error, Filesystem, Halt, Options, Trust, detect};
+use ext_blocks::{Detected, Error, Filesystem, Halt, Options, OtherClaim, Trust, detect};
 use ext_scramble::{ScrambleKey, scramble};
 use fixtures::hostile::{self, Field, Patches, Subject};
 use fixtures::{E2fs, SplitMix};
@@ -239,9 +239,10 @@ fn sound(disk: &[u8]) -> Result<(), String> {
 
 /// Asks for all there is to be known of `disk`, which can be read everywhere.
 fn judge(disk: &Patched<'_>, scrambles: bool) -> Result<(), String> {
-    for content in [Content::Probe, Content::Ext] {
+    let by = "another format";
+    for other_claim in [None, Some(OtherClaim::Disk { by, at: 0 })] {
         let mut options = Options::default();
-        options.content = content;
+        options.other_claim = other_claim;
         let detected = detect(disk, &options).map_err(|error| error.to_string())?;
         let Detected::Ext(filesystem) = detected else {
             continue;

@@ -1,6 +1,7 @@
 //! Reports: for people, and as JSON.
 
 pub(crate) mod filesystem;
+pub(crate) mod kept;
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -1,6 +1,5 @@
 //! Why the block bitmaps are not believed at all.
 
-use super::claim::Claim;
 use super::damage::JournalDamage;
 use super::inode::WalkDamage;
 use super::log::LogDamage;
@@ -71,8 +70,8 @@ pub enum Distrust {
     /// Something other than ext also claims the disk.
     #[error("the disk is also claimed by {claim} (signature at byte {at:#x})")]
     Ambiguous {
-        /// What else.
-        claim: Claim,
+        /// What it is called.
+        claim: &'static str,
         /// Where its signature is, in bytes from the start of the disk.
         at: u64,
     },
@@ -80,8 +79,8 @@ pub enum Distrust {
     /// what they hold.
     #[error("{claim} (found at byte {at:#x}) covers free blocks, too")]
     FreeBlocksCovered {
-        /// What covers them.
-        claim: Claim,
+        /// What the hashes are called.
+        claim: &'static str,
         /// Where it was found, in bytes from the start of the disk.
         at: u64,
     },

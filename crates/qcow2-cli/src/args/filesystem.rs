@@ -1,10 +1,16 @@
 //! Which filesystem is looked for, and what of it counts.
 
+use std::io;
+
 use clap::Args;
-use ext_blocks::SuperblockAt;
-use ext_blocks::discardable::Discardable;
+use disk_layout::{Keep, Options, Proof, SuperblockAt};
 
 use super::choice::{ContentArg, DropArg, TailArg, TrustArg, parse_block_size};
+
+/// A temporary file without a name.
+pub(crate) fn spool() -> io::Result<Box<dyn blockio::Spool>> {
+    Ok(Box::new(hostdisk::Spool::new()?))
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct FilesystemArgs {
@@ -47,12 +53,31 @@ pub(crate) struct FilesystemArgs {
 }
 
 impl FilesystemArgs {
-    /// What is left out, if anything is.
-    pub(crate) fn droppable(&self) -> Option<Discardable> {
-        let mut what = Discardable::default();
-        what.unwritten = self.drop.contains(&DropArg::Unwritten);
-        what.journal = self.drop.contains(&DropArg::Journal);
-        (!self.drop.is_empty()).then_some(what)
+    /// What is asked of a disk.
+    pub(crate) fn options(&self) -> Options<'static> {
+        let mut options = Options::default();
+        options.keep = match self.content {
+            ContentArg::Used => Keep::Used,
+            ContentArg::Ext => Keep::Ext,
+            ContentArg::Metadata => Keep::Metadata,
+            ContentArg::All => Keep::All,
+        };
+        options.proof = match self.trust {
+            TrustArg::Inodes => Proof::References,
+            TrustArg::Bitmaps => Proof::Checksums,
+        };
+        options.discard.unwritten = self.drop.contains(&DropArg::Unwritten);
+        options.discard.journal = self.drop.contains(&DropArg::Journal);
+        options.drop_tail = self.tail == TailArg::Drop;
+        options.keep_uninit = self.keep_uninit;
+        options.superblock = self.superblock();
+        options.spool = Some(&spool);
+        options
+    }
+
+    /// Whether anything is left out although it is in use.
+    pub(crate) fn discards(&self) -> bool {
+        !self.drop.is_empty()
     }
 
     /// The superblock that was asked for.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use blockio::{BoxError, Extent, ReadAt, Tiling, clip};
 use ext_blocks::discardable::Discardable;
-use ext_blocks::{Content, Detected, Tail, Trust, detect};
+use ext_blocks::{Detected, Options, Tail, Trust, detect};
 use proptest::prelude::*;
 
 use crate::image::{GDT_CSUM, Image, METADATA_CSUM, SB, answer, base, base_with, open, with};
@@ -103,7 +103,7 @@ proptest! {
 #[test]
 fn a_filesystem_owns_its_disk_or_borrows_it() {
     let image = base();
-    let options = with(|options| options.content = Content::Ext);
+    let options = Options::default();
     let by_box: Box<dyn ReadAt> = Box::new(image.clone());
     let Ok(Detected::Ext(boxed)) = detect(by_box, &options) else {
         panic!("no filesystem")

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use blockio::ReadAt;
-use ext_blocks::{Content, Trust};
+use ext_blocks::Trust;
 
 use crate::image::{Image, METADATA_CSUM, SB, base, base_with, open, with};
 use crate::log::writer::{Log, V3};
@@ -51,12 +51,7 @@ impl ReadAt for Counting {
 #[track_caller]
 fn reads(image: &Image, memory: Option<usize>) -> [u32; 3] {
     let disk = Counting::new(image);
-    // Signatures of others are looked for where bitmaps are, too.
-    let content = Content::Ext;
-    let options = with(|options| {
-        options.content = content;
-        options.memory = memory;
-    });
+    let options = with(|options| options.memory = memory);
     let filesystem = open(&disk, &options);
     assert_eq!(filesystem.trust(), &Trust::Bitmaps);
     for _ in 0..2 {
