@@ -10,6 +10,7 @@
 //! - [`salvage::Lost`] holds the parts of a disk that could not be read.
 //! - [`MemoryDisk`] is a disk in memory, [`Window`] a part of a disk.
 //! - [`Tiling`] is a disk that can tell what its bytes are.
+//! - [`Spool`] is space for data that is too large for memory.
 //! - [`OnProgress`] receives the progress of a job and can stop it.
 //!
 //! Sources and targets can be given by reference, by value, or as a `Box` or `Arc`.
@@ -33,6 +34,7 @@ mod memory;
 mod only_changed;
 mod progress;
 pub mod salvage;
+mod spool;
 mod tiling;
 mod window;
 mod zero;
@@ -44,6 +46,7 @@ pub use holes::Holes;
 pub use memory::MemoryDisk;
 pub use only_changed::{GoesBack, OnlyChanged};
 pub use progress::{OnProgress, Progress};
+pub use spool::{NewSpool, Spool};
 pub use tiling::{AllData, BoxError, Extents, Tiling, clip};
 pub use window::Window;
 pub use zero::{is_zero, nonzero_runs};

@@ -15,10 +15,10 @@ use clap::{Parser, Subcommand};
 pub(crate) use blocks::BlocksArgs;
 pub(crate) use choice::{
     BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, ReferencesArg, ReflinkArg,
-    SourceFormatArg, TailArg, TrustArg,
+    SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
-pub(crate) use filesystem::FilesystemArgs;
+pub(crate) use filesystem::spool;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use pack::PackArgs;

@@ -5,7 +5,6 @@ mod commands;
 mod containers;
 mod failure;
 mod input;
-mod kept;
 mod lost;
 mod output;
 mod progress;
@@ -14,7 +13,6 @@ mod remedy;
 mod signals;
 mod terminal;
 mod text;
-mod verify;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! Prints reports, as text for people and as JSON.
 
 pub(crate) mod filesystem;
+pub(crate) mod kept;
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -1,10 +1,16 @@
 //! Options that decide which parts of a filesystem are stored.
 
+use std::io;
+
 use clap::Args;
-use ext_blocks::SuperblockAt;
-use ext_blocks::droppable::Droppable;
+use disk_layout::{Keep, Options, Proof, SuperblockAt};
 
 use super::choice::{ContentArg, DropArg, TailArg, TrustArg, parse_block_size};
+
+/// A temporary file without a name.
+pub(crate) fn spool() -> io::Result<Box<dyn blockio::Spool>> {
+    Ok(Box::new(hostdisk::Spool::new()?))
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct FilesystemArgs {
@@ -46,12 +52,31 @@ pub(crate) struct FilesystemArgs {
 }
 
 impl FilesystemArgs {
-    /// Returns what to leave out of the blocks in use, if anything.
-    pub(crate) fn droppable(&self) -> Option<Droppable> {
-        (!self.drop.is_empty()).then(|| Droppable {
-            unwritten: self.drop.contains(&DropArg::Unwritten),
-            journal: self.drop.contains(&DropArg::Journal),
-        })
+    /// Returns the options for examining a disk.
+    pub(crate) fn options(&self) -> Options<'static> {
+        let mut options = Options::default();
+        options.keep = match self.content {
+            ContentArg::Used => Keep::Used,
+            ContentArg::Ext => Keep::Ext,
+            ContentArg::Metadata => Keep::Metadata,
+            ContentArg::All => Keep::All,
+        };
+        options.proof = match self.trust {
+            TrustArg::Inodes => Proof::References,
+            TrustArg::Bitmaps => Proof::Checksums,
+        };
+        options.discard.unwritten = self.drop.contains(&DropArg::Unwritten);
+        options.discard.journal = self.drop.contains(&DropArg::Journal);
+        options.drop_tail = self.tail == TailArg::Drop;
+        options.keep_uninit = self.keep_uninit;
+        options.superblock = self.superblock();
+        options.spool = Some(&spool);
+        options
+    }
+
+    /// Returns whether anything in use is left out.
+    pub(crate) fn discards(&self) -> bool {
+        !self.drop.is_empty()
     }
 
     /// Returns where the superblock asked for is.

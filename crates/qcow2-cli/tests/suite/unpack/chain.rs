@@ -132,9 +132,7 @@ fn external_data_files_are_read_where_that_is_allowed() {
         bench.qemu_img("convert -f qcow2 -O raw i disk");
         let refused = bench.run("unpack i out");
         assert!(
-            refused
-                .stderr
-                .ends_with("--data-file FILE names the file\n"),
+            refused.stderr.ends_with("--data-file FILE replaces it\n"),
             "{refused:?}"
         );
         for options in ["--references beside", "--data-file data"] {
