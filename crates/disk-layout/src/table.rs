@@ -149,8 +149,8 @@ impl Table {
 
     /// The bytes that no structure and no partition has.
     pub fn gaps(&self) -> impl Iterator<Item = Range<u64>> + '_ {
-        let owned = self.owned.iter();
-        owned.filter_map(|(range, owner)| (*owner == Owner::Gap).then(|| range.clone()))
+        let gaps = self.owned.iter().filter(|(_, owner)| *owner == Owner::Gap);
+        gaps.map(|(range, _)| range.clone())
     }
 
     /// Whether programs may see different tables on the disk, so that every byte is in

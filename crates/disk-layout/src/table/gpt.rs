@@ -95,8 +95,7 @@ impl Headers {
             GptPlace::Primary => self.with_backup(disk, header, own, found)?,
             GptPlace::Backup => {
                 self.note_missing_primary(header, found);
-                own.or_else(|fault| Err(note(place, header, fault, false, found)))
-                    .unwrap_or_default()
+                own.unwrap_or_else(|fault| note(place, header, fault, false, found))
             }
         };
         let sectors = disk.size().checked_div(u64::from(header.sector_bytes));
@@ -149,9 +148,8 @@ impl Headers {
                     fault,
                     is_covered: own.is_ok(),
                 });
-                let entries =
-                    own.or_else(|fault| Err(note(GptPlace::Primary, primary, fault, false, found)));
-                return Ok(entries.unwrap_or_default());
+                let place = GptPlace::Primary;
+                return Ok(own.unwrap_or_else(|fault| note(place, primary, fault, false, found)));
             }
         };
         let other = load(disk, GptPlace::Backup, &backup, found)?;
@@ -177,8 +175,7 @@ impl Headers {
             }
             (Err(fault), Err(other)) => {
                 note(GptPlace::Primary, primary, fault, false, found);
-                note(GptPlace::Backup, &backup, other, false, found);
-                Vec::new()
+                note(GptPlace::Backup, &backup, other, false, found)
             }
         })
     }
@@ -219,8 +216,14 @@ fn load(
     Ok(entries)
 }
 
-/// Notes what is wrong with the array of `header`.
-fn note(place: GptPlace, header: &Header, fault: ArrayFault, is_covered: bool, found: &mut Found) {
+/// Notes what is wrong with the array of `header`, which gives no entries then.
+fn note(
+    place: GptPlace,
+    header: &Header,
+    fault: ArrayFault,
+    is_covered: bool,
+    found: &mut Found,
+) -> Vec<Entry> {
     let at = header.array_at();
     found.damage.push(Damage::Array {
         place,
@@ -228,6 +231,7 @@ fn note(place: GptPlace, header: &Header, fault: ArrayFault, is_covered: bool, f
         fault,
         is_covered,
     });
+    Vec::new()
 }
 
 fn sound(sought: &[Sought; 2]) -> Option<&Header> {
