@@ -59,10 +59,6 @@ impl Error {
 
 /// What is on a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one a disk, and it is taken apart at once"
-)]
 pub enum Detected {
     /// Swap; [`Swap::trust`] says whether any of it is free.
     Swap(Swap),
