@@ -37,9 +37,11 @@ mod found;
 mod gpt;
 mod guid;
 mod hybrid;
+mod kind;
 mod mbr;
 mod owner;
 mod partition;
+mod record;
 
 use std::ops::Range;
 
@@ -51,9 +53,10 @@ use found::Found;
 pub use gpt::array::ArrayFault;
 pub use gpt::header::HeaderFault;
 pub use guid::Guid;
-use mbr::BootRecord;
+pub use kind::{DiskId, Kind, NoTable};
 pub use owner::Owner;
 pub use partition::{Partition, PartitionId, PartitionType};
+use record::{BootRecord, SECTOR_BYTES};
 
 /// Most entries of a GPT that are read.
 pub const GPT_ENTRIES_MAX: u32 = gpt::array::ENTRIES_MAX;
@@ -89,52 +92,6 @@ pub struct Table {
     /// What is wrong, or unusual enough to be told.
     pub damage: Vec<Damage>,
     owned: Vec<(Range<u64>, Owner)>,
-}
-
-/// Kinds of tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// A master boot record.
-    Mbr,
-    /// A GUID partition table.
-    Gpt,
-    /// No table, and why. The disk is one gap then; its content may be a filesystem.
-    None(NoTable),
-}
-
-/// Why a disk has no table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoTable {
-    /// The disk is shorter than a boot record.
-    #[error("the disk is shorter than 512 bytes")]
-    TooShort,
-    /// No 0x55 0xaa at the end of the first 512 bytes.
-    #[error("the first sector does not end with 55 aa")]
-    Signature,
-    /// No entry has both a type and a length, as in the boot sector of a filesystem.
-    #[error("the first sector has no partition entry in use")]
-    Empty,
-    /// The bytes in the place of the entries are not entries, but boot code.
-    #[error("the first sector holds boot code in the place of partition entries")]
-    BootCode,
-    /// The only partition begins with the sector that holds its own entry, as
-    /// `mkfs.fat --mbr` and hybrid ISO images have it. The disk is the content.
-    #[error("the only partition begins at the first sector, with its own table")]
-    OwnPartition,
-}
-
-/// What identifies a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DiskId {
-    /// Nothing.
-    None,
-    /// The disk signature of an MBR; 0 is none.
-    Mbr(u32),
-    /// The disk GUID of a GPT.
-    Gpt(Guid),
 }
 
 impl Table {
@@ -181,8 +138,8 @@ pub fn read(disk: &dyn ReadAt, options: &Options) -> Result<Table, Error> {
     if let Some(start) = protective {
         return gpt_table(disk, &record, &headers, start);
     }
-    let unit = options.sector_bytes.unwrap_or(mbr::SECTOR_BYTES);
-    let unit = if unit == 0 { mbr::SECTOR_BYTES } else { unit };
+    let unit = options.sector_bytes.unwrap_or(SECTOR_BYTES);
+    let unit = if unit == 0 { SECTOR_BYTES } else { unit };
     let mut found = Found::default();
     let kind = mbr::read(disk, &record, unit, &mut found)?;
     found.damage.extend(headers.remains());
@@ -214,7 +171,7 @@ fn gpt_table(
     let Some(gpt) = headers.read(disk, &mut found)? else {
         found.damage.extend(headers.remains());
         found.damage.push(Damage::NoHeader);
-        let unit = mbr::SECTOR_BYTES;
+        let unit = SECTOR_BYTES;
         return Ok(finish(disk, Kind::Gpt, unit, DiskId::None, found));
     };
     if protective_start != 1 {
@@ -231,22 +188,14 @@ fn gpt_table_without_mbr(disk: &dyn ReadAt, headers: &gpt::Headers) -> Result<Ta
     let mut found = Found::default();
     let gpt = headers.read(disk, &mut found)?;
     found.damage.push(Damage::NoProtectiveMbr);
-    let sector_bytes = gpt
-        .as_ref()
-        .map_or(mbr::SECTOR_BYTES, |gpt| gpt.sector_bytes);
+    let sector_bytes = gpt.as_ref().map_or(SECTOR_BYTES, |gpt| gpt.sector_bytes);
     let id = gpt.map_or(DiskId::None, |gpt| DiskId::Gpt(gpt.disk));
     Ok(finish(disk, Kind::Gpt, sector_bytes, id, found))
 }
 
 fn none(disk: &dyn ReadAt, reason: NoTable) -> Table {
     let kind = Kind::None(reason);
-    finish(
-        disk,
-        kind,
-        mbr::SECTOR_BYTES,
-        DiskId::None,
-        Found::default(),
-    )
+    finish(disk, kind, SECTOR_BYTES, DiskId::None, Found::default())
 }
 
 /// Settles who owns what.

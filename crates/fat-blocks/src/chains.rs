@@ -3,9 +3,9 @@
 use blockio::{ReadAt, len_u64};
 
 use crate::bytes::{array, usize_of};
-use crate::claims::{Claims, ClusterFault, fault_of};
+use crate::claims::{Claims, fault_of};
 use crate::error::{Structure, fill};
-use crate::finding::{Distrust, Step};
+use crate::finding::{ClusterFault, Distrust, Step};
 
 /// Bytes of a FAT that are read at once: whole entries of 12, 16 and 32 bits.
 pub(crate) const PAGE_BYTES: u64 = 24 << 10;

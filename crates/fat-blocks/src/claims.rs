@@ -2,28 +2,7 @@
 
 use crate::bits::Bits;
 use crate::clusters::Heap;
-use crate::finding::{Distrust, Step};
-
-/// Why a cluster cannot be that of a file or directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClusterFault {
-    /// There is no cluster of that number.
-    #[error("which does not exist")]
-    Outside,
-    /// It is free.
-    #[error("which is free")]
-    Free,
-    /// It is bad.
-    #[error("which is bad")]
-    Bad,
-    /// Its entry in the FAT is none that a file may have.
-    #[error("whose entry in the FAT is reserved")]
-    Reserved,
-    /// It is part of something else, or of the same chain, too.
-    #[error("which is in use twice")]
-    Shared,
-}
+use crate::finding::{ClusterFault, Distrust, Step};
 
 /// Clusters that are free, and those that something refers to. No cluster is both, or is
 /// referred to twice, so a walk over the tree ends.

@@ -9,10 +9,10 @@ use blockio::{ReadAt, len_u64};
 use crate::bits::Bits;
 use crate::bytes::usize_of;
 use crate::chains::{Link, Table};
-use crate::claims::{Claims, ClusterFault, fault_of};
+use crate::claims::{Claims, fault_of};
 use crate::error::{Structure, fill};
 use crate::filesystem::Info;
-use crate::finding::{Distrust, Step};
+use crate::finding::{ClusterFault, Distrust, Step};
 
 use boot::Boot;
 use walk::Allocation;

@@ -1,6 +1,5 @@
 //! What the used bytes are known by, and why all are in use if they are not known.
 
-use crate::claims::ClusterFault;
 use crate::error::{ErrorKind, Halt};
 
 /// What the used bytes are known by.
@@ -53,6 +52,14 @@ pub enum Distrust {
         /// Most that may wait.
         limit: u64,
     },
+    /// A directory of FAT with more entries than it may have.
+    #[error("the directory in cluster {directory} has more than {limit} entries")]
+    LongDirectory {
+        /// First cluster of the directory; 0 is the root of FAT12 and FAT16.
+        directory: u32,
+        /// Most entries.
+        limit: u64,
+    },
     /// The checksum of exFAT's boot region.
     #[error("the boot region's checksum is {stored:#010x}, its bytes give {computed:#010x}")]
     BootChecksum {
@@ -81,11 +88,8 @@ pub enum Distrust {
         /// As in the boot sector.
         media: u8,
     },
-    /// Two copies of the FAT differ.
-    #[error(
-        "the copies of the FAT differ in the {} bytes at byte {at:#x} of each",
-        crate::chains::PAGE_BYTES
-    )]
+    /// Two copies of the FAT differ in a page of 24 KiB.
+    #[error("the copies of the FAT differ in the page at byte {at:#x} of each")]
     CopiesDiffer {
         /// Where, in bytes from the start of a copy.
         at: u64,
@@ -148,6 +152,27 @@ pub enum Distrust {
         /// What the clusters need.
         needed: u64,
     },
+}
+
+/// Why a cluster cannot be that of a file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClusterFault {
+    /// There is no cluster of that number.
+    #[error("which does not exist")]
+    Outside,
+    /// It is free.
+    #[error("which is free")]
+    Free,
+    /// It is bad.
+    #[error("which is bad")]
+    Bad,
+    /// Its entry in the FAT is none that a file may have.
+    #[error("whose entry in the FAT is reserved")]
+    Reserved,
+    /// It is part of something else, or of the same chain, too.
+    #[error("which is in use twice")]
+    Shared,
 }
 
 impl Distrust {

@@ -62,9 +62,8 @@ mod fat;
 mod filesystem;
 mod finding;
 
-pub use claims::ClusterFault;
 pub use clusters::CLUSTERS_MAX;
 pub use detect::detect;
 pub use error::{Error, ErrorKind, Structure};
 pub use filesystem::{Detected, Filesystem, Info, Kind, Options};
-pub use finding::{Distrust, Finding, Trust};
+pub use finding::{ClusterFault, Distrust, Finding, Trust};

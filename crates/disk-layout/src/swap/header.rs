@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::Distrust;
+use super::distrust::Distrust;
 
 /// The longest page that any machine has.
 pub(super) const PAGE_BYTES_MAX: usize = 64 << 10;

@@ -14,7 +14,7 @@ use super::bytes::cut;
 use super::damage::{Damage, LinkFault};
 use super::error::Error;
 use super::found::Found;
-use super::mbr::{BootRecord, Entry, leftover};
+use super::record::{BootRecord, Entry};
 
 /// Most records that are followed in one extended partition. Linux stops at 256
 /// partitions.
@@ -96,7 +96,7 @@ impl<'d> Chain<'d> {
         for (slot, entry) in record.slots() {
             let range = entry.range(at, self.unit);
             if entry.is_leftover() {
-                leftover(&range, size, found);
+                found.push_leftover(&range, size);
             }
             if !entry.is_used() || entry.is_extended() {
                 continue;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::bytes::cut;
 use super::damage::Damage;
 use super::partition::Partition;
 
@@ -31,6 +32,14 @@ impl Found {
         }
         if !partition.range.is_empty() {
             self.partitions.push(partition);
+        }
+    }
+    /// Notes that an entry without a type names `range`, on a disk of `size` bytes.
+    pub(super) fn push_leftover(&mut self, range: &Range<u64>, size: u64) {
+        let range = cut(range, size);
+        if !range.is_empty() {
+            self.doubtful.push(range.clone());
+            self.damage.push(Damage::Leftover { range });
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::bytes::cut;
 use super::damage::Damage;
 use super::found::Found;
-use super::mbr::BootRecord;
+use super::record::BootRecord;
 
 /// Holds the entries of `record` against the partitions of the GPT in `found`. What is
 /// not the same in both is doubtful.

@@ -1,178 +1,13 @@
-//! Master boot records, and the boot records of extended partitions, which have the same
-//! shape: four entries of 16 bytes at byte 446, and 0x55 0xaa at byte 510.
-
-use std::ops::Range;
+//! Master boot records: whether one is a table, and its partitions.
 
 use blockio::ReadAt;
 
-use super::NoTable;
-use super::bytes::{array, cut, le16, le32, sectors};
 use super::damage::Damage;
-use super::error::{Error, Structure, fill};
-use super::extended;
+use super::error::Error;
+use super::extended::Chain;
 use super::found::Found;
-use super::partition::{Partition, PartitionId, PartitionType};
-
-/// Bytes of a boot record, and of the sectors of most disks.
-pub(super) const SECTOR_BYTES: u32 = 512;
-const RECORD_BYTES: usize = 512;
-const SIGNATURE_AT: usize = 510;
-const SIGNATURE: u16 = 0xaa55;
-const DISK_SIGNATURE_AT: usize = 440;
-const ENTRIES_AT: [usize; 4] = [446, 462, 478, 494];
-
-/// The type of an entry that says that there is a GPT.
-const PROTECTIVE: u8 = 0xee;
-/// Extended partitions of DOS, of Windows 95 and of old Linux.
-const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
-const ACTIVE: u8 = 0x80;
-
-/// A boot record.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct BootRecord {
-    pub(super) is_signed: bool,
-    pub(super) disk_signature: u32,
-    pub(super) entries: [Entry; 4],
-}
-
-/// One of its entries. Sectors count from the start of the disk, from the extended
-/// partition for links, or from the extended boot record itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    pub(super) status: u8,
-    pub(super) kind: u8,
-    pub(super) start: u32,
-    pub(super) count: u32,
-}
-
-impl Entry {
-    fn new(bytes: [u8; 16]) -> Self {
-        let [status, _, _, _, kind, ..] = bytes;
-        Self {
-            status,
-            kind,
-            start: le32(&bytes, 8),
-            count: le32(&bytes, 12),
-        }
-    }
-
-    pub(super) const fn is_used(&self) -> bool {
-        self.kind != 0 && self.count != 0
-    }
-
-    pub(super) const fn is_leftover(&self) -> bool {
-        self.kind == 0 && self.count != 0
-    }
-
-    pub(super) fn is_extended(&self) -> bool {
-        EXTENDED.contains(&self.kind) && self.count != 0
-    }
-
-    const fn has_status(&self) -> bool {
-        matches!(self.status, 0 | ACTIVE)
-    }
-
-    /// Its bytes, if its sectors of `unit` bytes count from byte `base`.
-    pub(super) fn range(&self, base: u64, unit: u32) -> Range<u64> {
-        let range = sectors(u64::from(self.start), u64::from(self.count), unit);
-        base.saturating_add(range.start)..base.saturating_add(range.end)
-    }
-
-    /// It, as partition `number` at `range` of a disk of `size` bytes.
-    pub(super) fn partition(
-        &self,
-        number: u32,
-        range: &Range<u64>,
-        disk_signature: u32,
-        size: u64,
-    ) -> Partition {
-        Partition {
-            number,
-            range: cut(range, size),
-            kind: PartitionType::Mbr(self.kind),
-            name: String::new(),
-            id: PartitionId::Mbr {
-                disk_signature,
-                number,
-            },
-            is_bootable: self.status == ACTIVE,
-            attributes: 0,
-            is_extended: self.is_extended(),
-            is_logical: number > 4,
-            is_doubtful: false,
-        }
-    }
-}
-
-impl BootRecord {
-    /// The record at byte `at`; `None` past the end of the disk.
-    pub(super) fn load(disk: &dyn ReadAt, at: u64) -> Result<Option<Self>, Error> {
-        let end = at.checked_add(u64::from(SECTOR_BYTES));
-        if end.is_none_or(|end| end > disk.size()) {
-            return Ok(None);
-        }
-        let mut bytes = [0; RECORD_BYTES];
-        let structure = if at == 0 {
-            Structure::BootRecord
-        } else {
-            Structure::ExtendedBootRecord
-        };
-        fill(disk, structure, at, &mut bytes)?;
-        Ok(Some(Self {
-            is_signed: le16(&bytes, SIGNATURE_AT) == SIGNATURE,
-            disk_signature: le32(&bytes, DISK_SIGNATURE_AT),
-            entries: ENTRIES_AT.map(|at| Entry::new(array(&bytes, at))),
-        }))
-    }
-
-    /// The entries with the numbers of their slots, 1 to 4.
-    pub(super) fn slots(&self) -> impl Iterator<Item = (u32, Entry)> {
-        (1..).zip(self.entries)
-    }
-
-    /// The first sector of the entry that says that there is a GPT. One slot of four is
-    /// enough: in hybrid records it stands beside others.
-    pub(super) fn protective_start(&self) -> Option<u32> {
-        let protective = |entry: &Entry| entry.kind == PROTECTIVE;
-        let mut starts = self.entries.iter().filter(|entry| protective(entry));
-        // The one that Linux accepts, if there is one.
-        let any = starts.clone().next()?.start;
-        let best = starts.find(|entry| entry.start == 1);
-        self.is_signed
-            .then_some(best.map_or(any, |entry| entry.start))
-    }
-
-    pub(super) fn is_hybrid_slot(entry: &Entry) -> bool {
-        entry.is_used() && entry.kind != PROTECTIVE
-    }
-
-    /// Why this is no table, by the rule of Linux: one status byte other than 0 and 0x80
-    /// makes it boot code. But not if entries look like partitions of a disk of `size`
-    /// bytes all the same, for then other programs see a table.
-    fn refusal(&self, unit: u32, size: u64) -> Option<NoTable> {
-        let looks_right = |entry: &Entry| {
-            let range = entry.range(0, unit);
-            entry.has_status() && entry.start != 0 && entry.count != 0 && range.end <= size
-        };
-        let is_right = |entry: &Entry| looks_right(entry) && entry.kind != 0;
-        if !self.is_signed {
-            return Some(NoTable::Signature);
-        }
-        if !self.entries.iter().all(Entry::has_status) {
-            let seen = self.entries.iter().any(is_right);
-            return (!seen).then_some(NoTable::BootCode);
-        }
-        let mut used = self.entries.iter().filter(|entry| entry.is_used());
-        match (used.next(), used.next()) {
-            (None, _) => {
-                let seen = self.entries.iter().any(looks_right);
-                (!seen).then_some(NoTable::Empty)
-            }
-            (Some(only), None) if only.start == 0 => Some(NoTable::OwnPartition),
-            _ => None,
-        }
-    }
-}
+use super::kind::NoTable;
+use super::record::{BootRecord, Entry};
 
 /// Adds the partitions of `record`, of a disk with sectors of `unit` bytes, to `found`;
 /// the inner error is why it is no table.
@@ -183,7 +18,7 @@ pub(super) fn read(
     found: &mut Found,
 ) -> Result<Result<(), NoTable>, Error> {
     let size = disk.size();
-    if let Some(reason) = record.refusal(unit, size) {
+    if let Some(reason) = refusal(record, unit, size) {
         return Ok(Err(reason));
     }
     for (slot, entry) in record.slots() {
@@ -193,7 +28,7 @@ pub(super) fn read(
         }
         let range = entry.range(0, unit);
         if entry.is_leftover() {
-            leftover(&range, size, found);
+            found.push_leftover(&range, size);
         } else if entry.is_used() {
             let partition = entry.partition(slot, &range, record.disk_signature, size);
             found.push(partition, &range, size);
@@ -202,18 +37,36 @@ pub(super) fn read(
     if !record.entries.iter().any(Entry::is_used) {
         found.damage.push(Damage::OnlyLeftovers);
     }
-    let mut chain = extended::Chain::new(disk, unit, record.disk_signature);
+    let mut chain = Chain::new(disk, unit, record.disk_signature);
     for entry in record.entries.iter().filter(|entry| entry.is_extended()) {
         chain.follow(&entry.range(0, unit), found)?;
     }
     Ok(Ok(()))
 }
 
-/// Notes that an entry without a type names `range`.
-pub(super) fn leftover(range: &Range<u64>, size: u64, found: &mut Found) {
-    let range = cut(range, size);
-    if !range.is_empty() {
-        found.doubtful.push(range.clone());
-        found.damage.push(Damage::Leftover { range });
+/// Why this is no table, by the rule of Linux: one status byte other than 0 and 0x80
+/// makes it boot code. But not if entries look like partitions of a disk of `size`
+/// bytes all the same, for then other programs see a table.
+fn refusal(record: &BootRecord, unit: u32, size: u64) -> Option<NoTable> {
+    let looks_right = |entry: &Entry| {
+        let range = entry.range(0, unit);
+        entry.has_status() && entry.start != 0 && entry.count != 0 && range.end <= size
+    };
+    let is_right = |entry: &Entry| looks_right(entry) && entry.kind != 0;
+    if !record.is_signed {
+        return Some(NoTable::Signature);
+    }
+    if !record.entries.iter().all(Entry::has_status) {
+        let seen = record.entries.iter().any(is_right);
+        return (!seen).then_some(NoTable::BootCode);
+    }
+    let mut used = record.entries.iter().filter(|entry| entry.is_used());
+    match (used.next(), used.next()) {
+        (None, _) => {
+            let seen = record.entries.iter().any(looks_right);
+            (!seen).then_some(NoTable::Empty)
+        }
+        (Some(only), None) if only.start == 0 => Some(NoTable::OwnPartition),
+        _ => None,
     }
 }

@@ -9,6 +9,7 @@
 
 mod disk;
 mod gpt;
+mod gpt_fields;
 mod hostile;
 mod mbr;
 mod tools;

@@ -5,12 +5,12 @@ use blockio::{ReadAt, len_u64};
 use super::boot::Boot;
 pub(super) use super::entry::Allocation;
 use super::entry::{ENTRY_BYTES, Item, Reader};
+use crate::bits::Bits;
 use crate::bytes::usize_of;
 use crate::chains::Table;
-use crate::claims::Claims;
+use crate::claims::{Claims, fault_of};
 use crate::error::{Structure, fill};
-use crate::finding::{Distrust, Step};
-use crate::{bits::Bits, claims::ClusterFault, claims::fault_of};
+use crate::finding::{ClusterFault, Distrust, Step};
 
 /// Most directories that wait to be read.
 const WAITING_MAX: usize = 1 << 20;

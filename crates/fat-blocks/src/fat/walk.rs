@@ -13,6 +13,9 @@ use crate::finding::{Distrust, Step};
 /// Most directories that wait to be read: 4 MiB of numbers.
 const WAITING_MAX: usize = 1 << 20;
 
+/// Most entries of a directory, by Microsoft's specification: 2 MiB.
+const ENTRIES_MAX: u64 = 1 << 16;
+
 /// Claims the clusters of all files and directories; returns the label that the root
 /// directory holds.
 pub(super) fn walk<R: ReadAt + ?Sized>(
@@ -109,9 +112,9 @@ impl<'b> Directory<'b> {
                 Entry::Directory(first) => self.directories.push(first),
                 Entry::File { first, bytes } => self.files.push((first, bytes)),
             }
-            if self.directories.len().max(self.files.len()) > WAITING_MAX {
-                let limit = len_u64(WAITING_MAX);
-                return Err(Distrust::TooManyDirectories { limit }.into());
+            if entry >= ENTRIES_MAX {
+                let (directory, limit) = (self.first, ENTRIES_MAX);
+                return Err(Distrust::LongDirectory { directory, limit }.into());
             }
         }
         Ok(())

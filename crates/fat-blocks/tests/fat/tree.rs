@@ -142,3 +142,23 @@ fn the_upper_half_of_a_first_cluster_is_that_of_fat32_alone() {
         }
     }
 }
+
+#[test]
+fn a_directory_longer_than_directories_are_distrusts_the_whole() {
+    // 4099 clusters of 16 entries are more than 65,536.
+    let mut fat = Fat::new(Kind::Fat16);
+    let clusters: Vec<u32> = (2..fat.clusters + 2).collect();
+    let heap = fat.heap;
+    fat.bytes[heap..].fill(0xe5);
+    fat.entry(fat.root, 0, b"DIR        ", DIRECTORY, 2, 0)
+        .chain(&clusters);
+    let (directory, limit) = (2, 1 << 16);
+    fat.kept(
+        Distrust::LongDirectory { directory, limit },
+        ErrorKind::Corrupt,
+    );
+    // Deleted entries count, and what comes after the end does not.
+    let end = fat.at(4097);
+    fat.put(end, &[0; 512]);
+    assert_eq!(fat.used(), clusters);
+}
