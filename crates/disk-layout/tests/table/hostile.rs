@@ -72,7 +72,7 @@ fn fields() -> Vec<(usize, usize)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn every_byte_has_an_owner_whatever_the_fields_hold(
