@@ -10,6 +10,7 @@
 //! - [`salvage::Lost`] are the parts of a disk that could not be read.
 //! - [`MemoryDisk`] is a disk in memory, [`Window`] a part of a disk.
 //! - [`Tiling`] is a disk that can say what its bytes are.
+//! - [`Spool`] is space for what is too large for memory.
 //! - [`OnProgress`] hears how far a job has come, and can stop it.
 //!
 //! What is read or written can be given by reference, or by value as a `Box` or an
@@ -34,6 +35,7 @@ mod memory;
 mod only_changed;
 mod progress;
 pub mod salvage;
+mod spool;
 mod tiling;
 mod window;
 mod zero;
@@ -45,6 +47,7 @@ pub use holes::Holes;
 pub use memory::MemoryDisk;
 pub use only_changed::{GoesBack, OnlyChanged};
 pub use progress::{OnProgress, Progress};
+pub use spool::{NewSpool, Spool};
 pub use tiling::{AllData, BoxError, Extents, Tiling, clip};
 pub use window::Window;
 pub use zero::{is_zero, nonzero_runs};

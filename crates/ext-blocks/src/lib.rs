@@ -3,7 +3,7 @@
 //! [`detect()`] looks at a disk, or at a part of one. Where it finds an
 //! ext2/3/4 superblock it surveys the block groups once, and
 //! [`Filesystem::used_extents`] then tells what every byte of the disk is, as
-//! extents that tile it.
+//! extents that tile it; a part of it is told by [`blockio::Tiling`].
 //!
 //! The rule is that **free must be proven**. A block is free only where a
 //! consistent filesystem of known features says so, where nothing else claims the
@@ -28,8 +28,8 @@
 //!                           used_extents: boot block, groups, tail
 //! ```
 //!
-//! [`Filesystem::metadata`] tells the metadata apart; [`recover`] shows the disk
-//! after the replay. The crate `ext-scramble` takes the names out of the metadata,
+//! [`Filesystem::metadata`] tells the metadata apart; [`Filesystem::recovered`] shows
+//! the disk after the replay. The crate `ext-scramble` takes the names out of the metadata,
 //! and `ext-format` has the structures as types.
 //!
 //! ```
@@ -70,6 +70,7 @@
 mod claims;
 mod detect;
 mod filesystem;
+mod info;
 mod inodes;
 mod journal;
 mod metadata;
@@ -77,29 +78,31 @@ pub mod trust;
 mod used;
 
 pub use detect::detect;
-pub use ext_format::error::Error;
+pub use ext_format::error::{Error, Halt};
 pub use ext_format::finding::{Damage, Distrust, SuperblockAt};
-pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail};
-pub use journal::recover;
+pub use filesystem::{Content, Detected, Filesystem, Options, Tail};
+pub use info::{Info, Kind};
+pub use journal::recover::{CannotRecover, Recovered};
 pub use metadata::Metadata;
-pub use trust::fingerprint::Moment;
+pub use trust::fingerprint::Fingerprint;
 pub use trust::mmp;
 pub use trust::{Trust, Unclean};
 pub use used::UsedExtents;
-pub use used::discardable as droppable;
+pub use used::discardable;
 
 /// What was found wrong on the way, each with what it cost.
 pub mod damage {
     pub use ext_format::finding::{
-        Consequence, Damage, Finding, InodeDamage, JournalDamage, LogDamage, Metadata, WalkDamage,
+        Consequence, Damage, Finding, GroupMetadata, InodeDamage, JournalDamage, LogDamage,
+        WalkDamage,
     };
 
-    pub use crate::used::discardable::NotDropped;
+    pub use crate::used::discardable::NotDiscarded;
 }
 
 /// What ends a run: storage that cannot be read.
 pub mod error {
-    pub use ext_format::error::{Error, ErrorKind, Structure};
+    pub use ext_format::error::{Error, ErrorKind, Halt, Structure};
 }
 
 /// Sizes and places that follow from the superblock alone.

@@ -8,11 +8,14 @@ pub use ext_format::finding::{Allowed, Claim, Distrust, FeatureWord, JournalFaul
 
 /// What the used set rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trust {
     /// The block bitmaps, group by group.
     Bitmaps,
     /// The log of a journal device, which holds no filesystem.
     Log,
+    /// Nothing was asked, see [`Evidence::Nothing`]: every byte of the disk is used.
+    NotAsked,
     /// Nothing: every byte of the disk is used, because of this.
     Nothing(Distrust),
 }
@@ -29,8 +32,11 @@ pub enum Evidence {
     /// elsewhere the inodes, too.
     Checksums,
     /// The block bitmaps alone. For callers who leave nothing out by them, such as
-    /// those who look for metadata or replay a journal.
+    /// those who look for metadata.
     Bitmaps,
+    /// Nothing is looked at but the superblock and the journal, and every byte is used.
+    /// For callers who replay the journal, and look at what that gives.
+    Nothing,
 }
 
 /// How a filesystem whose bitmaps are believed was left.

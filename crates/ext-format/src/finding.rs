@@ -10,7 +10,7 @@ mod rule;
 mod superblock_at;
 
 pub use claim::Claim;
-pub use damage::{Consequence, Damage, Finding, JournalDamage, Metadata};
+pub use damage::{Consequence, Damage, Finding, GroupMetadata, JournalDamage};
 pub use distrust::{Distrust, JournalFault};
 pub use inode::{InodeDamage, WalkDamage};
 pub use log::LogDamage;

@@ -1,15 +1,17 @@
 //! What of a disk is kept, and why.
 
+use std::fmt::Display;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use blockio::{Extent, ExtentKind, ReadAt};
 use ext_blocks::damage::Finding;
-use ext_blocks::droppable::Dropped;
-use ext_blocks::recover::Recovered;
+use ext_blocks::discardable::Discarded;
 use ext_blocks::trust::Evidence;
 use ext_blocks::{
-    Content, Damage, Detected, Filesystem, Metadata, SuperblockAt, Tail, Trust, Unclean,
+    Content, Damage, Detected, Filesystem, Halt, Metadata, Recovered, SuperblockAt, Tail, Trust,
+    Unclean,
 };
 use ext_scramble::{ScrambleKey, Scrambled, scramble};
 use hostdisk::{Spool, random_bytes};
@@ -36,7 +38,7 @@ pub(crate) struct Question<'a> {
 /// What of a disk is kept.
 pub(crate) struct Kept<'s> {
     pub(crate) disk_bytes: u64,
-    pub(crate) filesystem: Option<Filesystem<'s, dyn ReadAt + 's>>,
+    pub(crate) filesystem: Option<Filesystem<&'s (dyn ReadAt + 's)>>,
     decides: Decides,
     /// Why everything is kept although less was asked for.
     pub(crate) kept_whole: Option<String>,
@@ -84,8 +86,8 @@ impl<'s> Kept<'s> {
             Ok(Detected::Nothing { .. }) if args.superblock().is_some() => {
                 return Err(Failure::because(path, "there is no ext superblock there"));
             }
-            Ok(Detected::Nothing { copy }) => {
-                kept.old_copy = copy;
+            Ok(Detected::Nothing { backup }) => {
+                kept.old_copy = backup;
                 kept.keep_whole_in_use(question);
             }
             Err(error) if question.salvage && args.content != ContentArg::Metadata => {
@@ -105,21 +107,31 @@ impl<'s> Kept<'s> {
     fn take(
         &mut self,
         question: Question<'_>,
-        mut filesystem: Filesystem<'s, dyn ReadAt + 's>,
+        mut filesystem: Filesystem<&'s (dyn ReadAt + 's)>,
     ) -> Result<(), Failure> {
+        if question.is_preliminary {
+            if question.args.content == ContentArg::Metadata
+                && let Err(why) = filesystem.volume()
+            {
+                let why = Halt::Refused(*why);
+                return Err(failure(
+                    question.path,
+                    why,
+                    "no metadata can be told from data",
+                ));
+            }
+            self.filesystem = Some(filesystem);
+            return Ok(());
+        }
         let dropped = self.dropped(question, &filesystem)?;
         let distrust = match filesystem.trust() {
             Trust::Nothing(why) => Some(why.to_string()),
             _ => None,
         };
         if question.args.content == ContentArg::Metadata {
-            let mut metadata = filesystem
-                .metadata()
-                .map_err(|error| Failure::about(question.path, &error))?
-                .map_err(|why| {
-                    let message = format!("no metadata can be told from data: {why}");
-                    Failure::because(question.path, message)
-                })?;
+            let mut metadata = filesystem.metadata().map_err(|halt| {
+                failure(question.path, halt, "no metadata can be told from data")
+            })?;
             if let Some(dropped) = &dropped {
                 metadata.leave_out(dropped);
             }
@@ -148,24 +160,25 @@ impl<'s> Kept<'s> {
     fn dropped(
         &mut self,
         question: Question<'_>,
-        filesystem: &Filesystem<'s, dyn ReadAt + 's>,
-    ) -> Result<Option<Dropped>, Failure> {
+        filesystem: &Filesystem<&'s (dyn ReadAt + 's)>,
+    ) -> Result<Option<Discarded>, Failure> {
         let Some(what) = question.args.droppable() else {
             return Ok(None);
         };
-        let dropped = filesystem
-            .droppable(what)
-            .map_err(|error| Failure::about(question.path, &error))?;
-        if let Err(why) = &dropped {
-            self.notes.push(format!("nothing is left out: {why}"));
+        match filesystem.discardable(what) {
+            Ok(discarded) => Ok(Some(discarded)),
+            Err(Halt::Failed(error)) => Err(Failure::about(question.path, &error)),
+            Err(Halt::Refused(why)) => {
+                self.notes.push(format!("nothing is left out: {why}"));
+                Ok(None)
+            }
         }
-        Ok(dropped.ok())
     }
 
     /// The disk as extents; the same each time.
     pub(crate) fn extents(&self) -> Extents<'_> {
         match (&self.decides, &self.filesystem) {
-            (Decides::Metadata(metadata), _) => Box::new(metadata.extents()),
+            (Decides::Metadata(metadata), _) => Box::new(metadata.used_extents().map(Ok)),
             (Decides::Filesystem, Some(filesystem)) => Box::new(filesystem.used_extents()),
             _ => {
                 let all = Extent::new(0..self.disk_bytes, ExtentKind::Data);
@@ -217,26 +230,30 @@ impl<'s> Kept<'s> {
     }
 
     /// The disk after its journal was replayed.
-    pub(crate) fn recovered(&self, path: &Path) -> Result<Recovered<'_, dyn ReadAt + 's>, Failure> {
+    pub(crate) fn recovered(
+        &self,
+        path: &Path,
+    ) -> Result<Recovered<&'_ &'s (dyn ReadAt + 's)>, Failure> {
         let Some(filesystem) = &self.filesystem else {
             let message = "there is no ext filesystem here whose journal could be replayed";
             return Err(Failure::because(path, message));
         };
         filesystem
             .recovered()
-            .map_err(|error| Failure::about(path, &error))?
-            .map_err(|why| Failure::because(path, format!("it cannot be recovered: {why}")))
+            .map_err(|halt| failure(path, halt, "it cannot be recovered"))
     }
 
     /// The metadata with scrambled names, by a key that nobody knows.
-    pub(crate) fn scrambled(&self, path: &Path) -> Result<Scrambled<'_, dyn ReadAt + 's>, Failure> {
+    pub(crate) fn scrambled(
+        &self,
+        path: &Path,
+    ) -> Result<Scrambled<&'_ &'s (dyn ReadAt + 's)>, Failure> {
         let Some(filesystem) = &self.filesystem else {
             return Err(Failure::because(path, "there is no ext filesystem here"));
         };
         let key = random_bytes().map_err(|error| Failure::Failed(format!("a key: {error}")))?;
-        scramble(filesystem, &ScrambleKey::new(key), Spool::new)
-            .map_err(|error| Failure::about(path, &error))?
-            .map_err(|why| Failure::because(path, format!("names cannot be scrambled: {why}")))
+        scramble(filesystem, &ScrambleKey::new(key), &spool)
+            .map_err(|halt| failure(path, halt, "names cannot be scrambled"))
     }
 
     /// How the filesystem was left, where it decides.
@@ -250,7 +267,7 @@ impl<'s> Kept<'s> {
         }
     }
 
-    fn deciding(&self) -> Option<&Filesystem<'s, dyn ReadAt + 's>> {
+    fn deciding(&self) -> Option<&Filesystem<&'s (dyn ReadAt + 's)>> {
         match &self.decides {
             Decides::Nobody => None,
             Decides::Filesystem | Decides::Metadata(_) => self.filesystem.as_ref(),
@@ -273,26 +290,39 @@ impl<'s> Kept<'s> {
     }
 }
 
-fn options(question: Question<'_>) -> ext_blocks::Options {
+fn options(question: Question<'_>) -> ext_blocks::Options<'static> {
     let args = question.args;
-    let nothing_is_left_out = question.is_preliminary || question.in_use.is_some();
-    ext_blocks::Options {
-        content: match args.content {
-            ContentArg::Ext => Content::Ext,
-            ContentArg::Used | ContentArg::Metadata | ContentArg::All => Content::Probe,
-        },
-        keep_uninit: args.keep_uninit,
-        tail: match args.tail {
-            TailArg::Keep => Tail::Keep,
-            TailArg::Drop => Tail::Drop,
-        },
-        superblock: args.superblock(),
-        evidence: match args.trust {
-            // The look for metadata asks all inodes itself.
-            _ if nothing_is_left_out || args.content == ContentArg::Metadata => Evidence::Bitmaps,
-            TrustArg::Inodes => Evidence::Inodes,
-            TrustArg::Bitmaps => Evidence::Checksums,
-        },
-        threads: Some(question.threads),
+    let mut options = ext_blocks::Options::default();
+    options.content = match args.content {
+        ContentArg::Ext => Content::Ext,
+        ContentArg::Used | ContentArg::Metadata | ContentArg::All => Content::Probe,
+    };
+    options.keep_uninit = args.keep_uninit;
+    options.tail = match args.tail {
+        TailArg::Keep => Tail::Keep,
+        TailArg::Drop => Tail::Drop,
+    };
+    options.superblock = args.superblock();
+    options.evidence = match args.trust {
+        // What is replayed is looked at then.
+        _ if question.is_preliminary => Evidence::Nothing,
+        // The look for metadata asks all inodes itself.
+        _ if question.in_use.is_some() || args.content == ContentArg::Metadata => Evidence::Bitmaps,
+        TrustArg::Inodes => Evidence::Inodes,
+        TrustArg::Bitmaps => Evidence::Checksums,
+    };
+    options.threads = Some(question.threads);
+    options.spool = Some(&spool);
+    options
+}
+
+fn failure<W: Display>(path: &Path, halt: Halt<W>, what: &str) -> Failure {
+    match halt {
+        Halt::Failed(error) => Failure::about(path, &error),
+        Halt::Refused(why) => Failure::because(path, format!("{what}: {why}")),
     }
+}
+
+fn spool() -> io::Result<Box<dyn blockio::Spool>> {
+    Ok(Box::new(Spool::new()?))
 }

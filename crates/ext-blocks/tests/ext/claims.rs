@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use blockio::ReadAt;
 
-use crate::image::{Image, base, distrusted, open, sound};
+use crate::image::{Image, base, distrusted, open, sound, with};
 use ext_blocks::trust::Claim;
 use ext_blocks::{Content, Distrust, Error, Options, Trust, detect};
 
@@ -34,10 +34,7 @@ fn claimed(image: &Image, claim: Claim, at: usize) {
     let at = u64::try_from(at).unwrap();
     let want = Distrust::Ambiguous { claim, at };
     distrusted(image, &Options::default(), want);
-    let options = Options {
-        content: Content::Ext,
-        ..Options::default()
-    };
+    let options = with(|options| options.content = Content::Ext);
     assert_eq!(open(image, &options).trust(), &Trust::Bitmaps);
 }
 

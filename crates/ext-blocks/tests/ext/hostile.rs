@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use blockio::{Extent, ReadAt};
 use proptest::prelude::*;
 
-use crate::image::{GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, extents, open};
+use crate::image::{GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, extents, open, with};
 use ext_blocks::error::{ErrorKind, Structure};
 use ext_blocks::{Content, Detected, Distrust, Error, Options, Trust, detect};
 
@@ -86,17 +86,14 @@ fn what_cannot_be_read_is_an_error() {
     image.u16(image.descriptor(2) + 0x12, 2).seal();
     let disk = Failing::new(image, 129 << 10..130 << 10);
     // Signatures are looked for there, too, unless the filesystem is said to be one.
-    let options = Options {
-        content: Content::Ext,
-        ..Options::default()
-    };
+    let options = with(|options| options.content = Content::Ext);
     assert!(open(&disk, &options).damage().is_empty());
 }
 
 #[test]
 fn extents_end_with_the_first_error() {
     let disk = Failing::new(base(), 0..0);
-    let filesystem = open(&disk, &Options::default());
+    let filesystem = open(&disk, &with(|options| options.memory = Some(0)));
     // The descriptors and the bitmap of the first group, then no more.
     disk.reads_left.store(2, Ordering::Relaxed);
     let mut extents = filesystem.used_extents();
@@ -205,7 +202,7 @@ proptest! {
         }
         image.bytes.truncate(cut.unwrap_or(usize::MAX));
         let content = if trusting { Content::Ext } else { Content::Probe };
-        let options = Options { content, ..Options::default() };
+        let options = with(|options| options.content = content);
         match detect(&image, &options) {
             Ok(Detected::Ext(filesystem)) => {
                 let extents: Vec<Extent> = extents(&sendable(filesystem), image.size());

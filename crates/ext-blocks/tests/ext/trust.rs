@@ -2,7 +2,7 @@
 
 use crate::image::{
     GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, distrusted, distrusts, extents, open,
-    sound, used,
+    sound, used, with,
 };
 use blockio::{Extent, ExtentKind, ReadAt};
 use ext_blocks::damage::LogDamage;
@@ -204,10 +204,7 @@ fn a_filesystem_must_fit_the_disk() {
     for content in [Content::Probe, Content::Ext] {
         let mut image = image.clone();
         image.bytes.pop();
-        let options = Options {
-            content,
-            ..Options::default()
-        };
+        let options = with(|options| options.content = content);
         let want = Distrust::LargerThanDisk {
             filesystem_bytes: 173_056,
             disk_bytes: 173_055,
@@ -244,18 +241,18 @@ fn a_disk_without_the_magic_number_has_no_filesystem() {
     image.u16(SB + 0x38, 0xef52);
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing { copy: None })
+        Ok(Detected::Nothing { backup: None })
     ));
     let mut image = base();
     image.bytes.truncate(2047);
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing { copy: None })
+        Ok(Detected::Nothing { backup: None })
     ));
     image.bytes.clear();
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing { copy: None })
+        Ok(Detected::Nothing { backup: None })
     ));
     // The superblock alone is one, of a filesystem that was cut off.
     let mut image = base();
@@ -303,10 +300,7 @@ fn bytes_behind_the_filesystem_can_be_dropped() {
     let tail = 169 << 10..(200 << 10) + 512;
     let kept = extents(&filesystem, image.size());
     assert_eq!(kept.last(), Some(&Extent::new(tail, ExtentKind::Data)));
-    let options = Options {
-        tail: ext_blocks::Tail::Drop,
-        ..Options::default()
-    };
+    let options = with(|options| options.tail = ext_blocks::Tail::Drop);
     let filesystem = open(&image, &options);
     let dropped = extents(&filesystem, image.size());
     // It joins the free blocks at the end of the last group.

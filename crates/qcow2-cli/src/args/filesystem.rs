@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ext_blocks::SuperblockAt;
-use ext_blocks::droppable::Droppable;
+use ext_blocks::discardable::Discardable;
 
 use super::choice::{ContentArg, DropArg, TailArg, TrustArg, parse_block_size};
 
@@ -48,11 +48,11 @@ pub(crate) struct FilesystemArgs {
 
 impl FilesystemArgs {
     /// What is left out, if anything is.
-    pub(crate) fn droppable(&self) -> Option<Droppable> {
-        (!self.drop.is_empty()).then(|| Droppable {
-            unwritten: self.drop.contains(&DropArg::Unwritten),
-            journal: self.drop.contains(&DropArg::Journal),
-        })
+    pub(crate) fn droppable(&self) -> Option<Discardable> {
+        let mut what = Discardable::default();
+        what.unwritten = self.drop.contains(&DropArg::Unwritten);
+        what.journal = self.drop.contains(&DropArg::Journal);
+        (!self.drop.is_empty()).then_some(what)
     }
 
     /// The superblock that was asked for.

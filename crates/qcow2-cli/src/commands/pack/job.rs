@@ -32,7 +32,7 @@ pub(super) enum Data<'a> {
     /// Those of the source after its journal was replayed.
     Recovered(&'a dyn ReadAt),
     /// These, with scrambled names.
-    Scrambled(&'a Scrambled<'a, dyn ReadAt + 'a>),
+    Scrambled(&'a Scrambled<&'a &'a (dyn ReadAt + 'a)>),
 }
 
 /// What is packed, and how.
@@ -112,7 +112,7 @@ impl Job<'_> {
     fn extents(&self) -> Extents<'_> {
         match self.data {
             Data::Source | Data::Recovered(_) => self.kept.extents(),
-            Data::Scrambled(data) => Box::new(data.extents()),
+            Data::Scrambled(data) => Box::new(data.used_extents()),
         }
     }
 
