@@ -1,6 +1,6 @@
 //! Fields of the boot sector.
 
-use fat_blocks::{Distrust, ErrorKind, Kind};
+use fat_blocks::{Distrust, ErrorKind, Kind, Trust};
 
 use crate::image::Fat;
 
@@ -63,4 +63,21 @@ fn labels_and_serial_numbers_are_optional() {
         (fat.open().info().serial, &fat.open().info().label[..]),
         (0, &b""[..])
     );
+}
+
+#[test]
+fn a_fat16_has_fewer_than_65525_clusters() {
+    for (clusters, is_fat16) in [(65_524, true), (65_525, false)] {
+        let mut fat = Fat::filled(Kind::Fat16);
+        let sectors = fat.heap / 512 + clusters;
+        fat.bytes.resize(sectors * 512, 0);
+        fat.put(19, &[0, 0])
+            .put(32, &(sectors as u32).to_le_bytes());
+        let filesystem = fat.open();
+        assert_eq!(filesystem.trust() == Trust::Clusters, is_fat16);
+        // The table has entries for no more.
+        if is_fat16 {
+            assert_eq!(filesystem.info().clusters, 17 * 256 - 2);
+        }
+    }
 }
