@@ -6,8 +6,6 @@ use std::io;
 
 use blockio::ReadAt;
 
-use crate::finding::Distrust;
-
 /// Why a disk could not be examined.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,12 +56,6 @@ impl<W> Halt<W> {
             Self::Failed(error) => Err(error),
             Self::Refused(why) => Ok(why),
         }
-    }
-}
-
-impl From<Distrust> for Halt<Distrust> {
-    fn from(distrust: Distrust) -> Self {
-        Self::Refused(distrust)
     }
 }
 

@@ -179,8 +179,8 @@ impl BitmapDirectoryEntry {
 ///
 /// # Errors
 ///
-/// [`Error::TruncatedEntry`] where fewer bitmaps are there than announced,
-/// [`Error::BitmapsLeftOver`] where more are; [`Error::BitmapNameTwice`]; and
+/// [`Error::TruncatedEntry`] if fewer bitmaps are there than announced,
+/// [`Error::BitmapsLeftOver`] if more are; [`Error::BitmapNameTwice`]; and
 /// for single fields [`Error::BitmapType`], [`Error::BitmapFlags`],
 /// [`Error::UnalignedEntry`], [`Error::EntryRange`].
 pub fn decode_directory(
@@ -248,7 +248,7 @@ impl BitmapTableEntry {
     ///
     /// # Errors
     ///
-    /// [`Error::UnalignedEntry`] where the offset is not cluster aligned.
+    /// [`Error::UnalignedEntry`] if the offset is not cluster aligned.
     pub fn decode(raw: u64, cluster_bits: ClusterBits, index: u64) -> Result<Self, Error> {
         let cluster = aligned(raw & OFFSET_MASK, cluster_bits, TABLE, index)?;
         Ok(match (cluster.0, raw & ALL_ONES) {

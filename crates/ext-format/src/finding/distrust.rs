@@ -5,6 +5,7 @@ use super::inode::WalkDamage;
 use super::log::LogDamage;
 use super::rule::{Allowed, FeatureWord};
 use super::superblock_at::SuperblockAt;
+use crate::error::Halt;
 
 /// Why every byte of a disk with an ext superblock is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -188,6 +189,12 @@ pub enum JournalFault {
     /// Its contents are damaged.
     #[error("{0}")]
     Log(LogDamage),
+}
+
+impl From<Distrust> for Halt<Distrust> {
+    fn from(distrust: Distrust) -> Self {
+        Self::Refused(distrust)
+    }
 }
 
 impl Distrust {
