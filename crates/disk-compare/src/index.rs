@@ -1,6 +1,7 @@
 //! The digests of the units of a disk, in a file: what spares reading the disk to
 //! compare another one with it.
 
+mod binding;
 mod records;
 mod writer;
 
@@ -9,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, IndexFault};
 use crate::units::Units;
+pub use binding::binding;
 pub(crate) use records::Records;
 pub use writer::IndexWriter;
 
@@ -162,7 +164,7 @@ impl<'f> DigestIndex<'f> {
         self.header.unit_bytes.into()
     }
 
-    /// What [`IndexWriter::finish`] was told.
+    /// What [`IndexWriter::finish`] was told: normally a [`binding`].
     #[must_use]
     pub fn binding(&self) -> [u8; 32] {
         self.header.binding

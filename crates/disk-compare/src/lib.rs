@@ -41,5 +41,5 @@ pub use changes::{Base, ChangeReport, Changes, changes};
 pub use compare::compare;
 pub use digest::sha256;
 pub use error::{Error, ErrorKind, IndexFault};
-pub use index::{DigestIndex, IndexWriter};
+pub use index::{DigestIndex, IndexWriter, binding};
 pub use options::Options;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod base;
 mod blocks;
 mod choice;
 mod common;

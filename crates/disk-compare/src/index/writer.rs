@@ -76,8 +76,8 @@ impl<'f> IndexWriter<'f> {
         Ok(())
     }
 
-    /// Completes the index. `binding` says which disk it is of, so that it is held
-    /// against no other; what that is made of is the caller's.
+    /// Completes the index. `binding` says which image it is of, so that no other one is
+    /// taken for it: normally a [`binding`](crate::binding()).
     ///
     /// # Errors
     ///

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use qcow2_format::{ClusterBits, RefcountOrder};
 
+use super::base::BaseArgs;
 use super::choice::{
     Compat, CompressArg, DeflateWindowArg, ReflinkArg, parse_cluster_size, parse_refcount_bits,
 };
-use super::common::RunArgs;
+use super::common::{ReferenceArgs, RunArgs};
 use super::filesystem::FilesystemArgs;
 use super::input::{InputArgs, is_stream, name_of};
 use super::source::SourceArgs;
@@ -71,6 +72,12 @@ pub(crate) struct PackArgs {
     /// Width of a reference count in bits: 1, 2, 4, 8, 16, 32 or 64
     #[arg(long, value_name = "BITS", default_value = "16", value_parser = parse_refcount_bits)]
     pub(crate) refcount_bits: RefcountOrder,
+
+    #[command(flatten)]
+    pub(crate) base: BaseArgs,
+
+    #[command(flatten)]
+    pub(crate) references: ReferenceArgs,
 
     #[command(flatten)]
     pub(crate) format: SourceArgs,
@@ -148,6 +155,11 @@ impl PackArgs {
     /// Whether the image goes to standard output.
     pub(crate) fn to_stdout(&self) -> bool {
         is_stream(&self.image)
+    }
+
+    /// Returns the name of the base, if there is one, for messages.
+    pub(crate) fn base_name(&self) -> &Path {
+        self.base.base.as_deref().unwrap_or(Path::new("the base"))
     }
 
     /// Returns the name of the source for messages.

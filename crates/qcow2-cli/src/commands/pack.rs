@@ -1,5 +1,8 @@
 //! `qcow2 pack`: a disk or filesystem into an image.
 
+mod base;
+mod base_report;
+mod increment;
 mod job;
 mod prove;
 mod recover;
@@ -16,6 +19,7 @@ use disk_layout::Disk;
 
 use crate::args::PackArgs;
 use crate::failure::{Failure, Outcome};
+use base::Base;
 use job::{Data, Job};
 use shape::Shape;
 use source::Source;
@@ -25,6 +29,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     let compression = usage::check(args)?;
     let started = Instant::now();
     let source = Source::open(args)?;
+    let base = Base::open(args, &source)?;
     let mut options = args.filesystem.options();
     options.in_use = source.in_use().map(str::to_owned);
     options.salvage = args.salvage;
@@ -38,6 +43,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
             compression,
             started,
             source: &source,
+            base: base.as_ref(),
             data,
             disk,
             shape: Shape::new(args, disk.report(), disk.size())?,

@@ -7,6 +7,7 @@ use disk_compare::{Options, compare, sha256};
 use hostdisk::Target;
 use qcow2_reader::{Image, OpenOptions};
 
+use super::base::Chain;
 use super::job::{Data, Job};
 use crate::failure::{Causes, Failure};
 use crate::progress::Progress;
@@ -22,8 +23,14 @@ impl Job<'_> {
         target
             .sync()
             .map_err(|error| Failure::about(&args.image, &error))?;
-        let image = Image::open(target.uncached(), &OpenOptions::default())
-            .map_err(|error| Failure::about(&args.image, &error))?;
+        let image: Chain<'_> = match self.base {
+            Some(base) => base.below(target)?,
+            None => {
+                let image: Box<dyn ReadAt + '_> = Box::new(target.uncached());
+                Image::open(image, &OpenOptions::default())
+                    .map_err(|error| Failure::about(&args.image, &error))?
+            }
+        };
         if args.verify {
             let again = match self.data {
                 Data::Source => self.source.again(),
@@ -91,7 +98,7 @@ impl Job<'_> {
 }
 
 /// What an image holds.
-struct Stored<'a, S>(&'a Image<S>);
+pub(super) struct Stored<'a, S>(pub(super) &'a Image<S>);
 
 impl<S: ReadAt> Tiling for Stored<'_, S> {
     fn extents(&self, range: Range<u64>) -> Extents<'_> {

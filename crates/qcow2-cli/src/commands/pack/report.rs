@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
+use super::base_report::BaseReport;
 use super::scrambled::ScrambledReport;
 use crate::failure::Outcome;
 use crate::lost::LostReport;
@@ -65,6 +66,9 @@ pub(crate) struct Report {
     pub(crate) damage_count: u64,
     /// What could not be read, where that is no error.
     pub(crate) lost: Option<LostReport>,
+    /// What the image leaves to an older one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<BaseReport>,
     /// Whether image and source were read again and compared.
     pub(crate) verified: bool,
     /// SHA-256 of the restored disk.
@@ -162,9 +166,16 @@ impl Display for Report {
             "used     {} ({share:.1} % of the disk)",
             Bytes(self.used_bytes)
         )?;
+        let rest = match &self.base {
+            Some(base) => {
+                base.fmt(f)?;
+                "as the base holds it, or zeros"
+            }
+            None => "zeros",
+        };
         writeln!(
             f,
-            "stored   {}, the rest is zeros",
+            "stored   {}, the rest is {rest}",
             Bytes(self.stored_bytes)
         )?;
         writeln!(
