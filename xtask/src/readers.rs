@@ -12,10 +12,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cell::{Cell, Row};
+use fixtures::Program;
 use images::Image;
 use reader::Reader;
 
-use crate::program::Program;
+use crate::program;
 use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use crate::workspace;
@@ -34,7 +35,7 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
         more.push(PathBuf::from(program));
     }
     arguments.finish()?;
-    let program = Program::at_or_built(program)?;
+    let program = program::at_or_built(program)?;
     let scratch = tempfile::tempdir()?;
     let installed = folder.unwrap_or_else(|| scratch.path().join("readers"));
     let readers = install::all(&installed, &more)?;

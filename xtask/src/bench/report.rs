@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
     use crate::bench::figures::Goal;
-    use crate::bench::measure::Cost;
+    use fixtures::measure::Cost;
 
     fn series(name: &str, seconds: u64, goals: &[Goal]) -> Series {
         Series {

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use blockio::{Extent, ExtentKind};
+use fixtures::Program;
 use hostdisk::{Disk, Target, TargetOptions};
 use qcow2_format::ClusterBits;
 use qcow2_writer::{Allocation, Compression, DeflateWindow, PackOptions};
 
-use crate::program::Program;
 use crate::task::Failure;
 
 /// Options of `qcow2 pack`, one image each.
@@ -93,7 +93,7 @@ impl Image {
     pub(super) fn make(&self, program: &Program, disk: &Path, path: &Path) -> Result<(), Failure> {
         match self.make {
             Make::Program => {
-                let words: Vec<_> = self.name.split_whitespace().map(String::from).collect();
+                let words: Vec<_> = self.name.split_whitespace().collect();
                 let packed = program.pack(&words, disk, path)?;
                 match packed.success() {
                     true => Ok(()),
