@@ -3,7 +3,6 @@
 mod bench;
 mod demo;
 mod program;
-mod readers;
 mod task;
 mod test;
 mod tidy;
@@ -38,7 +37,6 @@ fn task_named(name: &str) -> Option<fn(Arguments) -> TaskResult> {
         "demo" => demo::run,
         "test" => test::run_all,
         "tidy" => tidy::run,
-        "readers" => readers::run,
         "bench" => bench::run,
         _ => return None,
     };

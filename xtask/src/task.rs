@@ -36,14 +36,6 @@ pub(crate) const TASKS: &[Task] = &[
         ],
     },
     Task {
-        name: "readers",
-        help: [
-            "[--dir DIR] [--also PROGRAM]… [--only TEXT] [--bin PROGRAM] [--write]",
-            "install other readers of qcow2, and read each kind of image of ours with them; \
-             --dir keeps them, --also a newer qemu-img or 7z, --write into docs/readers.md",
-        ],
-    },
-    Task {
         name: "bench",
         help: [
             "[--size GIB] [--rounds N] [--dir DIR] [--disk DIR] [--jobs TEXT] [--tree DIR]… \

@@ -1,13 +1,13 @@
 //! A program or library that reads images.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fixtures::{Outcome, Tool};
 
 use super::cell::Cell;
-use crate::task::Failure;
 
 /// How long a reader may take for the disk.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -44,7 +44,7 @@ enum How {
 
 impl Reader {
     /// qemu-img or 7z, whichever `program` says it is.
-    pub(super) fn of_program(program: Tool) -> Result<Self, Failure> {
+    pub(super) fn of_program(program: Tool) -> io::Result<Self> {
         let asked = program.run(|command| command.arg("--version"))?;
         // 7z has no such option, and tells its version where it has nothing to do.
         let alone = program.run(|command| command)?;
@@ -60,7 +60,8 @@ impl Reader {
                 (SEVEN_ZIP, after.and_then(version), How::SevenZip(program))
             }
         };
-        let version = version.ok_or(Failure::new(format!("no known reader says: {text}")))?;
+        let version =
+            version.ok_or_else(|| io::Error::other(format!("no known reader says: {text}")))?;
         Ok(Self { name, version, how })
     }
 
@@ -98,7 +99,7 @@ impl Reader {
     }
 
     /// Reads the whole disk of `image` into `restored`, and compares it with `want`.
-    pub(super) fn read(&self, image: &Path, restored: &Path, want: &[u8]) -> Result<Cell, Failure> {
+    pub(super) fn read(&self, image: &Path, restored: &Path, want: &[u8]) -> io::Result<Cell> {
         let folder = image.parent().unwrap_or(image);
         let Some(outcome) = self.run(image, restored)? else {
             return Ok(Cell::NotTried);
@@ -115,7 +116,7 @@ impl Reader {
         }
     }
 
-    fn run(&self, image: &Path, restored: &Path) -> Result<Option<Outcome>, Failure> {
+    fn run(&self, image: &Path, restored: &Path) -> io::Result<Option<Outcome>> {
         let outcome = match &self.how {
             How::QemuImg(tool) => tool.clone().with_patience(PATIENCE).run(|command| {
                 let arguments = ["convert", "-f", "qcow2", "-O", "raw"];
@@ -136,7 +137,7 @@ impl Reader {
 }
 
 /// Extracts the one file that 7-Zip finds in `image`.
-fn extract(tool: &Tool, image: &Path, restored: &Path) -> Result<Outcome, Failure> {
+fn extract(tool: &Tool, image: &Path, restored: &Path) -> io::Result<Outcome> {
     let folder = tempfile::tempdir_in(restored.parent().unwrap_or(restored))?;
     let mut out = std::ffi::OsString::from("-o");
     out.push(folder.path());

@@ -2,16 +2,17 @@
 
 use super::cell::{Cell, Row};
 use super::reader::Reader;
-use crate::bench::report::aligned;
+use fixtures::aligned;
 
 const PREFACE: &str = "\
 # Readers of our images
 
-`cargo xtask readers --write` makes this document. It installs other programs and
-libraries that read qcow2, of pinned versions, packs one disk of 12.5 MiB with each
-of the options below, lets each of them read the whole disk, and compares every
-byte. oslo.utils reads nothing: it has the inspector that OpenStack asks before it
-takes in an image. `--also PROGRAM` adds another qemu-img or 7z to the machine's.
+`QCOW2_READERS_WRITE=1 cargo test -p qcow2-cli --test readers -- --ignored` makes
+this document. It installs other programs and libraries that read qcow2, of pinned
+versions, packs one disk of 12.5 MiB with each of the options below, lets each of
+them read the whole disk, and compares every byte. oslo.utils reads nothing: it has
+the inspector that OpenStack asks before it takes in an image.
+`QCOW2_READERS_ALSO=PROGRAM` adds another qemu-img or 7z to the machine's.
 
 - *right*: every byte of the disk;
 - **wrong**: the reader reports success, and that much of the disk is other bytes;

@@ -1,15 +1,15 @@
 //! The readers: those of the machine, and pinned ones from package registries, in a
 //! folder of their own.
 
+use std::env;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fixtures::Tool;
 
 use super::reader::Reader;
-use crate::task::{Failure, TaskResult};
-use crate::workspace;
 
 const DISSECT: [&str; 2] = ["dissect.hypervisor", "3.21"];
 const LIBQCOW: [&str; 2] = ["libqcow-python", "20260703"];
@@ -20,25 +20,19 @@ const EXTRAS: [(&str, &str); 2] = [(DISSECT[0], "[full]"), (OSLO[0], "[image-ins
 const IMAGO: [&str; 2] = ["imago", "0.2.6"];
 const QCOW2_RS: [&str; 2] = ["qcow2-rs", "0.1.6"];
 
-const MANIFEST: &str = include_str!("../../readers/manifest.toml");
+const MANIFEST: &str = include_str!("drivers/manifest.toml");
 
 /// The sources of our drivers around libraries.
 const SOURCES: [(&str, &str); 5] = [
-    (
-        "read_dissect.py",
-        include_str!("../../readers/read_dissect.py"),
-    ),
-    (
-        "read_libqcow.py",
-        include_str!("../../readers/read_libqcow.py"),
-    ),
-    ("ask_oslo.py", include_str!("../../readers/ask_oslo.py")),
-    ("imago.rs", include_str!("../../readers/imago.rs")),
-    ("qcow2-rs.rs", include_str!("../../readers/qcow2-rs.rs")),
+    ("read_dissect.py", include_str!("drivers/read_dissect.py")),
+    ("read_libqcow.py", include_str!("drivers/read_libqcow.py")),
+    ("ask_oslo.py", include_str!("drivers/ask_oslo.py")),
+    ("imago.rs", include_str!("drivers/imago.rs")),
+    ("qcow2-rs.rs", include_str!("drivers/qcow2-rs.rs")),
 ];
 
 /// All readers, those of libraries installed in `folder`; `more` are programs.
-pub(super) fn all(folder: &Path, more: &[PathBuf]) -> Result<Vec<Reader>, Failure> {
+pub(super) fn all(folder: &Path, more: &[PathBuf]) -> io::Result<Vec<Reader>> {
     fs::create_dir_all(folder)?;
     let folder = folder.canonicalize()?;
     for (name, source) in SOURCES {
@@ -80,7 +74,7 @@ fn python(folder: &Path) -> Vec<Reader> {
 }
 
 fn rust(folder: &Path) -> Vec<Reader> {
-    let mut cargo = workspace::cargo();
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(folder)
         .args(["build", "--target-dir"])
@@ -102,8 +96,8 @@ fn missing([name, version]: [&'static str; 2]) -> Reader {
 }
 
 /// Makes a virtual environment at `place`, with the packages.
-fn install_python(place: &Path) -> TaskResult {
-    let python = Tool::find("python3").ok_or(Failure::new("there is no python3"))?;
+fn install_python(place: &Path) -> io::Result<()> {
+    let python = Tool::find("python3").ok_or_else(|| io::Error::other("there is no python3"))?;
     if !place.exists() {
         succeeds(Command::new(python.path()).args(["-m", "venv"]).arg(place))?;
     }
@@ -115,11 +109,11 @@ fn install_python(place: &Path) -> TaskResult {
     succeeds(pip.args(["install", "--quiet"]).args(packages))
 }
 
-fn succeeds(command: &mut Command) -> TaskResult {
+fn succeeds(command: &mut Command) -> io::Result<()> {
     let name = command.get_program().display().to_string();
     match command.status()?.success() {
         true => Ok(()),
-        false => Err(Failure::new(format!("{name} failed"))),
+        false => Err(io::Error::other(format!("{name} failed"))),
     }
 }
 

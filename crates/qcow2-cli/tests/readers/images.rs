@@ -1,6 +1,7 @@
 //! The ways to pack that readers are tried with.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use blockio::{Extent, ExtentKind};
@@ -8,8 +9,6 @@ use fixtures::Program;
 use hostdisk::{Disk, Target, TargetOptions};
 use qcow2_format::ClusterBits;
 use qcow2_writer::{Allocation, Compression, DeflateWindow, PackOptions};
-
-use crate::task::Failure;
 
 /// Options of `qcow2 pack`, one image each.
 const OPTIONS: [&str; 21] = [
@@ -90,14 +89,14 @@ pub(super) fn all() -> Vec<Image> {
 
 impl Image {
     /// Packs `disk` into the new file `path`.
-    pub(super) fn make(&self, program: &Program, disk: &Path, path: &Path) -> Result<(), Failure> {
+    pub(super) fn make(&self, program: &Program, disk: &Path, path: &Path) -> io::Result<()> {
         match self.make {
             Make::Program => {
                 let words: Vec<_> = self.name.split_whitespace().collect();
                 let packed = program.pack(&words, disk, path)?;
                 match packed.success() {
                     true => Ok(()),
-                    false => Err(Failure::new(format!(
+                    false => Err(io::Error::other(format!(
                         "{}: {}",
                         self.name,
                         packed.brief(200)
@@ -110,7 +109,7 @@ impl Image {
                 compression,
             } => {
                 let options = PackOptions {
-                    cluster_bits: ClusterBits::new(cluster_bits).map_err(failure)?,
+                    cluster_bits: ClusterBits::new(cluster_bits).map_err(io::Error::other)?,
                     extended_l2,
                     allocation: Allocation::Exact,
                     compression,
@@ -124,7 +123,7 @@ impl Image {
 
 /// Packs `disk` with `options`. Of every third MiB the blocks of zeros are not in
 /// use, elsewhere they are.
-fn pack_blocks(disk: &Path, path: &Path, options: &PackOptions<'_>) -> Result<(), Failure> {
+fn pack_blocks(disk: &Path, path: &Path, options: &PackOptions<'_>) -> io::Result<()> {
     const BLOCK: usize = 4096;
     const BLOCKS_IN_MIB: usize = 256;
     let bytes = fs::read(disk)?;
@@ -144,19 +143,15 @@ fn pack_blocks(disk: &Path, path: &Path, options: &PackOptions<'_>) -> Result<()
         }
         at += length;
     }
-    let source = Disk::open(disk).map_err(failure)?;
-    let target = Target::create(path, &TargetOptions::default()).map_err(failure)?;
+    let source = Disk::open(disk).map_err(io::Error::other)?;
+    let target = Target::create(path, &TargetOptions::default()).map_err(io::Error::other)?;
     let extents = || {
         extents
             .iter()
             .copied()
             .map(Ok::<_, std::convert::Infallible>)
     };
-    qcow2_writer::pack(&source, extents, &target, options).map_err(failure)?;
-    target.commit().map_err(failure)?;
+    qcow2_writer::pack(&source, extents, &target, options).map_err(io::Error::other)?;
+    target.commit().map_err(io::Error::other)?;
     Ok(())
-}
-
-fn failure(error: impl std::fmt::Display) -> Failure {
-    Failure::new(error.to_string())
 }
