@@ -1,38 +1,25 @@
-//! Fields of real filesystems set to hostile values, through the program, whose
-//! memory and time are measured. `HOSTILE_CASES` says how many: a fifth of those
-//! that the test `hostile` of `ext-scramble` runs in one process.
+//! Every field of real filesystems set to hostile values: all of them in this
+//! process, and a part through the program, whose memory and time are measured.
+//!
+//! Without `HOSTILE_CASES` some values of each field, and some changes of several
+//! fields of each filesystem; with it all values, and as many changes of several
+//! fields as it says, a fifth of them through the program.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::FileExt;
+mod fields;
+mod in_process;
+mod through_program;
+
 use std::process::ExitCode;
-use std::time::Duration;
 
-use fixtures::hostile::{self, Field, Subject};
-use fixtures::measure::measure;
-use fixtures::{E2fs, SplitMix};
+use fixtures::E2fs;
+use libtest_mimic::Trial;
 
-use support::suite::{Level, level, missing, program, run, trial, variable};
-use support::verdict::Verdict;
-
-/// Says for how many changes of several fields of each filesystem it is.
-const CASES: &str = "HOSTILE_CASES";
-/// Changes of several fields of each filesystem where the variable says nothing,
-/// and with `QCOW2_TESTS=full`.
-const CASES_DEFAULT: u64 = 100;
-const CASES_FULL: u64 = 1000;
-/// One of so many goes through the program.
-const PROGRAM_SHARE: u64 = 5;
-/// What the program may take.
-const MEMORY_BYTES: u64 = 256 << 20;
-const TIME: Duration = Duration::from_secs(5);
-/// Before it is ended, so that it can be told how long it takes.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Most fields that are changed together.
-const MIXED_MAX: u64 = 4;
+use support::suite::{missing, run, trial};
 
 fn main() -> ExitCode {
     match fixtures::measure::if_asked() {
@@ -43,83 +30,27 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let trials = hostile::NAMES.into_iter().map(|name| {
-        let run = move || match E2fs::find() {
-            Some(e2fs) => through_program(&hostile::subject(&e2fs, name)?),
-            None => missing("e2fsprogs is needed (`cargo xtask test --install`)"),
-        };
-        trial(name, run)
-    });
-    run(trials.collect())
-}
-
-/// Packs changed filesystems: tells each that something is wrong with.
-fn through_program(subject: &Subject) -> io::Result<Verdict> {
-    let cases = match variable(CASES) {
-        Some(cases) => cases.parse().map_err(io::Error::other)?,
-        None if level() == Level::Full => CASES_FULL,
-        None => CASES_DEFAULT,
-    };
-    let count = u64::div_ceil(cases, PROGRAM_SHARE);
-    let program = program();
-    let image = tempfile::NamedTempFile::new()?;
-    fs::write(image.path(), &subject.disk)?;
-    let mut random = SplitMix::new(10);
-    let (mut problems, mut peak_bytes, mut longest) = (Vec::new(), 0, Duration::ZERO);
-    for number in 0..count {
-        let values = some_values(subject, &mut random);
-        let patches = subject.patches(&values, number % 4 != 0);
-        for (at, bytes) in &patches {
-            image.as_file().write_all_at(bytes, offset(*at))?;
-        }
-        // The image goes nowhere, and so the report to the standard error.
-        let content = if number % 2 == 0 { "used" } else { "metadata" };
-        let words = [
-            program.tool().path().display().to_string(),
-            "pack".into(),
-            format!("--content={content}"),
-            image.path().display().to_string(),
-            "-".into(),
-        ];
-        let run = measure(&words, PATIENCE)?;
-        peak_bytes = peak_bytes.max(run.cost.peak_bytes);
-        longest = longest.max(run.cost.time);
-        let ended = matches!(run.code, Some(0 | 1 | 3)) && !run.stderr.is_empty();
-        if !ended || run.cost.peak_bytes > MEMORY_BYTES || run.cost.time > TIME {
-            let what: Vec<_> = values
-                .iter()
-                .map(|(field, value)| format!("{} = {value:#x}", field.name))
-                .collect();
-            problems.push(format!("{}: {run:?}", what.join(", ")));
-        }
-        for (at, bytes) in &patches {
-            let stored = &subject.disk[*at..at + bytes.len()];
-            image.as_file().write_all_at(stored, offset(*at))?;
-        }
+    let mut trials = fields::checks();
+    for name in fields::NAMES {
+        let in_process = of_subject(format!("{name}, in process"), name, in_process::judge_all);
+        trials.push(in_process.with_ignored_flag(false));
+        let through_program = through_program::judge_some;
+        trials.push(of_subject(
+            format!("{name}, through the program"),
+            name,
+            through_program,
+        ));
     }
-    let peak_mib = peak_bytes >> 20;
-    println!(
-        "{}: {count} packed, at most {peak_mib} MiB and {longest:?}",
-        subject.name
-    );
-    Ok(Verdict::Ran(problems))
+    run(trials)
 }
 
-/// Some fields, and a value for each.
-fn some_values<'s>(subject: &'s Subject, random: &mut SplitMix) -> Vec<(&'s Field, u64)> {
-    let count = 1 + random.below(MIXED_MAX);
-    let pick = |random: &mut SplitMix, length: usize| {
-        usize::try_from(random.below(u64::try_from(length).unwrap_or(1))).unwrap_or(0)
-    };
-    (0..count)
-        .map(|_| {
-            let field = &subject.fields[pick(random, subject.fields.len())];
-            let values = field.values(&subject.disk, random);
-            (field, values[pick(random, values.len())])
-        })
-        .collect()
+/// What `judge` finds in the filesystem `subject`.
+fn of_subject(name: String, subject: &'static str, judge: Judge) -> Trial {
+    trial(name, move || match E2fs::find() {
+        Some(e2fs) => judge(&fields::subject(&e2fs, subject)?),
+        None => missing("e2fsprogs is needed (`cargo xtask test --install`)"),
+    })
 }
 
-fn offset(at: usize) -> u64 {
-    u64::try_from(at).unwrap_or(u64::MAX)
-}
+/// Changes a filesystem, and says what is wrong with what comes of it.
+type Judge = fn(&fields::Subject) -> std::io::Result<support::verdict::Verdict>;
