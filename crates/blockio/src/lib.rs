@@ -34,6 +34,8 @@ mod memory;
 mod only_changed;
 mod progress;
 pub mod salvage;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod tiling;
 mod window;
 mod zero;
