@@ -132,7 +132,7 @@ pub struct Double<D> {
     /// The storage below.
     pub inner: D,
     state: Mutex<State>,
-    error: fn() -> io::Error,
+    error: Box<dyn Fn() -> io::Error + Send + Sync>,
     starts_zeroed: Option<bool>,
     is_read_only: bool,
     delay: Duration,
@@ -145,7 +145,7 @@ impl<D> Double<D> {
         Self {
             inner,
             state: Mutex::default(),
-            error: || io::Error::other("injected"),
+            error: Box::new(|| io::Error::other("injected")),
             starts_zeroed: None,
             is_read_only: false,
             delay: Duration::ZERO,
@@ -184,7 +184,8 @@ impl<D> Double<D> {
 
     /// What fails does so with this, instead of "injected".
     #[must_use]
-    pub fn with_error(self, error: fn() -> io::Error) -> Self {
+    pub fn with_error(self, error: impl Fn() -> io::Error + Send + Sync + 'static) -> Self {
+        let error = Box::new(error);
         Self { error, ..self }
     }
 
