@@ -108,13 +108,12 @@ impl Image {
                 extended_l2,
                 compression,
             } => {
-                let options = PackOptions {
-                    cluster_bits: ClusterBits::new(cluster_bits).map_err(io::Error::other)?,
-                    extended_l2,
-                    allocation: Allocation::Exact,
-                    compression,
-                    ..PackOptions::default()
-                };
+                let mut options = PackOptions::default();
+                options.cluster_bits = ClusterBits::new(cluster_bits).map_err(io::Error::other)?;
+                options.extended_l2 = extended_l2;
+                options.allocation = Allocation::Exact;
+                options.compression = compression;
+
                 pack_blocks(disk, path, &options)
             }
         }
@@ -145,13 +144,7 @@ fn pack_blocks(disk: &Path, path: &Path, options: &PackOptions<'_>) -> io::Resul
     }
     let source = Disk::open(disk).map_err(io::Error::other)?;
     let target = Target::create(path, &TargetOptions::default()).map_err(io::Error::other)?;
-    let extents = || {
-        extents
-            .iter()
-            .copied()
-            .map(Ok::<_, std::convert::Infallible>)
-    };
-    qcow2_writer::pack(&source, extents, &target, options).map_err(io::Error::other)?;
+    qcow2_writer::pack(&source, &extents, &target, options).map_err(io::Error::other)?;
     target.commit().map_err(io::Error::other)?;
     Ok(())
 }
