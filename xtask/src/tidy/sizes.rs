@@ -24,7 +24,6 @@ const FULLER: &[&str] = &[
     "crates/qcow2-cli/src",
     "crates/qcow2-reader/src",
     "crates/qcow2-reader/tests/reader",
-    "crates/qcow2-writer/src",
 ];
 
 /// Finds long files and full folders, and exceptions no longer needed.
