@@ -52,7 +52,9 @@ pub mod subcluster;
 
 pub use entry::{EntryContext, L1Entry, L2Entry};
 pub use error::Error;
+pub use error::bitmap::BitmapError;
 pub use error::kind::ErrorKind;
+pub use error::refcount::RefcountError;
 pub use geometry::{ClusterBits, Geometry, GuestOffset, HostOffset};
 pub use header::{Header, Version};
 pub use refcount::RefcountOrder;
