@@ -56,7 +56,7 @@ where
     let pool = BufferPool::new();
     let extents = extents.map(|extent| extent.map_err(|error| VerifyError::Source(error.into())));
     let stored = image
-        .extents()
+        .extents(0..image.size())
         .map(|extent| extent.map_err(|error| VerifyError::Image(error.into())));
     let compare = |piece: Piece| {
         let mut found = pool.take(piece.length());
@@ -90,7 +90,7 @@ pub(crate) fn sha256(
     let mut hash = Sha256::new();
     let all_used = [Ok(Extent::new(0..image.size(), ExtentKind::Data))];
     let stored = image
-        .extents()
+        .extents(0..image.size())
         .map(|extent| extent.map_err(|error| VerifyError::Image(error.into())));
     let read = |piece: Piece| {
         let mut bytes = None;
