@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use blockio::{Holes, ReadAt};
 use pipeline::{available_threads, ordered_map};
-use qcow2_format::entry::{L2Words, Named};
-use qcow2_format::{HostOffset, L1Entry};
+use qcow2_format::{HostOffset, L1Entry, L2Words, Named};
 use qcow2_map::{ImageContent, SLICE_BYTES, Structure, WORD_BYTES, in_memory};
 
 use crate::counts::Reference;

@@ -3,8 +3,7 @@
 
 use std::ops::Range;
 
-use qcow2_format::HostOffset;
-use qcow2_format::entry::L2Words;
+use qcow2_format::{HostOffset, L2Words};
 use qcow2_map::{Mapping, Tables, run_of_entry};
 
 /// What is known of the tables of a disk.

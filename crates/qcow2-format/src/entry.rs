@@ -1,13 +1,11 @@
 //! L1 and L2 entries: where a guest cluster is stored.
 
-mod words;
+pub(crate) mod words;
 
 use crate::header::Version;
 use crate::limits::HOST_OFFSET_END;
 use crate::rule::aligned;
 use crate::{ClusterBits, Error, HostOffset};
-
-pub use words::{L2Words, Named};
 
 /// Bits 9 to 55: the host offset in L1 entries and in standard L2 entries.
 pub(crate) const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;

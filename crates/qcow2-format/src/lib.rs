@@ -50,6 +50,7 @@ pub mod refcount;
 pub mod snapshot;
 pub mod subcluster;
 
+pub use entry::words::{L2Words, Named};
 pub use entry::{EntryContext, L1Entry, L2Entry};
 pub use error::Error;
 pub use error::bitmap::BitmapError;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use blockio::ReadAt;
 use blockio::salvage::Lost;
-use qcow2_format::{EntryContext, Geometry, GuestOffset, Header, HostOffset, L1Entry};
+use qcow2_format::{EntryContext, Geometry, GuestOffset, Header, HostOffset, L1Entry, L2Words};
 
 use crate::image::bounds::Bounds;
 use crate::image::files::Files;
@@ -13,7 +13,6 @@ use crate::image::mapped_disk::MappedDisk;
 use crate::image::stream::Codec;
 use crate::lookup::table_cache::{SLICE_BYTES, Slice, TableCache, TablePlace, WORD_BYTES};
 use crate::{Error, Structure};
-use qcow2_format::entry::L2Words;
 
 /// A part of an L2 table.
 #[derive(Clone, Debug)]

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use blockio::ReadAt;
-use qcow2_format::entry::L2Words;
-use qcow2_format::{GuestOffset, HostOffset, L2Entry};
+use qcow2_format::{GuestOffset, HostOffset, L2Entry, L2Words};
 
 use crate::lookup::l1::L1Reader;
 use crate::lookup::runs::{Joined, Mapping, Run};

@@ -4,9 +4,8 @@ use std::io;
 use std::ops::Range;
 
 use blockio::{ReadAt, Store};
-use qcow2_format::HostOffset;
-use qcow2_format::entry::L2Words;
-use qcow2_map::{Error as ImageError, L1Reader, Tables, in_memory};
+use qcow2_format::{HostOffset, L2Words};
+use qcow2_map::{Error as ImageError, L1Reader, Structure, Tables, in_memory};
 
 use crate::error::Error;
 use crate::source::pipe::Forward;
@@ -118,7 +117,7 @@ fn names_data_before<S: ReadAt>(
         part.resize(in_memory(part_bytes), 0);
         storage.read_at(at, &mut part).map_err(|source| {
             Error::Image(ImageError::Read {
-                structure: crate::Structure::L2Table,
+                structure: Structure::L2Table,
                 host: HostOffset(at),
                 source,
             })

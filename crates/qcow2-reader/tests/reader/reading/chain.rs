@@ -134,7 +134,7 @@ fn map_entries_say_which_layer_has_the_bytes() {
     );
     // The raw file ends before the disk does.
     let last = image
-        .map(0x5000..0x7000)
+        .map(0x4000..0x7000)
         .map(Result::unwrap)
         .last()
         .unwrap();
