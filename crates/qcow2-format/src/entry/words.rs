@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use crate::entry::{EntryContext, L2Entry};
 use crate::subcluster::{ExtendedL2Entry, Subcluster, SubclusterBitmap, subcluster_bytes};
-use crate::{ClusterBits, Error, HostOffset};
+use crate::{Error, HostOffset};
 
 /// What a host range is, that an L2 entry names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,36 +118,6 @@ impl L2Words {
         })
     }
 
-    /// The words of `entry`, in a table of extended entries or of plain ones; `None` where
-    /// a plain one cannot say it: its subclusters differ, or a host cluster has no use.
-    #[must_use]
-    pub fn encode(entry: ExtendedL2Entry, extended: bool, bits: ClusterBits) -> Option<Self> {
-        if extended {
-            let (first, bitmap) = entry.encode(bits);
-            return Some(Self {
-                first,
-                bitmap: Some(bitmap),
-            });
-        }
-        let entry = match entry {
-            ExtendedL2Entry::Compressed(stream) => L2Entry::Compressed(stream),
-            ExtendedL2Entry::Standard {
-                host,
-                copied,
-                subclusters,
-            } => match (host, subclusters.allocated(), subclusters.zero()) {
-                (None, 0, 0) => L2Entry::Unallocated,
-                (host, 0, u32::MAX) => L2Entry::Zero { host, copied },
-                (Some(host), u32::MAX, 0) => L2Entry::Data { host, copied },
-                _ => return None,
-            },
-        };
-        Some(Self {
-            first: entry.encode(bits),
-            bitmap: None,
-        })
-    }
-
     /// The host bytes that entry `index` has a refcount in, and for what: those of
     /// its cluster, though they may not be read, or of the sectors of its stream.
     ///
@@ -211,7 +181,7 @@ fn run_at(subclusters: SubclusterBitmap, index: u64) -> (Subcluster, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Version;
+    use crate::{ClusterBits, Version};
 
     const CONTEXT: EntryContext = EntryContext {
         cluster_bits: ClusterBits::DEFAULT,
@@ -238,26 +208,12 @@ mod tests {
                 subclusters,
             };
             assert_eq!(decoded, entry);
-            assert_eq!(
-                L2Words::encode(entry, false, CONTEXT.cluster_bits),
-                Some(words)
-            );
-            let extended = L2Words::encode(entry, true, CONTEXT.cluster_bits).unwrap();
-            assert_eq!(extended.decode(&CONTEXT, 0), Ok(entry));
-        }
-    }
-
-    #[test]
-    fn a_plain_entry_cannot_say_that_subclusters_differ() {
-        let host = Some(HostOffset(0x5_0000));
-        for (host, allocated, zero) in [(host, 1, 0), (host, 0, 1), (host, 0, 0), (host, 1, !1)] {
-            let entry = ExtendedL2Entry::Standard {
-                host,
-                copied: false,
-                subclusters: SubclusterBitmap::new(allocated, zero).unwrap(),
+            let (first, bitmap) = entry.encode(CONTEXT.cluster_bits);
+            let extended = L2Words {
+                first,
+                bitmap: Some(bitmap),
             };
-            assert_eq!(L2Words::encode(entry, false, CONTEXT.cluster_bits), None);
-            assert!(L2Words::encode(entry, true, CONTEXT.cluster_bits).is_some());
+            assert_eq!(extended.decode(&CONTEXT, 0), Ok(entry));
         }
     }
 
