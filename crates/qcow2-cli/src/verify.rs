@@ -250,7 +250,7 @@ fn extent_at<I: Iterator<Item = Result<Extent, VerifyError>>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use blockio::MemoryDisk;
+    use blockio::{AllData, MemoryDisk};
     use qcow2_reader::OpenOptions;
     use qcow2_writer::{PackOptions, pack};
     use std::convert::Infallible;
@@ -258,20 +258,19 @@ mod tests {
 
     const UNUSED: Range<u64> = 100_000..250_000;
 
-    fn extents() -> impl Iterator<Item = Result<Extent, Infallible>> + Send {
+    fn tiling() -> [Extent; 3] {
         [
             Extent::new(0..UNUSED.start, ExtentKind::Data),
             Extent::new(UNUSED, ExtentKind::Free),
             Extent::new(UNUSED.end..300_000, ExtentKind::Data),
         ]
-        .into_iter()
-        .map(Ok)
     }
 
     fn verify_against(disk: &Vec<u8>, image: &[u8]) -> Result<u64, VerifyError> {
         let image = Image::open(image, &OpenOptions::default()).unwrap();
         let done = AtomicU64::new(0);
-        verify(disk, extents(), &image, NonZeroUsize::MIN, |at| {
+        let extents = tiling().into_iter().map(Ok::<_, Infallible>);
+        verify(disk, extents, &image, NonZeroUsize::MIN, |at| {
             done.store(at, Ordering::Relaxed);
         })?;
         Ok(done.into_inner())
@@ -281,7 +280,7 @@ mod tests {
     fn a_used_byte_that_differs_is_found_where_it_is() {
         let mut disk: Vec<u8> = (0..300_000u32).map(|n| n.to_le_bytes()[1] | 1).collect();
         let target = MemoryDisk::default();
-        pack(&disk, extents, &target, &PackOptions::default()).unwrap();
+        pack(&disk, &tiling(), &target, &PackOptions::default()).unwrap();
         let image = target.into_bytes();
         assert!(matches!(verify_against(&disk, &image), Ok(300_000)));
 
@@ -318,14 +317,7 @@ mod tests {
     fn a_stale_byte_in_the_image_is_found() {
         let disk = vec![1; 300_000];
         let target = MemoryDisk::default();
-        let all = || {
-            [Ok::<_, Infallible>(Extent::new(
-                0..300_000,
-                ExtentKind::Data,
-            ))]
-            .into_iter()
-        };
-        pack(&disk, all, &target, &PackOptions::default()).unwrap();
+        pack(&disk, &AllData, &target, &PackOptions::default()).unwrap();
         let found = verify_against(&disk, &target.into_bytes());
         assert!(matches!(
             found,
@@ -342,14 +334,7 @@ mod tests {
         let mut disk = vec![0; 3_000_000];
         disk[2_500_000] = 1;
         let target = MemoryDisk::default();
-        let all = || {
-            [Ok::<_, Infallible>(Extent::new(
-                0..3_000_000,
-                ExtentKind::Data,
-            ))]
-            .into_iter()
-        };
-        pack(&disk, all, &target, &PackOptions::default()).unwrap();
+        pack(&disk, &AllData, &target, &PackOptions::default()).unwrap();
         let bytes = target.into_bytes();
         let image = Image::open(bytes.as_slice(), &OpenOptions::default()).unwrap();
         let digest = sha256(&image, NonZeroUsize::MIN, |_| {}).unwrap();

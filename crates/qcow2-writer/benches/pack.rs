@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
-use std::convert::Infallible;
 use std::mem;
 use std::num::NonZeroUsize;
 
@@ -26,21 +25,19 @@ fn main() {
 /// most of the work.
 #[divan::bench(args = [9, 12, 16, 21], sample_count = 10)]
 fn cluster_bits(bencher: Bencher<'_, '_>, bits: u32) {
-    let options = PackOptions {
-        cluster_bits: ClusterBits::new(bits).unwrap(),
-        ..PackOptions::default()
-    };
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::new(bits).unwrap();
+
     bench(bencher, &options);
 }
 
 /// The same with refcounts of other widths, and the smallest clusters.
 #[divan::bench(args = [1, 64], sample_count = 10)]
 fn refcount_bits(bencher: Bencher<'_, '_>, width_bits: u32) {
-    let options = PackOptions {
-        cluster_bits: ClusterBits::new(9).unwrap(),
-        refcount_order: RefcountOrder::from_bits(width_bits).unwrap(),
-        ..PackOptions::default()
-    };
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::new(9).unwrap();
+    options.refcount_order = RefcountOrder::from_bits(width_bits).unwrap();
+
     bench(bencher, &options);
 }
 
@@ -48,16 +45,15 @@ fn refcount_bits(bencher: Bencher<'_, '_>, width_bits: u32) {
 /// metadata of a filesystem lies; in clusters, and in subclusters.
 #[divan::bench(args = [(12, false, "needed"), (12, false, "exact"), (17, true, "exact")], sample_count = 10)]
 fn scattered(bencher: Bencher<'_, '_>, (bits, extended_l2, allocation): (u32, bool, &str)) {
-    let options = PackOptions {
-        cluster_bits: ClusterBits::new(bits).unwrap(),
-        extended_l2,
-        allocation: if allocation == "exact" {
-            Allocation::Exact
-        } else {
-            Allocation::Needed
-        },
-        ..PackOptions::default()
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::new(bits).unwrap();
+    options.extended_l2 = extended_l2;
+    options.allocation = if allocation == "exact" {
+        Allocation::Exact
+    } else {
+        Allocation::Needed
     };
+
     let size = u64::try_from(DISK_BYTES).unwrap();
     let mut extents = Vec::new();
     for start in (0..size).step_by(16 << 10) {
@@ -80,10 +76,9 @@ fn bench(bencher: Bencher<'_, '_>, options: &PackOptions<'_>) {
 }
 
 fn bench_extents(bencher: Bencher<'_, '_>, options: &PackOptions<'_>, extents: &[Extent]) {
-    let options = PackOptions {
-        threads: NonZeroUsize::MIN,
-        ..*options
-    };
+    let mut options = *options;
+    options.threads = NonZeroUsize::MIN;
+
     let disk = SplitMix::new(1).bytes(DISK_BYTES);
     // Memory that was never touched would cost more than all else.
     let mut memory = vec![1; IMAGE_BYTES_MAX];
@@ -92,7 +87,6 @@ fn bench_extents(bencher: Bencher<'_, '_>, options: &PackOptions<'_>, extents: &
         .bench_local(|| {
             memory.clear();
             let image = MemoryDisk::new(mem::take(&mut memory));
-            let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
             let report = pack(&disk, extents, &image, &options).unwrap();
             memory = image.into_bytes();
             report

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::RangeInclusive;
 
+use blockio::BoxError;
 use qcow2_format::HostOffset;
 
 /// Why an image could not be written.
@@ -36,6 +37,21 @@ pub enum Error {
         /// The end of what is written.
         done: HostOffset,
     },
+    /// Bytes of the disk would be read that come before some that were read already: a
+    /// fault of this crate, found before it does harm.
+    #[error(
+        "internal error: data of the disk at {offset:#x} comes after {done:#x}, up to which it is \
+         read"
+    )]
+    ReadsBack {
+        /// Guest offset of the data.
+        offset: u64,
+        /// Guest offset of the end of what is read.
+        done: u64,
+    },
+    /// [`PackOptions::progress`](crate::PackOptions::progress) said to stop.
+    #[error("stopped")]
+    Stopped,
     /// A write failed before, so what the image holds is not known.
     #[error("the image cannot be used after a write to it failed")]
     Broken,
@@ -78,7 +94,7 @@ pub enum Error {
     },
     /// What the disk holds could not be found out.
     #[error(transparent)]
-    Extents(Box<dyn std::error::Error + Send + Sync>),
+    Extents(BoxError),
     /// The disk could not be read.
     #[error("cannot read {length} bytes of the disk at {offset:#x}")]
     ReadDisk {
@@ -90,7 +106,7 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// A cluster could not be compressed, for want of memory.
+    /// A cluster could not be compressed: there is not enough memory.
     #[error("cannot compress the cluster at {offset:#x} of the disk")]
     Compress {
         /// Guest offset of the cluster.
@@ -112,7 +128,7 @@ pub enum Error {
     },
     /// Image and disk must share blocks, and such an image cannot.
     #[error("the image cannot share blocks with the disk: {why}")]
-    NothingToShare {
+    NoReflink {
         /// What is in the way.
         why: &'static str,
     },
@@ -120,7 +136,7 @@ pub enum Error {
     #[error(
         "the image cannot share {length} bytes of the disk at {offset:#x}, as its own at {host}"
     )]
-    Share {
+    Reflink {
         /// Guest offset of the first of them.
         offset: u64,
         /// How many they are.
@@ -314,6 +330,7 @@ fn hint(smallest_cluster_bytes: &Option<u64>) -> String {
 
 /// What sort of failure an [`Error`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// The image would pass a limit of the format or of QEMU.
     Limit,
@@ -323,6 +340,8 @@ pub enum ErrorKind {
     Source,
     /// The image could not be written or read back.
     Target,
+    /// The caller stopped the job.
+    Stopped,
 }
 
 impl Error {
@@ -334,20 +353,22 @@ impl Error {
             Self::OutOfRange { .. }
             | Self::NotTiled { .. }
             | Self::Unaligned { .. }
-            | Self::NothingToShare { .. } => ErrorKind::Invalid,
+            | Self::NoReflink { .. } => ErrorKind::Invalid,
             Self::Unreadable { .. }
             | Self::Extents(_)
             | Self::ReadDisk { .. }
             | Self::SourceChanged { .. } => ErrorKind::Source,
             Self::Broken
             | Self::GoesBack { .. }
+            | Self::ReadsBack { .. }
             | Self::Compress { .. }
             | Self::WriteImage { .. }
-            | Self::Share { .. }
+            | Self::Reflink { .. }
             | Self::WriteSpool { .. }
             | Self::ReadSpool { .. }
             | Self::ReadBack { .. }
             | Self::ChangedBelow { .. } => ErrorKind::Target,
+            Self::Stopped => ErrorKind::Stopped,
             Self::Format(_) => ErrorKind::Limit,
         }
     }

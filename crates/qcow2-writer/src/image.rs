@@ -1,8 +1,17 @@
 //! An image that takes writes in any order.
 
+mod allocator;
+pub(crate) mod cluster;
+pub(crate) mod compressed;
+mod data_run;
+pub(crate) mod exact;
+mod file;
+mod l1_table;
+mod l2_cache;
+pub(crate) mod layout;
 mod place;
-pub(crate) mod streams;
-mod zeros;
+mod refcounts;
+mod tables;
 
 use std::fmt;
 use std::ops::Range;
@@ -11,20 +20,21 @@ use blockio::{Store, is_zero, len_u64};
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_format::header::CompressionType;
-use qcow2_format::{ClusterBits, Geometry, GuestOffset, Header, HostOffset, Version};
+use qcow2_format::{ClusterBits, Geometry, Header, HostOffset, Version};
 
-use crate::allocator::Allocator;
-use crate::data_run::{DataRun, cut};
 use crate::error::Error;
-use crate::l1_table::{L1Table, L2Place};
-use crate::l2_cache::L2Cache;
-use crate::layout::{Layout, RefcountArea};
-use crate::mapping::Mapping;
+use crate::image::allocator::Allocator;
+use crate::image::cluster::Mapping;
+use crate::image::compressed::counts::CompressedCounts;
+use crate::image::data_run::DataRun;
+use crate::image::file::{Floor, ImageFile};
+use crate::image::l1_table::{L1Table, L2Place};
+use crate::image::l2_cache::L2Cache;
+use crate::image::layout::{Layout, RefcountArea};
+use crate::image::refcounts::Refcounts;
+use crate::image::tables::Tables;
 use crate::options::WriteOptions;
-use crate::output::{Floor, Output};
-use crate::refcounts::Refcounts;
-use crate::stream_counts::StreamCounts;
-use crate::units::to_u32;
+use crate::units::{cut, to_u32};
 
 /// Bytes of L2 tables that are kept in memory at most, unless one is larger.
 const L2_CACHE_BYTES_MAX: u64 = 32 << 20;
@@ -43,26 +53,25 @@ const L2_CACHE_BYTES_MAX: u64 = 32 << 20;
 ///
 /// # fn main() -> Result<(), qcow2_writer::Error> {
 /// let target = MemoryDisk::default();
-/// let options = WriteOptions { size: 10 << 30, ..Default::default() };
+/// let mut options = WriteOptions::default();
+/// options.size = 10 << 30;
 /// let mut writer = ImageWriter::create(&target, &options)?;
-/// writer.write_at(b"boot", 512)?;
-/// assert_eq!(writer.finish()?.stored_clusters, 1);
+/// writer.write_at(512, b"boot")?;
+/// assert_eq!(writer.finish()?.1.stored_clusters, 1);
 /// # Ok(())
 /// # }
 /// ```
-pub struct ImageWriter<'t, T: ?Sized> {
-    output: Output<'t, T>,
+pub struct ImageWriter<T> {
+    file: ImageFile<T>,
     layout: Layout,
     version: Version,
     sync: bool,
-    l1: L1Table,
-    l2: L2Cache,
-    allocator: Allocator,
+    tables: Tables,
     /// The end of the clusters that data was first written to, or shared.
     floor: Floor,
     stored: Stored,
-    /// Set where a [`StreamWriter`](streams::StreamWriter) writes.
-    streams: Option<StreamArea>,
+    /// Set where a [`CompressedWriter`](compressed::CompressedWriter) writes.
+    compressed: Option<CompressedArea>,
     /// Whether exactly what is in use is allocated.
     is_exact: bool,
     /// Whether a write failed: what the tables say is not known to be true.
@@ -71,7 +80,7 @@ pub struct ImageWriter<'t, T: ?Sized> {
 
 /// Where compressed streams are.
 #[derive(Clone, Copy, Debug)]
-struct StreamArea {
+struct CompressedArea {
     /// The first host cluster they can be in.
     first_cluster: u64,
     compression_type: CompressionType,
@@ -95,20 +104,21 @@ impl Stored {
 
 /// Makes the bytes of the new cluster at `host` zero that `guest` is not about
 /// to overwrite.
-fn clear_around<T: Store + ?Sized>(
+fn clear_around<T: Store>(
     host: HostOffset,
     guest: &Range<u64>,
     bits: ClusterBits,
-    output: &Output<'_, T>,
+    file: &ImageFile<T>,
 ) -> Result<(), Error> {
     let head = bits.offset_in_cluster(guest.start);
     let end = head + (guest.end - guest.start);
-    output.clear("data", host, head)?;
-    output.clear("data", HostOffset(host.0 + end), bits.bytes() - end)
+    file.clear("data", host, head)?;
+    file.clear("data", HostOffset(host.0 + end), bits.bytes() - end)
 }
 
 /// What became of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImageReport {
     /// Length of the image in bytes, a multiple of the cluster size.
     pub image_bytes: u64,
@@ -118,7 +128,7 @@ pub struct ImageReport {
     pub stored_bytes: u64,
 }
 
-impl<T: ?Sized> fmt::Debug for ImageWriter<'_, T> {
+impl<T> fmt::Debug for ImageWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageWriter")
             .field("layout", &self.layout)
@@ -129,7 +139,7 @@ impl<T: ?Sized> fmt::Debug for ImageWriter<'_, T> {
     }
 }
 
-impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
+impl<T: Store> ImageWriter<T> {
     /// Begins an image on `target`, which holds nothing anybody needs. A header
     /// that is there already is overwritten with zeros.
     ///
@@ -137,7 +147,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
     ///
     /// [`Error::Unrepresentable`] before anything is written, where no such
     /// image can be; else [`Error::WriteImage`].
-    pub fn create(target: &'t T, options: &WriteOptions) -> Result<Self, Error> {
+    pub fn create(target: T, options: &WriteOptions) -> Result<Self, Error> {
         let layout = Layout::new(
             options.size,
             options.version,
@@ -147,23 +157,25 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
             },
             options.refcount_order,
         )?;
-        let output = Output::new(target);
-        output.clear("zeros", HostOffset(0), layout.cluster_bits.bytes())?;
-        if options.sync && !output.starts_zeroed() {
-            output.sync()?;
+        let file = ImageFile::new(target);
+        file.clear("zeros", HostOffset(0), layout.cluster_bits.bytes())?;
+        if options.sync && !file.starts_zeroed() {
+            file.sync()?;
         }
         let tables = options.l2_cache_tables;
         Ok(Self {
-            output,
-            l1: L1Table::new(layout.l1_entries),
-            l2: L2Cache::new(tables, L2_CACHE_BYTES_MAX, layout.geometry()),
-            allocator: Allocator::new(&layout),
+            file,
+            tables: Tables {
+                l1: L1Table::new(layout.l1_entries),
+                l2: L2Cache::new(tables, L2_CACHE_BYTES_MAX, layout.geometry()),
+                allocator: Allocator::new(layout.front_clusters(), [], &layout),
+            },
             layout,
             version: options.version,
             sync: options.sync,
             floor: Floor::default(),
             stored: Stored::default(),
-            streams: None,
+            compressed: None,
             is_exact: false,
             broken: false,
         })
@@ -177,7 +189,7 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
     /// [`Error::OutOfRange`] where the write passes the end of the disk; nothing
     /// is written then. After any other error the writer is
     /// [broken](Error::Broken).
-    pub fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<(), Error> {
+    pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         let (length, size) = (len_u64(bytes.len()), self.layout.size);
         if offset.checked_add(length).is_none_or(|end| end > size) {
             return Err(Error::OutOfRange {
@@ -189,15 +201,17 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         self.put(bytes, offset, is_zero)
     }
 
-    /// Completes the image and writes its header. To store the header safely is
-    /// left to the caller: the target may have to be synced, renamed, or both.
+    /// Completes the image, writes its header, and gives the target back. To store the
+    /// header safely is left to the caller: the target may have to be synced, renamed,
+    /// or both.
     ///
     /// # Errors
     ///
     /// [`Error::Broken`] after a failed write; [`Error::WriteImage`], and there
     /// is no image then.
-    pub fn finish(mut self) -> Result<ImageReport, Error> {
-        self.complete()
+    pub fn finish(mut self) -> Result<(T, ImageReport), Error> {
+        let report = self.complete()?;
+        Ok((self.file.into_target(), report))
     }
 
     /// As [`finish`](Self::finish); the tables can be asked afterwards.
@@ -205,23 +219,23 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         if self.broken {
             return Err(Error::Broken);
         }
-        self.l2.flush(&self.output)?;
-        self.l1.write(&self.layout, &self.output)?;
-        if self.streams.is_some() {
+        self.tables.l2.flush(&self.file)?;
+        self.tables.l1.write(&self.layout, &self.file)?;
+        if self.compressed.is_some() {
             // The tables are read back, and the last may end with a hole.
-            let end = self.layout.host_offset(self.allocator.clusters());
-            self.output.set_size(end.0)?;
+            let end = self.layout.host_offset(self.tables.allocator.end());
+            self.file.set_size(end.0)?;
         }
         let area = self
             .refcounts()
-            .write(self.stream_counts(), &self.layout, &self.output)?;
+            .write(self.compressed_counts(), &self.layout, &self.file)?;
         let image_bytes = self.layout.host_offset(area.end).0;
-        self.output.set_size(image_bytes)?;
+        self.file.set_size(image_bytes)?;
         if self.sync {
-            self.output.sync()?;
+            self.file.sync()?;
         }
         let header = self.header(&area).encode()?;
-        self.output.write("the header", HostOffset(0), &header)?;
+        self.file.write("the header", HostOffset(0), &header)?;
         Ok(ImageReport {
             image_bytes,
             stored_clusters: self.stored.clusters,
@@ -233,10 +247,15 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
     /// which ascend. Nothing may be written yet.
     pub(crate) fn reserve(&mut self, l1_indexes: impl Iterator<Item = u64>) -> Result<(), Error> {
         for l1_index in l1_indexes {
-            let host = self.allocator.take(&self.layout)?;
-            self.l1.set(l1_index, L2Place::Reserved(host));
+            self.tables.reserve(l1_index, &self.layout)?;
         }
         Ok(())
+    }
+
+    /// Hands out the host clusters before `cluster`.
+    #[cfg(test)]
+    pub(crate) fn skip_to(&mut self, cluster: u64) {
+        self.tables.allocator.skip_to(cluster);
     }
 
     /// Writes `bytes` at guest offset `offset`. Where `needless` is true of the
@@ -247,18 +266,24 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         offset: u64,
         needless: impl Fn(&[u8]) -> bool,
     ) -> Result<(), Error> {
+        let mut run = DataRun::new(bytes, offset);
+        self.or_break(|writer| {
+            for guest in cut(run.range(), writer.layout.geometry().l2_coverage_bytes()) {
+                writer.put_in_table(&mut run, guest, &needless)?;
+            }
+            run.write(&writer.file, &mut writer.floor)
+        })
+    }
+
+    /// Does `job`. If it fails, what the tables say is not known to be true: the writer
+    /// is broken.
+    fn or_break(&mut self, job: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         if self.broken {
             return Err(Error::Broken);
         }
-        // Cleared at the end: tables may be wrong wherever this returns early.
-        self.broken = true;
-        let mut run = DataRun::new(bytes, offset);
-        for guest in cut(run.range(), self.layout.geometry().l2_coverage_bytes()) {
-            self.put_in_table(&mut run, guest, &needless)?;
-        }
-        run.write(&self.output, &mut self.floor)?;
-        self.broken = false;
-        Ok(())
+        let result = job(self);
+        self.broken = result.is_err();
+        result
     }
 
     /// Writes the bytes of `guest`, all within the reach of one L2 table.
@@ -268,81 +293,74 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         guest: Range<u64>,
         needless: impl Fn(&[u8]) -> bool,
     ) -> Result<(), Error> {
-        let (bits, geometry) = (self.layout.cluster_bits, self.layout.geometry());
-        let l1_index = geometry.l1_index(GuestOffset(guest.start));
-        let in_use = matches!(self.l1.get(l1_index), L2Place::InUse(_));
+        let Self {
+            tables,
+            layout,
+            file,
+            floor,
+            stored,
+            ..
+        } = self;
+        let in_use = matches!(
+            tables.place_of_table(guest.start, layout),
+            L2Place::InUse(_)
+        );
         if !in_use && needless(run.part(&guest)) {
             return Ok(());
         }
-        let (table_host, is_new) = self.use_table(l1_index)?;
-        let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
-        for guest in cut(guest, bits.bytes()) {
-            let index = geometry.l2_index(GuestOffset(guest.start));
-            let before = table.get(index)?;
+        let bits = layout.cluster_bits;
+        tables.for_each_entry(guest, layout, file, |guest, entry, allocator| {
+            let before = entry.get()?;
             let (host, is_new) = match before.host() {
                 Some(host) => (host, false),
-                None if needless(run.part(&guest)) => continue,
+                None if needless(run.part(&guest)) => return Ok(()),
                 None => {
-                    let host = self.allocator.take(&self.layout)?;
-                    self.stored.add(guest.start, &self.layout);
-                    clear_around(host, &guest, bits, &self.output)?;
+                    let host = allocator.take(layout)?;
+                    stored.add(guest.start, layout);
+                    clear_around(host, &guest, bits, file)?;
                     (host, true)
                 }
             };
-            let after = before.with_data(host, self.layout.units(&guest));
+            let after = before.with_data(host, layout.units(&guest));
             if after != before {
-                table.set(index, Mapping::Cluster(after));
+                entry.set(Mapping::Cluster(after));
             }
-            let within = bits.offset_in_cluster(guest.start);
-            let host = HostOffset(host.0 + within);
-            run.push(guest, host, is_new, &self.output, &mut self.floor)?;
-        }
-        Ok(())
+            let host = HostOffset(host.0 + bits.offset_in_cluster(guest.start));
+            run.push(guest, host, is_new, file, floor)
+        })
     }
 
-    /// Stores `mapping` for the cluster at `guest`, which has none yet.
-    fn map(&mut self, guest: GuestOffset, mapping: Mapping) -> Result<(), Error> {
-        let geometry = self.layout.geometry();
-        let l1_index = geometry.l1_index(guest);
-        let (table_host, is_new) = self.use_table(l1_index)?;
-        let table = self.l2.get(l1_index, table_host, is_new, &self.output)?;
-        table.set(geometry.l2_index(guest), mapping);
-        self.stored.add(guest.0, &self.layout);
-        Ok(())
-    }
-
-    /// The place of the L2 table of entry `l1_index`, which is in use from now
-    /// on, and whether it was not before.
-    fn use_table(&mut self, l1_index: u64) -> Result<(HostOffset, bool), Error> {
-        let host = match self.l1.get(l1_index) {
-            L2Place::InUse(host) => return Ok((host, false)),
-            L2Place::Reserved(host) => host,
-            L2Place::None => self.allocator.take(&self.layout)?,
-        };
-        self.l1.set(l1_index, L2Place::InUse(host));
-        Ok((host, true))
+    /// Says in the header that exactly what is in use is allocated.
+    pub(crate) fn be_exact(&mut self) {
+        self.is_exact = true;
     }
 
     /// How often each cluster is used that streams touch.
-    fn stream_counts(
+    fn compressed_counts(
         &self,
-    ) -> StreamCounts<'_, 't, T, impl Iterator<Item = HostOffset> + use<'_, 't, T>> {
-        let end = self.allocator.clusters();
-        let first = self.streams.map_or(end, |streams| streams.first_cluster);
+    ) -> CompressedCounts<'_, T, impl Iterator<Item = HostOffset> + use<'_, T>> {
+        let end = self.tables.allocator.end();
+        let first = self.compressed.map_or(end, |area| area.first_cluster);
         // Without streams there is nothing to be read.
-        let tables = self.streams.into_iter().flat_map(|_| self.l1.in_use());
-        StreamCounts::new(tables, first..end, self.layout.geometry(), &self.output)
+        let tables = &self.tables.l1;
+        let tables = self.compressed.iter().flat_map(|_| tables.in_use());
+        CompressedCounts::new(tables, first..end, self.layout.geometry(), &self.file)
     }
 
     /// How often each allocated cluster is used, except by streams.
     fn refcounts(&self) -> Refcounts {
+        let Tables { l1, allocator, .. } = &self.tables;
         let mut refcounts = Refcounts::default();
-        for table in self.l1.unused() {
+        let mut free = allocator.free().peekable();
+        for table in l1.unused() {
             let cluster = table.0 >> self.layout.cluster_bits.bits();
-            refcounts.push_until(cluster, 1);
-            refcounts.push_until(cluster + 1, 0);
+            while let Some(run) = free.next_if(|run| run.end <= cluster) {
+                refcounts.leave_out(run);
+            }
+            refcounts.leave_out(cluster..cluster + 1);
         }
-        refcounts.push_until(self.allocator.clusters(), 1);
+        free.for_each(|run| refcounts.leave_out(run));
+        refcounts.push_until(allocator.end(), 1);
         refcounts.trim();
         refcounts
     }
@@ -356,8 +374,8 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
         header.l1_table_offset = layout.l1_offset();
         header.refcount_table_offset = layout.host_offset(area.table);
         header.refcount_table_clusters = to_u32(area.table_clusters);
-        if let Some(streams) = self.streams {
-            header.compression_type = streams.compression_type;
+        if let Some(area) = self.compressed {
+            header.compression_type = area.compression_type;
         }
         if header.compression_type != CompressionType::Deflate {
             header.incompatible |= IncompatibleFeatures::COMPRESSION_TYPE;
@@ -378,12 +396,4 @@ impl<'t, T: Store + ?Sized> ImageWriter<'t, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_writer_may_change_threads() {
-        fn is_send<T: Send>() {}
-        is_send::<ImageWriter<'_, blockio::MemoryDisk>>();
-    }
-}
+mod tests;

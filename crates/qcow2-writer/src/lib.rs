@@ -1,12 +1,12 @@
 //! Extents in, qcow2 image out.
 //!
-//! [`pack()`] writes the used bytes of a disk as an image in one ordered pass, or
-//! lets the image share their blocks; [`pack_stream`] writes the same image to a
+//! [`pack()`] writes the used bytes of a disk, as its [`Tiling`](blockio::Tiling)
+//! says, as an image in one ordered pass, or lets the image share their blocks; [`pack_to_pipe`] writes the same image to a
 //! pipe; [`ImageWriter`], the engine below them, takes writes in any order. All
 //! lay an image out the same way:
 //!
 //! ```text
-//! header | L1 table | reserved L2 tables | data, and L2 tables nobody foresaw | refcount blocks | refcount table
+//! header | L1 table | reserved L2 tables | data, and unreserved L2 tables | refcount blocks | refcount table
 //! ```
 //!
 //! The header is written last, when everything it leads to is stored: until
@@ -18,38 +18,25 @@
 //! the last, in the order of the guest; all threads work on them, and the bytes are
 //! always the same. See [`Compression`].
 //!
-//! The crate knows nothing of filesystems.
+//! [`PackOptions::progress`] hears how far a job has come and can stop it; the target
+//! is no image then.
+//!
+//! Inside, `pack` reads the disk and decides what is stored, over `image`, which knows
+//! where everything goes; `image` knows nothing of `pack`, and the crate nothing of
+//! filesystems.
 
-mod allocator;
-mod batch;
 mod compression;
-mod data_run;
 mod error;
-mod exact;
 mod image;
-mod l1_table;
-mod l2_cache;
-mod layout;
-mod mapping;
-mod meter;
 mod options;
-mod output;
 mod pack;
-mod packed;
-mod placement;
-mod plan;
-mod refcounts;
-mod share;
-mod stream;
-mod stream_counts;
 mod units;
-mod used_extents;
 
 pub use error::{Error, ErrorKind, Unrepresentable};
-pub use exact::exact_geometry;
+pub use image::exact::exact_geometry;
 pub use image::{ImageReport, ImageWriter};
-pub use options::{Allocation, PackOptions, Progress, WriteOptions};
+pub use options::{Allocation, PackOptions, WriteOptions};
 pub use pack::pack;
+pub use pack::pipe::pack_to_pipe;
 pub use pack::report::PackReport;
 pub use qcow2_codec::{Compression, DeflateWindow};
-pub use stream::pack_stream;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use blockio::Reflink;
+use blockio::{OnProgress, Reflink};
 use qcow2_codec::Compression;
 use qcow2_format::{ClusterBits, Geometry, RefcountOrder, Version};
 
@@ -25,6 +25,7 @@ pub enum Allocation {
 
 /// What an image that is written piece by piece should be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WriteOptions {
     /// Exact length of the disk in bytes. One that is no multiple of 512 is
     /// rounded up in the header, and kept in a header extension.
@@ -60,18 +61,9 @@ impl Default for WriteOptions {
     }
 }
 
-/// How far a job has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes of the disk that are read and, where they are not zeros, written, or
-    /// that are shared. Where the disk is read twice, both times count.
-    pub done_bytes: u64,
-    /// Bytes that `done_bytes` will reach; not less than `done_bytes`.
-    pub total_bytes: u64,
-}
-
 /// What a packed image should be like, and how to make it.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct PackOptions<'a> {
     /// Size of a cluster.
     pub cluster_bits: ClusterBits,
@@ -90,8 +82,11 @@ pub struct PackOptions<'a> {
     pub compression: Option<Compression>,
     /// Threads that read and compress; what is written does not depend on it.
     pub threads: NonZeroUsize,
-    /// Called now and then, by one thread at a time, and once at the end.
-    pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+    /// Hears now and then how many bytes of the disk are read and, where they are not
+    /// zeros, written, or shared; and once before the image is completed. If it stops
+    /// the job, that fails with [`Error::Stopped`](crate::Error::Stopped), and there is
+    /// no image.
+    pub progress: Option<OnProgress<'a>>,
     /// Sync everything else before the header is written.
     pub sync: bool,
     /// Whether whole clusters in use share their blocks with the source. They

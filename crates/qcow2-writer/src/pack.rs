@@ -1,30 +1,35 @@
 //! A whole disk, as an image, in one ordered pass.
 
-pub(crate) mod begin;
-pub(crate) mod budget;
+mod batch;
+mod begin;
+mod budget;
+mod compressed;
+mod meter;
+mod needed;
+pub(crate) mod pipe;
+mod plan;
+mod reflink;
 pub(crate) mod report;
 
-use blockio::{Extent, ReadAt, Reflink, Store};
+use blockio::{Extent, ReadAt, Reflink, Store, Tiling};
 
-use crate::batch::Content;
 use crate::error::Error;
 use crate::image::ImageWriter;
-use crate::meter::Meter;
 use crate::options::PackOptions;
-use crate::packed::store_packed;
-use crate::share::{Shared, share};
-use crate::used_extents::UsedExtents;
-use begin::{Begun, begin, unshareable, used_extents};
+use crate::pack::batch::Content;
+use crate::pack::compressed::store_compressed;
+use crate::pack::meter::Meter;
+use crate::pack::reflink::{Reflinked, reflink};
+use begin::{Begun, begin, needed, no_reflink};
 use budget::load_each;
 use report::{PackReport, Stored};
 
 /// Writes the bytes of `source` that are in use as an image.
 ///
-/// `extents` says what they are: each time it is called, it gives extents that
-/// tile `source`, in order. The first pass finds how much room the image can
+/// `tiling` says what they are: its extents tile `source`. The first pass finds how much room the image can
 /// need, so that its tables come first; the second reads the data. Clusters that
 /// hold nothing but zeros and unused bytes are not stored, and unused bytes of
-/// stored clusters are zeros. The image depends on source, extents and options,
+/// stored clusters are zeros. The image depends on source, tiling and options,
 /// not on threads or timing.
 ///
 /// With [`Allocation::Exact`](crate::Allocation::Exact) the image also says which bytes were in use, down to
@@ -40,15 +45,14 @@ use report::{PackReport, Stored};
 /// # Errors
 ///
 /// [`Error::Unrepresentable`], [`Error::NotTiled`], [`Error::Unaligned`] and
-/// [`Error::Unreadable`], normally before anything is written; [`Error::Share`] where nothing but
-/// sharing would do; any other [`Error`] where reading or writing fails. There is
+/// [`Error::Unreadable`], normally before anything is written; [`Error::Reflink`] where nothing but
+/// sharing would do; [`Error::Stopped`] where [`PackOptions::progress`] said so; any
+/// other [`Error`] where reading or writing fails. There is
 /// no image then.
 ///
 /// # Example
 ///
 /// ```
-/// use std::convert::Infallible;
-///
 /// use blockio::{Extent, ExtentKind, MemoryDisk};
 /// use qcow2_writer::{PackOptions, pack};
 ///
@@ -60,63 +64,61 @@ use report::{PackReport, Stored};
 /// let target = MemoryDisk::default();
 /// let report = pack(
 ///     &disk,
-///     || extents.into_iter().map(Ok::<_, Infallible>),
+///     &extents,
 ///     &target,
 ///     &PackOptions::default(),
 /// )?;
 /// assert_eq!((report.used_bytes, report.stored_clusters), (4096, 1));
 /// # Ok::<(), qcow2_writer::Error>(())
 /// ```
-pub fn pack<S, T, I, X>(
+pub fn pack<S, G, T>(
     source: &S,
-    extents: impl Fn() -> I,
+    tiling: &G,
     target: &T,
     options: &PackOptions<'_>,
 ) -> Result<PackReport, Error>
 where
     S: ReadAt + ?Sized,
+    G: Tiling + ?Sized,
     T: Store + ?Sized,
-    I: Iterator<Item = Result<Extent, X>> + Send,
-    X: std::error::Error + Send + Sync + 'static,
 {
-    let size = source.size();
     let Begun {
         writer,
         used_bytes,
         data_bytes,
-    } = begin(source, extents(), target, options)?;
+    } = begin(source, tiling, target, options)?;
     let mut meter = Meter::new(data_bytes, options);
-    let used = || used_extents(source, extents(), options);
     let stored = match &options.compression {
-        Some(compression) => store_packed(source, used(), writer, compression, &mut meter)?,
-        None => store_plain(source, used, writer, &mut meter)?,
+        Some(compression) => {
+            let extents = needed(source, tiling, options);
+            store_compressed(source, extents, writer, compression, &mut meter)?
+        }
+        None => store_plain(source, tiling, writer, &mut meter)?,
     };
-    meter.tell();
-    Ok(stored.report(size, used_bytes))
+    Ok(stored.report(source.size(), used_bytes))
 }
 
-/// Stores the data of `source` as it is; `extents` are the same each time.
-fn store_plain<'s, S, T, I, X>(
-    source: &'s S,
-    extents: impl Fn() -> UsedExtents<'s, S, I>,
-    mut writer: ImageWriter<'_, T>,
+/// Stores the data of `source` as it is.
+fn store_plain<S, G, T>(
+    source: &S,
+    tiling: &G,
+    mut writer: ImageWriter<T>,
     meter: &mut Meter<'_>,
 ) -> Result<Stored, Error>
 where
     S: ReadAt + ?Sized,
-    T: Store + ?Sized,
-    I: Iterator<Item = Result<Extent, X>> + Send,
-    X: std::error::Error + Send + Sync + 'static,
+    G: Tiling + ?Sized,
+    T: Store,
 {
     let options = meter.options();
-    let shared = if options.reflink == Reflink::Never || unshareable(options).is_some() {
-        Shared::default()
+    let reflinked = if options.reflink == Reflink::Never || no_reflink(options).is_some() {
+        Reflinked::default()
     } else {
-        let extents = extents().in_units_of(options.cluster_bits.bytes());
-        share(source, extents, &mut writer, meter)?
+        let extents = needed(source, tiling, options).in_units_of(options.cluster_bits.bytes());
+        reflink(source, extents, &mut writer, meter)?
     };
-    if shared.end < source.size() {
-        let rest = behind(shared.end, extents());
+    if reflinked.end < source.size() {
+        let rest = from(reflinked.end, needed(source, tiling, options));
         let layout = *writer.layout();
         load_each(source, rest, &layout, options, |loaded| {
             for content in loaded.contents() {
@@ -125,19 +127,20 @@ where
                     Content::Zeros(guest) => writer.put_zeros(guest)?,
                 }
             }
-            meter.add(loaded.data_bytes);
-            Ok(())
+            meter.add(loaded.data_bytes)
         })?;
     }
+    meter.tell()?;
+    let (_, image) = writer.finish()?;
     Ok(Stored {
-        image: writer.finish()?,
+        image,
         compressed_clusters: 0,
-        shared_bytes: shared.bytes,
+        reflinked_bytes: reflinked.bytes,
     })
 }
 
-/// What of `extents` lies at or behind `start`.
-fn behind(
+/// The parts of `extents` at or past `start`.
+fn from(
     start: u64,
     extents: impl Iterator<Item = Result<Extent, Error>>,
 ) -> impl Iterator<Item = Result<Extent, Error>> {

@@ -68,15 +68,15 @@ proptest! {
         size in 0usize..1_500_000,
         fresh: bool,
     ) {
-        let options = WriteOptions {
-            size: size.try_into().unwrap(),
-            cluster_bits,
-            extended_l2,
-            version,
-            refcount_order,
-            l2_cache_tables: NonZeroUsize::new(tables).unwrap(),
-            sync: true,
-        };
+        let mut options = WriteOptions::default();
+options.size = size.try_into().unwrap();
+options.cluster_bits = cluster_bits;
+options.extended_l2 = extended_l2;
+options.version = version;
+options.refcount_order = refcount_order;
+options.l2_cache_tables = NonZeroUsize::new(tables).unwrap();
+options.sync = true;
+
         let target = if fresh { MemoryDisk::default() } else { common::stale(8 << 20) };
         let mut writer = ImageWriter::create(&target, &options).unwrap();
         let mut flat = vec![0; size];
@@ -87,10 +87,10 @@ proptest! {
             for (byte, at) in bytes.iter_mut().zip(range.start / 512..).step_by(512) {
                 *byte = byte.wrapping_mul(u8::try_from(at % 251).unwrap());
             }
-            writer.write_at(&bytes, range.start.try_into().unwrap()).unwrap();
+            writer.write_at(range.start.try_into().unwrap(), &bytes).unwrap();
             flat[range].copy_from_slice(&bytes);
         }
-        let report = writer.finish().unwrap();
+        let (_, report) = writer.finish().unwrap();
 
         let image = target.into_bytes();
         prop_assert_eq!(report.image_bytes, u64::try_from(image.len()).unwrap());
@@ -105,17 +105,16 @@ proptest! {
 #[test]
 fn zeros_are_stored_only_over_a_stored_cluster() {
     let target = MemoryDisk::default();
-    let options = WriteOptions {
-        size: 1 << 20,
-        cluster_bits: ClusterBits::new(12).unwrap(),
-        ..WriteOptions::default()
-    };
+    let mut options = WriteOptions::default();
+    options.size = 1 << 20;
+    options.cluster_bits = ClusterBits::new(12).unwrap();
+
     let mut writer = ImageWriter::create(&target, &options).unwrap();
-    writer.write_at(&[0; 3 * 4096], 0).unwrap();
-    writer.write_at(&[7; 4096], 4096).unwrap();
-    writer.write_at(&[0; 3 * 4096], 0).unwrap();
-    writer.write_at(&[9; 8], 4096 + 100).unwrap();
-    let report = writer.finish().unwrap();
+    writer.write_at(0, &[0; 3 * 4096]).unwrap();
+    writer.write_at(4096, &[7; 4096]).unwrap();
+    writer.write_at(0, &[0; 3 * 4096]).unwrap();
+    writer.write_at(4096 + 100, &[9; 8]).unwrap();
+    let (_, report) = writer.finish().unwrap();
     assert_eq!((report.stored_clusters, report.stored_bytes), (1, 4096));
     let mut flat = vec![0; 1 << 20];
     flat[4196..4204].fill(9);
@@ -125,16 +124,15 @@ fn zeros_are_stored_only_over_a_stored_cluster() {
 #[test]
 fn writes_are_few_and_the_header_is_the_last() {
     let target = common::Noting::default();
-    let options = WriteOptions {
-        size: 1 << 30,
-        ..WriteOptions::default()
-    };
+    let mut options = WriteOptions::default();
+    options.size = 1 << 30;
+
     let mut writer = ImageWriter::create(&target, &options).unwrap();
     // Three clusters, of which one has a hole; one is changed afterwards.
     let mut bytes = vec![1; 3 << 16];
     bytes[0x1_3000..0x1_8000].fill(0);
-    writer.write_at(&bytes, 0).unwrap();
-    writer.write_at(&[0; 1 << 16], 0).unwrap();
+    writer.write_at(0, &bytes).unwrap();
+    writer.write_at(0, &[0; 1 << 16]).unwrap();
     writer.finish().unwrap();
     let want = [
         // Header, L1 table and L2 table take the first three clusters. Of a
@@ -155,15 +153,14 @@ fn writes_are_few_and_the_header_is_the_last() {
 #[test]
 fn a_table_is_written_only_when_it_changed() {
     let target = common::Noting::default();
-    let options = WriteOptions {
-        size: 1 << 20,
-        cluster_bits: ClusterBits::MIN,
-        l2_cache_tables: NonZeroUsize::new(2).unwrap(),
-        ..WriteOptions::default()
-    };
+    let mut options = WriteOptions::default();
+    options.size = 1 << 20;
+    options.cluster_bits = ClusterBits::MIN;
+    options.l2_cache_tables = NonZeroUsize::new(2).unwrap();
+
     let mut writer = ImageWriter::create(&target, &options).unwrap();
     for table in [0, 1, 2, 0, 1, 2] {
-        writer.write_at(&[1; 512], table << 15).unwrap();
+        writer.write_at(table << 15, &[1; 512]).unwrap();
     }
     let want = [
         (3, "data"),
@@ -185,20 +182,19 @@ fn a_table_is_written_only_when_it_changed() {
 #[test]
 fn a_write_past_the_end_changes_nothing() {
     let target = MemoryDisk::default();
-    let options = WriteOptions {
-        size: 1000,
-        ..WriteOptions::default()
-    };
+    let mut options = WriteOptions::default();
+    options.size = 1000;
+
     let mut writer = ImageWriter::create(&target, &options).unwrap();
     for (offset, length) in [(999, 2), (1001, 0), (u64::MAX, 1)] {
-        let error = writer.write_at(&[1, 1][..length], offset).unwrap_err();
+        let error = writer.write_at(offset, &[1, 1][..length]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         let want =
             format!("a write of {length} bytes at {offset:#x} passes the end of the disk at 0x3e8");
         assert_eq!(error.to_string(), want);
     }
-    writer.write_at(&[1], 999).unwrap();
-    let report = writer.finish().unwrap();
+    writer.write_at(999, &[1]).unwrap();
+    let (_, report) = writer.finish().unwrap();
     assert_eq!((report.stored_clusters, report.stored_bytes), (1, 1000));
     let naive = common::expand(&target.into_bytes());
     assert_eq!((naive.size, naive.disk.len()), (1000, 1024));
@@ -208,23 +204,22 @@ fn a_write_past_the_end_changes_nothing() {
 #[test]
 fn a_table_that_changed_below_is_noticed() {
     let target = MemoryDisk::default();
-    let options = WriteOptions {
-        size: 1 << 20,
-        cluster_bits: ClusterBits::MIN,
-        l2_cache_tables: NonZeroUsize::MIN,
-        ..WriteOptions::default()
-    };
+    let mut options = WriteOptions::default();
+    options.size = 1 << 20;
+    options.cluster_bits = ClusterBits::MIN;
+    options.l2_cache_tables = NonZeroUsize::MIN;
+
     let mut writer = ImageWriter::create(&target, &options).unwrap();
-    writer.write_at(&[1], 0).unwrap();
-    writer.write_at(&[1], 1 << 19).unwrap();
+    writer.write_at(0, &[1]).unwrap();
+    writer.write_at(1 << 19, &[1]).unwrap();
     // The L1 table has 32 entries in cluster 1; the first L2 table follows.
     blockio::WriteAt::write_at(&target, 0x400 + 5 * 8, &[0x40]).unwrap();
-    let error = writer.write_at(&[1], 5 * 512).unwrap_err();
+    let error = writer.write_at(5 * 512, &[1]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "L2 table at 0x400: entry 5 was read back as 0x4000000000000000, which was never written"
     );
-    assert!(matches!(writer.write_at(&[], 0), Err(Error::Broken)));
+    assert!(matches!(writer.write_at(0, &[]), Err(Error::Broken)));
     assert!(matches!(writer.finish(), Err(Error::Broken)));
     assert_eq!(target.into_bytes()[..4], [0; 4]);
 }

@@ -4,8 +4,6 @@
 
 mod common;
 
-use std::convert::Infallible;
-
 use blockio::{Extent, ExtentKind, MemoryDisk};
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{
@@ -29,11 +27,9 @@ const DISK: u64 = 0x1_0000;
 
 fn pack_512(disk: &[u8], extents: &[Extent], options: &PackOptions<'_>) -> (Vec<u8>, PackReport) {
     let target = MemoryDisk::default();
-    let options = PackOptions {
-        cluster_bits: ClusterBits::MIN,
-        ..*options
-    };
-    let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
+    let mut options = *options;
+    options.cluster_bits = ClusterBits::MIN;
+
     let report = pack(disk, extents, &target, &options).unwrap();
     (target.into_bytes(), report)
 }
@@ -41,15 +37,14 @@ fn pack_512(disk: &[u8], extents: &[Extent], options: &PackOptions<'_>) -> (Vec<
 #[test]
 fn written_piece_by_piece() {
     let target = MemoryDisk::default();
-    let options = WriteOptions {
-        size: DISK,
-        cluster_bits: ClusterBits::MIN,
-        ..WriteOptions::default()
-    };
+    let mut options = WriteOptions::default();
+    options.size = DISK;
+    options.cluster_bits = ClusterBits::MIN;
+
     let mut writer = ImageWriter::create(&target, &options).unwrap();
-    writer.write_at(b"second half", 0xa000 + 3).unwrap();
-    writer.write_at(b"first half", 0x200).unwrap();
-    let report = writer.finish().unwrap();
+    writer.write_at(0xa000 + 3, b"second half").unwrap();
+    writer.write_at(0x200, b"first half").unwrap();
+    let (_, report) = writer.finish().unwrap();
     assert_eq!(report.image_bytes, 0x1000);
     let want = image(
         0x1000,
@@ -92,10 +87,9 @@ fn packed_with_an_unused_table_in_version_2() {
         Extent::new(0xa020..0xa030, ExtentKind::Zero),
         Extent::new(0xa030..DISK, ExtentKind::Free),
     ];
-    let options = PackOptions {
-        version: Version::V2,
-        ..PackOptions::default()
-    };
+    let mut options = PackOptions::default();
+    options.version = Version::V2;
+
     let (packed, report) = pack_512(&disk, &extents, &options);
     let want = image(
         0xe00,
@@ -116,16 +110,25 @@ fn packed_with_an_unused_table_in_version_2() {
         ],
     );
     assert_eq!(packed, want);
-    let want = PackReport {
-        disk_bytes: DISK,
-        used_bytes: 0x8020,
-        stored_bytes: 512,
-        stored_clusters: 1,
-        compressed_clusters: 0,
-        shared_bytes: 0,
-        image_bytes: 0xe00,
-    };
-    assert_eq!(report, want);
+    let PackReport {
+        disk_bytes,
+        used_bytes,
+        stored_bytes,
+        stored_clusters,
+        compressed_clusters,
+        reflinked_bytes,
+        image_bytes,
+        ..
+    } = report;
+    let bytes = (
+        disk_bytes,
+        used_bytes,
+        stored_bytes,
+        reflinked_bytes,
+        image_bytes,
+    );
+    assert_eq!(bytes, (DISK, 0x8020, 512, 0, 0xe00));
+    assert_eq!((stored_clusters, compressed_clusters), (1, 0));
 }
 
 #[test]
@@ -143,12 +146,11 @@ fn tables_that_nobody_needed_take_no_room_at_the_end() {
 #[test]
 fn an_odd_length_is_kept_beside_the_rounded_one() {
     let target = MemoryDisk::default();
-    let options = WriteOptions {
-        size: 0x1_0001,
-        cluster_bits: ClusterBits::MIN,
-        refcount_order: RefcountOrder::new(0).unwrap(),
-        ..WriteOptions::default()
-    };
+    let mut options = WriteOptions::default();
+    options.size = 0x1_0001;
+    options.cluster_bits = ClusterBits::MIN;
+    options.refcount_order = RefcountOrder::new(0).unwrap();
+
     ImageWriter::create(&target, &options)
         .unwrap()
         .finish()
@@ -186,10 +188,9 @@ fn exactly_what_is_in_use_in_clusters() {
         Extent::new(0x8000..0x8200, Zero),
         Extent::new(0x8200..DISK, Free),
     ];
-    let options = PackOptions {
-        allocation: Allocation::Exact,
-        ..PackOptions::default()
-    };
+    let mut options = PackOptions::default();
+    options.allocation = Allocation::Exact;
+
     let (packed, report) = pack_512(&disk, &extents, &options);
     assert_eq!((report.used_bytes, report.stored_clusters), (0xa00, 1));
     let want = image(
@@ -225,14 +226,12 @@ fn exactly_what_is_in_use_in_clusters() {
 /// Packs `disk` with an exact allocation in subclusters of 512 bytes.
 fn pack_subclusters(disk: &[u8], extents: &[Extent], compression: Option<Compression>) -> Vec<u8> {
     let target = MemoryDisk::default();
-    let options = PackOptions {
-        cluster_bits: ClusterBits::MIN_EXTENDED_L2,
-        extended_l2: true,
-        allocation: Allocation::Exact,
-        compression,
-        ..PackOptions::default()
-    };
-    let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::MIN_EXTENDED_L2;
+    options.extended_l2 = true;
+    options.allocation = Allocation::Exact;
+    options.compression = compression;
+
     pack(disk, extents, &target, &options).unwrap();
     target.into_bytes()
 }

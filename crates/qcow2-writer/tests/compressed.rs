@@ -4,11 +4,10 @@
 
 mod common;
 
-use std::cell::Cell;
-use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
 use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Store};
+use common::Changing;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{
     Compression, DeflateWindow, Error, PackOptions, PackReport, Unrepresentable, pack,
@@ -16,17 +15,16 @@ use qcow2_writer::{
 
 fn pack_whole(disk: &Vec<u8>, target: &impl Store, options: &PackOptions<'_>) -> PackReport {
     let whole = Extent::new(0..disk.size(), ExtentKind::Data);
-    let extents = || [Ok::<_, Infallible>(whole)].into_iter();
-    pack(disk, extents, target, options).unwrap()
+    let extents = [whole];
+    pack(disk, &extents, target, options).unwrap()
 }
 
 fn options(bits: u32, order: u32, compression: Compression) -> PackOptions<'static> {
-    PackOptions {
-        cluster_bits: ClusterBits::new(bits).unwrap(),
-        refcount_order: RefcountOrder::new(order).unwrap(),
-        compression: Some(compression),
-        ..PackOptions::default()
-    }
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::new(bits).unwrap();
+    options.refcount_order = RefcountOrder::new(order).unwrap();
+    options.compression = Some(compression);
+    options
 }
 
 /// Clusters of `disk` that are not zeros.
@@ -118,10 +116,9 @@ fn threads_do_not_matter() {
     for compression in common::compressions() {
         let image = |threads| {
             let target = MemoryDisk::default();
-            let options = PackOptions {
-                threads: NonZeroUsize::new(threads).unwrap(),
-                ..options(12, 2, compression)
-            };
+            let mut options = options(12, 2, compression);
+            options.threads = NonZeroUsize::new(threads).unwrap();
+
             pack_whole(&disk, &target, &options);
             target.into_bytes()
         };
@@ -186,14 +183,9 @@ fn data_that_nobody_foresaw_is_stored() {
     let empty = Extent::new(0..disk.size(), ExtentKind::Free);
     for compression in common::compressions() {
         for stale in [0, 4 << 20] {
-            let passes = Cell::new(0);
-            let changing = || {
-                passes.set(passes.get() + 1);
-                let now = if passes.get() == 1 { empty } else { whole };
-                [Ok::<_, Infallible>(now)].into_iter()
-            };
+            let changing = Changing::new(&[empty], &[whole]);
             let target = common::stale(stale);
-            pack(&disk, changing, &target, &options(9, 4, compression)).unwrap();
+            pack(&disk, &changing, &target, &options(9, 4, compression)).unwrap();
             assert!(common::expand(&target.into_bytes()).disk == disk);
         }
     }
@@ -203,14 +195,13 @@ fn data_that_nobody_foresaw_is_stored() {
 fn what_cannot_be_is_refused_before_a_byte_is_written() {
     let refused = |version, compression| {
         let target = MemoryDisk::default();
-        let options = PackOptions {
-            version,
-            compression: Some(compression),
-            ..PackOptions::default()
-        };
+        let mut options = PackOptions::default();
+        options.version = version;
+        options.compression = Some(compression);
+
         let whole = Extent::new(0..9, ExtentKind::Data);
-        let extents = || [Ok::<_, Infallible>(whole)].into_iter();
-        let error = pack(&vec![1; 9], extents, &target, &options).unwrap_err();
+        let extents = [whole];
+        let error = pack(&vec![1; 9], &extents, &target, &options).unwrap_err();
         assert_eq!(target.into_bytes(), []);
         match error {
             Error::Unrepresentable(why) => why,

@@ -4,30 +4,28 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, Reflink};
-use common::Unit;
 use common::in_units::Disk;
+use common::{Given, Unit};
 use hostdisk::StreamTarget;
 use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_writer::{
     Allocation, Compression, Error, ErrorKind, PackOptions, PackReport, Unrepresentable, pack,
-    pack_stream,
+    pack_to_pipe,
 };
 
 use ExtentKind::{Data, Free, Zero};
 
 fn exact(bits: u32, extended_l2: bool) -> PackOptions<'static> {
-    PackOptions {
-        cluster_bits: ClusterBits::new(bits).unwrap(),
-        extended_l2,
-        allocation: Allocation::Exact,
-        ..PackOptions::default()
-    }
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::new(bits).unwrap();
+    options.extended_l2 = extended_l2;
+    options.allocation = Allocation::Exact;
+    options
 }
 
 fn packed(
@@ -36,15 +34,13 @@ fn packed(
     options: &PackOptions<'_>,
 ) -> Result<(Vec<u8>, PackReport), Error> {
     let target = MemoryDisk::default();
-    let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
-    let report = pack(disk, extents, &target, options)?;
+    let report = pack(disk, &Given(extents), &target, options)?;
     Ok((target.into_bytes(), report))
 }
 
 fn streamed(disk: &Vec<u8>, extents: &[Extent], options: &PackOptions<'_>) -> Vec<u8> {
     let (spool, pipe) = (MemoryDisk::default(), StreamTarget::new(Vec::new()));
-    let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
-    pack_stream(disk, extents, &spool, &pipe, options).unwrap();
+    pack_to_pipe(disk, extents, &spool, &pipe, options).unwrap();
     pipe.into_inner()
 }
 
@@ -82,12 +78,11 @@ proptest! {
         let unit_bytes = (1 << bits) / cluster_units;
         let disk = Disk::new(&runs, unit_bytes, cut);
         prop_assume!(disk.extents.iter().all(|extent| extent.length > 0));
-        let mut options = PackOptions {
-            refcount_order: RefcountOrder::new(order).unwrap(),
-            compression,
-            threads: NonZeroUsize::MIN,
-            ..exact(bits, extended_l2)
-        };
+        let mut options = exact(bits, extended_l2);
+options.refcount_order = RefcountOrder::new(order).unwrap();
+options.compression = compression;
+options.threads = NonZeroUsize::MIN;
+
         let (image, report) = packed(&disk.bytes, &disk.extents, &options).unwrap();
         disk.is_said_by(&image, cluster_units, compression.is_some());
         let naive = common::expand(&image);
@@ -104,8 +99,7 @@ proptest! {
         prop_assert!(streamed(&disk.bytes, &disk.extents, &options) == image);
         if is_stale {
             let target = common::stale(64 << 20);
-            let extents = || disk.extents.iter().copied().map(Ok::<_, Infallible>);
-            pack(&disk.bytes, extents, &target, &options).unwrap();
+            pack(&disk.bytes, &disk.extents, &target, &options).unwrap();
             prop_assert!(target.into_bytes() == image);
         }
     }
@@ -120,11 +114,10 @@ proptest! {
         // Units of 512 bytes are no subclusters, but for the smallest clusters.
         let disk = Disk::new(&runs, 512, cut);
         prop_assume!(disk.extents.iter().all(|extent| extent.length > 0));
-        let options = PackOptions {
-            compression,
-            allocation: Allocation::Needed,
-            ..exact(bits, true)
-        };
+        let mut options = exact(bits, true);
+options.compression = compression;
+options.allocation = Allocation::Needed;
+
         let (image, report) = packed(&disk.bytes, &disk.extents, &options).unwrap();
         let naive = common::expand(&image);
         prop_assert!(naive.disk[..disk.content.len()] == disk.content);
@@ -149,10 +142,9 @@ fn zeros_need_no_memory_and_no_data() {
         let large = [(Zero, 30_000, 1), (Data, 1, 2), (Zero, 1, 1), (Free, 9, 9)];
         let disk = Disk::new(&[small, large.to_vec()].concat(), 512, 7);
         for compression in [None, Some(common::compressions()[2])] {
-            let options = PackOptions {
-                compression,
-                ..exact(bits, extended_l2)
-            };
+            let mut options = exact(bits, extended_l2);
+            options.compression = compression;
+
             let (image, report) = packed(&disk.bytes, &disk.extents, &options).unwrap();
             let cluster_units = if extended_l2 { 32 } else { 1 };
             disk.is_said_by(&image, cluster_units, compression.is_some());
@@ -187,8 +179,7 @@ fn holes_of_the_source_are_zeros() {
         Extent::new(4608..10_000, Data),
     ];
     let target = MemoryDisk::default();
-    let extents = || extents.into_iter().map(Ok::<_, Infallible>);
-    pack(&Sparse, extents, &target, &exact(9, false)).unwrap();
+    pack(&Sparse, &extents, &target, &exact(9, false)).unwrap();
     let mut want = [Unit::Zeros; 20];
     (want[2], want[8], want[9]) = (Unit::Data, Unit::Unallocated, Unit::Data);
     assert_eq!(common::expand(&target.into_bytes()).units, want);
@@ -222,8 +213,8 @@ fn zeros_that_become_data_are_noticed_on_the_way_to_a_pipe() {
             reads: AtomicUsize::new(0),
         };
         let (spool, pipe) = (MemoryDisk::default(), StreamTarget::new(Vec::new()));
-        let extents = || [Ok::<_, Infallible>(Extent::new(0..1024, Data))].into_iter();
-        pack_stream(&disk, extents, &spool, &pipe, &exact(9, false))
+        let extents = [Extent::new(0..1024, Data)];
+        pack_to_pipe(&disk, &extents, &spool, &pipe, &exact(9, false))
     };
     stream([0, 0]).unwrap();
     stream([2, 2]).unwrap();
@@ -282,13 +273,13 @@ fn what_cannot_be_is_refused() {
             other => panic!("{other:?}"),
         }
     };
-    let in_version_2 = |options| PackOptions {
-        version: Version::V2,
-        ..options
+    let in_version_2 = |mut options: PackOptions<'static>| {
+        options.version = Version::V2;
+        options
     };
-    let needed = |options| PackOptions {
-        allocation: Allocation::Needed,
-        ..options
+    let needed = |mut options: PackOptions<'static>| {
+        options.allocation = Allocation::Needed;
+        options
     };
     let v2 = refusal(&in_version_2(exact(12, false)));
     assert_eq!(v2, Unrepresentable::ZeroClusters);
@@ -306,21 +297,22 @@ fn what_cannot_be_is_refused() {
 fn nothing_is_shared() {
     let disk = Disk::new(&[(Data, 40, 7), (Free, 8, 7), (Zero, 9, 1)], 512, 0);
     let shared = |options: PackOptions<'static>, reflink| {
-        let options = PackOptions { reflink, ..options };
+        let mut options = options;
+        options.reflink = reflink;
+
         packed(&disk.bytes, &disk.extents, &options)
     };
-    let subclusters = PackOptions {
-        allocation: Allocation::Needed,
-        ..exact(14, true)
-    };
+    let mut subclusters = exact(14, true);
+    subclusters.allocation = Allocation::Needed;
+
     for (options, want) in [
         (exact(9, false), "its allocation is exact"),
         (subclusters, "its clusters have subclusters"),
     ] {
         let (auto, report) = shared(options, Reflink::Auto).unwrap();
         assert!(auto == shared(options, Reflink::Never).unwrap().0);
-        assert_eq!(report.shared_bytes, 0);
+        assert_eq!(report.reflinked_bytes, 0);
         let error = shared(options, Reflink::Always).unwrap_err();
-        assert!(matches!(error, Error::NothingToShare { why } if why == want));
+        assert!(matches!(error, Error::NoReflink { why } if why == want));
     }
 }

@@ -4,25 +4,22 @@
 
 mod common;
 
-use std::cell::Cell;
-use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 
-use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt};
+use blockio::{Extent, ExtentKind, Extents, MemoryDisk, Progress, ReadAt, Tiling};
+use common::{Changing, Given};
 use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder};
-use qcow2_writer::{
-    Compression, DeflateWindow, Error, ErrorKind, PackOptions, PackReport, Progress, pack,
-};
+use qcow2_writer::{Compression, DeflateWindow, Error, ErrorKind, PackOptions, PackReport, pack};
 
 use ExtentKind::{Data, Free, Unreadable, Zero};
 
 fn pack_to_memory(disk: &impl ReadAt, extents: &[Extent], options: &PackOptions<'_>) -> Packed {
     let target = MemoryDisk::default();
-    let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
-    let report = pack(disk, extents, &target, options)?;
+    let report = pack(disk, &Given(extents), &target, options)?;
     Ok((target.into_bytes(), report))
 }
 
@@ -117,13 +114,12 @@ proptest! {
 
         let mut first = None;
         for threads in [1, 2, 5] {
-            let options = PackOptions {
-                cluster_bits: ClusterBits::new(bits).unwrap(),
-                refcount_order: RefcountOrder::new(order).unwrap(),
-                compression,
-                threads: NonZeroUsize::new(threads).unwrap(),
-                ..PackOptions::default()
-            };
+            let mut options = PackOptions::default();
+options.cluster_bits = ClusterBits::new(bits).unwrap();
+options.refcount_order = RefcountOrder::new(order).unwrap();
+options.compression = compression;
+options.threads = NonZeroUsize::new(threads).unwrap();
+
             let (image, report) = pack_to_memory(&disk, &extents, &options).unwrap();
             prop_assert_eq!((report.disk_bytes, report.used_bytes), (size, used));
             prop_assert_eq!(report.image_bytes, image.size());
@@ -155,14 +151,12 @@ fn striped() -> (Vec<u8>, Vec<Extent>) {
 #[test]
 fn a_stale_target_gets_the_same_image() {
     let (disk, extents) = striped();
-    let options = PackOptions {
-        cluster_bits: ClusterBits::new(12).unwrap(),
-        ..PackOptions::default()
-    };
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::new(12).unwrap();
+
     let (image, _) = pack_to_memory(&disk, &extents, &options).unwrap();
     let target = common::stale(16 << 20);
-    let extents = || extents.iter().copied().map(Ok::<_, Infallible>);
-    pack(&disk, extents, &target, &options).unwrap();
+    pack(&disk, &extents, &target, &options).unwrap();
     assert!(target.into_bytes() == image);
 }
 
@@ -170,26 +164,19 @@ fn a_stale_target_gets_the_same_image() {
 fn data_that_nobody_foresaw_is_stored() {
     // 8 MiB are 256 tables with clusters of 512 bytes.
     let (disk, extents) = striped();
-    let passes = Cell::new(0);
     let target = MemoryDisk::default();
     let empty = [Extent::new(0..disk.size(), Free)];
-    let changing = || {
-        passes.set(passes.get() + 1);
-        let now = if passes.get() == 1 {
-            &empty[..]
-        } else {
-            &extents
-        };
-        now.iter().copied().map(Ok::<_, Infallible>)
-    };
+    let changing = Changing::new(&empty, &extents);
     let told = Mutex::new(Vec::new());
-    let progress = |now| told.lock().unwrap().push(now);
-    let options = PackOptions {
-        cluster_bits: ClusterBits::MIN,
-        progress: Some(&progress),
-        ..PackOptions::default()
+    let progress = |now| {
+        told.lock().unwrap().push(now);
+        ControlFlow::Continue(())
     };
-    pack(&disk, changing, &target, &options).unwrap();
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::MIN;
+    options.progress = Some(&progress);
+
+    pack(&disk, &changing, &target, &options).unwrap();
     let naive = common::expand(&target.into_bytes());
     assert!(naive.disk.chunks(1 << 17).all(|stripes| {
         stripes[..1 << 16].iter().all(|byte| *byte == 3) && blockio::is_zero(&stripes[1 << 16..])
@@ -205,11 +192,13 @@ fn data_that_nobody_foresaw_is_stored() {
 fn progress_is_told_now_and_then() {
     let disk = vec![1; 40 << 20];
     let told = Mutex::new(Vec::new());
-    let progress = |now: Progress| told.lock().unwrap().push((now.done_bytes, now.total_bytes));
-    let options = PackOptions {
-        progress: Some(&progress),
-        ..PackOptions::default()
+    let progress = |now: Progress| {
+        told.lock().unwrap().push((now.done_bytes, now.total_bytes));
+        ControlFlow::Continue(())
     };
+    let mut options = PackOptions::default();
+    options.progress = Some(&progress);
+
     pack_to_memory(&disk, &[Extent::new(0..40 << 20, Data)], &options).unwrap();
     let (total, told) = (40 << 20, told.into_inner().unwrap());
     assert_eq!(told, [(16 << 20, total), (32 << 20, total), (total, total)]);
@@ -225,13 +214,13 @@ fn the_end_of_the_data_is_told_before_the_image_is_finished() {
         target.read_at(0, &mut magic).unwrap();
         let is_end = now.done_bytes == now.total_bytes;
         ends.lock().unwrap().push((is_end, magic));
+        ControlFlow::Continue(())
     };
-    let options = PackOptions {
-        progress: Some(&progress),
-        ..PackOptions::default()
-    };
-    let extents = || [Ok::<_, Infallible>(Extent::new(0..3 << 20, Data))].into_iter();
-    pack(&disk, extents, &target, &options).unwrap();
+    let mut options = PackOptions::default();
+    options.progress = Some(&progress);
+
+    let extents = [Extent::new(0..3 << 20, Data)];
+    pack(&disk, &extents, &target, &options).unwrap();
     assert_eq!(ends.into_inner().unwrap(), [(true, [0; 4])]);
 }
 
@@ -310,13 +299,14 @@ fn errors_of_the_source_are_passed_on() {
         }
     }
     impl std::error::Error for Lost {}
+    struct Unknown;
+    impl Tiling for Unknown {
+        fn extents(&self, _: std::ops::Range<u64>) -> Extents<'_> {
+            Box::new(std::iter::once(Err(Lost.into())))
+        }
+    }
     let target = MemoryDisk::default();
-    let error = pack(
-        &vec![0; 9],
-        || [Err(Lost)].into_iter(),
-        &target,
-        &PackOptions::default(),
-    );
+    let error = pack(&vec![0; 9], &Unknown, &target, &PackOptions::default());
     match error.unwrap_err() {
         Error::Extents(inner) => assert_eq!(inner.downcast_ref(), Some(&Lost)),
         other => panic!("{other:?}"),
@@ -372,8 +362,8 @@ fn a_huge_empty_disk_is_a_small_image() {
 fn what_cannot_be_is_refused_before_a_byte_is_written() {
     let disk = Claimed((1 << 51) + 1);
     let target = MemoryDisk::default();
-    let extents = || [Ok::<_, Infallible>(Extent::new(0..disk.0, Free))].into_iter();
-    let error = pack(&disk, extents, &target, &PackOptions::default()).unwrap_err();
+    let extents = [Extent::new(0..disk.0, Free)];
+    let error = pack(&disk, &extents, &target, &PackOptions::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
     assert_eq!(
         error.to_string(),

@@ -4,7 +4,6 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -127,14 +126,12 @@ fn packed() {
             Extent::new((4 << 20) + 5000..end, ExtentKind::Data),
         ];
         let target = MemoryDisk::default();
-        let options = PackOptions {
-            cluster_bits: ClusterBits::new(bits).unwrap(),
-            version,
-            refcount_order: RefcountOrder::new(order).unwrap(),
-            ..PackOptions::default()
-        };
-        let extents = || extents.into_iter().map(Ok::<_, Infallible>);
-        pack(&disk, extents, &target, &options).unwrap();
+        let mut options = PackOptions::default();
+        options.cluster_bits = ClusterBits::new(bits).unwrap();
+        options.version = version;
+        options.refcount_order = RefcountOrder::new(order).unwrap();
+
+        pack(&disk, &extents, &target, &options).unwrap();
         disk[4 << 20..(4 << 20) + 5000].fill(0);
         accepts(&target.into_bytes(), &disk);
     }
@@ -152,14 +149,13 @@ fn compressed() {
         for compression in common::compressions() {
             for order in orders.by_ref().take(3) {
                 let target = MemoryDisk::default();
-                let options = PackOptions {
-                    cluster_bits: ClusterBits::new(bits).unwrap(),
-                    refcount_order: RefcountOrder::new(order).unwrap(),
-                    compression: Some(compression),
-                    ..PackOptions::default()
-                };
-                let extents = || [Ok::<_, Infallible>(whole)].into_iter();
-                let report = pack(&disk, extents, &target, &options).unwrap();
+                let mut options = PackOptions::default();
+                options.cluster_bits = ClusterBits::new(bits).unwrap();
+                options.refcount_order = RefcountOrder::new(order).unwrap();
+                options.compression = Some(compression);
+
+                let extents = [whole];
+                let report = pack(&disk, &extents, &target, &options).unwrap();
                 assert!(report.compressed_clusters > 0);
                 assert!(report.compressed_clusters < report.stored_clusters);
                 accepts(&target.into_bytes(), &disk);
@@ -176,14 +172,13 @@ fn compressed_in_version_2() {
     let disk = common::mixed(1 << 12, 0);
     let whole = Extent::new(0..disk.len().try_into().unwrap(), ExtentKind::Data);
     let target = MemoryDisk::default();
-    let options = PackOptions {
-        cluster_bits: ClusterBits::new(12).unwrap(),
-        version: Version::V2,
-        compression: Some(common::compressions()[0]),
-        ..PackOptions::default()
-    };
-    let extents = || [Ok::<_, Infallible>(whole)].into_iter();
-    pack(&disk, extents, &target, &options).unwrap();
+    let mut options = PackOptions::default();
+    options.cluster_bits = ClusterBits::new(12).unwrap();
+    options.version = Version::V2;
+    options.compression = Some(common::compressions()[0]);
+
+    let extents = [whole];
+    pack(&disk, &extents, &target, &options).unwrap();
     accepts(&target.into_bytes(), &disk);
 }
 
@@ -219,16 +214,14 @@ fn exactly_what_is_in_use() {
             let cut = cut.min(unit_bytes - 1);
             let disk = common::in_units::Disk::new(&runs, unit_bytes, cut);
             for compression in [None].into_iter().chain(common::compressions().map(Some)) {
-                let options = PackOptions {
-                    cluster_bits: ClusterBits::new(bits).unwrap(),
-                    extended_l2,
-                    allocation: Allocation::Exact,
-                    compression,
-                    ..PackOptions::default()
-                };
+                let mut options = PackOptions::default();
+                options.cluster_bits = ClusterBits::new(bits).unwrap();
+                options.extended_l2 = extended_l2;
+                options.allocation = Allocation::Exact;
+                options.compression = compression;
+
                 let target = MemoryDisk::default();
-                let extents = || disk.extents.iter().copied().map(Ok::<_, Infallible>);
-                let report = pack(&disk.bytes, extents, &target, &options).unwrap();
+                let report = pack(&disk.bytes, &disk.extents, &target, &options).unwrap();
                 assert_eq!(report.compressed_clusters > 0, compression.is_some());
                 let image = target.into_bytes();
                 disk.is_said_by(&image, cluster_units, compression.is_some());
@@ -286,17 +279,15 @@ fn exactly_what_is_in_use_of_large_disks() {
                 }
             }
         }
-        let options = PackOptions {
-            cluster_bits: geometry.cluster_bits,
-            extended_l2: geometry.extended_l2,
-            allocation: Allocation::Exact,
-            ..PackOptions::default()
-        };
+        let mut options = PackOptions::default();
+        options.cluster_bits = geometry.cluster_bits;
+        options.extended_l2 = geometry.extended_l2;
+        options.allocation = Allocation::Exact;
+
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("image");
         let target = Target::create(&path, &TargetOptions::default()).unwrap();
-        let given = || extents.iter().copied().map(Ok::<_, Infallible>);
-        pack(&Ones(size), given, &target, &options).unwrap();
+        pack(&Ones(size), &extents, &target, &options).unwrap();
         target.commit().unwrap();
         qemu_img(&["check", "-f", "qcow2"], &[&path]);
         let map = qemu_img(&["map", "-f", "qcow2", "--output=json"], &[&path]);
@@ -320,20 +311,19 @@ fn written_backwards_through_one_table() {
     for (bits, extended_l2) in shapes {
         let mut disk = common::noise(3_000_000);
         let target = MemoryDisk::default();
-        let options = WriteOptions {
-            size: 3_000_000,
-            cluster_bits: ClusterBits::new(bits).unwrap(),
-            extended_l2,
-            l2_cache_tables: NonZeroUsize::MIN,
-            ..WriteOptions::default()
-        };
+        let mut options = WriteOptions::default();
+        options.size = 3_000_000;
+        options.cluster_bits = ClusterBits::new(bits).unwrap();
+        options.extended_l2 = extended_l2;
+        options.l2_cache_tables = NonZeroUsize::MIN;
+
         let mut writer = ImageWriter::create(&target, &options).unwrap();
         for (index, part) in disk.chunks_mut(77_777).enumerate().rev() {
             let start = u64::try_from(index * 77_777).unwrap();
             if index % 3 == 0 {
                 part.fill(0);
             }
-            writer.write_at(part, start).unwrap();
+            writer.write_at(start, part).unwrap();
         }
         writer.finish().unwrap();
         accepts(&target.into_bytes(), &disk);
@@ -347,11 +337,10 @@ fn empty() {
     }
     for (size, bits) in [(0, 9), (0, 16), (1, 16), (512, 21), (10 << 20, 9)] {
         let target = MemoryDisk::default();
-        let options = WriteOptions {
-            size,
-            cluster_bits: ClusterBits::new(bits).unwrap(),
-            ..WriteOptions::default()
-        };
+        let mut options = WriteOptions::default();
+        options.size = size;
+        options.cluster_bits = ClusterBits::new(bits).unwrap();
+
         ImageWriter::create(&target, &options)
             .unwrap()
             .finish()

@@ -109,13 +109,12 @@ impl Image {
                 extended_l2,
                 compression,
             } => {
-                let options = PackOptions {
-                    cluster_bits: ClusterBits::new(cluster_bits).map_err(failure)?,
-                    extended_l2,
-                    allocation: Allocation::Exact,
-                    compression,
-                    ..PackOptions::default()
-                };
+                let mut options = PackOptions::default();
+                options.cluster_bits = ClusterBits::new(cluster_bits).map_err(failure)?;
+                options.extended_l2 = extended_l2;
+                options.allocation = Allocation::Exact;
+                options.compression = compression;
+
                 pack_blocks(disk, path, &options)
             }
         }
@@ -146,13 +145,7 @@ fn pack_blocks(disk: &Path, path: &Path, options: &PackOptions<'_>) -> Result<()
     }
     let source = Disk::open(disk).map_err(failure)?;
     let target = Target::create(path, &TargetOptions::default()).map_err(failure)?;
-    let extents = || {
-        extents
-            .iter()
-            .copied()
-            .map(Ok::<_, std::convert::Infallible>)
-    };
-    qcow2_writer::pack(&source, extents, &target, options).map_err(failure)?;
+    qcow2_writer::pack(&source, &extents, &target, options).map_err(failure)?;
     target.commit().map_err(failure)?;
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Images that share blocks with their source, on filesystems that can. Needs
 //! root and loop devices.
 
-use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -77,19 +76,12 @@ fn share_on(mkfs: &str) {
         Extent::new(freed.end..size, ExtentKind::Data),
     ];
     let target = Target::create(&image, &TargetOptions::default()).unwrap();
-    let options = PackOptions {
-        reflink: Reflink::Always,
-        ..PackOptions::default()
-    };
-    let report = pack(
-        &Disk::open(&source).unwrap(),
-        || extents.into_iter().map(Ok::<_, Infallible>),
-        &target,
-        &options,
-    )
-    .unwrap();
+    let mut options = PackOptions::default();
+    options.reflink = Reflink::Always;
+
+    let report = pack(&Disk::open(&source).unwrap(), &extents, &target, &options).unwrap();
     target.commit().unwrap();
-    assert_eq!(report.shared_bytes, 24 << 20);
+    assert_eq!(report.reflinked_bytes, 24 << 20);
     assert_eq!(report.stored_bytes, (24 << 20) + (2 << 16) + 512);
 
     if let Some(filefrag) = require("filefrag") {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_reader::{Image, ImageStream, OpenOptions, UnpackOptions};
 use qcow2_writer::{
-    Compression, DeflateWindow, ImageWriter, PackOptions, WriteOptions, pack, pack_stream,
+    Compression, DeflateWindow, ImageWriter, PackOptions, WriteOptions, pack, pack_to_pipe,
 };
 
 /// The shape of an image: small clusters, so that a small disk has many tables.
@@ -107,21 +107,20 @@ proptest! {
     ) {
         let mut flat = vec![0; usize::try_from(size).unwrap()];
         let target = MemoryDisk::default();
-        let options = WriteOptions {
-            size,
-            cluster_bits,
-            version,
-            refcount_order,
-            l2_cache_tables: NonZeroUsize::new(cache).unwrap(),
-            ..WriteOptions::default()
-        };
+        let mut options = WriteOptions::default();
+options.size = size;
+options.cluster_bits = cluster_bits;
+options.version = version;
+options.refcount_order = refcount_order;
+options.l2_cache_tables = NonZeroUsize::new(cache).unwrap();
+
         let mut writer = ImageWriter::create(&target, &options).unwrap();
         let mut random = SplitMix::new(seed);
         for (place, length, zeros) in writes {
             let start = usize::try_from((u64::from(place) * size) >> 32).unwrap();
             let length = length.min(flat.len() - start);
             let bytes = if zeros { vec![0; length] } else { random.bytes(length) };
-            writer.write_at(&bytes, u64::try_from(start).unwrap()).unwrap();
+            writer.write_at(u64::try_from(start).unwrap(), &bytes).unwrap();
             flat[start..start + length].copy_from_slice(&bytes);
         }
         writer.finish().unwrap();
@@ -165,17 +164,16 @@ proptest! {
             source.extend(bytes);
             extents.push(Ok::<_, Infallible>(Extent::new(start..source.size(), kind)));
         }
-        let options = PackOptions {
-            cluster_bits,
-            version,
-            refcount_order,
-            compression,
-            threads: NonZeroUsize::new(threads).unwrap(),
-            ..PackOptions::default()
-        };
-        let extents: Vec<_> = Merge::new(extents.into_iter()).collect();
+        let mut options = PackOptions::default();
+options.cluster_bits = cluster_bits;
+options.version = version;
+options.refcount_order = refcount_order;
+options.compression = compression;
+options.threads = NonZeroUsize::new(threads).unwrap();
+
+        let tiling: Vec<Extent> = Merge::new(extents.into_iter()).map(Result::unwrap).collect();
         let target = MemoryDisk::default();
-        let report = pack(&source, || extents.iter().copied(), &target, &options).unwrap();
+        let report = pack(&source, &tiling, &target, &options).unwrap();
         let bytes = target.into_bytes();
         prop_assert_eq!(report.image_bytes, bytes.size());
 
@@ -186,7 +184,7 @@ proptest! {
 
         // Through pipes it is the same image, and the same disk.
         let (pipe, spool) = (StreamTarget::new(Vec::new()), MemoryDisk::default());
-        pack_stream(&source, || extents.iter().copied(), &spool, &pipe, &options).unwrap();
+        pack_to_pipe(&source, &tiling, &spool, &pipe, &options).unwrap();
         prop_assert!(pipe.into_inner() == bytes);
         let stream =
             ImageStream::open(bytes.as_slice(), MemoryDisk::default(), &OpenOptions::default())

@@ -3,24 +3,24 @@
 
 use std::num::NonZeroUsize;
 
-use blockio::{Extent, ReadAt, Reflink, Store};
+use blockio::{ReadAt, Reflink, Store, Tiling};
 use qcow2_format::Version;
 
 use crate::compression;
 use crate::error::{Error, Unrepresentable};
 use crate::image::ImageWriter;
-use crate::layout::Layout;
+use crate::image::layout::Layout;
 use crate::options::{Allocation, PackOptions, WriteOptions};
-use crate::plan::Plan;
-use crate::used_extents::UsedExtents;
+use crate::pack::needed::NeededExtents;
+use crate::pack::plan::Plan;
 
 /// L2 tables in memory. Data comes in order, so a table is complete before the
 /// next is begun; small ones are worth being written together.
 const L2_TABLES: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 /// A new image with its L2 tables reserved.
-pub(crate) struct Begun<'t, T: ?Sized> {
-    pub(crate) writer: ImageWriter<'t, T>,
+pub(crate) struct Begun<T> {
+    pub(crate) writer: ImageWriter<T>,
     /// Bytes of the disk in use, zeros included.
     pub(crate) used_bytes: u64,
     /// Bytes of the disk that must be read.
@@ -29,17 +29,16 @@ pub(crate) struct Begun<'t, T: ?Sized> {
 
 /// Begins an image of `source` on `target`, once it is known that there can be
 /// one.
-pub(crate) fn begin<'t, S, T, I, X>(
+pub(crate) fn begin<S, G, T>(
     source: &S,
-    extents: I,
-    target: &'t T,
+    tiling: &G,
+    target: T,
     options: &PackOptions<'_>,
-) -> Result<Begun<'t, T>, Error>
+) -> Result<Begun<T>, Error>
 where
     S: ReadAt + ?Sized,
-    T: Store + ?Sized,
-    I: Iterator<Item = Result<Extent, X>>,
-    X: std::error::Error + Send + Sync + 'static,
+    G: Tiling + ?Sized,
+    T: Store,
 {
     let (size, version) = (source.size(), options.version);
     let layout = Layout::new(size, version, options.geometry(), options.refcount_order)?;
@@ -49,13 +48,13 @@ where
     if let Some(compression) = &options.compression {
         compression::check(compression, version)?;
     }
-    if let Some(why) = unshareable(options)
+    if let Some(why) = no_reflink(options)
         && options.reflink == Reflink::Always
     {
-        return Err(Error::NothingToShare { why });
+        return Err(Error::NoReflink { why });
     }
-    let mut used = used_extents(source, extents, options);
-    let plan = Plan::new(&mut used, &layout)?;
+    let mut needed = needed(source, tiling, options);
+    let plan = Plan::new(&mut needed, &layout)?;
     layout.check(plan.tables.count(), plan.data_clusters)?;
     let mut writer = ImageWriter::create(target, &write_options(size, options))?;
     writer.reserve(plan.tables.iter())?;
@@ -64,29 +63,31 @@ where
     }
     Ok(Begun {
         writer,
-        used_bytes: used.used_bytes(),
+        used_bytes: needed.used_bytes(),
         data_bytes: plan.data_bytes,
     })
 }
 
-/// What the image must hold of `source`, of which `extents` say what is in use.
-pub(crate) fn used_extents<'s, S, I>(
+/// What the image must hold of `source`, of which `tiling` says what is in use.
+pub(crate) fn needed<'s, S, G>(
     source: &'s S,
-    extents: I,
+    tiling: &'s G,
     options: &PackOptions<'_>,
-) -> UsedExtents<'s, S, I>
+) -> NeededExtents<'s, S>
 where
     S: ReadAt + ?Sized,
+    G: Tiling + ?Sized,
 {
-    let used = UsedExtents::new(source, extents, source.size());
+    let size = source.size();
+    let needed = NeededExtents::new(source, tiling.extents(0..size), size);
     match options.allocation {
-        Allocation::Needed => used,
-        Allocation::Exact => used.exact(options.geometry().unit_bytes()),
+        Allocation::Needed => needed,
+        Allocation::Exact => needed.exact(options.geometry().unit_bytes()),
     }
 }
 
 /// Why nothing can be shared, if so.
-pub(super) fn unshareable(options: &PackOptions<'_>) -> Option<&'static str> {
+pub(super) fn no_reflink(options: &PackOptions<'_>) -> Option<&'static str> {
     if options.compression.is_some() {
         Some("its clusters are compressed")
     } else if options.allocation == Allocation::Exact {

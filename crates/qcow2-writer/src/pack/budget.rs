@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 use blockio::{Extent, ReadAt};
 use pipeline::BufferPool;
 
-use crate::batch::{Batches, Loaded};
 use crate::error::Error;
-use crate::layout::Layout;
+use crate::image::layout::Layout;
 use crate::options::PackOptions;
+use crate::pack::batch::{Batches, Loaded};
 use crate::units::to_usize;
 
 /// Bytes that are read, and written, at once, unless a cluster is larger. Less

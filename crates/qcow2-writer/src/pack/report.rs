@@ -4,6 +4,7 @@ use crate::image::ImageReport;
 
 /// What became of a packed disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PackReport {
     /// Length of the disk in bytes.
     pub disk_bytes: u64,
@@ -16,7 +17,7 @@ pub struct PackReport {
     /// Those of them that are compressed.
     pub compressed_clusters: u64,
     /// Bytes of the disk whose blocks the image shares.
-    pub shared_bytes: u64,
+    pub reflinked_bytes: u64,
     /// Length of the image in bytes.
     pub image_bytes: u64,
 }
@@ -25,7 +26,7 @@ pub struct PackReport {
 pub(crate) struct Stored {
     pub(crate) image: ImageReport,
     pub(crate) compressed_clusters: u64,
-    pub(crate) shared_bytes: u64,
+    pub(crate) reflinked_bytes: u64,
 }
 
 impl Stored {
@@ -37,7 +38,7 @@ impl Stored {
             stored_bytes: self.image.stored_bytes,
             stored_clusters: self.image.stored_clusters,
             compressed_clusters: self.compressed_clusters,
-            shared_bytes: self.shared_bytes,
+            reflinked_bytes: self.reflinked_bytes,
             image_bytes: self.image.image_bytes,
         }
     }

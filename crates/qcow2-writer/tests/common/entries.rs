@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::streams;
+use super::compressed;
 
 /// What is said of a unit: a subcluster with extended L2 entries, else a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +57,9 @@ impl Shape {
 
     /// The entry at `at`. Subclusters without data hold zeros.
     pub(super) fn entry(self, image: &[u8], at: usize, zstd: bool) -> Entry {
-        if let Some(sectors) = streams::sectors(super::u64_at(image, at), self.cluster) {
+        if let Some(sectors) = compressed::sectors(super::u64_at(image, at), self.cluster) {
             assert!(!self.extended || super::u64_at(image, at + 8) == 0);
-            let (content, host) = streams::decode(image, sectors, self.cluster, zstd);
+            let (content, host) = compressed::decode(image, sectors, self.cluster, zstd);
             return Entry {
                 units: vec![Unit::Compressed; self.units()],
                 content: Some(content),

@@ -10,16 +10,16 @@
     reason = "shared by tests, each of which uses a part"
 )]
 
+mod compressed;
 mod entries;
 pub mod in_units;
-mod streams;
 
 use std::io;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use blockio::{MemoryDisk, ReadAt, WriteAt};
+use blockio::{Extent, Extents, MemoryDisk, ReadAt, Tiling, WriteAt};
 use qcow2_writer::{Compression, DeflateWindow};
 
 pub use entries::Unit;
@@ -110,7 +110,7 @@ pub fn expand(image: &[u8]) -> Naive {
     let counts = stored_counts(image, order, &mut claim);
     assert_eq!(used, counts);
     assert_eq!(used.last(), Some(&1));
-    streams::check_surroundings(image, &found, cluster, &used);
+    compressed::check_surroundings(image, &found, cluster, &used);
     let behind = units.split_off(disk.len().div_ceil(cluster / shape.units()));
     let is_nothing = |unit: &Unit| matches!(unit, Unit::Unallocated | Unit::Compressed);
     assert!(behind.iter().all(is_nothing));
@@ -136,7 +136,7 @@ fn entries_in_use(
     shape: Shape,
     claim: &mut impl FnMut(usize),
 ) -> Vec<(usize, Entry)> {
-    let zstd = streams::is_zstd(image);
+    let zstd = compressed::is_zstd(image);
     let l1 = u64_at(image, 40) as usize;
     let mut entries = Vec::new();
     for l1_index in 0..u32_at(image, 36) as usize {
@@ -360,5 +360,38 @@ impl WriteAt for FailFrom<'_> {
     fn sync(&self) -> io::Result<()> {
         self.step()?;
         self.inner.sync()
+    }
+}
+
+/// Extents exactly as they are given, whether they tile a disk or not.
+pub struct Given<'e>(pub &'e [Extent]);
+
+impl Tiling for Given<'_> {
+    fn extents(&self, _: Range<u64>) -> Extents<'_> {
+        Box::new(self.0.iter().copied().map(Ok))
+    }
+}
+
+/// A disk of which something else is said the first time.
+pub struct Changing {
+    first: Mutex<Option<Vec<Extent>>>,
+    then: Vec<Extent>,
+}
+
+impl Changing {
+    pub fn new(first: &[Extent], then: &[Extent]) -> Self {
+        Self {
+            first: Mutex::new(Some(first.to_vec())),
+            then: then.to_vec(),
+        }
+    }
+}
+
+impl Tiling for Changing {
+    fn extents(&self, range: Range<u64>) -> Extents<'_> {
+        match self.first.lock().unwrap().take() {
+            Some(first) => Box::new(first.into_iter().map(Ok)),
+            None => self.then.extents(range),
+        }
     }
 }

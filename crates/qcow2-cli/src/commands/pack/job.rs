@@ -1,9 +1,10 @@
 //! One image: packed, proven if asked to, and reported.
 
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{ReadAt, WriteAt};
+use blockio::{ReadAt, Tiling, WriteAt, clip};
 use ext_scramble::Scrambled;
 use hostdisk::{Disk, StreamTarget, Target, TargetOptions};
 use qcow2_reader::{Image, OpenOptions};
@@ -116,9 +117,7 @@ impl Job<'_> {
     }
 
     fn pack(&self, target: &Target) -> Result<PackReport, Failure> {
-        self.with_options(|options| {
-            qcow2_writer::pack(self.data(), || self.extents(), target, options)
-        })
+        self.with_options(|options| qcow2_writer::pack(self.data(), self, target, options))
     }
 
     /// Packs to the standard output, by way of a temporary file.
@@ -127,8 +126,7 @@ impl Job<'_> {
         let target =
             StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
         self.with_options(|options| {
-            let extents = || self.extents();
-            qcow2_writer::pack_stream(self.data(), extents, &spool, &target, options)
+            qcow2_writer::pack_to_pipe(self.data(), self, &spool, &target, options)
         })
     }
 
@@ -138,25 +136,25 @@ impl Job<'_> {
     ) -> Result<PackReport, Failure> {
         let args = self.args;
         let bar = Progress::new(&args.run, "packing");
-        let show = |progress: qcow2_writer::Progress| {
+        let show = |progress: blockio::Progress| {
             bar.update(progress.done_bytes, progress.total_bytes);
             if progress.done_bytes == progress.total_bytes && !args.verify {
                 // What it says is asked for again.
                 let _ = self.source.release();
             }
+            ControlFlow::Continue(())
         };
-        let options = PackOptions {
-            cluster_bits: self.shape.geometry.cluster_bits,
-            extended_l2: self.shape.geometry.extended_l2,
-            allocation: self.shape.allocation,
-            version: args.compat.into(),
-            refcount_order: args.refcount_bits,
-            compression: self.compression,
-            reflink: args.reflink.into(),
-            threads: args.run.threads(),
-            progress: Some(&show),
-            sync: !args.no_sync,
-        };
+        let mut options = PackOptions::default();
+        options.cluster_bits = self.shape.geometry.cluster_bits;
+        options.extended_l2 = self.shape.geometry.extended_l2;
+        options.allocation = self.shape.allocation;
+        options.version = args.compat.into();
+        options.refcount_order = args.refcount_bits;
+        options.compression = self.compression;
+        options.reflink = args.reflink.into();
+        options.threads = args.run.threads();
+        options.progress = Some(&show);
+        options.sync = !args.no_sync;
         pack(&options).map_err(|error| match error {
             // Not salvaged: zeros in their place would prove that all is free.
             qcow2_writer::Error::Extents(error) if args.salvage => Failure::because(
@@ -236,7 +234,7 @@ impl Job<'_> {
             disk_bytes: packed.disk_bytes,
             used_bytes: packed.used_bytes,
             stored_bytes: packed.stored_bytes,
-            shared_bytes: packed.shared_bytes,
+            shared_bytes: packed.reflinked_bytes,
             image_bytes: packed.image_bytes,
             cluster_size: self.shape.geometry.cluster_bits.bytes(),
             compat: compat_name(args.compat.into()),
@@ -261,6 +259,16 @@ impl Job<'_> {
                 .map(|spooled| spooled.folder.display().to_string()),
             seconds: 0.0,
         }
+    }
+}
+
+impl Tiling for Job<'_> {
+    fn extents(&self, range: Range<u64>) -> blockio::Extents<'_> {
+        if range == (0..self.kept.disk_bytes) {
+            // As they are: `pack` checks that they tile the disk.
+            return Box::new(Job::extents(self).map(|extent| extent.map_err(Into::into)));
+        }
+        clip(Job::extents(self), range)
     }
 }
 
