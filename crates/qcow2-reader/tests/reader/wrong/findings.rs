@@ -70,7 +70,7 @@ fn every_finding_is_told_with_its_place_and_owners() {
             (
                 undercounted(1, 0),
                 0x1200..0x1400,
-                Vec::from([0xa00..0xc00]),
+                std::iter::once(0xa00..0xc00).collect(),
                 true
             ),
         ]
