@@ -6,7 +6,7 @@
 //!                                   refcounts ──┘
 //! ```
 //!
-//! [`check`] shows each [`Finding`] to the caller, who says whether to go on; nothing is
+//! [`check()`] shows each [`Finding`] to the caller, who says whether to go on; nothing is
 //! written. [`doubtful`] says which parts of a damaged disk nobody can vouch for.
 //!
 //! ```no_run

@@ -11,8 +11,8 @@ use crate::lookup::runs::{Mapping, Run};
 type ToExtent = fn(Result<Run, Error>) -> Result<Extent, Error>;
 
 /// An iterator over the disk of an image; made by
-/// [`Image::extents`](crate::Image::extents) and
-/// [`Image::allocated_extents`](crate::Image::allocated_extents).
+/// [`ImageMap::extents`](crate::ImageMap::extents) and
+/// [`ImageMap::allocated_extents`](crate::ImageMap::allocated_extents).
 ///
 /// What is stored is `Data`, a zero cluster or subcluster is `Zero`, what is
 /// unallocated is `Unallocated`, what is lost in a salvaged image is `Unreadable`. The

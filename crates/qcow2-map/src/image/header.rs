@@ -12,7 +12,7 @@ pub const CLUSTER_BITS_END: usize = 24;
 /// Reads the header of an image, with its extensions and the backing file name.
 ///
 /// Refuses what no program can read. Images that this crate cannot read, such
-/// as encrypted ones, are refused by [`Image::open`](crate::Image::open).
+/// as encrypted ones, are refused by [`ImageMap::open`](crate::ImageMap::open).
 ///
 /// # Errors
 ///
