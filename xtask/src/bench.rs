@@ -71,7 +71,7 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     let notes = vec![
         format!("{}.", workload.about()),
         if is_memory(&settings.folder) {
-            "All in memory (tmpfs), but where a job names another place.".into()
+            "All in memory (tmpfs), unless a job names another place.".into()
         } else {
             "All on a disk.".into()
         },

@@ -1,12 +1,13 @@
-//! Positioned, exact reading and writing: no cursor, no short transfers.
+//! Exact reads and writes at an offset: no cursor, no short transfers.
 
 use std::any::Any;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What a system has open for some bytes, such as a file. Only those who know the
-/// system can tell what it is; see [`ReadAt::handle`].
+/// An object of the system that holds some bytes, such as an open file.
+///
+/// Only code that knows the system can tell what it is; see [`ReadAt::handle`].
 pub type Handle = dyn Any + Send + Sync;
 
 /// Bytes addressed by offset.
@@ -18,16 +19,16 @@ pub trait ReadAt: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::UnexpectedEof`] where the range passes the end, and
+    /// [`io::ErrorKind::UnexpectedEof`] if the range passes the end, and
     /// whatever the storage below reports.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 
-    /// The first run of bytes at or after `from` that may hold anything but
-    /// zeros, or `None` where only zeros follow up to the end.
+    /// Returns the first run of bytes at or after `from` that may hold anything but
+    /// zeros, or `None` if only zeros follow up to the end.
     ///
     /// This is a hint for speed that must err towards data: a range it leaves
-    /// out reads as zeros. It may take time that grows with the length of the run:
-    /// who goes through storage asks through [`Holes`](crate::Holes).
+    /// out reads as zeros. It may take time that grows with the length of the run, so
+    /// code that walks through storage asks through [`Holes`](crate::Holes).
     ///
     /// # Errors
     ///
@@ -37,51 +38,53 @@ pub trait ReadAt: Send + Sync {
         Ok((from < end).then_some(from..end))
     }
 
-    /// What the system has open for these bytes, if it has something whose offsets
-    /// are ours. It is given to [`WriteAt::share_at`] alone.
+    /// Returns the system's handle to these bytes, if it has one with the same
+    /// offsets. Only [`WriteAt::share_at`] uses it.
     fn handle(&self) -> Option<&Handle> {
         None
     }
 }
 
-/// Somewhere to put bytes by offset.
+/// Storage to which bytes can be written by offset.
 pub trait WriteAt: Send + Sync {
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors
     ///
-    /// Whatever the storage below reports; a part may have been written.
+    /// Any error of the storage below; part of the bytes may have been written.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes `length` bytes at `offset` read as zeros, whatever they were,
-    /// giving the space back where the storage can.
+    /// Makes `length` bytes at `offset` read as zeros, and frees their space if the
+    /// storage can.
     ///
     /// # Errors
     ///
-    /// Whatever the storage below reports; a part may have been zeroed.
+    /// Any error of the storage below; part of the bytes may have been zeroed.
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()>;
 
-    /// Fails early where the storage cannot hold `size` bytes; changes nothing.
+    /// Fails early if the storage cannot hold `size` bytes; changes nothing.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::StorageFull`] where the storage has a fixed size below
-    /// `size`, such as a block device, [`io::ErrorKind::FileTooLarge`] where no
-    /// file of the file system, or of this process, may be as long.
+    /// [`io::ErrorKind::StorageFull`] if the storage has a fixed size below
+    /// `size`, such as a block device, [`io::ErrorKind::FileTooLarge`] if the
+    /// file system, or a limit of this process, allows no file of that length.
     fn reserve(&self, size: u64) -> io::Result<()> {
         let _ = size;
         Ok(())
     }
 
-    /// Lets the `length` bytes at `offset` be the blocks that hold those at
-    /// `source_offset` of `source`, a [`ReadAt::handle`]: both share them until one
-    /// is written to. Nothing is copied.
+    /// Makes `length` bytes at `offset` share (reflink) the blocks at `source_offset` of
+    /// `source`, a [`ReadAt::handle`].
+    ///
+    /// Both share the blocks until one of them is written to. Nothing is copied.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::Unsupported`], and nothing is changed, where the two
-    /// cannot share these blocks: no filesystem that can, not the same one, not
-    /// whole blocks, or a handle of another kind. Whatever else the storage below reports.
+    /// [`io::ErrorKind::Unsupported`], with nothing changed, if the two cannot share
+    /// these blocks: the filesystem cannot share blocks, the files are on different
+    /// filesystems, the range is not whole blocks, or the handle is of another kind. Any
+    /// other error of the storage below.
     fn share_at(
         &self,
         offset: u64,
@@ -93,42 +96,43 @@ pub trait WriteAt: Send + Sync {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Makes the length `size` bytes. A longer file is cut, a shorter one
-    /// reads as zeros up to its new end.
+    /// Sets the length to `size` bytes. A longer file is truncated; a shorter one is
+    /// extended with zeros.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::StorageFull`] where the storage has a fixed size below
+    /// [`io::ErrorKind::StorageFull`] if the storage has a fixed size below
     /// `size`, such as a block device.
     fn set_size(&self, size: u64) -> io::Result<()>;
 
-    /// Whether every byte not written yet reads as zero, as in a new file. A
-    /// block device or an existing file promises nothing.
+    /// Returns whether every byte not yet written reads as zero, as in a new file. A
+    /// block device or an existing file does not promise that.
     fn starts_zeroed(&self) -> bool;
 
-    /// Returns when all that was written would survive a loss of power.
+    /// Waits until everything written would survive a loss of power.
     ///
     /// # Errors
     ///
-    /// Whatever the storage below reports; nothing is known to be stored then.
+    /// Any error of the storage below; then nothing is known to be stored.
     fn sync(&self) -> io::Result<()>;
 }
 
-/// Whether an output may share blocks with what it is made from, where the
-/// filesystem can (btrfs, XFS): nothing is copied then, and neither file is
-/// changed by writes to the other.
+/// Whether an output may share blocks (reflink) with its source.
+///
+/// This needs a filesystem that can share blocks, such as btrfs or XFS. Nothing is
+/// copied, and writes to one file do not change the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reflink {
-    /// Never: everything is read and written.
+    /// Never: copy everything.
     #[default]
     Never,
-    /// Where it can be done.
+    /// If the filesystem can; otherwise copy.
     Auto,
-    /// Wherever the format allows it, and it is an error where it cannot be done.
+    /// Whenever the format allows it; fail if the filesystem cannot.
     Always,
 }
 
-/// A length in memory as a length on a disk.
+/// Converts a length in memory to a length on a disk.
 #[must_use]
 pub fn len_u64(length: usize) -> u64 {
     // Lossless: no address has more than 64 bits.
@@ -139,7 +143,7 @@ pub fn len_u64(length: usize) -> u64 {
 pub trait Store: ReadAt + WriteAt {}
 impl<T: ReadAt + WriteAt + ?Sized> Store for T {}
 
-/// Implements both traits for what points to such storage.
+/// Implements both traits for pointers to such storage.
 macro_rules! by_pointer {
     ($($pointer:ty),*) => {$(
         impl<T: ReadAt + ?Sized> ReadAt for $pointer {

@@ -1,11 +1,12 @@
-//! Bytes by offset as a file that is read from a place.
+//! Reads storage like a file with a position.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::{ReadAt, len_u64};
 
-/// Reads what a [`ReadAt`] has as [`Read`] and [`Seek`], for code that wants a
-/// file. Several can read one disk at once, each from its own place.
+/// Reads a [`ReadAt`] through [`Read`] and [`Seek`], for code that needs a file.
+///
+/// Several cursors can read one disk at once, each at its own position.
 #[derive(Clone, Debug)]
 pub struct Cursor<R> {
     inner: R,
@@ -18,7 +19,7 @@ impl<R: ReadAt> Cursor<R> {
         Self { inner, position: 0 }
     }
 
-    /// What is read.
+    /// Returns the storage that is read.
     pub fn into_inner(self) -> R {
         self.inner
     }

@@ -1,8 +1,8 @@
-//! What a disk holds, as runs of bytes that tile it.
+//! Runs of bytes that tile a disk, each of one kind.
 
 use std::ops::Range;
 
-/// What one run of guest bytes is.
+/// What the bytes of an extent are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExtentKind {
     /// In use: the bytes matter.
@@ -31,7 +31,7 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// The bytes `range` as an extent of `kind`.
+    /// Returns the bytes `range` as an extent of `kind`.
     #[must_use]
     pub fn new(range: Range<u64>, kind: ExtentKind) -> Self {
         Self {
@@ -41,20 +41,20 @@ impl Extent {
         }
     }
 
-    /// Offset of the first byte behind the extent.
+    /// Returns the offset of the first byte after the extent.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.length)
     }
 
-    /// The bytes covered.
+    /// Returns the bytes covered.
     #[must_use]
     pub fn range(&self) -> Range<u64> {
         self.start..self.end()
     }
 }
 
-/// Whether `extents` cover `0..size` exactly: ascending, no gap, no overlap,
+/// Returns whether `extents` cover `0..size` exactly: ascending, no gap, no overlap,
 /// none empty.
 #[must_use]
 pub fn tiles(extents: impl IntoIterator<Item = Extent>, size: u64) -> bool {
@@ -64,8 +64,9 @@ pub fn tiles(extents: impl IntoIterator<Item = Extent>, size: u64) -> bool {
     end == Some(size)
 }
 
-/// An iterator that joins neighbouring extents of one kind, so that runs are
-/// maximal; made by [`Merge::new`]. Ends after the first error.
+/// An iterator that joins adjacent extents of one kind, so that runs are maximal.
+///
+/// It is made by [`Merge::new`] and ends after the first error.
 #[derive(Debug)]
 pub struct Merge<I> {
     inner: I,

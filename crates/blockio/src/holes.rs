@@ -1,4 +1,4 @@
-//! Where the data of storage is, asked once for each range of it.
+//! Asks storage where its data is, once for each range.
 
 use std::io;
 use std::ops::Range;
@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::ReadAt;
 
-/// What storage said last of its holes and its data.
+/// The last answer of storage about its holes and data.
 ///
-/// A filesystem may look at every page of a range of data to find its end, so to ask
-/// [`ReadAt::next_data`] once more for each part of that range takes time that grows
-/// with the square of its length. Whoever goes through storage therefore asks through
-/// this, and keeps it as long as he goes on: no other code calls `next_data`, but to
-/// pass it on.
+/// A filesystem may examine every page of a range of data to find its end. Calling
+/// [`ReadAt::next_data`] for each part of that range would take time that grows with
+/// the square of its length. Code that walks through storage therefore asks through
+/// this, and keeps it for the whole walk. Other code calls `next_data` only to pass
+/// the call on.
 #[derive(Debug)]
 pub struct Holes(Mutex<Known>);
 
@@ -21,12 +21,12 @@ pub struct Holes(Mutex<Known>);
 struct Known {
     /// From here to the start of the data is a hole.
     asked: u64,
-    /// Empty where only a hole follows.
+    /// Empty if only a hole follows.
     data: Range<u64>,
 }
 
 impl Holes {
-    /// Nothing is known yet.
+    /// Starts without an answer.
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(Known {
@@ -35,9 +35,9 @@ impl Holes {
         }))
     }
 
-    /// The first run of bytes of `storage` at or after `from` that may hold anything
-    /// but zeros, or `None` where only zeros follow. It is never empty and starts at
-    /// `from` or after it. `storage` must be the same each time.
+    /// Returns the first run of bytes of `storage` at or after `from` that may hold
+    /// anything but zeros, or `None` if only zeros follow. It is never empty and starts
+    /// at `from` or after it. `storage` must be the same each time.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl Holes {
         if from < known.asked || from >= known.data.end {
             let data = match storage.next_data(from)? {
                 None => u64::MAX..u64::MAX,
-                // No answer at all: what is there has to be taken for data.
+                // Not a valid answer: everything has to be taken for data.
                 Some(data) if data.end <= from.max(data.start) => from..storage.size(),
                 Some(data) => data,
             };
@@ -61,8 +61,8 @@ impl Holes {
         Ok((!data.is_empty()).then_some(data))
     }
 
-    /// Takes note of bytes that were written to the storage since it was asked, so
-    /// that they are not held for a hole.
+    /// Records bytes that were written to the storage since it was asked, so that they
+    /// are not taken for a hole.
     pub fn written(&self, bytes: &Range<u64>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Known { asked, data } = &mut *known;

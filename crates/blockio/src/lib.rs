@@ -1,19 +1,19 @@
-//! Bytes by offset.
+//! Access to bytes by offset.
 //!
-//! Everything above this crate speaks of a disk in two ways: as bytes that can
-//! be read and written at an offset ([`ReadAt`], [`WriteAt`]), and as
-//! [`Extent`]s that tile it. This crate makes no system calls; files and block
-//! devices are the crate `hostdisk`.
+//! The crates above this one see a disk in two ways: as bytes that can be read and
+//! written at an offset ([`ReadAt`], [`WriteAt`]), and as [`Extent`]s that tile it.
+//! This crate makes no system calls; the crate `hostdisk` provides files and block
+//! devices.
 //!
-//! - [`Holes`] asks where data is, once for each range of it.
-//! - [`OnlyChanged`] writes what differs.
-//! - [`salvage::Lost`] are the parts of a disk that could not be read.
+//! - [`Holes`] asks where data is, once for each range.
+//! - [`OnlyChanged`] writes only bytes that differ.
+//! - [`salvage::Lost`] holds the parts of a disk that could not be read.
 //! - [`MemoryDisk`] is a disk in memory, [`Window`] a part of a disk.
-//! - [`Tiling`] is a disk that can say what its bytes are.
-//! - [`OnProgress`] hears how far a job has come, and can stop it.
+//! - [`Tiling`] is a disk that can tell what its bytes are.
+//! - [`Spool`] is space for data that is too large for memory.
+//! - [`OnProgress`] receives the progress of a job and can stop it.
 //!
-//! What is read or written can be given by reference, or by value as a `Box` or an
-//! `Arc`.
+//! Sources and targets can be given by reference, by value, or as a `Box` or `Arc`.
 //!
 //! ```
 //! use blockio::{MemoryDisk, ReadAt, WriteAt, nonzero_runs};
@@ -34,6 +34,7 @@ mod memory;
 mod only_changed;
 mod progress;
 pub mod salvage;
+mod spool;
 mod tiling;
 mod window;
 mod zero;
@@ -45,6 +46,7 @@ pub use holes::Holes;
 pub use memory::MemoryDisk;
 pub use only_changed::{GoesBack, OnlyChanged};
 pub use progress::{OnProgress, Progress};
+pub use spool::{NewSpool, Spool};
 pub use tiling::{AllData, BoxError, Extents, Tiling, clip};
 pub use window::Window;
 pub use zero::{is_zero, nonzero_runs};

@@ -10,13 +10,13 @@ use crate::{ReadAt, WriteAt};
 pub struct MemoryDisk(Mutex<Vec<u8>>);
 
 impl MemoryDisk {
-    /// A disk that holds `bytes`.
+    /// Returns a disk that holds `bytes`.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Mutex::new(bytes))
     }
 
-    /// The bytes, as they are now.
+    /// Returns the current bytes.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! Writing only what differs.
+//! Writes only bytes that differ.
 
 use std::io;
 use std::ops::Range;
@@ -6,43 +6,45 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Holes, Store, WriteAt, len_u64, nonzero_runs};
 
-/// Bytes that are compared at once; none but the first and the last part of a
-/// range crosses a multiple of it.
+/// Bytes to compare at once. Parts of a range end at multiples of it.
 const PART_BYTES: u64 = 1 << 18;
 
-/// What differs is written in blocks of this size: a page of memory, and of
+/// Size of the blocks that are written if they differ: a page of memory, and of
 /// most flash memory.
 const BLOCK_BYTES: u64 = 4096;
 
-/// The error that a write starts before the end of those that came before it, where
-/// writes must ascend: it would replace what was just written. Whoever writes is at
-/// fault.
+/// A write starts before the end of an earlier write, although writes must ascend.
+///
+/// It would replace bytes that were just written. This is a bug in the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "internal error: a write at {offset:#x} starts before {done:#x}, up to which all is written"
+    "internal error: a write at {offset:#x} starts before {done:#x}, the end of what is written"
 )]
 pub struct GoesBack {
-    /// Where the write starts.
+    /// Offset of the write.
     pub offset: u64,
-    /// The end of what is written.
+    /// End of what is already written.
     pub done: u64,
 }
 
-/// A target that is read before it is written to, and written to only where it
-/// differs. Bytes behind its end differ.
+/// A target that is read first and written only where it differs.
+///
+/// Bytes past its end count as different.
 #[derive(Debug)]
 pub struct OnlyChanged<'t, T: ?Sized> {
     target: &'t T,
     holes: Holes,
-    /// The end of what was written, where writes must ascend.
+    /// The end of what was written, if writes must ascend.
     done: Option<AtomicU64>,
     written_bytes: AtomicU64,
     zeroed_bytes: AtomicU64,
 }
 
 impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
-    /// Writes to `target` from its start on: a write that starts before the end of
-    /// one before it is refused with [`GoesBack`].
+    /// Writes to `target` in ascending order.
+    ///
+    /// A write that starts before the end of an earlier one is refused with
+    /// [`GoesBack`].
     pub fn new(target: &'t T) -> Self {
         Self {
             done: Some(0.into()),
@@ -61,18 +63,18 @@ impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
         }
     }
 
-    /// Bytes that were written, up to now.
+    /// Returns how many bytes were written so far.
     pub fn written_bytes(&self) -> u64 {
         self.written_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that were made zero, up to now.
+    /// Returns how many bytes were zeroed so far.
     pub fn zeroed_bytes(&self) -> u64 {
         self.zeroed_bytes.load(Ordering::Relaxed)
     }
 
-    /// The end of a write of `length` bytes at `offset`, if one may come there. All
-    /// before that end is written then.
+    /// Returns the end of a write of `length` bytes at `offset`, if it is allowed there,
+    /// and records that everything before this end is written.
     fn end(&self, offset: u64, length: u64) -> io::Result<u64> {
         let end = offset
             .checked_add(length)
@@ -105,8 +107,7 @@ impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
         Ok(())
     }
 
-    /// Makes the bytes of `range`, which the target has, zero where they are
-    /// not.
+    /// Zeroes those bytes of `range`, which lies in the target, that are not zero.
     fn zero_nonzero(&self, range: Range<u64>) -> io::Result<()> {
         let mut stored = Vec::new();
         for part in parts(range) {
@@ -120,12 +121,12 @@ impl<'t, T: Store + ?Sized> OnlyChanged<'t, T> {
     }
 }
 
-/// The bytes of `range` in parts that end at multiples of [`PART_BYTES`].
+/// Returns the bytes of `range` in parts that end at multiples of [`PART_BYTES`].
 fn parts(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     blocks(range, PART_BYTES)
 }
 
-/// The bytes of `range` in blocks that end at multiples of `block_bytes`.
+/// Returns the bytes of `range` in blocks that end at multiples of `block_bytes`.
 fn blocks(range: Range<u64>, block_bytes: u64) -> impl Iterator<Item = Range<u64>> {
     let Range { mut start, end } = range;
     std::iter::from_fn(move || {
@@ -138,7 +139,7 @@ fn blocks(range: Range<u64>, block_bytes: u64) -> impl Iterator<Item = Range<u64
     })
 }
 
-/// The runs of blocks in which `new` differs from `old`, both at `offset`.
+/// Returns the runs of blocks in which `new` differs from `old`, both at `offset`.
 fn differences(offset: u64, old: &[u8], new: &[u8]) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     for block in blocks(offset..offset + len_u64(new.len()), BLOCK_BYTES) {
@@ -154,7 +155,7 @@ fn differences(offset: u64, old: &[u8], new: &[u8]) -> Vec<Range<usize>> {
     runs
 }
 
-/// A length of what is already in memory, or of a part.
+/// Converts the length of something in memory, or of a part.
 fn in_memory(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -1,28 +1,28 @@
-//! What could not be read of a disk.
+//! The parts of a disk that could not be read.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Range;
 
-/// Most ranges that are remembered one by one: a few MiB of memory. Where there
-/// are more, neighbours are joined.
+/// Most ranges that are remembered one by one: a few MiB of memory. If there are
+/// more, adjacent ranges are joined.
 const RANGES_MAX: usize = 1 << 16;
 
-/// The ranges of bytes of a disk that could not be read, and read as zeros.
+/// The ranges of a disk that could not be read and were replaced by zeros.
 ///
-/// Where they are too many to remember, they are joined across what lies between
-/// them: none is ever left out, and [`is_exact`](Self::is_exact) tells.
+/// If there are too many to remember, ranges are joined across the bytes between them:
+/// none is ever left out, and [`is_exact`](Self::is_exact) returns `false`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
     /// End by start: ascending, disjoint, not touching.
     ranges: BTreeMap<u64, u64>,
     disk_bytes: u64,
-    /// What ends of ranges are multiples of, once they had to be joined.
+    /// Alignment of the ends of ranges, once ranges had to be joined.
     grain_bytes: u64,
 }
 
 impl Lost {
-    /// Nothing, of a disk of `disk_bytes`.
+    /// Returns an empty set, for a disk of `disk_bytes` bytes.
     #[must_use]
     pub fn new(disk_bytes: u64) -> Self {
         Self {
@@ -32,25 +32,25 @@ impl Lost {
         }
     }
 
-    /// Whether nothing was lost.
+    /// Returns whether nothing was lost.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// Whether every byte of the ranges was lost, or some of them only lie
+    /// Returns whether every byte of the ranges was lost. If not, some bytes only lie
     /// between others that were.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.grain_bytes == 1
     }
 
-    /// The ranges, ascending; they do not touch.
+    /// Returns the ranges, ascending; they do not touch.
     pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.ranges.iter().map(|(&start, &end)| start..end)
     }
 
-    /// The first of the ranges that has a byte of `range`, if one has.
+    /// Returns the first of the ranges that has a byte of `range`, if one has.
     #[must_use]
     pub fn meets(&self, range: &Range<u64>) -> Option<Range<u64>> {
         if range.is_empty() {
@@ -62,13 +62,13 @@ impl Lost {
         found.map(|(&start, &end)| start..end)
     }
 
-    /// How many ranges there are.
+    /// Returns how many ranges there are.
     #[must_use]
     pub fn count(&self) -> usize {
         self.ranges.len()
     }
 
-    /// How many bytes they are together.
+    /// Returns the total length of the ranges, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.ranges().map(|range| range.end - range.start).sum()
@@ -76,13 +76,16 @@ impl Lost {
 
     /// Writes a map of the disk that GNU ddrescue reads ("Mapfile structure" in
     /// its manual): lost ranges as bad sectors, everything else as finished. With
-    /// it and the restored disk, `ddrescue` tries the lost ranges alone.
+    /// it and the restored disk, `ddrescue` retries only the lost ranges.
     ///
     /// # Errors
     ///
     /// Whatever `out` reports.
     pub fn write_map(&self, mut out: impl Write) -> io::Result<()> {
-        writeln!(out, "# Mapfile. What could not be read, and reads as zeros")?;
+        writeln!(
+            out,
+            "# Mapfile. Bad sectors (-) could not be read and are zeros in the output"
+        )?;
         writeln!(out, "# current_pos  current_status  current_pass")?;
         writeln!(out, "0x00000000     +               1")?;
         writeln!(out, "#      pos        size  status")?;
@@ -94,7 +97,7 @@ impl Lost {
         Ok(())
     }
 
-    /// Adds `range`, as far as the disk goes.
+    /// Adds `range`, up to the end of the disk.
     pub fn insert(&mut self, range: Range<u64>) {
         self.join(range);
         while self.ranges.len() > RANGES_MAX {
@@ -102,7 +105,7 @@ impl Lost {
         }
     }
 
-    /// `range`, cut into parts that were lost, with `true`, and others.
+    /// Splits `range` into parts, each with whether it was lost.
     #[must_use]
     pub fn pieces(&self, range: Range<u64>) -> Vec<(Range<u64>, bool)> {
         let mut pieces = Vec::new();
@@ -121,7 +124,7 @@ impl Lost {
         pieces
     }
 
-    /// Adds `range` and joins it with what it meets.
+    /// Adds `range` and joins it with the ranges that it touches.
     fn join(&mut self, range: Range<u64>) {
         let grain = self.grain_bytes;
         let mut start = range.start - range.start % grain;
@@ -140,7 +143,7 @@ impl Lost {
         self.ranges.insert(start, end);
     }
 
-    /// Moves the ends of all ranges outward, to multiples of twice as much.
+    /// Doubles the alignment and moves the ends of all ranges outward to it.
     fn coarsen(&mut self) {
         self.grain_bytes = self.grain_bytes.saturating_mul(2);
         for (start, end) in std::mem::take(&mut self.ranges) {
@@ -199,7 +202,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(map).unwrap(),
             "\
-# Mapfile. What could not be read, and reads as zeros
+# Mapfile. Bad sectors (-) could not be read and are zeros in the output
 # current_pos  current_status  current_pass
 0x00000000     +               1
 #      pos        size  status

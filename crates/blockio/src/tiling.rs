@@ -1,4 +1,4 @@
-//! Disks that say what their bytes are.
+//! Disks that can tell what their bytes are.
 
 use std::error::Error;
 use std::ops::Range;
@@ -12,10 +12,10 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// Extents that tile a range, in order; they end after the first error.
 pub type Extents<'a> = Box<dyn Iterator<Item = Result<Extent, BoxError>> + Send + 'a>;
 
-/// A disk that can say what its bytes are.
+/// A disk that can tell what its bytes are.
 pub trait Tiling: Send + Sync {
-    /// What the bytes in `range` are: maximal extents that tile it, in order, and the
-    /// same each time. `range` must lie within the disk.
+    /// Returns maximal extents that tile `range`, in order, and the same each time.
+    /// `range` must lie within the disk.
     fn extents(&self, range: Range<u64>) -> Extents<'_>;
 }
 
@@ -31,7 +31,7 @@ impl Tiling for AllData {
 }
 
 impl Tiling for [Extent] {
-    /// The parts of these extents, which tile the disk, that lie in `range`.
+    /// Returns the parts of these extents, which tile the disk, that lie in `range`.
     fn extents(&self, range: Range<u64>) -> Extents<'_> {
         let first = self.partition_point(|extent| extent.end() <= range.start);
         let rest = self.get(first..).unwrap_or_default();
@@ -39,7 +39,7 @@ impl Tiling for [Extent] {
     }
 }
 
-/// The parts of `extents`, which ascend, that lie in `range`, as maximal runs.
+/// Returns the parts of `extents`, which ascend, that lie in `range`, as maximal runs.
 pub fn clip<'a, E: Into<BoxError>>(
     extents: impl Iterator<Item = Result<Extent, E>> + Send + 'a,
     range: Range<u64>,
@@ -60,7 +60,7 @@ pub fn clip<'a, E: Into<BoxError>>(
     Box::new(Merge::new(parts))
 }
 
-/// Implements the trait for what points to such a disk.
+/// Implements the trait for pointers to such a disk.
 macro_rules! by_pointer {
     ($($pointer:ty),*) => {$(
         impl<T: Tiling + ?Sized> Tiling for $pointer {

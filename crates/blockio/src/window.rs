@@ -13,7 +13,7 @@ pub struct Window<R> {
 }
 
 impl<R: ReadAt> Window<R> {
-    /// The bytes `range` of `disk`; `None` if they do not lie within it.
+    /// Returns a window on the bytes `range` of `disk`, or `None` if they pass its end.
     pub fn new(disk: R, range: Range<u64>) -> Option<Self> {
         let is_within = range.start <= range.end && range.end <= disk.size();
         is_within.then_some(Self { disk, range })
@@ -21,12 +21,12 @@ impl<R: ReadAt> Window<R> {
 }
 
 impl<R> Window<R> {
-    /// The bytes of the disk that the window shows.
+    /// Returns the bytes of the disk that the window shows.
     pub fn range(&self) -> Range<u64> {
         self.range.clone()
     }
 
-    /// The disk that it is a part of.
+    /// Returns the whole disk.
     pub const fn disk(&self) -> &R {
         &self.disk
     }

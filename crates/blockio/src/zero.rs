@@ -1,25 +1,25 @@
-//! Finding zeros in a buffer.
+//! Finds zeros in a buffer.
 
 use std::iter;
 use std::ops::Range;
 
-/// Bytes looked at between two chances to stop: two cache lines, which the
-/// compiler turns into a few vector registers.
+/// Bytes examined between two chances to stop: two cache lines, which the compiler
+/// turns into a few vector registers.
 const STRIDE_BYTES: usize = 128;
 
-/// Whether every byte is zero. True for no bytes.
+/// Returns whether every byte is zero. True for no bytes.
 #[must_use]
 pub fn is_zero(bytes: &[u8]) -> bool {
     let (strides, rest) = bytes.as_chunks::<STRIDE_BYTES>();
     strides.iter().all(|stride| any_bit(stride) == 0) && any_bit(rest) == 0
 }
 
-/// All bytes or-ed into one.
+/// Returns the bitwise OR of all bytes.
 fn any_bit(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |seen, byte| seen | byte)
 }
 
-/// The maximal runs of granules that hold a byte other than zero, as ranges
+/// Returns the maximal runs of granules that hold a byte other than zero, as ranges
 /// within `bytes`.
 ///
 /// Granules are `granule` bytes long (0 counts as 1) and start at the first of

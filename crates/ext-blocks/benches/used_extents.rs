@@ -152,7 +152,7 @@ fn bitmap(pattern: Pattern, random: &mut SplitMix) -> Vec<u8> {
 }
 
 /// The filesystem on `disk`, which is believed.
-fn open(disk: &Disk) -> Filesystem<'_, Disk> {
+fn open(disk: &Disk) -> Filesystem<&Disk> {
     let Ok(Detected::Ext(filesystem)) = detect(disk, &Options::default()) else {
         panic!("the disk has a filesystem");
     };

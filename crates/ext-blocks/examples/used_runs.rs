@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
 use blockio::ReadAt;
-use ext_blocks::{Content, Detected, Options, Trust, detect};
+use ext_blocks::{Detected, Options, Trust, detect};
 
 /// An image file, read at any offset.
 struct Image {
@@ -35,12 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut path = None;
     for argument in std::env::args_os().skip(1) {
         match argument.to_str() {
-            Some("--ext") => options.content = Content::Ext,
             Some("--keep-uninit") => options.keep_uninit = true,
             _ => path = Some(argument),
         }
     }
-    let path = path.ok_or("usage: used_runs [--ext] [--keep-uninit] IMAGE")?;
+    let path = path.ok_or("usage: used_runs [--keep-uninit] IMAGE")?;
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
     let disk = Image { file, bytes };

@@ -1,30 +1,32 @@
 //! From a disk to a filesystem, and what can be asked of it.
 
+use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
-use blockio::{ExtentKind, ReadAt};
-use ext_format::error::Error;
-use ext_format::feature::{Compat, Incompat, RoCompat};
+use blockio::{ExtentKind, Extents, NewSpool, ReadAt, Tiling, clip};
+use ext_format::error::{Error, Halt};
 use ext_format::finding::{Damage, Distrust, SuperblockAt};
-use ext_format::geometry::Geometry;
 use ext_format::group::Layout;
-use ext_format::superblock::{JournalPlace, Superblock};
 use ext_format::volume::Volume;
 
+use crate::info::Info;
 use crate::journal::recover::{self, CannotRecover, Recovered};
 use crate::journal::{DeviceLog, Journal, Overlay};
 use crate::metadata::{self, Metadata};
-use crate::trust::{Evidence, Trust, Unclean};
-use crate::used::UsedExtents;
-use crate::used::discardable::{self, Droppable, Dropped, NotDropped};
+use crate::trust::{Evidence, OtherClaim, Trust, Unclean};
+use crate::used::discardable::{self, Discardable, Discarded, NotDiscarded};
 use crate::used::group_map::GroupMap;
 use crate::used::survey::Survey;
+use crate::used::{Groups, UsedExtents};
 
 /// How a disk is looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Whether the caller knows what is on the disk.
-    pub content: Content,
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Options<'s> {
+    /// What else the caller found to claim the disk. `None` says that nothing does, or
+    /// that the filesystem counts all the same.
+    pub other_claim: Option<OtherClaim>,
     /// Keep the parts of inode tables that never held an inode as data. They
     /// are [`ExtentKind::Zero`] otherwise.
     pub keep_uninit: bool,
@@ -38,17 +40,27 @@ pub struct Options {
     /// Threads that look at inodes; `None` is as many as the machine runs at once.
     /// What is found does not depend on them.
     pub threads: Option<NonZeroUsize>,
+    /// Most bytes of memory in which what bitmaps say is kept, so that none of them is
+    /// read twice; `None` are 32 MiB, which are enough for 16 million files.
+    pub memory: Option<usize>,
+    /// Where the rest is kept. Without it, or if it fails, bitmaps that `memory` has no
+    /// room for are read again each time that they are needed.
+    pub spool: Option<NewSpool<'s>>,
 }
 
-/// What is on a disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Content {
-    /// Unknown: an ext superblock counts only where nothing else claims the
-    /// disk.
-    #[default]
-    Probe,
-    /// An ext filesystem, whatever else left a signature.
-    Ext,
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("other_claim", &self.other_claim)
+            .field("keep_uninit", &self.keep_uninit)
+            .field("tail", &self.tail)
+            .field("superblock", &self.superblock)
+            .field("evidence", &self.evidence)
+            .field("threads", &self.threads)
+            .field("memory", &self.memory)
+            .field("spool", &self.spool.is_some())
+            .finish()
+    }
 }
 
 /// What becomes of the bytes behind the last block of a filesystem.
@@ -67,63 +79,23 @@ pub enum Tail {
     clippy::large_enum_variant,
     reason = "there is one a disk, and it is taken apart at once"
 )]
-pub enum Detected<'d, R: ?Sized> {
+pub enum Detected<R> {
     /// An ext superblock; [`Filesystem::trust`] tells whether it is believed.
-    Ext(Filesystem<'d, R>),
+    Ext(Filesystem<R>),
     /// No ext superblock where one should be.
     Nothing {
-        /// A copy of one, of a filesystem that was there once: it may have been
+        /// A backup superblock of a filesystem that was there once: it may have been
         /// replaced by something else, so nothing is known of the disk.
         /// [`Options::superblock`] makes use of it.
-        copy: Option<SuperblockAt>,
+        backup: Option<SuperblockAt>,
     },
-}
-
-/// A member of the ext family, told by the features in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// No journal.
-    Ext2,
-    /// A journal, and nothing ext3 does not know.
-    Ext3,
-    /// A feature that only ext4 knows.
-    Ext4,
-}
-
-/// What a filesystem says of itself, and how its bytes are used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Info {
-    /// ext2, ext3 or ext4.
-    pub kind: Kind,
-    /// `s_rev_level`: 0 or 1.
-    pub revision: u32,
-    /// `s_volume_name` up to its first zero byte; any bytes.
-    pub label: Vec<u8>,
-    /// `s_uuid`.
-    pub uuid: [u8; 16],
-    /// `s_journal_uuid`, where the journal is on another device: the filesystem is
-    /// not self-contained.
-    pub external_journal: Option<[u8; 16]>,
-    /// Whether there are inodes that were deleted while open, which the next mount
-    /// or e2fsck is to free.
-    pub has_orphans: bool,
-    /// Block size, counts of blocks and groups; `None` where the superblock's
-    /// numbers are not those of a filesystem.
-    pub geometry: Option<Geometry>,
-    /// Bytes of the disk that are used, without `zero_bytes`.
-    pub used_bytes: u64,
-    /// Bytes of inode tables that never held an inode, and read as zeros.
-    pub zero_bytes: u64,
-    /// Bytes proven free.
-    pub free_bytes: u64,
 }
 
 /// An ext filesystem on a disk.
 #[derive(Debug)]
-pub struct Filesystem<'d, R: ?Sized> {
+pub struct Filesystem<R> {
     /// The disk, as it is after recovery.
-    pub(crate) overlay: Overlay<'d, R>,
+    pub(crate) overlay: Overlay<R>,
     /// What follows from the superblock as it is stored, where it is believed.
     pub(crate) volume: Result<Volume, Distrust>,
     pub(crate) info: Info,
@@ -133,7 +105,7 @@ pub struct Filesystem<'d, R: ?Sized> {
     pub(crate) inodes_asked: bool,
     pub(crate) known: Known,
     pub(crate) replayed: Option<Replayed>,
-    pub(crate) dropped: Dropped,
+    pub(crate) discarded: Discarded,
     pub(crate) tail: ExtentKind,
 }
 
@@ -158,42 +130,13 @@ pub(crate) struct Replayed {
     pub(crate) fast_commits: u32,
 }
 
-impl Info {
-    /// Everything is used until a survey says otherwise.
-    pub(crate) fn new(sb: &Superblock, geometry: Option<Geometry>, disk_bytes: u64) -> Self {
-        let label = sb.s_volume_name.split(|byte| *byte == 0).next();
-        Self {
-            kind: Kind::new(sb),
-            revision: sb.s_rev_level,
-            label: label.unwrap_or_default().to_vec(),
-            uuid: sb.s_uuid,
-            has_orphans: sb.s_last_orphan != 0 || sb.ro_compat.contains(RoCompat::ORPHAN_PRESENT),
-            external_journal: match sb.journal_place() {
-                JournalPlace::Outside => Some(sb.s_journal_uuid),
-                JournalPlace::None | JournalPlace::Inside(_) => None,
-            },
-            geometry,
-            used_bytes: disk_bytes,
-            zero_bytes: 0,
-            free_bytes: 0,
-        }
+impl<R: ReadAt> Tiling for Filesystem<R> {
+    fn extents(&self, range: Range<u64>) -> Extents<'_> {
+        clip(self.used_extents_from(range.start), range)
     }
 }
 
-impl Kind {
-    fn new(sb: &Superblock) -> Self {
-        let ext3 = Incompat::EXT3.contains(sb.incompat) && RoCompat::EXT3.contains(sb.ro_compat);
-        if !ext3 {
-            Self::Ext4
-        } else if sb.compat.contains(Compat::HAS_JOURNAL) {
-            Self::Ext3
-        } else {
-            Self::Ext2
-        }
-    }
-}
-
-impl<'d, R: ReadAt + ?Sized> Filesystem<'d, R> {
+impl<R: ReadAt> Filesystem<R> {
     /// What the filesystem says of itself, and how its bytes are used.
     #[must_use]
     pub const fn info(&self) -> &Info {
@@ -226,28 +169,39 @@ impl<'d, R: ReadAt + ?Sized> Filesystem<'d, R> {
     }
 
     /// What every byte of the disk is: extents that tile it, each as long as
-    /// it can be. Block bitmaps are read again as the iterator goes; every
-    /// call gives the same extents.
+    /// it can be; every call gives the same ones. Block bitmaps are read again only
+    /// if there was no room for what they say, see [`Options::memory`].
     #[must_use]
     pub fn used_extents(&self) -> UsedExtents<'_, R> {
+        self.used_extents_from(0)
+    }
+
+    /// The same, from the group on that byte `start` is in.
+    fn used_extents_from(&self, start: u64) -> UsedExtents<'_, R> {
         let disk = self.overlay.disk();
         match &self.known {
             Known::Nothing => UsedExtents::everything(disk),
             Known::Groups(layout, groups) => {
-                let dropped = &self.dropped.runs;
-                UsedExtents::from_bitmaps(&self.overlay, layout, groups, dropped, self.tail)
+                let groups = Groups {
+                    disk: &self.overlay,
+                    layout,
+                    groups,
+                    discarded: &self.discarded.runs,
+                    tail: self.tail,
+                };
+                UsedExtents::from_bitmaps(&groups, start)
             }
-            Known::Log(log) => UsedExtents::from_runs(disk, &log.runs, log.block_bytes),
+            Known::Log(log) => UsedExtents::from_runs(disk, &log.runs, log.block_bytes, start),
         }
     }
 
-    /// Leaves `dropped` out of the used extents from now on.
+    /// Leaves `discarded` out of the used extents from now on.
     ///
     /// # Errors
     ///
     /// [`Error::Read`] where the storage fails.
-    pub fn leave_out(&mut self, dropped: Dropped) -> Result<(), Error> {
-        self.dropped = dropped;
+    pub fn leave_out(&mut self, discarded: Discarded) -> Result<(), Error> {
+        self.discarded = discarded;
         let mut used_bytes = 0u64;
         for extent in self.used_extents() {
             let extent = extent?;
@@ -261,32 +215,31 @@ impl<'d, R: ReadAt + ?Sized> Filesystem<'d, R> {
         Ok(())
     }
 
-    /// The blocks that hold metadata, whatever the state of the filesystem. The
-    /// inner error is why the superblock is not believed.
+    /// The blocks that hold metadata, whatever the state of the filesystem.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
-    pub fn metadata(&self) -> Result<Result<Metadata, Distrust>, Error> {
-        match &self.volume {
-            Ok(volume) => metadata::find(&self.overlay, volume).map(Ok),
-            Err(distrust) => Ok(Err(*distrust)),
-        }
+    /// [`Error::Read`] if the storage fails; otherwise why the superblock is not
+    /// believed.
+    pub fn metadata(&self) -> Result<Metadata, Halt<Distrust>> {
+        let volume = self.volume.as_ref().map_err(|why| Halt::Refused(*why))?;
+        Ok(metadata::find(&self.overlay, volume)?)
     }
 
-    /// Used blocks whose contents nobody will read. The inner error is why
-    /// nothing may be left out.
+    /// Used blocks whose contents are never read.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
-    pub fn droppable(&self, what: Droppable) -> Result<Result<Dropped, NotDropped>, Error> {
+    /// [`Error::Read`] if the storage fails; otherwise why nothing may be left out.
+    pub fn discardable(&self, what: Discardable) -> Result<Discarded, Halt<NotDiscarded>> {
         match (&self.volume, &self.trust) {
             (Ok(volume), Trust::Bitmaps) if self.unclean.is_clean() => {
                 discardable::find(self.overlay.disk(), volume, what)
             }
-            (Ok(_), Trust::Nothing(Distrust::Unknown { damage })) => Ok(Err((*damage).into())),
-            _ => Ok(Err(NotDropped::NotClean)),
+            (Ok(_), Trust::Nothing(Distrust::Unknown { damage })) => {
+                Err(Halt::Refused((*damage).into()))
+            }
+            _ => Err(Halt::Refused(NotDiscarded::NotClean)),
         }
     }
 
@@ -302,51 +255,53 @@ impl<'d, R: ReadAt + ?Sized> Filesystem<'d, R> {
 
     /// The disk that the filesystem is on, as it is stored.
     #[must_use]
-    pub const fn disk(&self) -> &'d R {
+    pub const fn disk(&self) -> &R {
         self.overlay.disk()
     }
 
     /// Whether the journal was replayed in memory, so that the filesystem is not
     /// what is stored on the disk.
     #[must_use]
-    pub const fn is_replayed(&self) -> bool {
+    pub fn is_replayed(&self) -> bool {
         self.overlay.log().is_some()
     }
 
     /// The disk as it will be once the journal has been replayed; as it is, where
-    /// there is nothing to be replayed. To look at it is to [`detect`] again.
+    /// there is nothing to be replayed. To look at it is to [`detect`] again, so that
+    /// [`Evidence::Nothing`] is enough before.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails. The inner error where the state
-    /// after a replay is not known.
+    /// [`Error::Read`] if the storage fails; otherwise why the state after a replay is
+    /// not known.
     ///
     /// [`detect`]: crate::detect()
-    pub fn recovered(&self) -> Result<Result<Recovered<'_, R>, CannotRecover>, Error> {
+    pub fn recovered(&self) -> Result<Recovered<&R>, Halt<CannotRecover>> {
+        let refused = |why| Err(Halt::Refused(CannotRecover::Distrusted(why)));
         let volume = match (&self.volume, self.trust) {
             // What inodes say has nothing to do with the journal.
             (
                 Ok(volume),
-                Trust::Bitmaps | Trust::Nothing(Distrust::Inodes { .. } | Distrust::Unknown { .. }),
+                Trust::Bitmaps
+                | Trust::NotAsked
+                | Trust::Nothing(Distrust::Inodes { .. } | Distrust::Unknown { .. }),
             ) => volume,
-            (_, Trust::Nothing(distrust)) => {
-                return Ok(Err(CannotRecover::Distrusted(distrust)));
-            }
-            (Err(distrust), _) => return Ok(Err(CannotRecover::Distrusted(*distrust))),
-            (Ok(_), Trust::Log) => return Ok(Ok(Recovered::new(&self.overlay, Vec::new()))),
+            (_, Trust::Nothing(distrust)) => return refused(distrust),
+            (Err(distrust), _) => return refused(*distrust),
+            (Ok(_), Trust::Log) => return Ok(Recovered::new(self.overlay.by_ref(), Vec::new())),
         };
         let Some(replayed) = &self.replayed else {
-            return Ok(Ok(Recovered::new(&self.overlay, Vec::new())));
+            return Ok(Recovered::new(self.overlay.by_ref(), Vec::new()));
         };
         if replayed.fast_commits > 0 {
             let count = replayed.fast_commits;
-            return Ok(Err(CannotRecover::FastCommits { count }));
+            return Err(Halt::Refused(CannotRecover::FastCommits { count }));
         }
         let superblock = recover::superblock(&self.overlay, &volume.layout)?;
         // As the kernel, which leaves one transaction out.
         let next = replayed.next_sequence.wrapping_add(1);
         let patches = superblock.into_iter().chain(replayed.journal.emptied(next));
-        Ok(Ok(Recovered::new(&self.overlay, patches.collect())))
+        Ok(Recovered::new(self.overlay.by_ref(), patches.collect()))
     }
 
     pub(crate) fn take_survey(&mut self, layout: Layout, survey: Survey) {

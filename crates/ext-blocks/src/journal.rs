@@ -12,12 +12,12 @@ mod format;
 pub(crate) mod inode_map;
 mod log;
 mod overlay;
-pub mod recover;
+pub(crate) mod recover;
 mod recovered_volume;
 mod superblock;
 
 use blockio::ReadAt;
-use ext_format::error::Error;
+use ext_format::error::{Error, Halt};
 use ext_format::finding::{JournalFault, LogDamage};
 use ext_format::geometry::Geometry;
 use ext_format::group::{GroupReader, Layout};
@@ -64,33 +64,42 @@ impl Journal {
         disk: &R,
         layout: &Layout,
         number: u32,
-    ) -> Result<Result<Self, JournalFault>, Error> {
+    ) -> Result<Self, Halt<JournalFault>> {
         let mut groups = GroupReader::new(disk, layout);
         let runs = match inode_map::map_journal(disk, &mut groups, number) {
             Ok(runs) => runs,
-            Err(Stop::Damage(damage)) => return Ok(Err(JournalFault::Map(damage))),
-            Err(Stop::Full) => return Ok(Err(JournalFault::Log(Self::too_large()))),
-            Err(Stop::Read(error)) => return Err(error),
+            Err(Stop::Damage(damage)) => return Err(Halt::Refused(JournalFault::Map(damage))),
+            Err(Stop::Full) => return Err(Halt::Refused(JournalFault::Log(Self::too_large()))),
+            Err(Stop::Read(error)) => return Err(error.into()),
         };
         let block_bits = layout.geometry.block_bytes().trailing_zeros();
         Self::open(disk, JournalBlocks::new(runs, block_bits))
-            .map(|opened| opened.map_err(JournalFault::Log))
+            .map_err(|halt| halt.map(JournalFault::Log))
+    }
+
+    /// The same, or nothing if there is no sound one.
+    pub(crate) fn find_sound<R: ReadAt + ?Sized>(
+        disk: &R,
+        layout: &Layout,
+        number: u32,
+    ) -> Result<Option<Self>, Error> {
+        match Self::find(disk, layout, number) {
+            Ok(journal) => Ok(Some(journal)),
+            Err(halt) => halt.reason().map(|_| None),
+        }
     }
 
     /// Reads the superblock of the journal in `blocks`.
-    fn open<R: ReadAt + ?Sized>(
-        disk: &R,
-        blocks: JournalBlocks,
-    ) -> Result<Result<Self, LogDamage>, Error> {
+    fn open<R: ReadAt + ?Sized>(disk: &R, blocks: JournalBlocks) -> Result<Self, Halt<LogDamage>> {
         let Some(bytes) = blocks.superblock(disk, 0)? else {
-            return Ok(Err(LogDamage::NoSuperblock));
+            return Err(Halt::Refused(LogDamage::NoSuperblock));
         };
         let decoded = JournalSuperblock::decode(&bytes, blocks.block_bytes(), blocks.count());
-        Ok(decoded.map(|superblock| Self {
+        Ok(Self {
             blocks,
             bytes,
-            superblock,
-        }))
+            superblock: decoded.map_err(Halt::Refused)?,
+        })
     }
 
     fn too_large() -> LogDamage {
@@ -136,7 +145,7 @@ impl Journal {
         &self,
         disk: &R,
         geometry: &Geometry,
-    ) -> Result<Result<Replay, LogDamage>, Error> {
+    ) -> Result<Replay, Halt<LogDamage>> {
         let log = log::scan(disk, &self.blocks, &self.superblock, Some(geometry))?;
         let Log {
             copies,
@@ -147,7 +156,7 @@ impl Journal {
             ..
         } = log;
         if let Some(damage) = damage {
-            return Ok(Err(damage));
+            return Err(Halt::Refused(damage));
         }
         let mut ranges = RunCollector::new(FAST_RUNS_MAX);
         let (blocks, superblock) = (&self.blocks, &self.superblock);
@@ -160,18 +169,18 @@ impl Journal {
             &mut ranges,
         )?;
         let (Ok(fast_commits), Ok(fast_blocks)) = (fast_commits, ranges.finish()) else {
-            return Ok(Err(LogDamage::TooLarge {
+            return Err(Halt::Refused(LogDamage::TooLarge {
                 what: "separate runs of blocks in fast commits",
                 limit: u64::try_from(FAST_RUNS_MAX).unwrap_or(u64::MAX),
             }));
         };
-        Ok(Ok(Replay {
+        Ok(Replay {
             copies: LogCopies::new(blocks.clone(), copies),
             transactions,
             fast_commits,
             fast_blocks,
             next_sequence,
             bad_tail,
-        }))
+        })
     }
 }

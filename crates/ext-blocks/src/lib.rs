@@ -3,10 +3,15 @@
 //! [`detect()`] looks at a disk, or at a part of one. Where it finds an
 //! ext2/3/4 superblock it surveys the block groups once, and
 //! [`Filesystem::used_extents`] then tells what every byte of the disk is, as
-//! extents that tile it.
+//! extents that tile it; a part of it is told by [`blockio::Tiling`].
+//!
+//! This crate knows no other format. An ext superblock proves nothing while something
+//! else may claim the disk, so the caller has to look for that: `disk-layout` does, and
+//! says what it found in [`Options::other_claim`]. [`find()`] gives it the superblock
+//! first, whose length tells where the filesystem ends.
 //!
 //! The rule is that **free must be proven**. A block is free only where a
-//! consistent filesystem of known features says so, where nothing else claims the
+//! consistent filesystem of known features says so, where nothing else is said to claim the
 //! disk, where every checksum and count on the way agrees, and where no inode refers
 //! to it. Anything less and the block, the group, or the whole disk, is in use. [`Filesystem::trust`] tells why the
 //! whole disk is; [`Filesystem::damage`] why a group is.
@@ -18,7 +23,7 @@
 //!
 //! ```text
 //! superblock ── features, geometry, checksum ─┐
-//! other claims: partition tables, LVM, md … ──┼─▶ trust? ── no ──▶ every byte is used
+//! what the caller says of other claims ───────┼─▶ trust? ── no ──▶ every byte is used
 //! journal ── replayed over the disk ──────────┘     │ yes
 //!                                                   ▼
 //! group descriptors ──▶ claimed blocks ──▶ block bitmaps ──▶ one verdict a group
@@ -28,8 +33,8 @@
 //!                           used_extents: boot block, groups, tail
 //! ```
 //!
-//! [`Filesystem::metadata`] tells the metadata apart; [`recover`] shows the disk
-//! after the replay. The crate `ext-scramble` takes the names out of the metadata,
+//! [`Filesystem::metadata`] tells the metadata apart; [`Filesystem::recovered`] shows
+//! the disk after the replay. The crate `ext-scramble` takes the names out of the metadata,
 //! and `ext-format` has the structures as types.
 //!
 //! ```
@@ -67,39 +72,41 @@
     )
 )]
 
-mod claims;
 mod detect;
 mod filesystem;
+mod info;
 mod inodes;
 mod journal;
 mod metadata;
 pub mod trust;
 mod used;
 
-pub use detect::detect;
-pub use ext_format::error::Error;
+pub use detect::{Candidate, Sought, detect, find};
+pub use ext_format::error::{Error, Halt};
 pub use ext_format::finding::{Damage, Distrust, SuperblockAt};
-pub use filesystem::{Content, Detected, Filesystem, Info, Kind, Options, Tail};
-pub use journal::recover;
+pub use filesystem::{Detected, Filesystem, Options, Tail};
+pub use info::{Info, Kind};
+pub use journal::recover::{CannotRecover, Recovered};
 pub use metadata::Metadata;
-pub use trust::fingerprint::Moment;
+pub use trust::fingerprint::Fingerprint;
 pub use trust::mmp;
-pub use trust::{Trust, Unclean};
+pub use trust::{OtherClaim, Trust, Unclean};
 pub use used::UsedExtents;
-pub use used::discardable as droppable;
+pub use used::discardable;
 
 /// What was found wrong on the way, each with what it cost.
 pub mod damage {
     pub use ext_format::finding::{
-        Consequence, Damage, Finding, InodeDamage, JournalDamage, LogDamage, Metadata, WalkDamage,
+        Consequence, Damage, Finding, GroupMetadata, InodeDamage, JournalDamage, LogDamage,
+        WalkDamage,
     };
 
-    pub use crate::used::discardable::NotDropped;
+    pub use crate::used::discardable::NotDiscarded;
 }
 
 /// What ends a run: storage that cannot be read.
 pub mod error {
-    pub use ext_format::error::{Error, ErrorKind, Structure};
+    pub use ext_format::error::{Error, ErrorKind, Halt, Structure};
 }
 
 /// Sizes and places that follow from the superblock alone.

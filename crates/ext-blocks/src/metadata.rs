@@ -1,9 +1,10 @@
 //! The metadata of a filesystem: all that e2fsck, debugfs and dumpe2fs look
 //! at, and little else. What is damaged is kept as far as it can be found.
 
+use std::convert::Infallible;
 use std::ops::Range;
 
-use blockio::{Extent, ExtentKind, Merge, ReadAt};
+use blockio::{BoxError, Extent, ExtentKind, Extents, Merge, ReadAt, Tiling, clip};
 use ext_format::block_map::{Item, MapForm, Mapper};
 use ext_format::error::Error;
 use ext_format::finding::{Damage, Finding, InodeDamage};
@@ -17,7 +18,7 @@ use ext_format::volume::Volume;
 use crate::inodes::never_used::{Named, NeverUsed};
 use crate::inodes::tables::{InodeTables, Met, Scan, first_unusable};
 use crate::journal::{Overlay, recovered_volume};
-use crate::used::discardable::Dropped;
+use crate::used::discardable::Discarded;
 
 /// The blocks of a filesystem that hold metadata.
 #[derive(Debug)]
@@ -32,9 +33,20 @@ pub struct Metadata {
 impl Metadata {
     /// What every byte of the disk is: [`ExtentKind::Data`] where there is
     /// metadata, [`ExtentKind::Free`] elsewhere. They tile the disk.
-    pub fn extents(&self) -> impl Iterator<Item = Result<Extent, Error>> {
-        let mut at = 0;
-        let runs = self.runs.iter().flat_map(move |run| {
+    pub fn used_extents(&self) -> impl Iterator<Item = Extent> {
+        let extents = Merge::new(self.extents_from(0).map(Ok::<_, Infallible>));
+        extents.map(|Ok(extent)| extent)
+    }
+
+    /// The same from at or before byte `start` on, not as long as they can be.
+    fn extents_from(&self, start: u64) -> impl Iterator<Item = Extent> {
+        let before = |run: &BlockRun| self.geometry.byte_of(run.end) <= start;
+        let before = self.runs.partition_point(before);
+        let (before, runs) = self.runs.split_at_checked(before).unwrap_or_default();
+        let mut at = before
+            .last()
+            .map_or(0, |run| self.geometry.byte_of(run.end));
+        let runs = runs.iter().flat_map(move |run| {
             let start = self.geometry.byte_of(run.start);
             let end = self.geometry.byte_of(run.end);
             let gap = Extent::new(at..start, ExtentKind::Free);
@@ -46,18 +58,24 @@ impl Metadata {
             .last()
             .map_or(0, |run| self.geometry.byte_of(run.end));
         let tail = Extent::new(end..self.disk_bytes, ExtentKind::Free);
-        Merge::new(runs.chain([tail]).map(Ok))
+        runs.chain([tail])
     }
 
-    /// Leaves out what is `dropped`.
-    pub fn leave_out(&mut self, dropped: &Dropped) {
-        self.runs = subtract(&self.runs, dropped.runs.iter().copied());
+    /// Leaves out what is `discarded`.
+    pub fn leave_out(&mut self, discarded: &Discarded) {
+        self.runs = subtract(&self.runs, discarded.runs.iter().copied());
     }
 
     /// The blocks: ascending runs, none touching the next.
     #[must_use]
     pub fn runs(&self) -> &[BlockRun] {
         &self.runs
+    }
+
+    /// Length of the disk in bytes.
+    #[must_use]
+    pub const fn disk_bytes(&self) -> u64 {
+        self.disk_bytes
     }
 
     /// The bytes on the disk of `run`.
@@ -73,18 +91,25 @@ impl Metadata {
     }
 }
 
+impl Tiling for Metadata {
+    fn extents(&self, range: Range<u64>) -> Extents<'_> {
+        let extents = self.extents_from(range.start).map(Ok::<_, BoxError>);
+        clip(extents, range)
+    }
+}
+
 /// The metadata of a filesystem with the superblock of `volume`. Of one whose
 /// journal is to be replayed, that is what is stored, and what the replay
 /// gives; only the latter is damaged.
 pub(crate) fn find<R: ReadAt + ?Sized>(
-    overlay: &Overlay<'_, R>,
+    overlay: &Overlay<R>,
     volume: &Volume,
 ) -> Result<Metadata, Error> {
     let mut selected = WideCollector::new(WIDE_RUNS_MAX);
     let mut damage = Damage::default();
     select(overlay.disk(), volume, &mut selected, &mut damage)?;
     if overlay.log().is_some()
-        && let Some(volume) = recovered_volume(overlay, volume.layout.from_copy)?
+        && let Some(volume) = recovered_volume(overlay, volume.layout.from_backup)?
     {
         damage = Damage::default();
         select(overlay, &volume, &mut selected, &mut damage)?;
@@ -108,7 +133,7 @@ fn select<R: ReadAt + ?Sized>(
         layout, reserved, ..
     } = volume;
     let unusable = first_unusable(&mut GroupReader::new(disk, layout))?;
-    if unusable.is_none() && !layout.from_copy {
+    if unusable.is_none() && !layout.from_backup {
         return Selector::new(disk, layout, reserved, selected, damage)?.run(Scan::Held);
     }
     if let Some(group) = unusable {
@@ -116,7 +141,7 @@ fn select<R: ReadAt + ?Sized>(
     }
     Selector::new(disk, layout, reserved, selected, damage)?.run(Scan::Whole)?;
     // e2fsck may take the copies, and finds what is wrong there by itself.
-    if let Some(geometry) = layout.geometry.with_copied_descriptors() {
+    if let Some(geometry) = layout.geometry.with_backup_descriptors() {
         let layout = Layout {
             geometry,
             ..*layout

@@ -4,17 +4,41 @@ pub(crate) mod backup;
 pub(crate) mod fingerprint;
 pub mod mmp;
 
-pub use ext_format::finding::{Allowed, Claim, Distrust, FeatureWord, JournalFault};
+pub use ext_format::finding::{Allowed, Distrust, FeatureWord, JournalFault};
 
 /// What the used set rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trust {
     /// The block bitmaps, group by group.
     Bitmaps,
     /// The log of a journal device, which holds no filesystem.
     Log,
+    /// Nothing was asked, see [`Evidence::Nothing`]: every byte of the disk is used.
+    NotAsked,
     /// Nothing: every byte of the disk is used, because of this.
     Nothing(Distrust),
+}
+
+/// What else claims the disk of a filesystem, by its name, and where its signature is in
+/// bytes from the start of the disk: with it, no block is proven free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtherClaim {
+    /// The disk may be or hold something else.
+    Disk {
+        /// What it is called.
+        by: &'static str,
+        /// Where.
+        at: u64,
+    },
+    /// Hashes cover the whole filesystem.
+    FreeBlocks {
+        /// What they are called.
+        by: &'static str,
+        /// Where.
+        at: u64,
+    },
 }
 
 /// What has to prove that a block is free.
@@ -29,8 +53,11 @@ pub enum Evidence {
     /// elsewhere the inodes, too.
     Checksums,
     /// The block bitmaps alone. For callers who leave nothing out by them, such as
-    /// those who look for metadata or replay a journal.
+    /// those who look for metadata.
     Bitmaps,
+    /// Nothing is looked at but the superblock and the journal, and every byte is used.
+    /// For callers who replay the journal, and look at what that gives.
+    Nothing,
 }
 
 /// How a filesystem whose bitmaps are believed was left.

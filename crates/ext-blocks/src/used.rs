@@ -2,8 +2,10 @@
 
 pub(crate) mod agreement;
 mod bitmap_union;
+pub(crate) mod clusters;
 pub mod discardable;
 pub(crate) mod group_map;
+mod loader;
 mod occupancy;
 mod relabel;
 pub(crate) mod survey;
@@ -14,32 +16,46 @@ use std::ops::Range;
 use blockio::{Extent, ExtentKind, Merge, ReadAt};
 use ext_format::bitmap::Bitmap;
 use ext_format::error::Error;
-use ext_format::group::{GroupReader, Layout, Verdict, verdict_of};
+use ext_format::group::Layout;
 use ext_format::runs::BlockRun;
 
 use crate::journal::Overlay;
-use crate::used::bitmap_union::Joiner;
 use crate::used::group_map::GroupMap;
-use crate::used::relabel::Cut;
+use crate::used::loader::Loader;
+use crate::used::relabel::Relabel;
 
 /// The extents of a disk with an ext filesystem: ascending, without gaps, as
 /// long as they can be, and covering all of the disk. Made by
 /// [`Filesystem::used_extents`](crate::Filesystem::used_extents); ends after
 /// the first error.
 #[derive(Debug)]
-pub struct UsedExtents<'a, R: ?Sized>(Merge<Cut<'a, Cut<'a, Source<'a, R>>>>);
+pub struct UsedExtents<'a, R: ?Sized>(Merge<Relabel<'a, Relabel<'a, Source<'a, R>>>>);
+
+/// What tells which blocks of a filesystem are used.
+pub(crate) struct Groups<'a, R: ?Sized> {
+    pub(crate) disk: &'a Overlay<R>,
+    pub(crate) layout: &'a Layout,
+    pub(crate) groups: &'a GroupMap,
+    /// Blocks that are left out, ascending without overlaps.
+    pub(crate) discarded: &'a [BlockRun],
+    /// What the bytes after the end of the filesystem are.
+    pub(crate) tail: ExtentKind,
+}
 
 impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
     /// All of `disk` is used.
-    pub(crate) fn everything(disk: &'a R) -> Self {
+    pub(crate) fn everything(disk: &R) -> Self {
         Self::new(Source::Everything(Some(0..disk.size())), &[], &[], 0)
     }
 
     /// The bytes of `runs` of blocks are used, which ascend without overlaps, and
-    /// nothing else.
-    pub(crate) fn from_runs(disk: &'a R, runs: &'a [BlockRun], block_bytes: u64) -> Self {
+    /// nothing else. Begins at or before byte `start`.
+    pub(crate) fn from_runs(disk: &R, runs: &'a [BlockRun], block_bytes: u64, start: u64) -> Self {
+        let end = |run: &BlockRun| run.end.saturating_mul(block_bytes);
+        let before = runs.partition_point(|run| end(run) <= start);
+        let (before, runs) = runs.split_at_checked(before).unwrap_or_default();
         let runs = Runs {
-            at: 0,
+            at: before.last().map_or(0, end).min(disk.size()),
             disk_bytes: disk.size(),
             runs,
             block_bytes,
@@ -47,38 +63,49 @@ impl<'a, R: ReadAt + ?Sized> UsedExtents<'a, R> {
         Self::new(Source::Runs(runs), &[], &[], 0)
     }
 
-    /// What the block bitmaps on `disk` say, as far as they are trusted, without
-    /// the blocks that are `dropped`.
-    pub(crate) fn from_bitmaps(
-        disk: &'a Overlay<'a, R>,
-        layout: &'a Layout,
-        groups: &'a GroupMap,
-        dropped: &'a [BlockRun],
-        tail: ExtentKind,
-    ) -> Self {
-        let joined = groups.joined.as_deref();
+    /// What the trusted block bitmaps say, without the blocks that are left out. Begins
+    /// at or before byte `start`.
+    pub(crate) fn from_bitmaps(groups: &Groups<'a, R>, start: u64) -> Self {
+        let Groups {
+            disk,
+            layout,
+            groups,
+            discarded,
+            tail,
+        } = *groups;
+        let geometry = &layout.geometry;
+        let block_bits = geometry.block_bytes().trailing_zeros();
+        let block = start >> block_bits;
         let runs = GroupRuns {
             disk_bytes: disk.size(),
-            reader: GroupReader::new(disk, layout),
-            verdicts: &groups.verdicts,
-            joiner: joined.map(|runs| Joiner::new(disk, layout, runs)),
+            loader: Loader::new(disk, layout, groups),
             tail,
             bitmap: Bitmap::default(),
-            at: At::Start,
+            at: if start >= geometry.filesystem_bytes() {
+                At::Group(geometry.group_count())
+            } else if block < geometry.blocks_of(0).start {
+                At::Start
+            } else {
+                At::Group(geometry.group_of(block))
+            },
         };
-        let block_bits = layout.geometry.block_bytes().trailing_zeros();
-        Self::new(Source::Groups(runs), &groups.uninit, dropped, block_bits)
+        let from = |runs: &'a [BlockRun]| {
+            let before = runs.partition_point(|run| run.end <= block);
+            runs.get(before..).unwrap_or_default()
+        };
+        let (zeros, discarded) = (from(&groups.uninit), from(discarded));
+        Self::new(Source::Groups(runs), zeros, discarded, block_bits)
     }
 
     fn new(
         source: Source<'a, R>,
         zeros: &'a [BlockRun],
-        dropped: &'a [BlockRun],
+        discarded: &'a [BlockRun],
         block_bits: u32,
     ) -> Self {
-        let with_zeros = Cut::new(source, zeros, block_bits, ExtentKind::Zero);
-        let without_dropped = Cut::new(with_zeros, dropped, block_bits, ExtentKind::Free);
-        Self(Merge::new(without_dropped))
+        let with_zeros = Relabel::new(source, zeros, block_bits, ExtentKind::Zero);
+        let without = Relabel::new(with_zeros, discarded, block_bits, ExtentKind::Free);
+        Self(Merge::new(without))
     }
 }
 
@@ -161,10 +188,7 @@ enum At {
 #[derive(Debug)]
 struct GroupRuns<'a, R: ?Sized> {
     disk_bytes: u64,
-    reader: GroupReader<'a, Overlay<'a, R>>,
-    verdicts: &'a [Verdict],
-    /// Where more is used than the bitmaps say.
-    joiner: Option<Joiner<'a, R>>,
+    loader: Loader<'a, R>,
     /// What the bytes behind the filesystem are.
     tail: ExtentKind,
     bitmap: Bitmap,
@@ -175,7 +199,7 @@ impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
     type Item = Result<Extent, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let geometry = &self.reader.layout().geometry;
+        let geometry = &self.loader.layout().geometry;
         loop {
             match self.at {
                 At::Start => {
@@ -189,7 +213,7 @@ impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
                     return Some(Ok(Extent::new(tail, self.tail)));
                 }
                 At::Group(group) => {
-                    if let Err(error) = self.load(group) {
+                    if let Err(error) = self.loader.load(group, &mut self.bitmap) {
                         self.at = At::End;
                         return Some(Err(error));
                     }
@@ -212,20 +236,6 @@ impl<R: ReadAt + ?Sized> Iterator for GroupRuns<'_, R> {
                 },
                 At::End => return None,
             }
-        }
-    }
-}
-
-impl<R: ReadAt + ?Sized> GroupRuns<'_, R> {
-    /// Loads what is used of `group`.
-    fn load(&mut self, group: u32) -> Result<(), Error> {
-        self.reader.load(group, self.verdicts, &mut self.bitmap)?;
-        match &mut self.joiner {
-            Some(joiner) if verdict_of(self.verdicts, group) != Verdict::AllUsed => {
-                let descriptor = self.reader.descriptor(group)?;
-                joiner.join(group, &descriptor, &mut self.bitmap)
-            }
-            _ => Ok(()),
         }
     }
 }

@@ -53,11 +53,32 @@ impl Bitmap {
 
     /// Makes the clusters of `run` used.
     pub fn mark(&mut self, run: Range<usize>) {
+        self.set(run, true);
+    }
+
+    /// Makes the clusters of `run` free.
+    pub fn free(&mut self, run: Range<usize>) {
+        self.set(run, false);
+    }
+
+    fn set(&mut self, run: Range<usize>, used: bool) {
         let clusters = self.clusters;
         let bits = self.words.view_bits_mut::<Lsb0>();
         if let Some(run) = bits.get_mut(run.start..run.end.min(clusters)) {
-            run.fill(true);
+            run.fill(used);
         }
+    }
+
+    /// How many bytes [`store`](Self::store) adds.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> usize {
+        self.words.len().saturating_mul(8)
+    }
+
+    /// Adds to `bytes` what [`load`](Self::load) takes: a bit for each cluster, in
+    /// whole words of 64 bits.
+    pub fn store(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.words.iter().flat_map(|word| word.to_le_bytes()));
     }
 
     /// Free clusters.
@@ -168,6 +189,31 @@ mod tests {
             let expected: Vec<_> = (0..clusters).map(|n| bytes[n / 8] >> (n % 8) & 1 == 1).collect();
             prop_assert_eq!(bitmap.free_count(), expected.iter().filter(|used| !**used).count());
             prop_assert_eq!(bits, expected);
+        }
+
+        #[test]
+        fn what_is_stored_is_loaded_again(words in proptest::collection::vec(any::<u64>(), 0..5), less in 0usize..64) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let clusters = (words.len() * 64).saturating_sub(less);
+            let (mut bitmap, mut again) = (Bitmap::default(), Bitmap::default());
+            bitmap.load(&bytes, clusters);
+            let mut stored = vec![7];
+            bitmap.store(&mut stored);
+            prop_assert_eq!(&stored[1..], &bytes[..clusters.div_ceil(64) * 8]);
+            again.load(&stored[1..], clusters);
+            prop_assert_eq!(runs(&again), runs(&bitmap));
+        }
+
+        #[test]
+        fn freeing_clears_the_run(start in 0usize..300, length in 0usize..300) {
+            let mut bitmap = Bitmap::default();
+            bitmap.fill(250);
+            bitmap.free(start..start + length);
+            for (run, used) in runs(&bitmap) {
+                for n in run {
+                    prop_assert_eq!(!used, (start..start + length).contains(&n));
+                }
+            }
         }
 
         #[test]

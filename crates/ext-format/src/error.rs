@@ -26,8 +26,42 @@ pub enum Error {
     Spool(#[source] io::Error),
 }
 
+/// Why there is no answer: storage that failed, or a reason `W` in what is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt<W> {
+    /// The storage failed.
+    #[error(transparent)]
+    Failed(#[from] Error),
+    /// What is stored does not allow it.
+    #[error("{0}")]
+    Refused(W),
+}
+
+impl<W> Halt<W> {
+    /// The same with another reason.
+    pub fn map<V>(self, reason: impl FnOnce(W) -> V) -> Halt<V> {
+        match self {
+            Self::Failed(error) => Halt::Failed(error),
+            Self::Refused(why) => Halt::Refused(reason(why)),
+        }
+    }
+
+    /// The reason as a value, and what failed as the error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the storage failed.
+    pub fn reason(self) -> Result<W, Error> {
+        match self {
+            Self::Failed(error) => Err(error),
+            Self::Refused(why) => Ok(why),
+        }
+    }
+}
+
 /// The families of [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// The storage below failed.
     Io,
@@ -45,11 +79,10 @@ impl Error {
 
 /// A structure on the disk that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Structure {
     /// The superblock, 1024 bytes at byte 1024.
     Superblock,
-    /// A place where something other than ext would leave its signature.
-    Signature,
     /// Blocks of the group descriptor table.
     Descriptors,
     /// Block bitmaps.
@@ -77,7 +110,6 @@ impl fmt::Display for Structure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Superblock => "superblock",
-            Self::Signature => "signature of something other than ext",
             Self::Descriptors => "group descriptor table",
             Self::BlockBitmap => "block bitmap",
             Self::InodeBitmap => "inode bitmap",

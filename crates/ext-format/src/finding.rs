@@ -1,7 +1,6 @@
 //! What can be wrong with a filesystem, as values: why nothing of it is believed,
 //! and what is damaged in one that is.
 
-mod claim;
 mod damage;
 mod distrust;
 mod inode;
@@ -9,8 +8,7 @@ mod log;
 mod rule;
 mod superblock_at;
 
-pub use claim::Claim;
-pub use damage::{Consequence, Damage, Finding, JournalDamage, Metadata};
+pub use damage::{Consequence, Damage, Finding, GroupMetadata, JournalDamage};
 pub use distrust::{Distrust, JournalFault};
 pub use inode::{InodeDamage, WalkDamage};
 pub use log::LogDamage;

@@ -256,7 +256,7 @@ impl Geometry {
     /// The same filesystem, with the group descriptors that e2fsck takes where
     /// the first ones are damaged: those behind the second superblock.
     #[must_use]
-    pub fn with_copied_descriptors(&self) -> Option<Self> {
+    pub fn with_backup_descriptors(&self) -> Option<Self> {
         let mut groups = 1..self.group_count;
         let copy_group = groups.find(|group| self.has_superblock(u64::from(*group)))?;
         let copy = Self {

@@ -36,17 +36,17 @@ pub struct Layout {
     /// Which checksums there are.
     pub checksums: Checksums,
     /// The superblock is a copy, which may be older than the groups.
-    pub from_copy: bool,
+    pub from_backup: bool,
 }
 
 impl Layout {
     /// What follows from the superblock `sb`, whose geometry was checked.
     #[must_use]
-    pub fn new(sb: &Superblock, geometry: Geometry, from_copy: bool) -> Self {
+    pub fn new(sb: &Superblock, geometry: Geometry, from_backup: bool) -> Self {
         Self {
             geometry,
             checksums: Checksums::new(sb),
-            from_copy,
+            from_backup,
         }
     }
 

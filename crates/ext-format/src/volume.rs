@@ -17,12 +17,12 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// What follows from `sb`; `from_copy` if it is not the first superblock.
+    /// What follows from `sb`; `from_backup` if it is not the first superblock.
     #[must_use]
-    pub fn new(sb: &Superblock, geometry: Geometry, from_copy: bool) -> Self {
+    pub fn new(sb: &Superblock, geometry: Geometry, from_backup: bool) -> Self {
         Self {
             superblock: sb.clone(),
-            layout: Layout::new(sb, geometry, from_copy),
+            layout: Layout::new(sb, geometry, from_backup),
             reserved: Reserved::new(sb),
         }
     }

@@ -39,6 +39,5 @@ mod text;
 
 pub use directory::Unindexed;
 pub use names::key::ScrambleKey;
-pub use patches::Scratch;
 pub use report::ScrambleReport;
 pub use scramble::{CannotScramble, Scrambled, scramble};

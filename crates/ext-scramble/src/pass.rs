@@ -9,9 +9,9 @@ mod own;
 
 use std::collections::HashMap;
 
-use blockio::{ReadAt, len_u64};
+use blockio::{NewSpool, ReadAt, len_u64};
 use ext_format::checksum;
-use ext_format::error::{Error, Structure, read};
+use ext_format::error::{Error, Halt, Structure, read};
 use ext_format::feature::Incompat;
 use ext_format::finding::Distrust;
 use ext_format::geometry::to_index;
@@ -25,7 +25,7 @@ use crate::base;
 use crate::directory::Style;
 use crate::directory::hash::Hasher;
 use crate::names::Names;
-use crate::patches::{NewScratch, Patches};
+use crate::patches::Patches;
 use crate::report::ScrambleReport;
 
 /// Most separate runs of metadata at fixed places that are kept: 10 MiB.
@@ -40,30 +40,14 @@ const UNSIGNED_HASH: u32 = 0x2;
 /// Lustre's feature for data behind names, which Linux does not know.
 const DIRDATA: u32 = 0x1000;
 
-/// Why the pass ends early.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    /// The storage, or a temporary file, failed.
-    Failed(Error),
-    /// There is more than is kept.
-    Distrust(Distrust),
-}
-
-impl From<Error> for Halt {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Full> for Halt {
-    fn from(Full: Full) -> Self {
-        let limit = len_u64(FIXED_RUNS_MAX);
-        Self::Distrust(Distrust::TooMany {
-            what: "separate runs of metadata",
-            found: limit.saturating_add(1),
-            limit,
-        })
-    }
+/// There are more runs of metadata than are kept.
+fn too_many(Full: Full) -> Halt<Distrust> {
+    let limit = len_u64(FIXED_RUNS_MAX);
+    Halt::Refused(Distrust::TooMany {
+        what: "separate runs of metadata",
+        found: limit.saturating_add(1),
+        limit,
+    })
 }
 
 pub(super) struct Pass<'a, R: ?Sized> {
@@ -96,11 +80,11 @@ pub(super) fn run<R: ReadAt + ?Sized>(
     volume: &Volume,
     shown: &[BlockRun],
     names: &Names,
-    scratch: NewScratch<'_>,
-) -> Result<(Patches, ScrambleReport), Halt> {
+    spool: NewSpool<'_>,
+) -> Result<(Patches, ScrambleReport), Halt<Distrust>> {
     let layout = &volume.layout;
     // e2fsck may take the copy of damaged descriptors, and what they lead to.
-    let copied = layout.geometry.with_copied_descriptors();
+    let copied = layout.geometry.with_backup_descriptors();
     let copied = copied.map(|geometry| Layout {
         geometry,
         ..*layout
@@ -110,7 +94,8 @@ pub(super) fn run<R: ReadAt + ?Sized>(
     for layout in layouts.into_iter().flatten() {
         collect_fixed(disk, layout, &mut fixed)?;
     }
-    let mut pass = Pass::new(disk, volume, names, fixed.finish()?, scratch)?;
+    let fixed = fixed.finish().map_err(too_many)?;
+    let mut pass = Pass::new(disk, volume, names, fixed, spool)?;
     for layout in layouts.into_iter().flatten() {
         pass.base(layout, shown)?;
         pass.inodes(layout, shown)?;
@@ -127,14 +112,16 @@ fn collect_fixed<R: ReadAt + ?Sized>(
     disk: &R,
     layout: &Layout,
     fixed: &mut RunCollector,
-) -> Result<(), Halt> {
+) -> Result<(), Halt<Distrust>> {
     let geometry = &layout.geometry;
     let mut groups = GroupReader::new(disk, layout);
     for group in 0..geometry.group_count() {
-        fixed.insert(geometry.base_metadata(group))?;
+        fixed
+            .insert(geometry.base_metadata(group))
+            .map_err(too_many)?;
         for run in groups.descriptor(group)?.metadata(geometry) {
             if geometry.holds_all(run) {
-                fixed.insert(run)?;
+                fixed.insert(run).map_err(too_many)?;
             }
         }
     }
@@ -155,7 +142,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         volume: &'a Volume,
         names: &'a Names,
         fixed: RunSet,
-        scratch: NewScratch<'_>,
+        spool: NewSpool<'_>,
     ) -> Result<Self, Error> {
         let Volume {
             layout, superblock, ..
@@ -182,7 +169,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
             has_casefold: incompat.contains(Incompat::CASEFOLD),
             seed: checksum::seed(superblock),
             names,
-            patches: Patches::new(disk.size(), block_bits, scratch)?,
+            patches: Patches::new(disk.size(), block_bits, spool)?,
             report: ScrambleReport::default(),
             fixed,
             groups: GroupReader::new(disk, layout),

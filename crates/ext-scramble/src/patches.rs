@@ -1,9 +1,8 @@
-//! Blocks that differ from those on the disk, kept in scratch space.
+//! Blocks that differ from those on the disk, kept in spools.
 
-use std::fmt::Debug;
 use std::io;
 
-use blockio::{ReadAt, WriteAt, is_zero, len_u64};
+use blockio::{NewSpool, Spool, is_zero, len_u64};
 use ext_format::error::Error;
 use ext_format::geometry::to_index;
 use ext_format::runs::BlockRun;
@@ -15,20 +14,11 @@ const WINDOW_BYTES: usize = 4096;
 /// Blocks whose bits are looked at together when runs are looked for.
 const LOOK_BLOCKS: u64 = 1 << 15;
 
-/// Scratch space that is too large for memory: what is written is read again, and
-/// the rest of its size reads as zeros.
-pub trait Scratch: ReadAt + WriteAt + Debug {}
-
-impl<S: ReadAt + WriteAt + Debug> Scratch for S {}
-
-/// Makes empty scratch space.
-pub(crate) type NewScratch<'s> = &'s dyn Fn() -> io::Result<Box<dyn Scratch>>;
-
-/// A set of blocks, a bit for each, in scratch space, so that memory
-/// does not depend on how many there are.
+/// A set of blocks, a bit for each, in a spool, so that memory does not depend on how
+/// many there are.
 #[derive(Debug)]
 struct Marks {
-    bits: Box<dyn Scratch>,
+    bits: Box<dyn Spool>,
     window: Vec<u8>,
     window_at: u64,
 }
@@ -38,8 +28,8 @@ struct Marks {
     reason = "blocks of a filesystem, whose bytes 64 bits count"
 )]
 impl Marks {
-    fn new(blocks: u64, scratch: NewScratch<'_>) -> io::Result<Self> {
-        let bits = scratch()?;
+    fn new(blocks: u64, spool: NewSpool<'_>) -> io::Result<Self> {
+        let bits = spool()?;
         bits.set_size((blocks / 8 + 1).next_multiple_of(len_u64(WINDOW_BYTES)))?;
         Ok(Self {
             bits,
@@ -110,7 +100,7 @@ impl Marks {
 pub(super) struct Patches {
     block_bits: u32,
     /// Changed blocks, each at its own place.
-    contents: Box<dyn Scratch>,
+    contents: Box<dyn Spool>,
     changed: Marks,
     shown: Marks,
 }
@@ -124,17 +114,17 @@ impl Patches {
     pub(super) fn new(
         disk_bytes: u64,
         block_bits: u32,
-        scratch: NewScratch<'_>,
+        spool: NewSpool<'_>,
     ) -> Result<Self, Error> {
         let blocks = (disk_bytes >> block_bits) + 1;
         let new = || {
-            let contents = scratch()?;
+            let contents = spool()?;
             contents.set_size(blocks << block_bits)?;
             Ok(Self {
                 block_bits,
                 contents,
-                changed: Marks::new(blocks, scratch)?,
-                shown: Marks::new(blocks, scratch)?,
+                changed: Marks::new(blocks, spool)?,
+                shown: Marks::new(blocks, spool)?,
             })
         };
         new().map_err(Error::Spool)
@@ -197,12 +187,10 @@ impl Patches {
 
 #[cfg(test)]
 mod tests {
-    use hostdisk::Spool;
-
     use super::*;
 
     fn patches(disk_bytes: u64) -> Patches {
-        Patches::new(disk_bytes, 10, &|| Ok(Box::new(Spool::new()?))).unwrap()
+        Patches::new(disk_bytes, 10, &|| Ok(Box::new(hostdisk::Spool::new()?))).unwrap()
     }
 
     #[test]

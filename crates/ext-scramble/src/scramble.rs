@@ -3,25 +3,25 @@
 use std::io;
 use std::ops::Range;
 
-use blockio::{Extent, ExtentKind, Merge, ReadAt};
+use blockio::{Extent, ExtentKind, Extents, Merge, NewSpool, ReadAt, Tiling, clip};
 use ext_blocks::{Filesystem, Metadata};
-use ext_format::error::Error;
+use ext_format::error::{Error, Halt};
 use ext_format::finding::{Damage, Distrust};
 use ext_format::runs::BlockRun;
 
 use crate::names::Names;
 use crate::names::key::ScrambleKey;
-use crate::pass::{self, Halt};
-use crate::patches::{Patches, Scratch};
+use crate::pass;
+use crate::patches::Patches;
 use crate::report::ScrambleReport;
 
 /// The metadata of a filesystem with scrambled names, over the disk it was
 /// found on. Read are the scrambled bytes, but where
-/// [`extents`](Self::extents) says that nothing is used: there may be file
+/// [`used_extents`](Self::used_extents) says that nothing is used: there may be file
 /// data, and names.
 #[derive(Debug)]
-pub struct Scrambled<'d, R: ?Sized> {
-    disk: &'d R,
+pub struct Scrambled<R> {
+    disk: R,
     metadata: Metadata,
     patches: Patches,
     report: ScrambleReport,
@@ -42,44 +42,36 @@ pub enum CannotScramble {
 
 /// The metadata of a filesystem whose journal holds nothing, with names that
 /// tell nothing: whoever has not the `key` cannot find the old ones. Nothing is
-/// written to the disk. Each call of `spool` gives scratch space that is empty,
-/// takes no room where nothing was written, and reads as zeros there.
+/// written to the disk. What is changed is kept in spools.
 ///
 /// # Errors
 ///
-/// [`Error`] where the storage or the scratch space fails. The inner error
-/// where there are names that would be left.
-pub fn scramble<'f, R: ReadAt + ?Sized, S: Scratch + 'static>(
-    filesystem: &'f Filesystem<'_, R>,
+/// [`Error`] if the storage or a spool fails; otherwise why names would be left.
+pub fn scramble<'f, R: ReadAt>(
+    filesystem: &'f Filesystem<R>,
     key: &ScrambleKey,
-    spool: impl Fn() -> io::Result<S>,
-) -> Result<Result<Scrambled<'f, R>, CannotScramble>, Error> {
-    let volume = match filesystem.volume() {
-        Ok(volume) => volume,
-        Err(distrust) => return Ok(Err(CannotScramble::Distrusted(*distrust))),
-    };
+    spool: NewSpool<'_>,
+) -> Result<Scrambled<&'f R>, Halt<CannotScramble>> {
+    let distrusted = |halt: Halt<Distrust>| halt.map(CannotScramble::Distrusted);
+    let volume = filesystem
+        .volume()
+        .map_err(|why| distrusted((*why).into()))?;
     if filesystem.is_replayed() {
-        return Ok(Err(CannotScramble::NotRecovered));
+        return Err(Halt::Refused(CannotScramble::NotRecovered));
     }
-    let metadata = match filesystem.metadata()? {
-        Ok(metadata) => metadata,
-        Err(distrust) => return Ok(Err(CannotScramble::Distrusted(distrust))),
-    };
+    let metadata = filesystem.metadata().map_err(distrusted)?;
     let disk = filesystem.disk();
-    let spool = || -> io::Result<Box<dyn Scratch>> { Ok(Box::new(spool()?)) };
-    match pass::run(disk, volume, metadata.runs(), &Names::new(key), &spool) {
-        Ok((patches, report)) => Ok(Ok(Scrambled {
-            disk,
-            metadata,
-            patches,
-            report,
-        })),
-        Err(Halt::Failed(error)) => Err(error),
-        Err(Halt::Distrust(distrust)) => Ok(Err(CannotScramble::Distrusted(distrust))),
-    }
+    let scrambled = pass::run(disk, volume, metadata.runs(), &Names::new(key), spool);
+    let (patches, report) = scrambled.map_err(distrusted)?;
+    Ok(Scrambled {
+        disk,
+        metadata,
+        patches,
+        report,
+    })
 }
 
-impl<R: ReadAt + ?Sized> Scrambled<'_, R> {
+impl<R> Scrambled<R> {
     /// What was done.
     #[must_use]
     pub const fn report(&self) -> &ScrambleReport {
@@ -95,14 +87,24 @@ impl<R: ReadAt + ?Sized> Scrambled<'_, R> {
     /// What every byte of the disk is: [`ExtentKind::Data`] where there is
     /// metadata that holds no name any more, [`ExtentKind::Free`] elsewhere.
     /// They tile the disk.
-    pub fn extents(&self) -> impl Iterator<Item = Result<Extent, Error>> {
-        let runs = self.metadata.runs().iter().flat_map(|run| Shown {
+    pub fn used_extents(&self) -> impl Iterator<Item = Result<Extent, Error>> {
+        Merge::new(self.extents_from(0))
+    }
+
+    /// The same from at or before byte `start` on, not as long as they can be.
+    fn extents_from(&self, start: u64) -> impl Iterator<Item = Result<Extent, Error>> {
+        let runs = self.metadata.runs();
+        let end = |run: &BlockRun| self.metadata.bytes_of(*run).end;
+        let before = runs.partition_point(|run| end(run) <= start);
+        let (before, runs) = runs.split_at_checked(before).unwrap_or_default();
+        let runs = runs.iter().flat_map(|run| Shown {
             patches: &self.patches,
             within: *run,
         });
         let ranges = runs.map(|run| Ok(self.metadata.bytes_of(run?)));
-        let mut at = 0;
-        let extents = ranges.chain([Ok(self.size()..self.size())]).flat_map(
+        let mut at = before.last().map_or(0, end);
+        let disk_bytes = self.metadata.disk_bytes();
+        ranges.chain([Ok(disk_bytes..disk_bytes)]).flat_map(
             move |range: Result<Range<u64>, Error>| {
                 let (range, error) = match range {
                     Ok(range) => (range, None),
@@ -113,8 +115,13 @@ impl<R: ReadAt + ?Sized> Scrambled<'_, R> {
                 let extents = [gap, Extent::new(range, ExtentKind::Data)];
                 extents.map(Ok).into_iter().chain(error)
             },
-        );
-        Merge::new(extents)
+        )
+    }
+}
+
+impl<R: ReadAt> Tiling for Scrambled<R> {
+    fn extents(&self, range: Range<u64>) -> Extents<'_> {
+        clip(self.extents_from(range.start), range)
     }
 }
 
@@ -134,7 +141,7 @@ impl Iterator for Shown<'_> {
     }
 }
 
-impl<R: ReadAt + ?Sized> ReadAt for Scrambled<'_, R> {
+impl<R: ReadAt> ReadAt for Scrambled<R> {
     fn size(&self) -> u64 {
         self.disk.size()
     }

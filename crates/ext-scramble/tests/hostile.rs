@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use blockio::{Extent, ExtentKind, ReadAt};
-use ext_blocks::droppable::Droppable;
-use ext_blocks::{Content, Detected, Error, Filesystem, Options, Trust, detect};
+use ext_blocks::discardable::Discardable;
+use ext_blocks::{Detected, Error, Filesystem, Halt, Options, OtherClaim, Trust, detect};
 use ext_scramble::{ScrambleKey, scramble};
 use fixtures::hostile::{self, Field, Patches, Subject};
 use fixtures::{E2fs, SplitMix};
@@ -239,17 +239,16 @@ fn sound(disk: &[u8]) -> Result<(), String> {
 
 /// Asks for all there is to be known of `disk`, which can be read everywhere.
 fn judge(disk: &Patched<'_>, scrambles: bool) -> Result<(), String> {
-    for content in [Content::Probe, Content::Ext] {
-        let options = Options {
-            content,
-            ..Options::default()
-        };
+    let by = "another format";
+    for other_claim in [None, Some(OtherClaim::Disk { by, at: 0 })] {
+        let mut options = Options::default();
+        options.other_claim = other_claim;
         let detected = detect(disk, &options).map_err(|error| error.to_string())?;
         let Detected::Ext(filesystem) = detected else {
             continue;
         };
         look_at(&filesystem, disk.size())?;
-        let recovered = filesystem.recovered().map_err(|error| error.to_string())?;
+        let recovered = answer(filesystem.recovered())?;
         let again = recovered.as_ref().map(|disk| detect(disk, &options));
         if let Ok(Err(error)) = &again {
             return Err(error.to_string());
@@ -264,7 +263,16 @@ fn judge(disk: &Patched<'_>, scrambles: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn look_at<R: ReadAt + ?Sized>(filesystem: &Filesystem<'_, R>, size: u64) -> Result<(), String> {
+/// What is answered, or why nothing is; an error if the storage failed.
+fn answer<T, W>(asked: Result<T, Halt<W>>) -> Result<Result<T, W>, String> {
+    match asked {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(Halt::Refused(why)) => Ok(Err(why)),
+        Err(Halt::Failed(error)) => Err(error.to_string()),
+    }
+}
+
+fn look_at<R: ReadAt + ?Sized>(filesystem: &Filesystem<&R>, size: u64) -> Result<(), String> {
     let said = format!("{:?} {:?}", filesystem.info(), filesystem.trust());
     let damage = filesystem.damage().findings().iter();
     let said = damage.fold(said, |said, finding| {
@@ -274,34 +282,29 @@ fn look_at<R: ReadAt + ?Sized>(filesystem: &Filesystem<'_, R>, size: u64) -> Res
         return Err("no report".into());
     }
     tile(filesystem.used_extents(), size)?;
-    match filesystem.metadata().map_err(|error| error.to_string())? {
-        Ok(metadata) => tile(metadata.extents(), size),
+    match answer(filesystem.metadata())? {
+        Ok(metadata) => tile(metadata.used_extents().map(Ok), size),
         Err(distrust) if distrust.to_string().is_empty() => Err("no report".into()),
         Err(_) => Ok(()),
     }
 }
 
 /// Scrambles all names, reads the result, and finds what may be left out.
-fn rewrite<R: ReadAt + ?Sized>(filesystem: &Filesystem<'_, R>) -> Result<(), String> {
-    let all = Droppable {
-        unwritten: true,
-        journal: true,
-    };
-    let dropped = filesystem
-        .droppable(all)
-        .map_err(|error| error.to_string())?;
-    if let Ok(dropped) = dropped {
+fn rewrite<R: ReadAt + ?Sized>(filesystem: &Filesystem<&R>) -> Result<(), String> {
+    if let Ok(dropped) = answer(filesystem.discardable(Discardable::ALL))? {
         // Counted, so that all are made.
         assert!(dropped.ranges().all(|range| range.start < range.end));
     }
-    let scrambled = scramble(filesystem, &ScrambleKey::new([7; 32]), Spool::new);
-    let Ok(scrambled) = scrambled.map_err(|error| error.to_string())? else {
+    let scrambled = scramble(filesystem, &ScrambleKey::new([7; 32]), &|| {
+        Ok(Box::new(Spool::new()?))
+    });
+    let Ok(scrambled) = answer(scrambled)? else {
         return Ok(());
     };
-    tile(scrambled.extents(), scrambled.size())?;
+    tile(scrambled.used_extents(), scrambled.size())?;
     let mut block = vec![0; 4096];
     let runs = scrambled
-        .extents()
+        .used_extents()
         .flatten()
         .filter(|extent| extent.kind == ExtentKind::Data);
     for extent in runs {

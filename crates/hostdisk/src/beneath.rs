@@ -1,4 +1,4 @@
-//! Opening what a file names, and nothing outside of its folder.
+//! Opens files named by another file, but nothing outside its folder.
 
 use std::fs::File;
 use std::io;
@@ -11,14 +11,15 @@ use rustix::io::Errno;
 use crate::disk::check_type;
 use crate::{Disk, Error};
 
-/// Opens the file or device `name`, which must lie beneath `folder`: it is
-/// relative and goes up nowhere, and neither does a symbolic link on the way. No
-/// folder is that of the process.
+/// Opens the file or device `name`, which must stay below `folder`.
+///
+/// The path must be relative and must not go up, and neither must any symbolic link on
+/// the way. An empty `folder` is that of the process.
 ///
 /// # Errors
 ///
-/// [`Error::Outside`] where it does not lie there, and as [`Disk::open`];
-/// Linux 5.6 is needed.
+/// [`Error::Outside`] if the path does not stay below `folder`, and the errors of
+/// [`Disk::open`]. Linux 5.6 or later is needed.
 pub fn open_beneath(folder: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<Disk, Error> {
     let (folder, name) = (folder.as_ref(), name.as_ref());
     let path = folder.join(name);
@@ -32,7 +33,7 @@ pub fn open_beneath(folder: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<
     let here = folder.as_os_str().is_empty();
     let inside = File::open(if here { Path::new(".") } else { folder });
     let inside = inside.map_err(Error::io(folder, "opened"))?;
-    // Only a handle: to open what is there may wait, or do things.
+    // Only a handle: opening the file itself may wait or have side effects.
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let handle = match openat2(&inside, name, flags, Mode::empty(), resolve) {
@@ -46,13 +47,13 @@ pub fn open_beneath(folder: impl AsRef<Path>, name: impl AsRef<Path>) -> Result<
     let file = File::open(shown).map_err(Error::io(&path, "opened"))?;
     let opened = Disk::of(file, &path)?;
     if opened.identity() != crate::Identity::of(&metadata) {
-        let message = "it was replaced at this moment";
+        let message = "it was replaced while it was being opened";
         return Err(Error::io(&path, "opened")(io::Error::other(message)));
     }
     Ok(opened)
 }
 
-/// Whether a path has only names in it.
+/// Returns whether a path consists of plain names only.
 fn goes_down(name: &Path) -> bool {
     let mut parts = name.components();
     parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))

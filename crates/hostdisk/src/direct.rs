@@ -1,4 +1,4 @@
-//! Reading past the page cache.
+//! Reads with direct I/O, which bypasses the page cache.
 
 use std::fmt;
 use std::fs::File;
@@ -12,44 +12,44 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::{Error, Identity};
 
-/// Bytes that go through memory of our own at once.
+/// Bytes that go through a buffer of our own at once.
 const BOUNCE_BYTES: usize = 512 << 10;
 
-/// What memory is aligned to at least: a page.
+/// Least alignment of memory: a page.
 const PAGE_BYTES: usize = 4096;
 
-/// Blocks of what does not tell its own: no common storage has larger ones.
+/// Block size of storage that does not report one. No common storage has larger blocks.
 const BLOCK_BYTES: usize = 4096;
 
-/// The largest logical block that is believed: the kernel's limit.
+/// The largest logical block that is accepted: the kernel's limit.
 const BLOCK_BYTES_MAX: usize = 64 << 10;
 
 /// A disk that is read from its storage, not from the page cache (`O_DIRECT`).
 ///
-/// What is cached of a device in use is not what is stored: it holds changes of
-/// a transaction that is not committed, and knows nothing of what was written to
-/// the files. Any offset and length can be read. Memory, offsets and lengths that
-/// are multiples of the storage's blocks are read without a copy.
+/// The page cache of a device in use differs from its storage: it holds changes of an
+/// uncommitted transaction and lacks what was written through files. Any offset and
+/// length can be read. If memory, offset and length are multiples of the storage's
+/// block size, the read needs no copy.
 pub struct Direct {
     file: File,
     size_bytes: u64,
-    /// What offsets, lengths and addresses are multiples of: a power of two.
+    /// Alignment of offsets, lengths and addresses: a power of two.
     block_bytes: usize,
-    /// Buffers that wait for their next use. As many exist as there ever were
-    /// readers at one time.
+    /// Buffers that wait for their next use. As many exist as there were ever readers at
+    /// the same time.
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Direct {
-    /// Opens what is at `path` once more, known to be `identity` and as long as
-    /// `size_bytes`; `sector_bytes` are those of a device.
+    /// Opens `path` again, which must have this `identity` and the size `size_bytes`.
+    /// `sector_bytes` is the sector size of a device.
     pub(crate) fn open(
         path: &Path,
         identity: Identity,
         size_bytes: u64,
         sector_bytes: Option<u64>,
     ) -> Result<Self, Error> {
-        let refused = Error::io(path, "opened past the page cache");
+        let refused = Error::io(path, "opened for direct I/O");
         let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
         let file = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
@@ -57,7 +57,9 @@ impl Direct {
         };
         let metadata = file.metadata().map_err(Error::io(path, "examined"))?;
         if Identity::of(&metadata) != identity {
-            return Err(refused(io::Error::other("it was replaced at this moment")));
+            return Err(refused(io::Error::other(
+                "it was replaced while it was being opened",
+            )));
         }
         Ok(Self {
             block_bytes: block_bytes(sector_bytes, path)?,
@@ -67,7 +69,7 @@ impl Direct {
         })
     }
 
-    /// Whether the kernel can read to `buf` itself.
+    /// Returns whether the kernel can read into `buf` directly.
     fn is_aligned(&self, offset: u64, buf: &[u8]) -> bool {
         let block = len_u64(self.block_bytes);
         offset.is_multiple_of(block)
@@ -75,7 +77,7 @@ impl Direct {
             && buf.as_ptr().align_offset(self.block_bytes) == 0
     }
 
-    /// Reads to `buf` by way of an aligned buffer.
+    /// Reads into `buf` through an aligned buffer.
     fn bounce(&self, mut offset: u64, mut buf: &mut [u8]) -> io::Result<()> {
         let mut buffer = self.buffers().pop().unwrap_or_default();
         let alignment = self.block_bytes.max(PAGE_BYTES);
@@ -83,7 +85,7 @@ impl Direct {
         let start = buffer.as_ptr().align_offset(alignment);
         let aligned = buffer
             .get_mut(start..start.saturating_add(BOUNCE_BYTES))
-            .ok_or_else(|| io::Error::other("there is no aligned memory"))?;
+            .ok_or_else(|| io::Error::other("no aligned memory is available"))?;
         while !buf.is_empty() {
             let within = offset % len_u64(self.block_bytes);
             let skipped = usize::try_from(within).unwrap_or(0);
@@ -101,8 +103,8 @@ impl Direct {
         Ok(())
     }
 
-    /// Reads whole blocks at `offset` to `blocks`, of which the first `needed`
-    /// bytes must be there: the last block of a file may be short.
+    /// Reads whole blocks at `offset` into `blocks`. The first `needed` bytes must
+    /// exist, since the last block of a file may be short.
     fn fill(&self, offset: u64, blocks: &mut [u8], needed: usize) -> io::Result<()> {
         let mut filled = 0;
         while filled < needed {
@@ -114,7 +116,7 @@ impl Direct {
             if filled + count >= needed {
                 return Ok(());
             }
-            // What comes next must start at a block again.
+            // The next read must start at a block again.
             let whole = count - count % self.block_bytes;
             if whole == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -129,7 +131,7 @@ impl Direct {
     }
 }
 
-/// What direct reads are multiples of, of a device with such sectors or of a file.
+/// Returns the alignment of direct reads, for a device with such sectors or a file.
 fn block_bytes(sector_bytes: Option<u64>, path: &Path) -> Result<usize, Error> {
     let Some(told) = sector_bytes else {
         return Ok(BLOCK_BYTES);
@@ -138,10 +140,10 @@ fn block_bytes(sector_bytes: Option<u64>, path: &Path) -> Result<usize, Error> {
     if told.is_power_of_two() && told <= BLOCK_BYTES_MAX {
         return Ok(told);
     }
-    let message = format!("it has logical blocks of {told} bytes");
-    Err(Error::io(path, "opened past the page cache")(
-        io::Error::other(message),
-    ))
+    let message = format!("its logical blocks of {told} bytes are not supported");
+    Err(Error::io(path, "opened for direct I/O")(io::Error::other(
+        message,
+    )))
 }
 
 impl ReadAt for Direct {

@@ -1,4 +1,4 @@
-//! Disks to read: regular files and block devices.
+//! Regular files and block devices to read.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,7 +13,7 @@ use rustix::fs::{SeekFrom, seek};
 use crate::identity::not_a_disk;
 use crate::{Direct, Error, Identity, Stamp, Uncached};
 
-/// The smallest sector there is, in bytes.
+/// The smallest sector size, in bytes.
 const SECTOR_BYTES: u64 = 512;
 
 /// A regular file or block device, opened for reading.
@@ -24,21 +24,21 @@ pub struct Disk {
     identity: Identity,
     size_bytes: u64,
     is_device: bool,
-    /// Whether nobody else can find it.
+    /// Whether no other process can find it.
     is_private: bool,
 }
 
 impl Disk {
-    /// Opens the file or device at `path`. Its size is taken now, and kept.
+    /// Opens the file or device at `path`. Its size is read once, here.
     ///
     /// # Errors
     ///
     /// [`Error::NotADisk`] for directories, pipes, sockets and character
-    /// devices, which are not opened; [`Error::Io`] where the system refuses.
+    /// devices, which are not opened; [`Error::Io`] if the system refuses.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        // Asked before it is opened: that would wait for a pipe's other end,
-        // and moves the tape of a tape drive.
+        // Checked before opening: opening would wait for a pipe's other end, and would
+        // move the tape of a tape drive.
         check_type(
             &fs::metadata(path).map_err(Error::io(path, "opened"))?,
             path,
@@ -47,13 +47,14 @@ impl Disk {
         Self::of(file, path)
     }
 
-    /// The standard input, where that is a file or block device that is at its
-    /// start; messages call it `name`. What lies behind another place cannot be had
-    /// by offset, and a pipe cannot at all.
+    /// Returns standard input as a disk, if it is a file or block device at its start.
+    ///
+    /// Messages call it `name`. From another position, or from a pipe, bytes cannot be
+    /// read by offset.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub fn of_stdin(name: impl AsRef<Path>) -> Result<Option<Self>, Error> {
         let name = name.as_ref();
         let stdin = io::stdin().as_fd().try_clone_to_owned();
@@ -67,7 +68,7 @@ impl Disk {
         if place > 0 {
             return Ok(None);
         }
-        // A device is opened once more to see who uses it.
+        // A device is opened again to see what uses it.
         let name = match metadata.file_type().is_block_device() {
             true => Path::new("/dev/stdin"),
             false => name,
@@ -75,11 +76,11 @@ impl Disk {
         Self::of(file, name).map(Some)
     }
 
-    /// The same disk once more.
+    /// Returns another handle to the same disk.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub fn try_clone(&self) -> Result<Self, Error> {
         let file = self.file.try_clone();
         Ok(Self {
@@ -89,7 +90,7 @@ impl Disk {
         })
     }
 
-    /// What is open as `file`, and was found at `path`.
+    /// Wraps the open `file`, which was found at `path`.
     pub(crate) fn of(file: File, path: &Path) -> Result<Self, Error> {
         let metadata = file.metadata().map_err(Error::io(path, "examined"))?;
         check_type(&metadata, path)?;
@@ -109,29 +110,29 @@ impl Disk {
         })
     }
 
-    /// The path it was opened under.
+    /// Returns the path it was opened under.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Which file or device this is.
+    /// Returns the identity of the file or device.
     #[must_use]
     pub fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// Whether this is a block device.
+    /// Returns whether this is a block device.
     #[must_use]
     pub fn is_device(&self) -> bool {
         self.is_device
     }
 
-    /// The state of the file now, to be compared with that of another moment.
+    /// Returns the current state of the file, to be compared with a later one.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub fn stamp(&self) -> Result<Stamp, Error> {
         if self.is_device {
             device_bytes(&self.file).map(Stamp::of_device)
@@ -141,18 +142,18 @@ impl Disk {
         .map_err(Error::io(&self.path, "examined"))
     }
 
-    /// The same bytes, read from the storage and not from the page cache, and
-    /// without trust in holes.
+    /// Returns a view that reads from the storage, not from the page cache, and does not
+    /// trust holes.
     #[must_use]
     pub fn uncached(&self) -> Uncached<'_> {
         Uncached::new(self, &self.file)
     }
 
-    /// The same disk, opened once more to be read past the page cache.
+    /// Opens the disk again for direct I/O, which bypasses the page cache.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses, as some filesystems do.
+    /// [`Error::Io`] if the system refuses, as some filesystems do.
     pub fn direct(&self) -> Result<Direct, Error> {
         let sector_bytes = match self.is_device {
             true => Some(self.sector_bytes()?),
@@ -161,12 +162,12 @@ impl Disk {
         Direct::open(&self.path, self.identity, self.size_bytes, sector_bytes)
     }
 
-    /// The fewest bytes that can be unreadable: a logical block of a device, and
-    /// 512 bytes of a file, whose filesystem does not tell.
+    /// Returns the smallest unit that can be unreadable: a logical block of a device, and
+    /// 512 bytes of a file, whose filesystem does not report one.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub fn sector_bytes(&self) -> Result<u64, Error> {
         if !self.is_device {
             return Ok(SECTOR_BYTES);
@@ -177,7 +178,7 @@ impl Disk {
         }
     }
 
-    /// The same, as one that nobody else can find.
+    /// Marks the disk as one that no other process can find.
     pub(crate) fn private(self) -> Self {
         Self {
             is_private: true,
@@ -185,12 +186,12 @@ impl Disk {
         }
     }
 
-    /// Whether nobody else can find it.
+    /// Returns whether no other process can find it.
     pub(crate) fn is_private(&self) -> bool {
         self.is_private
     }
 
-    /// The open file or device.
+    /// Returns the open file or device.
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
@@ -218,7 +219,7 @@ impl ReadAt for Disk {
     }
 }
 
-/// Refuses what does not hold bytes by offset.
+/// Refuses anything but regular files and block devices.
 pub(crate) fn check_type(metadata: &fs::Metadata, path: &Path) -> Result<(), Error> {
     match not_a_disk(metadata.file_type()) {
         None => Ok(()),
@@ -229,7 +230,7 @@ pub(crate) fn check_type(metadata: &fs::Metadata, path: &Path) -> Result<(), Err
     }
 }
 
-/// Size of the block device open as `file`.
+/// Returns the size of the block device that is open as `file`, in bytes.
 pub(crate) fn device_bytes(file: &File) -> io::Result<u64> {
     Ok(seek(file, SeekFrom::End(0))?)
 }
@@ -248,7 +249,7 @@ pub(crate) fn read_within(
     file.read_exact_at(buf, offset)
 }
 
-/// The first run of data of the regular `file` at or after `from`, as its
+/// Returns the first run of data of the regular `file` at or after `from`, as its
 /// filesystem tells, within the first `size_bytes`.
 pub(crate) fn next_data(file: &File, from: u64, size_bytes: u64) -> io::Result<Option<Range<u64>>> {
     use rustix::io::Errno;
@@ -261,7 +262,7 @@ pub(crate) fn next_data(file: &File, from: u64, size_bytes: u64) -> io::Result<O
             let end = seek(file, SeekFrom::Hole(start)).unwrap_or(size_bytes);
             Ok(Some(start..end.clamp(start + 1, size_bytes)))
         }
-        // Only a hole follows, or the file was cut: its reader must hear that.
+        // Only a hole follows, or the file was truncated, which the reader must learn.
         Err(Errno::NXIO) if file.metadata()?.len() >= size_bytes => Ok(None),
         Err(Errno::NXIO | Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => {
             Ok(Some(from..size_bytes))

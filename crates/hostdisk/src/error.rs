@@ -1,4 +1,4 @@
-//! What can go wrong with a path.
+//! Errors about files and devices.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,62 +9,62 @@ use crate::in_use::InUse;
 /// Why a file or device cannot be used as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The path names something that does not hold bytes by offset.
+    /// The path names neither a regular file nor a block device.
     #[error("{} is {found}, not a file or a block device", path.display())]
     NotADisk {
         /// The path as it was given.
         path: PathBuf,
-        /// What it names, with its article.
+        /// What the path names, with an article.
         found: &'static str,
     },
-    /// An output would overwrite something nobody asked to overwrite.
+    /// An output would overwrite something without being allowed to.
     #[error("{} already exists", path.display())]
     Exists {
         /// The path of the output.
         path: PathBuf,
     },
-    /// Somebody else uses the file or device.
+    /// The file or device is in use by something else.
     #[error("{} is in use: {by}", path.display())]
     InUse {
         /// The path as it was given.
         path: PathBuf,
-        /// Who uses it.
+        /// What uses it.
         by: InUse,
     },
-    /// An output would overwrite what it is made from.
-    #[error("{} is the source itself, or one that the source depends on", path.display())]
+    /// An output would overwrite one of its sources.
+    #[error("{} is the source itself, or a file or device that the source depends on", path.display())]
     SameFile {
         /// The path of the output.
         path: PathBuf,
     },
-    /// Something that must lie beneath a folder does not.
-    #[error("{} does not lie beneath {}", path.display(), folder.display())]
+    /// A path that must stay below a folder does not.
+    #[error("{} is not a relative path that stays below {}", path.display(), folder.display())]
     Outside {
-        /// The path, the folder in front.
+        /// The path, with the folder in front.
         path: PathBuf,
         /// The folder.
         folder: PathBuf,
     },
-    /// A device ends before what must be stored on it.
-    #[error("{} is too small: it holds {device_bytes} bytes, {needed_bytes} are needed", path.display())]
+    /// A device is too small for what must be stored on it.
+    #[error("{} is too small: it holds {device_bytes} bytes, but {needed_bytes} are needed", path.display())]
     TooSmall {
         /// The path of the device.
         path: PathBuf,
-        /// Size of the device.
+        /// Size of the device, in bytes.
         device_bytes: u64,
-        /// Smallest size that would do.
+        /// Size that is needed, in bytes.
         needed_bytes: u64,
     },
-    /// The file system can give no file the name of an output once it is written.
-    #[error("{} cannot be made: its file system does not rename files", path.display())]
+    /// The file system cannot give an output its name once it is written.
+    #[error("{} cannot be created: its file system does not support renaming files", path.display())]
     Unnameable {
         /// The path of the output.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reported.
         source: io::Error,
     },
-    /// [`abandon_all`](crate::abandon_all) was called: no output appears any more.
-    #[error("{} was abandoned", path.display())]
+    /// [`abandon_all`](crate::abandon_all) was called: no more outputs appear.
+    #[error("{} was discarded: the program is ending", path.display())]
     Abandoned {
         /// The path of the output.
         path: PathBuf,
@@ -77,8 +77,8 @@ pub enum Error {
         /// Why not.
         why: Unfreezable,
     },
-    /// The filesystem on a device was frozen, but not up to the end: what was
-    /// read of it may not be of one moment.
+    /// The filesystem on a device did not stay frozen until the end: what was
+    /// read may mix several states.
     #[error("{} did not stay frozen: {why}", path.display())]
     Thawed {
         /// The path of the device.
@@ -93,7 +93,7 @@ pub enum Error {
         path: PathBuf,
         /// What was tried, as a participle: "opened".
         action: &'static str,
-        /// What the system said.
+        /// What the system reported.
         source: io::Error,
     },
 }
@@ -101,9 +101,9 @@ pub enum Error {
 /// The kinds of [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// This cannot be done with such a file.
+    /// The operation is impossible with such a file.
     Unsupported,
-    /// This would destroy data, or would copy data that changes.
+    /// The operation would destroy data, or would copy data that changes.
     Refused,
     /// A size is exceeded.
     Limit,
@@ -114,7 +114,7 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// The kind of this error.
+    /// Returns the kind of this error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -131,7 +131,7 @@ impl Error {
         }
     }
 
-    /// For `map_err`: `action`, as a participle, could not be done to `path`.
+    /// Makes, for `map_err`, the error that `path` cannot be `action`, a participle.
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             path: path.into(),

@@ -1,4 +1,4 @@
-//! A mounted filesystem that nobody can change for a while.
+//! Freezes a mounted filesystem, so that it does not change for a while.
 
 mod fault;
 mod keeper;
@@ -23,23 +23,22 @@ use storage::{device_of, rests_on};
 
 pub use fault::{Thawed, Unfreezable};
 
-/// How long a frozen filesystem may go without a sign of life; see
+/// How long a frozen filesystem may stay without a heartbeat; see
 /// [`FreezeOptions::quiet_max`].
 const QUIET_MAX: Duration = Duration::from_secs(300);
 
-/// What is frozen now.
+/// The filesystems that are frozen now.
 static LIVE: Mutex<Vec<Weak<Keeper>>> = Mutex::new(Vec::new());
 
-/// How a filesystem is frozen.
+/// How to freeze a filesystem.
 #[derive(Clone, Debug)]
 pub struct FreezeOptions {
-    /// What is written to meanwhile, or made. It must not lie on the frozen
-    /// filesystem: a write there would wait until it is thawed, which would wait
+    /// Paths that are written or created while it is frozen. They must not be on the
+    /// frozen filesystem: a write there would wait for the thaw, and the thaw would wait
     /// for the write.
     pub outputs: Vec<PathBuf>,
-    /// The filesystem is thawed when so much time has passed without a
-    /// [`beat`](Freeze::beat), in whole seconds, at least one: whatever froze it
-    /// is stuck.
+    /// Time without a [`beat`](Freeze::beat) after which the filesystem is thawed, since
+    /// the program that froze it must be stuck. In whole seconds, at least one.
     pub quiet_max: Duration,
 }
 
@@ -52,12 +51,12 @@ impl Default for FreezeOptions {
     }
 }
 
-/// The filesystem on a block device, frozen: all its changes are stored, and who
-/// writes to it waits. It is thawed when this is dropped.
+/// A frozen filesystem on a block device.
 ///
-/// It is also thawed when the process ends in any other way, and when it does
-/// nothing for a while: a process of its own sees to that. To kill that process
-/// as well, with SIGKILL, leaves the filesystem frozen until `fsfreeze -u`.
+/// All its changes are stored, and programs that write to it wait. It is thawed when
+/// this is dropped. A separate process also thaws it when this process ends in any
+/// other way, or does nothing for a while. If that process, too, is killed with SIGKILL,
+/// the filesystem stays frozen until `fsfreeze -u`.
 #[derive(Debug)]
 pub struct Freeze {
     device: PathBuf,
@@ -71,7 +70,7 @@ impl Freeze {
     ///
     /// # Errors
     ///
-    /// [`Error::Unfreezable`], and [`Error::Io`] where the system refuses to tell.
+    /// [`Error::Unfreezable`], and [`Error::Io`] if the system refuses.
     pub fn start(disk: &Disk, options: &FreezeOptions) -> Result<Self, Error> {
         let unfreezable = |why| Error::Unfreezable {
             path: disk.path().into(),
@@ -97,13 +96,13 @@ impl Freeze {
         })
     }
 
-    /// Where the filesystem is mounted, or one of the places.
+    /// Returns one of the mount points of the filesystem.
     #[must_use]
     pub fn on(&self) -> &Path {
         &self.on
     }
 
-    /// A sign of life, to be given again and again.
+    /// Sends a heartbeat. Call this regularly while the filesystem is frozen.
     pub fn beat(&self) {
         self.keeper.beat();
     }
@@ -112,9 +111,8 @@ impl Freeze {
     ///
     /// # Errors
     ///
-    /// [`Error::Thawed`] where it was not frozen up to this call, so that what was
-    /// read of it may not be of one moment. Every call after the first gives the
-    /// same.
+    /// [`Error::Thawed`] if it did not stay frozen until this call, so that what was
+    /// read may mix several states. Every later call returns the same result.
     pub fn thaw(&self) -> Result<(), Error> {
         self.keeper.thaw().map_err(|why| Error::Thawed {
             path: self.device.clone(),
@@ -125,12 +123,12 @@ impl Freeze {
 
 impl Drop for Freeze {
     fn drop(&mut self) {
-        // Whoever wants to know has called it before.
+        // A caller that needs the result has called `thaw` before.
         let _ = self.thaw();
     }
 }
 
-/// Thaws all that this process has frozen.
+/// Thaws every filesystem that this process has frozen.
 pub(crate) fn thaw_all() {
     let live = std::mem::take(&mut *LIVE.lock().unwrap_or_else(PoisonError::into_inner));
     for keeper in live.iter().filter_map(Weak::upgrade) {
@@ -138,8 +136,8 @@ pub(crate) fn thaw_all() {
     }
 }
 
-/// A place where the filesystem on `device` is mounted, open: another filesystem
-/// may be mounted over the next.
+/// Returns a mount point of the filesystem on `device`, opened. Mount points that
+/// another filesystem covers are skipped.
 fn mount_of(device: u64) -> Option<(PathBuf, File)> {
     mounts_of(device).into_iter().find_map(|on| {
         let folder = File::open(&on).ok()?;
@@ -148,8 +146,8 @@ fn mount_of(device: u64) -> Option<(PathBuf, File)> {
     })
 }
 
-/// What of the outputs of this process lies on the filesystem on `device`, or on
-/// devices that depend on it.
+/// Returns an output of this process that is on the filesystem on `device`, or on a
+/// device that depends on it.
 fn output_on(device: u64, outputs: &[PathBuf]) -> Option<PathBuf> {
     let temporary = env::temp_dir();
     let named = outputs.iter().find(|path| {
@@ -172,7 +170,7 @@ fn output_on(device: u64, outputs: &[PathBuf]) -> Option<PathBuf> {
     Some(name.into())
 }
 
-/// Where a write to `path` ends, and where a file is made that replaces it.
+/// Returns the devices that a write to `path`, or a file that replaces it, ends on.
 fn storage_of(path: &Path) -> Vec<u64> {
     let place = fs::canonicalize(path).or_else(|_| place::of_missing(path));
     let existing = fs::metadata(path).ok();
@@ -185,7 +183,7 @@ fn storage_of(path: &Path) -> Vec<u64> {
         .collect()
 }
 
-/// The device that holds the regular file that is open as `stream`.
+/// Returns the device that holds the regular file open as `stream`, if it is one.
 fn file_system_of(stream: impl AsFd) -> Option<u64> {
     let found = rustix::fs::fstat(stream).ok()?;
     let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;

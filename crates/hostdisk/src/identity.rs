@@ -1,11 +1,11 @@
-//! Telling files apart, and telling whether one has changed.
+//! Identifies files and detects whether one has changed.
 
 use std::fs::{FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-/// Which file or block device something is, whatever its path.
+/// The identity of a file or block device, independent of its path.
 ///
-/// All nodes of one block device are the same.
+/// All device nodes of one block device have the same identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// The device that holds the file, or the block device itself.
@@ -15,7 +15,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The number of the block device, if this is one.
+    /// Returns the device number, if this is a block device.
     pub(crate) fn block_device(self) -> Option<u64> {
         self.inode.is_none().then_some(self.device)
     }
@@ -35,8 +35,10 @@ impl Identity {
     }
 }
 
-/// The state of a file at one moment; two that differ mean that it was changed
-/// in between. A block device keeps no times: its size is all it tells.
+/// The state of a file at one time.
+///
+/// If two states differ, the file was changed in between. A block device keeps no
+/// times, so only its size is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     size_bytes: u64,
@@ -70,8 +72,8 @@ impl Stamp {
     }
 }
 
-/// What a file that is no disk is, with its article; `None` for a regular file
-/// or a block device.
+/// Names the type of a file that is not a disk, with an article; `None` for a regular
+/// file or a block device.
 pub(crate) fn not_a_disk(kind: FileType) -> Option<&'static str> {
     if kind.is_file() || kind.is_block_device() {
         None
@@ -84,6 +86,6 @@ pub(crate) fn not_a_disk(kind: FileType) -> Option<&'static str> {
     } else if kind.is_socket() {
         Some("a socket")
     } else {
-        Some("of an unknown type")
+        Some("a file of an unknown type")
     }
 }

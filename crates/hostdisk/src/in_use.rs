@@ -1,4 +1,4 @@
-//! Who else uses a disk: a copy of what changes meanwhile is worth nothing.
+//! Detects other uses of a disk: a copy of a disk that changes is worthless.
 
 mod locks;
 mod loops;
@@ -21,15 +21,15 @@ use user::Purpose;
 
 pub use user::InUse;
 
-/// Who may write to `disk` while it is read. Somebody who only reads it is no
-/// obstacle: a filesystem mounted read-only, a loop device that cannot be
-/// written to, a virtual machine that has the disk read-only.
+/// Returns what may write to `disk` while it is read.
 ///
-/// What is not seen: a program that has opened it plainly for writing.
+/// Readers are no obstacle: a filesystem mounted read-only, a read-only loop device, a
+/// virtual machine that has the disk read-only. A program that has simply opened the
+/// file for writing is not detected.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where the system refuses.
+/// [`Error::Io`] if the system refuses.
 pub fn source_in_use(disk: &Disk) -> Result<Option<InUse>, Error> {
     if disk.is_private() {
         return Ok(None);
@@ -37,11 +37,11 @@ pub fn source_in_use(disk: &Disk) -> Result<Option<InUse>, Error> {
     users(disk.file(), disk.path(), Purpose::Read)
 }
 
-/// Who uses the file or block device at `path`, which is to be overwritten.
+/// Returns what uses the file or block device at `path`, which will be overwritten.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where it cannot be opened for reading, or the system refuses.
+/// [`Error::Io`] if it cannot be opened for reading, or the system refuses.
 pub fn target_in_use(path: impl AsRef<Path>) -> Result<Option<InUse>, Error> {
     let path = path.as_ref();
     let file = File::open(path).map_err(Error::io(path, "opened"))?;
@@ -65,7 +65,7 @@ fn users(file: &File, path: &Path, purpose: Purpose) -> Result<Option<InUse>, Er
     locks::held(file, purpose).map_err(Error::io(path, "examined"))
 }
 
-/// Who has the block device at `path` to himself.
+/// Returns what holds the block device at `path` exclusively.
 fn holder(path: &Path, metadata: &Metadata, purpose: Purpose) -> Result<Option<InUse>, Error> {
     let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags, Mode::empty()) {

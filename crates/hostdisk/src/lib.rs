@@ -1,16 +1,16 @@
 //! The disks of this machine: regular files and block devices of Linux.
 //!
-//! This is the only library of the workspace that makes system calls; what it
-//! opens is a [`ReadAt`](blockio::ReadAt) or [`WriteAt`](blockio::WriteAt) to the
-//! others.
+//! This is the only library of the workspace that makes system calls. To the others,
+//! the files that it opens are [`ReadAt`](blockio::ReadAt) or
+//! [`WriteAt`](blockio::WriteAt).
 //!
 //! - [`Disk`] is a file or block device to read, [`open_beneath`] opens one that
-//!   a file names, and [`in_use`] tells who else uses it. [`Direct`] reads it past
-//!   the page cache, [`Salvage`] although it fails, and [`Freeze`] keeps a mounted
-//!   filesystem as it is meanwhile.
+//!   another file names, and [`in_use`] detects other uses of it. [`Direct`] reads it
+//!   without the page cache, [`Salvage`] reads it although it fails, and [`Freeze`]
+//!   keeps a mounted filesystem unchanged in the meantime.
 //! - [`Target`] is an output that appears whole or not at all; [`StreamTarget`]
 //!   writes to a pipe.
-//! - [`Spool`] is scratch space in a file without a name.
+//! - [`Spool`] is scratch space in a nameless file.
 //!
 //! ```no_run
 //! use blockio::{ReadAt, WriteAt};

@@ -31,12 +31,12 @@ use crate::disk::check_type;
 use crate::in_use::target_in_use;
 use crate::{Error, Identity, Uncached};
 
-/// An output: it can be read while it is written, and is in its place once it
-/// is committed.
+/// An output that appears at its path once it is committed.
 ///
-/// Until then a new file has no name, or a temporary one where the filesystem
-/// wants one; dropped without [`commit`](Self::commit), it is gone. A block
-/// device, and a file rewritten in place, keep what was written.
+/// It can be read while it is written. Until it is committed, a new file has no name,
+/// or a temporary one if the filesystem needs one; if it is dropped without
+/// [`commit`](Self::commit), it is gone. A block device, and a file rewritten in place,
+/// keep what was written.
 #[derive(Debug)]
 pub struct Target {
     path: PathBuf,
@@ -52,20 +52,20 @@ enum Content {
 }
 
 impl Target {
-    /// Starts an output at `path`. Symbolic links are followed, and the file
-    /// that a dangling one names is created.
+    /// Starts an output at `path`. Symbolic links are followed, and the target of a
+    /// dangling one is created.
     ///
-    /// A file that is replaced hands on its mode, owner and access control
-    /// list; where the system does not allow that, the new file lets in nobody
-    /// whom the old one kept out. Other names of the replaced file keep the old
+    /// A new file takes over the mode, owner and access control list of the file that
+    /// it replaces. If the system does not allow that, the new file never grants more
+    /// access than the old one did. Other names of the replaced file keep the old
     /// content.
     ///
     /// # Errors
     ///
-    /// [`Error::Exists`] where `options` do not allow to overwrite what is
-    /// there, [`Error::SameFile`] where that is one of the sources,
-    /// [`Error::InUse`] where somebody else uses it, [`Error::NotADisk`] for
-    /// directories, pipes and the like, and [`Error::Io`].
+    /// [`Error::Exists`] if `options` do not allow overwriting what is there,
+    /// [`Error::SameFile`] if that is one of the sources, [`Error::InUse`] if it is in
+    /// use, [`Error::NotADisk`] for directories, pipes and the like, and
+    /// [`Error::Io`].
     pub fn create(path: impl AsRef<Path>, options: &TargetOptions) -> Result<Self, Error> {
         let path = path.as_ref();
         let content = match fs::metadata(path) {
@@ -84,19 +84,19 @@ impl Target {
         })
     }
 
-    /// The path as it was given.
+    /// Returns the path as it was given.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts the output in its place.
+    /// Makes the output appear at its path.
     ///
     /// # Errors
     ///
-    /// [`Error::Exists`] where a file of that name appeared meanwhile,
-    /// [`Error::Abandoned`] after [`abandon_all`], and [`Error::Io`]; the
-    /// output is discarded then.
+    /// [`Error::Exists`] if a file of that name has appeared in the meantime,
+    /// [`Error::Abandoned`] after [`abandon_all`], and [`Error::Io`]. After an error the
+    /// output is discarded.
     pub fn commit(self) -> Result<(), Error> {
         let Self {
             path,
@@ -116,9 +116,9 @@ impl Target {
         }
     }
 
-    /// The same bytes, read from the storage and not from the page cache, and
-    /// without trust in holes. What is not [synced](WriteAt::sync) may still
-    /// come from the page cache.
+    /// Returns the same bytes, read from the storage and not from the page cache, and
+    /// without trust in holes. What is not [synced](WriteAt::sync) may still come from
+    /// the page cache.
     #[must_use]
     pub fn uncached(&self) -> Uncached<'_> {
         let file = match &self.content {
@@ -137,7 +137,8 @@ impl Target {
 }
 
 impl Content {
-    /// What replaces or overwrites the `existing` file or device at `path`.
+    /// Starts an output that replaces or overwrites the `existing` file or device at
+    /// `path`.
     fn over(path: &Path, existing: &Metadata, options: &TargetOptions) -> Result<Self, Error> {
         check_type(existing, path)?;
         if options.sources.contains(&Identity::of(existing)) {
@@ -205,8 +206,8 @@ impl WriteAt for Target {
     fn starts_zeroed(&self) -> bool {
         self.store().starts_zeroed()
     }
-    /// As everywhere, except that the head of a block device is stored by
-    /// [`Target::commit`] alone.
+    /// Syncs as any target does, except that only [`Target::commit`] stores the head of a
+    /// block device.
     fn sync(&self) -> io::Result<()> {
         self.store().sync()
     }

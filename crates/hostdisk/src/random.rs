@@ -1,15 +1,15 @@
-//! Bytes that nobody can foresee.
+//! Cryptographically secure random bytes.
 
 use std::io;
 
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-/// `N` bytes of the system's randomness, for a key.
+/// Returns `N` random bytes from the system, for a key.
 ///
 /// # Errors
 ///
-/// Whatever the system reports where it has none to give.
+/// Whatever the system reports if it has none to give.
 pub fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     let mut filled = 0;

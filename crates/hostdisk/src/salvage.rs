@@ -1,4 +1,4 @@
-//! Reading what can be read of a disk that fails.
+//! Reads what can be read from a failing disk.
 
 use std::fmt;
 use std::io;
@@ -10,19 +10,18 @@ use blockio::salvage::Lost;
 use blockio::{ReadAt, len_u64};
 use rustix::io::Errno;
 
-/// How often a sector that could not be read is tried again.
+/// How often an unreadable sector is retried.
 const RETRIES: u32 = 2;
 
-/// Into how many parts a range is cut of which something could not be read. Few
-/// levels and few parts both cost attempts, each of which may take seconds.
+/// Into how many parts a range is split that could not be read. Both more levels and
+/// more parts cost attempts, each of which may take seconds.
 const PARTS: u64 = 32;
 
-/// A disk of which what cannot be read reads as zeros, and is remembered.
+/// A disk whose unreadable parts read as zeros and are remembered.
 ///
-/// A read that fails is narrowed down to the sectors that fail, which are tried
-/// again. Lost is always a whole sector, and what was lost once stays zeros, so
-/// that two reads of one range agree. Errors that are not of the medium, such as
-/// a range behind the end, stay errors.
+/// A read that fails is narrowed down to the failing sectors, which are retried. A
+/// sector is lost as a whole and then stays zeros, so that two reads of one range agree.
+/// Errors that the medium did not cause, such as a range past the end, stay errors.
 pub struct Salvage<R> {
     inner: R,
     sector_bytes: NonZeroU64,
@@ -30,8 +29,7 @@ pub struct Salvage<R> {
 }
 
 impl<R: ReadAt> Salvage<R> {
-    /// What can be read of `inner`, of which at least `sector_bytes` are lost
-    /// where something is.
+    /// Wraps `inner`, whose smallest unit that can be lost is `sector_bytes` long.
     pub fn new(inner: R, sector_bytes: NonZeroU64) -> Self {
         Self {
             lost: Mutex::new(Lost::new(inner.size())),
@@ -40,19 +38,19 @@ impl<R: ReadAt> Salvage<R> {
         }
     }
 
-    /// The disk itself, whose errors are errors.
+    /// Returns the disk itself, which reports its errors.
     pub fn inner(&self) -> &R {
         &self.inner
     }
 
-    /// What was lost up to now.
+    /// Returns what was lost so far.
     #[must_use]
     pub fn lost(&self) -> Lost {
         self.guard().clone()
     }
 
-    /// The same disk as `again` reads it, to compare it with what was read: what
-    /// was lost up to now reads as zeros, and nothing else may fail.
+    /// Wraps `again`, the same disk, to compare it with what was read: parts lost so far
+    /// read as zeros, and nothing else may fail.
     pub fn again<S: ReadAt>(&self, again: S) -> Again<S> {
         Again {
             inner: again,
@@ -61,8 +59,7 @@ impl<R: ReadAt> Salvage<R> {
         }
     }
 
-    /// Fills `buf` with what can be read at `offset`, none of which is known to
-    /// be lost.
+    /// Fills `buf` with what can be read at `offset`. No part of it is known to be lost.
     fn read_parts(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         match self.inner.read_at(offset, buf) {
             Err(error) if is_of_medium(&error) => {}
@@ -90,7 +87,7 @@ impl<R: ReadAt> Salvage<R> {
         Ok(())
     }
 
-    /// Tries to read at `offset`, in the one sector `sector`, once more.
+    /// Retries a read at `offset` within the one sector `sector`.
     fn read_sector(&self, offset: u64, buf: &mut [u8], sector: Range<u64>) -> io::Result<()> {
         for _ in 0..RETRIES {
             match self.inner.read_at(offset, buf) {
@@ -103,7 +100,7 @@ impl<R: ReadAt> Salvage<R> {
         Ok(())
     }
 
-    /// `range` and the rest of its first and last sector.
+    /// Extends `range` to whole sectors.
     fn whole_sectors(&self, range: Range<u64>) -> Range<u64> {
         let sector = self.sector_bytes.get();
         let start = range.start - range.start % sector;
@@ -124,7 +121,7 @@ impl<R: ReadAt> ReadAt for Salvage<R> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let pieces = {
             let lost = self.guard();
-            // What is only known roughly may have been read; it is tried again.
+            // Parts of a range that is not exact may be readable; they are retried.
             if lost.is_empty() || !lost.is_exact() {
                 None
             } else {
@@ -157,7 +154,7 @@ impl<R> fmt::Debug for Salvage<R> {
     }
 }
 
-/// A disk that is read once more after a [`Salvage`]; see [`Salvage::again`].
+/// A disk that is read again after a [`Salvage`]; see [`Salvage::again`].
 pub struct Again<R> {
     inner: R,
     sector_bytes: NonZeroU64,
@@ -211,9 +208,9 @@ fn each_piece(
     Ok(())
 }
 
-/// Whether the storage could not read what it holds, or a filesystem found that
-/// it read something else than was written. A device that is gone, a range that
-/// is not there, a lack of memory are none of these.
+/// Returns whether the medium is at fault: the storage could not read its content, or a
+/// filesystem found that it read something other than what was written. A missing
+/// device, a range past the end or a lack of memory do not count.
 fn is_of_medium(error: &io::Error) -> bool {
     let Some(error) = Errno::from_io_error(error) else {
         return false;

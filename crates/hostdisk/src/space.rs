@@ -1,15 +1,17 @@
-//! How much more a filesystem holds.
+//! Free space of filesystems.
 
 use std::path::Path;
 
 use crate::Error;
 
-/// Bytes that the filesystem at `path` has free for this process. What
-/// compresses or allocates late may hold more, and quotas less.
+/// Returns how many bytes the filesystem at `path` has free for this process.
+///
+/// A filesystem that compresses or allocates late may hold more, and with quotas it may
+/// hold less.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where the system refuses.
+/// [`Error::Io`] if the system refuses.
 pub fn free_bytes(path: impl AsRef<Path>) -> Result<u64, Error> {
     let path = path.as_ref();
     let found =

@@ -10,10 +10,11 @@ use blockio::{Handle, ReadAt, WriteAt, len_u64};
 use crate::output::FileStore;
 use crate::{Disk, Error};
 
-/// A file without a name in the system's folder for temporary files, which the
-/// environment may choose as `TMPDIR`, or in another one. It starts empty, takes no
-/// room where nothing was written, and is gone when it is dropped. Its errors name
-/// the folder.
+/// A nameless temporary file.
+///
+/// It is in the system's folder for temporary files, which the environment variable
+/// `TMPDIR` may choose, or in another folder. It starts empty, takes no space for ranges
+/// that were not written, and is gone when it is dropped. Its errors name the folder.
 #[derive(Debug)]
 pub struct Spool {
     store: FileStore,
@@ -22,20 +23,20 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// An empty spool in the system's folder.
+    /// Creates an empty spool in the system's folder for temporary files.
     ///
     /// # Errors
     ///
-    /// Whatever the system reports where no file can be made.
+    /// Whatever the system reports if no file can be made.
     pub fn new() -> io::Result<Self> {
         Self::new_in(std::env::temp_dir())
     }
 
-    /// An empty spool in `folder`.
+    /// Creates an empty spool in `folder`.
     ///
     /// # Errors
     ///
-    /// Whatever the system reports where no file can be made.
+    /// Whatever the system reports if no file can be made.
     pub fn new_in(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
         let file = tempfile::tempfile_in(&folder).map_err(|error| in_folder(&folder, &error))?;
@@ -46,23 +47,23 @@ impl Spool {
         })
     }
 
-    /// The folder that it is in.
+    /// Returns the folder that it is in.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Bytes that were written to it.
+    /// Returns how many bytes were written to it.
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
         self.written_bytes.load(Ordering::Relaxed)
     }
 
-    /// What it holds, as a disk to read that messages call `name`.
+    /// Returns its contents as a disk to read, which messages call `name`.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the system refuses.
+    /// [`Error::Io`] if the system refuses.
     pub fn to_disk(&self, name: &Path) -> Result<Disk, Error> {
         let file = self.store.file().try_clone();
         let disk = Disk::of(file.map_err(Error::io(name, "opened"))?, name)?;
@@ -74,9 +75,9 @@ impl Spool {
     }
 }
 
-/// `error`, of a temporary file in `folder`.
+/// Adds `folder` to an `error` of a temporary file.
 fn in_folder(folder: &Path, error: &io::Error) -> io::Error {
-    let message = format!("a temporary file in {}: {error}", folder.display());
+    let message = format!("temporary file in {}: {error}", folder.display());
     io::Error::new(error.kind(), message)
 }
 
@@ -112,7 +113,7 @@ impl WriteAt for Spool {
         source_offset: u64,
         length: u64,
     ) -> io::Result<()> {
-        // Not told: the kind of the error is looked at.
+        // The folder is not added: the caller examines the error itself.
         self.store.share_at(offset, source, source_offset, length)
     }
     fn set_size(&self, size: u64) -> io::Result<()> {
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!((disk.size(), disk.path()), (13, Path::new("what arrived")));
         let missing = folder.path().join("missing");
         let error = Spool::new_in(&missing).unwrap_err().to_string();
-        let start = format!("a temporary file in {}: ", missing.display());
+        let start = format!("temporary file in {}: ", missing.display());
         assert!(error.starts_with(&start), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Writing to a pipe.
+//! Writes to a pipe.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,28 +12,29 @@ use blockio::{WriteAt, len_u64};
 /// Zeros written at once.
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
-/// A pipe that is written by offset, in ascending order. What is left out
-/// becomes zeros: holes, where the standard output is a new file.
+/// A pipe that is written by offset, in ascending order.
+///
+/// Ranges that are skipped become zeros, or holes if standard output is a new file.
 #[derive(Debug)]
 pub struct StreamTarget<W>(Mutex<Stream<W>>);
 
 #[derive(Debug)]
 struct Stream<W> {
     writer: W,
-    /// Bytes written: the offset of the next one.
+    /// Bytes written so far, which is the offset of the next byte.
     position: u64,
-    /// The file that is written, if it is one that reads as zeros where nothing was
-    /// written. It shares its place with the writer.
+    /// The file that is written, if skipped ranges of it read as zeros. It shares its
+    /// position with the writer.
     sparse: Option<File>,
 }
 
 impl StreamTarget<File> {
-    /// The standard output, without the buffer of [`io::stdout`]: what that still
-    /// holds when the process ends is written without a word of what fails.
+    /// Returns standard output without the buffer of [`io::stdout`], which is flushed at
+    /// the end of the process without reporting errors.
     ///
     /// # Errors
     ///
-    /// Whatever the system reports, where there is no standard output.
+    /// Any error of the system, if there is no standard output.
     pub fn stdout() -> io::Result<Self> {
         let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let sparse = is_new_file(&stdout)?.then(|| stdout.try_clone());
@@ -45,8 +46,8 @@ impl StreamTarget<File> {
     }
 }
 
-/// Whether `file` is an empty regular file whose next byte is its first: all that is
-/// skipped in it reads as zeros. Where everything is appended nothing can be skipped.
+/// Returns whether ranges skipped in `file` read as zeros: it is an empty regular file
+/// at its start. In append mode nothing can be skipped.
 fn is_new_file(file: &File) -> io::Result<bool> {
     let metadata = file.metadata()?;
     Ok(metadata.is_file()
@@ -56,8 +57,8 @@ fn is_new_file(file: &File) -> io::Result<bool> {
 }
 
 impl<W: Write> StreamTarget<W> {
-    /// A stream whose first byte is the next one of `writer`. Give it a writer
-    /// without a buffer: writes are as large as those of the caller.
+    /// Returns a stream whose first byte is the next one of `writer`. The writer
+    /// should have no buffer: writes are as large as those of the caller.
     pub fn new(writer: W) -> Self {
         Self(Mutex::new(Stream {
             writer,
@@ -66,7 +67,7 @@ impl<W: Write> StreamTarget<W> {
         }))
     }
 
-    /// The writer. What it buffers is not flushed.
+    /// Returns the writer, without flushing it.
     #[must_use]
     pub fn into_inner(self) -> W {
         let stream = self.0.into_inner();
@@ -79,7 +80,7 @@ impl<W: Write> StreamTarget<W> {
 }
 
 impl<W: Write> Stream<W> {
-    /// Writes zeros up to `offset`, which was not passed yet.
+    /// Writes zeros up to `offset`, which must not be before the current position.
     fn advance_to(&mut self, offset: u64) -> io::Result<()> {
         let mut missing = offset.checked_sub(self.position).ok_or_else(|| {
             let message = format!(

@@ -1,4 +1,4 @@
-//! Reading what is stored, for verification.
+//! Reads from the storage instead of the page cache, for verification.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,23 +10,22 @@ use rustix::fs::{Advice, fadvise};
 
 use blockio::ReadAt;
 
-/// Bytes of page cache dropped at once, before their first byte is read.
+/// Bytes of page cache that are dropped at once, before their first byte is read.
 const WINDOW_BYTES: NonZeroU64 = NonZeroU64::new(32 << 20).unwrap();
 
-/// A view of a file that trusts neither holes nor pages that were cached
-/// before it was made: every byte counts as data and comes from the storage.
+/// A view of a file that reads every byte from the storage.
 ///
-/// Pages that were written but not synced stay cached, as do those that a
-/// program has mapped.
+/// It trusts neither holes nor pages that were cached before it was created. Pages that
+/// were written but not synced stay cached, as do pages that a program has mapped.
 pub struct Uncached<'f> {
     bytes: &'f dyn ReadAt,
     file: &'f File,
-    /// Numbers of the windows that were dropped.
+    /// The numbers of the windows that were already dropped.
     dropped: Mutex<BTreeSet<u64>>,
 }
 
 impl<'f> Uncached<'f> {
-    /// `bytes` as stored in `file`.
+    /// Creates a view of `bytes`, which are stored in `file`.
     pub(crate) fn new(bytes: &'f dyn ReadAt, file: &'f File) -> Self {
         Self {
             bytes,
@@ -35,7 +34,7 @@ impl<'f> Uncached<'f> {
         }
     }
 
-    /// Drops the windows that hold `length` bytes at `offset`, once each.
+    /// Drops the windows that contain `length` bytes at `offset`, once each.
     fn drop_cached(&self, offset: u64, length: u64) -> io::Result<()> {
         let last = offset.saturating_add(length.saturating_sub(1)) / WINDOW_BYTES;
         for window in offset / WINDOW_BYTES..=last {

@@ -1,4 +1,4 @@
-//! Sectors, decrypted.
+//! Decrypts sectors.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use aes::{Aes128, Aes192, Aes256};
 use sha2::{Digest, Sha256};
 use xts_mode::Xts128;
 
-/// What is encrypted at once.
+/// Length of the unit of encryption, in bytes.
 pub const SECTOR_BYTES: u64 = 512;
 
 /// [`SECTOR_BYTES`] in memory.
@@ -49,11 +49,11 @@ where
 
 /// Where the initial vectors come from.
 enum Iv {
-    /// The sector's number, 32 bits of it.
+    /// The low 32 bits of the sector's number.
     Plain,
     /// The sector's number.
     Plain64,
-    /// That, encrypted.
+    /// The sector's number, encrypted.
     Essiv(Box<Aes256>),
 }
 
@@ -82,7 +82,7 @@ pub struct Cipher {
 }
 
 impl Cipher {
-    /// AES-128 in CBC mode, with the numbers of sectors as initial vectors.
+    /// Returns AES-128 in CBC mode, with sector numbers as initial vectors.
     #[must_use]
     pub fn aes128_cbc(key: &[u8; 16]) -> Self {
         Self {
@@ -91,8 +91,8 @@ impl Cipher {
         }
     }
 
-    /// AES with a mode by its name in LUKS, or `None` where that is not known or
-    /// the key has another length.
+    /// Returns AES in the mode with this LUKS name, or `None` if the mode is unknown or
+    /// the key has the wrong length.
     pub(crate) fn named(mode: &str, key: &[u8]) -> Option<Self> {
         let (mode, iv) = mode.split_once('-')?;
         let iv = match iv {
@@ -115,8 +115,8 @@ impl Cipher {
         })
     }
 
-    /// Decrypts whole sectors, the first of which is `at` bytes behind the sector with
-    /// number 0.
+    /// Decrypts whole sectors. The first one starts `at` bytes after the start of
+    /// sector 0.
     pub fn decrypt(&self, at: u64, bytes: &mut [u8]) {
         let first = at / SECTOR_BYTES;
         for (number, sector) in (first..).zip(bytes.chunks_exact_mut(SECTOR)) {

@@ -1,27 +1,29 @@
-//! What can be wrong with a LUKS header.
+//! Errors about LUKS headers and passphrases.
 
 use std::io;
 
-/// Why a LUKS header could not be read, or not be opened.
+/// Why a LUKS header could not be read or unlocked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The header is not right, or the passphrase is not.
+    /// The header or the passphrase is wrong.
     #[error(transparent)]
     Header(#[from] Fault),
-    /// The header, or the split key of a key slot, is not in the file as a whole.
-    #[error("the LUKS header has bytes at {at:#x}..{end:#x}, and the file ends at {file_bytes:#x}")]
+    /// The file ends before the end of the header or of the split key of a key slot.
+    #[error(
+        "the file is too short for the LUKS header: it needs bytes {at:#x}..{end:#x} and ends at {file_bytes:#x}"
+    )]
     Truncated {
-        /// Where what is missing, or missing its end, starts in the file.
+        /// Offset in the file of the structure that is cut off.
         at: u64,
-        /// Where it ends.
+        /// End of that structure.
         end: u64,
-        /// The length of the file.
+        /// The length of the file, in bytes.
         file_bytes: u64,
     },
     /// Reading the header, or the split key of a key slot, failed.
-    #[error("reading the LUKS header at {at:#x}")]
+    #[error("cannot read the LUKS header at {at:#x}")]
     Read {
-        /// Where the read started.
+        /// Offset of the read.
         at: u64,
         /// What the storage reported.
         source: io::Error,
@@ -32,29 +34,29 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// There is no LUKS header.
-    #[error("the magic is not that of LUKS")]
+    #[error("not a LUKS header (the magic is missing)")]
     Magic,
     /// Another version of LUKS.
-    #[error("found version {found}, allowed is 1")]
+    #[error("LUKS version {found} is not supported, only version 1")]
     Version {
         /// The stored version.
         found: u16,
     },
     /// A cipher, mode or hash that is not supported, or a key of a length that
     /// does not fit it.
-    #[error("{field}: found {found:?}, which is not supported")]
+    #[error("{field} {found:?} is not supported")]
     Unsupported {
         /// The field by its name in the specification.
         field: &'static str,
-        /// What it says, as far as it is UTF-8.
+        /// Its value; bytes that are not UTF-8 are replaced.
         found: String,
     },
-    /// A number that passes its limit.
+    /// A number above its limit, or zero.
     #[error("{field}: found {found}, allowed are 1 to {max}")]
     Limit {
         /// The field by its name in the specification.
         field: &'static str,
-        /// What it says.
+        /// Its value.
         found: u32,
         /// The limit.
         max: u32,

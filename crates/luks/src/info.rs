@@ -1,4 +1,4 @@
-//! What a LUKS header says for all to read.
+//! The fields of a LUKS header that can be read without a passphrase.
 
 use blockio::ReadAt;
 
@@ -6,8 +6,9 @@ use crate::cipher::SECTOR_BYTES;
 use crate::error::{Error, Fault};
 use crate::stored::{HEADER_BYTES, SLOT_ACTIVE, check_version, read_header, slots, text, u32_at};
 
-/// A LUKS header of version 1, as it is stored: its ciphers need not be among those
-/// that can be read. In text, bytes that are not UTF-8 are replaced.
+/// A LUKS header of version 1, as it is stored.
+///
+/// Its ciphers need not be supported. In text, bytes that are not UTF-8 are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
     /// `cipher-name`: `aes`.
@@ -16,10 +17,10 @@ pub struct Info {
     pub cipher_mode: String,
     /// `hash-spec`: `sha256`.
     pub hash_spec: String,
-    /// Bytes of the key of the data. In XTS mode it is two.
+    /// Length of the master key, in bytes. In XTS mode it consists of two keys.
     pub key_bytes: u32,
-    /// Bytes from the start of the header to the data. Where a file of another format
-    /// has the header, it may have the data elsewhere.
+    /// Bytes from the start of the header to the data. If the header is inside a file of
+    /// another format, the data may be elsewhere.
     pub payload_offset_bytes: u64,
     /// Rounds of hashing that the digest of the key takes.
     pub digest_rounds: u32,
@@ -47,7 +48,7 @@ impl Info {
     ///
     /// # Errors
     ///
-    /// Where it is no header of LUKS version 1, and where it cannot be read.
+    /// Fails if this is not a LUKS header of version 1, or if it cannot be read.
     pub fn read<S: ReadAt + ?Sized>(storage: &S, at: u64) -> Result<Self, Error> {
         Ok(Self::decode(&read_header(storage, at)?)?)
     }
@@ -74,7 +75,7 @@ impl Info {
     }
 }
 
-/// A number of sectors, in bytes.
+/// Returns a stored number of sectors, in bytes.
 fn sectors_at(bytes: &[u8], at: usize) -> u64 {
     u64::from(u32_at(bytes, at)).saturating_mul(SECTOR_BYTES)
 }

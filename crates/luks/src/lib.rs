@@ -1,8 +1,8 @@
-//! LUKS version 1: what a header says, and from a passphrase to the cipher of the
-//! data. "LUKS On-Disk Format Specification", version 1.2.3.
+//! LUKS version 1: reads headers, and derives the cipher of the data from a
+//! passphrase. Source: "LUKS On-Disk Format Specification", version 1.2.3.
 //!
-//! The header may lie anywhere in a file, and so may the data: [`unlock()`] gives a
-//! [`Cipher`] that decrypts sectors by their place. Nothing is ever written.
+//! The header may lie anywhere in a file, and so may the data: [`unlock()`] returns a
+//! [`Cipher`] that decrypts sectors by their position. Nothing is ever written.
 //!
 //! ```no_run
 //! let disk = std::fs::read("disk.luks")?;

@@ -11,7 +11,7 @@ const SLOTS: usize = 8;
 const SLOT_BYTES: usize = 48;
 pub(crate) const SLOT_ACTIVE: u32 = 0x00ac_71f3;
 
-/// The header and its key slots, as they are stored.
+/// Reads the header and its key slots, as they are stored.
 pub(crate) fn read_header<S: ReadAt + ?Sized>(
     storage: &S,
     at: u64,
@@ -21,7 +21,7 @@ pub(crate) fn read_header<S: ReadAt + ?Sized>(
     Ok(bytes)
 }
 
-/// Refuses what is not a header of version 1.
+/// Refuses anything but a header of version 1.
 pub(crate) fn check_version(bytes: &[u8; HEADER_BYTES]) -> Result<(), Fault> {
     if !bytes.starts_with(MAGIC) {
         return Err(Fault::Magic);
@@ -32,13 +32,13 @@ pub(crate) fn check_version(bytes: &[u8; HEADER_BYTES]) -> Result<(), Fault> {
     }
 }
 
-/// All key slots in a header.
+/// Returns all key slots in a header.
 pub(crate) fn slots(bytes: &[u8; HEADER_BYTES]) -> impl Iterator<Item = &[u8]> {
     let slots = (0..SLOTS).map(|index| 208 + index * SLOT_BYTES);
     slots.map(|at| &bytes[at..at + SLOT_BYTES])
 }
 
-/// Fills `bytes` with those at `at`, which must all be there.
+/// Reads `bytes` at `at`, all of which must exist.
 pub(crate) fn read<S: ReadAt + ?Sized>(
     storage: &S,
     at: u64,
@@ -57,7 +57,7 @@ pub(crate) fn read<S: ReadAt + ?Sized>(
         .map_err(|source| Error::Read { at, source })
 }
 
-/// Text that a zero byte ends.
+/// Returns the text in a field, up to its first zero byte.
 pub(crate) fn text(field: &[u8]) -> String {
     let end = field.iter().position(|byte| *byte == 0);
     let text = field.get(..end.unwrap_or(field.len())).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! From a passphrase to the key of the data.
+//! Derives the master key from a passphrase.
 
 use blockio::ReadAt;
 use pbkdf2::pbkdf2_hmac;
@@ -18,11 +18,11 @@ const DIGEST_BYTES: usize = 20;
 /// Longest key, in bytes: two keys of AES-256.
 const KEY_BYTES_MAX: u32 = 64;
 
-/// Most stripes that a key is split into. Everybody writes 4000.
+/// Most stripes that a key may be split into. All known writers use 4000.
 const STRIPES_MAX: u32 = 16_384;
 
-/// Most rounds of hashing for one key. Who makes a header chooses them so that they
-/// take a second or two, and that are a few millions.
+/// Most rounds of hashing for one key. Programs that make headers choose a number that
+/// takes a second or two, which is a few million.
 const ROUNDS_MAX: u32 = 16 << 20;
 
 /// Most rounds of hashing for all key slots: a minute of work.
@@ -106,7 +106,7 @@ struct Slot {
 }
 
 impl Header {
-    /// Refuses more work than anybody asks for.
+    /// Refuses headers that demand excessive work.
     fn check_rounds(&self) -> Result<(), Fault> {
         let rounds = |slot: &Slot| slot.rounds.saturating_add(self.digest_rounds);
         let all = self.slots.iter().map(rounds).fold(0, u32::saturating_add);
@@ -133,7 +133,7 @@ impl Header {
         })
     }
 
-    /// The cipher for a key.
+    /// Returns the cipher for a key.
     fn cipher(&self, key: &[u8]) -> Result<Cipher, Fault> {
         let unsupported = |field, found: &str| Fault::Unsupported {
             field,
@@ -145,7 +145,7 @@ impl Header {
         Cipher::named(&self.mode, key).ok_or_else(|| unsupported("cipher-mode", &self.mode))
     }
 
-    /// The key of the data, from the split key that `material` decrypts to.
+    /// Merges the decrypted split key in `material` into the master key.
     fn merge(&self, material: &[u8]) -> Zeroizing<Vec<u8>> {
         let mut key = Zeroizing::new(vec![0; self.key_bytes]);
         let mut stripes = material.chunks_exact(self.key_bytes).peekable();
@@ -179,12 +179,13 @@ impl Slot {
     }
 }
 
-/// The cipher of the data, from the LUKS header at `at` of `storage` and a passphrase.
+/// Derives the cipher of the data from the LUKS header at `at` of `storage` and a
+/// passphrase.
 ///
 /// # Errors
 ///
-/// Where the header is damaged, not all there, or needs what is not supported, where it
-/// cannot be read, and where no key slot opens with the passphrase.
+/// Fails if the header is damaged, incomplete, unsupported or unreadable, or if no key
+/// slot opens with the passphrase.
 pub fn unlock<S: ReadAt + ?Sized>(
     storage: &S,
     at: u64,

@@ -4,8 +4,8 @@
 //! inputs ──▶ work on all threads ──▶ emit, in the order of the inputs
 //! ```
 //!
-//! What comes out depends on the inputs alone, never on the number of threads
-//! or on timing. The crate does no I/O and knows no format.
+//! The output depends on the inputs alone, never on the number of threads or on
+//! timing. The crate does no I/O and knows no format.
 
 mod ordered;
 mod pool;

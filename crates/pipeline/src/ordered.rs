@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Items that wait to be emitted, for each thread. Two keep a thread busy
-/// while the one before it is being written; more would only hold memory.
+/// Items per thread that may wait to be emitted. Two keep a thread busy while the
+/// item before them is being written; more would only hold memory.
 const WAITING_PER_THREAD: usize = 2;
 
-/// Threads this process may use at once, at least one.
+/// Returns how many threads this process can run at once, at least one.
 #[must_use]
 pub fn available_threads() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
@@ -18,19 +18,19 @@ pub fn available_threads() -> NonZeroUsize {
 /// Maps `inputs` through `work` on `threads` threads and hands the results to
 /// `emit`, one at a time, in the order of the inputs.
 ///
-/// The same threads do all of it: whoever finds the next result ready emits it,
-/// so that no thread only waits for others. At most three items a thread are in
-/// flight, and one that is being emitted, so memory is bounded however long the
-/// input is. `inputs` is drawn from by one thread at a time, in order.
+/// All threads do both jobs: the thread that finds the next result ready emits it,
+/// so that no thread only waits for others. At most three items per thread are in
+/// flight, plus one that is being emitted, so memory is bounded however long the
+/// input is. One thread at a time draws from `inputs`, in order.
 ///
 /// # Errors
 ///
 /// The first error in the order of the inputs, whether of `inputs`, `work` or
-/// `emit`. Nothing behind it is emitted.
+/// `emit`. Nothing after it is emitted.
 ///
 /// # Panics
 ///
-/// Where `inputs` or `work` panics, so does this function.
+/// Panics if `inputs` or `work` panics.
 pub fn ordered_map<I, T, U, E>(
     threads: NonZeroUsize,
     inputs: I,
@@ -46,9 +46,11 @@ where
     ordered_map_with(threads, inputs, || (), |(), input| work(input), emit)
 }
 
-/// As [`ordered_map`], for work that needs something it would be costly to make
-/// for each item: each thread calls `init` once and lends what it made to `work`.
-/// What comes out must not depend on what a thread did before.
+/// Maps as [`ordered_map`] does, with a state per thread.
+///
+/// This is for work that needs something costly to make: each thread calls `init` once
+/// and lends the result to `work`. The output must not depend on what a thread did
+/// before.
 ///
 /// # Errors
 ///
@@ -56,7 +58,7 @@ where
 ///
 /// # Panics
 ///
-/// As [`ordered_map`], and where `init` panics.
+/// As [`ordered_map`], and if `init` panics.
 pub fn ordered_map_with<I, S, T, U, E>(
     threads: NonZeroUsize,
     inputs: I,
@@ -99,6 +101,8 @@ where
     line.into_result()
 }
 
+/// Locks a mutex even if it is poisoned.
+///
 /// A panic of another thread is reported by the scope that joins it, so the
 /// poison it leaves says nothing new.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -109,7 +113,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 enum Turn<U, E> {
     /// Emit this result, the next in order.
     Emit(Result<U, E>),
-    /// Draw an input, and work on it.
+    /// Draw an input and work on it.
     Draw,
     /// Nothing is left to do.
     End,
@@ -119,30 +123,30 @@ enum Turn<U, E> {
 struct Line<U, E> {
     state: Mutex<State<U, E>>,
     changed: Condvar,
-    /// Items that may be in flight at once, beside the one that is emitted.
+    /// Items that may be in flight at once, in addition to the one being emitted.
     window: usize,
 }
 
 struct State<U, E> {
-    /// One slot for each ticket that is out and not emitted yet; the front is
-    /// the next to be emitted.
+    /// One slot for each ticket that was issued and not yet emitted; the front slot
+    /// is emitted next.
     slots: VecDeque<Option<Result<U, E>>>,
     /// Ticket of the front slot.
     front_ticket: usize,
-    /// A thread is drawing an input, which is done in order.
+    /// Whether a thread is drawing an input; inputs are drawn in order.
     drawing: bool,
-    /// A thread is emitting, which is done in order.
+    /// Whether a thread is emitting; results are emitted in order.
     emitting: bool,
-    /// No input is left.
+    /// Whether no input is left.
     exhausted: bool,
-    /// No more is to be done, though something is left.
+    /// Whether the work has stopped early.
     stopped: bool,
     /// The first error in the order of the inputs.
     error: Option<E>,
 }
 
 impl<U, E> State<U, E> {
-    /// The next result in order, if it is there.
+    /// Returns the next result in order, if it is there.
     fn pop_ready(&mut self) -> Option<Result<U, E>> {
         let result = self.slots.front_mut()?.take()?;
         self.slots.pop_front();
@@ -168,14 +172,14 @@ impl<U, E> Line<U, E> {
         }
     }
 
-    /// Changes the state, and wakes those who wait for that.
+    /// Changes the state and wakes the threads that wait for a change.
     fn update<T>(&self, change: impl FnOnce(&mut State<U, E>) -> T) -> T {
         let changed = change(&mut lock(&self.state));
         self.changed.notify_all();
         changed
     }
 
-    /// Waits for something to do. To emit comes first: it makes room.
+    /// Waits for something to do. Emitting comes first, since it makes room.
     fn next_turn(&self) -> Turn<U, E> {
         let mut state = lock(&self.state);
         loop {
@@ -202,7 +206,7 @@ impl<U, E> Line<U, E> {
         }
     }
 
-    /// Hands in what was drawn; gives a ticket for it.
+    /// Registers the input that was drawn and returns its ticket.
     fn drawn<T>(&self, input: Option<T>) -> Option<(usize, T)> {
         self.update(|state| {
             state.drawing = false;
@@ -215,7 +219,7 @@ impl<U, E> Line<U, E> {
         })
     }
 
-    /// Hands in the result that belongs to `ticket`.
+    /// Stores the result that belongs to `ticket`.
     fn put(&self, ticket: usize, result: Result<U, E>) {
         self.update(|state| {
             let index = ticket.wrapping_sub(state.front_ticket);
@@ -225,7 +229,7 @@ impl<U, E> Line<U, E> {
         });
     }
 
-    /// Hands in what became of the result that was emitted.
+    /// Records whether emitting succeeded.
     fn emitted(&self, emitted: Result<(), E>) {
         self.update(|state| {
             state.emitting = false;
@@ -243,7 +247,7 @@ impl<U, E> Line<U, E> {
     }
 }
 
-/// Lets the other threads end when one panics: what they wait for may never come.
+/// Stops the other threads when one panics: what they wait for may never come.
 struct StopOnPanic<'l, U, E>(&'l Line<U, E>);
 
 impl<U, E> Drop for StopOnPanic<'_, U, E> {

@@ -1,26 +1,27 @@
-//! Byte buffers that are used again, so that a long run allocates a few times.
+//! Byte buffers that are reused, so that a long run allocates only a few times.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Mutex, PoisonError};
 
-/// What buffers are aligned to. The kernel copies noticeably faster to and from
+/// Alignment of buffers, in bytes. The kernel copies noticeably faster to and from
 /// aligned memory, and direct I/O demands it.
 const ALIGNMENT_BYTES: usize = 4096;
 
-/// Buffers that wait for their next use. As many exist as were ever taken at
-/// the same time.
+/// A pool of buffers that wait for their next use.
+///
+/// As many buffers exist as were ever taken at the same time.
 #[derive(Debug, Default)]
 pub struct BufferPool(Mutex<Vec<Vec<u8>>>);
 
 impl BufferPool {
-    /// An empty pool.
+    /// Returns an empty pool.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A buffer of `length` bytes that hold anything: the zeros of a new one or
+    /// Returns a buffer of `length` bytes that hold anything: the zeros of a new one or
     /// what its last user left. It starts at a page boundary.
     #[must_use]
     pub fn take(&self, length: usize) -> PooledBuffer<'_> {

@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 
 mod blocks;
 mod choice;
@@ -15,10 +15,10 @@ use clap::{Parser, Subcommand};
 pub(crate) use blocks::BlocksArgs;
 pub(crate) use choice::{
     BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, ReferencesArg, ReflinkArg,
-    SourceFormatArg, TailArg, TrustArg,
+    SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
-pub(crate) use filesystem::FilesystemArgs;
+pub(crate) use filesystem::spool;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use pack::PackArgs;
@@ -37,14 +37,14 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0        done
   1        failed: nothing was left under the target's name
-           (a device, a pipe, --in-place and --only-... may hold a part)
+           (a device, a pipe, --in-place and --only-... may hold part of the data)
   2        wrong usage
-  3        done and complete, but the source is damaged or unclean in a way worth
-           knowing: more was kept than needed, nothing was lost
-  4        done with --salvage, and what could not be read is zeros
+  3        done and complete, but the source is damaged or unclean in a way that
+           you should know of: more was kept than needed, nothing was lost
+  4        done with --salvage: what could not be read is zeros
   128+N    ended by signal N, such as 129 by SIGHUP, 130 by SIGINT, 143 by SIGTERM:
            no temporary file is left
-A report that cannot be written changes nothing of that: it is done all the same.";
+If the report cannot be written, the job is done all the same and the code stands.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

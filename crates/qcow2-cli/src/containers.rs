@@ -1,6 +1,6 @@
-//! What a file is that is not the disk itself: an image in another format, a
-//! compressed file, an archive. Found by its first bytes, or by its last ones if
-//! the format has no others.
+//! Recognizes files that contain a disk instead of being one: images in other
+//! formats, compressed files and archives. They are recognized by their first bytes,
+//! or by their last bytes if the format has no magic at the start.
 
 mod archive;
 mod ends;
@@ -23,8 +23,8 @@ fn format_of(ends: &Ends) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.fits(ends))
 }
 
-/// Refuses to take a container at `path` for the disk in it, unless the command
-/// line says that it is meant. What cannot be read is found by whoever needs it.
+/// Refuses to use a container at `path` as a disk, unless the command line declares
+/// it to be one. Read errors are left to the code that needs the bytes.
 pub(crate) fn refuse(
     meant: SourceFormatArg,
     path: &Path,
@@ -39,27 +39,27 @@ pub(crate) fn refuse(
         Some(Format { name, remedy, .. }) => Err(Failure::because(
             path,
             format_args!(
-                "it looks like {name}, not like a disk; unwrap it with `{remedy}`, or take \
-                 the file as it is with --source-format raw"
+                "it looks like {name}, not like a disk; extract its contents with `{remedy}`, \
+                 or use the file itself as the disk with --source-format raw"
             ),
         )),
     }
 }
 
-/// What is on a disk, if it has something other than an ext filesystem.
+/// Names what is on a disk, if it is something other than an ext filesystem.
 pub(crate) fn on_disk(disk: &(impl ReadAt + ?Sized)) -> Option<&'static str> {
     let ends = Ends::read(disk).ok()?;
     raw::disk(&ends).filter(|&what| what != raw::EXT)
 }
 
-/// What a file looks like that is not a qcow2 image.
+/// What a file that is not a qcow2 image looks like.
 enum Look {
     Container(&'static Format),
-    /// Something else that is known by this name.
+    /// Something else with this name.
     Other(&'static str),
-    /// A disk that is not in any container, and what is on it.
+    /// A disk outside any container, with this on it.
     Disk(&'static str),
-    /// Nothing that is known, and its first bytes.
+    /// An unknown format, with these first bytes.
     Unknown([u8; 4]),
 }
 
@@ -67,7 +67,10 @@ impl Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Container(Format { name, remedy, .. }) => {
-                write!(f, "it looks like {name}; unwrap it with `{remedy}`")
+                write!(
+                    f,
+                    "it looks like {name}; extract its contents with `{remedy}`"
+                )
             }
             Self::Other(name) => write!(f, "it looks like {name}"),
             Self::Disk(what) => write!(
@@ -77,15 +80,15 @@ impl Display for Look {
             ),
             Self::Unknown(start) => write!(
                 f,
-                "it looks like nothing that is known (it begins with {:08x})",
+                "its format is unknown (it begins with {:08x})",
                 u32::from_be_bytes(*start)
             ),
         }
     }
 }
 
-/// The failure that the file at `path` is not a qcow2 image, with what it looks
-/// like.
+/// Returns the failure that the file at `path` is not a qcow2 image, with what it
+/// looks like.
 pub(crate) fn not_an_image(path: &Path) -> Failure {
     let message = "not a qcow2 image";
     let disk = hostdisk::Disk::open(path).ok();

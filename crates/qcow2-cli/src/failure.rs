@@ -1,4 +1,4 @@
-//! Why a command failed, and what the process ends with.
+//! Failures of commands, and the exit codes of the process.
 
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -7,21 +7,21 @@ use std::path::Path;
 use crate::remedy;
 use crate::text::printable;
 
-/// The standard input in messages.
+/// The name of standard input in messages.
 pub(crate) const STDIN: &str = "standard input";
 
-/// The standard output in messages.
+/// The name of standard output in messages.
 pub(crate) const STDOUT: &str = "standard output";
 
-/// What a command ends with when it did its job.
+/// How a command ended that did its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Exit code 0.
     Done,
-    /// Exit code 3: complete, but the source is damaged or unclean in a way
-    /// worth knowing.
+    /// Exit code 3: complete, but the source is damaged or unclean in a way that the
+    /// user should know of.
     DoneWithNotes,
-    /// Exit code 4: done, but a part of the source could not be read.
+    /// Exit code 4: done, but parts of the source could not be read.
     DoneWithLosses,
 }
 
@@ -35,27 +35,27 @@ impl Outcome {
     }
 }
 
-/// Why a command did not do its job: one message for a person.
+/// Why a command failed: one message for a person.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// Exit code 1.
     Failed(String),
-    /// Exit code 2: what was asked for makes no sense.
+    /// Exit code 2: the command line makes no sense.
     Usage(String),
 }
 
 impl Failure {
-    /// `error` and its causes, about the file at `path`.
+    /// Reports `error` and its causes, about the file at `path`.
     pub(crate) fn about(path: &Path, error: &dyn Error) -> Self {
         Self::Failed(format!("{}: {}", path.display(), Causes(error)))
     }
 
-    /// `message` about the file at `path`.
+    /// Reports `message` about the file at `path`.
     pub(crate) fn because(path: &Path, message: impl Display) -> Self {
         Self::Failed(format!("{}: {message}", path.display()))
     }
 
-    /// The same, with what can be done about it.
+    /// Adds a hint on what the user can do.
     pub(crate) fn with(self, remedy: &str) -> Self {
         match self {
             Self::Failed(message) => Self::Failed(format!("{message}; {remedy}")),
@@ -78,7 +78,7 @@ impl Display for Failure {
     }
 }
 
-/// Errors of hostdisk name their own path.
+/// Errors of hostdisk name their path themselves.
 impl From<hostdisk::Error> for Failure {
     fn from(error: hostdisk::Error) -> Self {
         let failure = Self::Failed(Causes(&error).to_string());

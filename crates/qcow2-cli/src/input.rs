@@ -1,4 +1,4 @@
-//! What a command reads: a file, a device, or what arrives on the standard input.
+//! Opens what a command reads: a file, a device, or standard input.
 
 mod compressed;
 
@@ -17,42 +17,41 @@ use crate::text::Bytes;
 
 use compressed::{Compression, HEAD_BYTES, read_start};
 
-/// Bytes that are read at once.
+/// Bytes to read at once.
 const PART_BYTES: usize = 512 << 10;
 
-/// Shortest run of zeros that a spool does not hold.
+/// Shortest run of zeros that becomes a hole in the temporary file.
 const HOLE_BYTES: usize = 4096;
 
 /// What a command reads.
 pub(crate) enum Input {
-    /// A file or block device, whichever way it was named.
+    /// A file or block device, named by a path or given as standard input.
     Disk(Disk),
-    /// What comes once, in order.
+    /// A stream that can be read once, in order.
     Pipe(Pipe),
 }
 
-/// What comes once, in order.
+/// A stream that can be read once, in order.
 pub(crate) struct Pipe {
     pub(crate) name: PathBuf,
     pub(crate) reader: Box<dyn Read + Send>,
-    /// The file that it is read from, if it is one: it must not become a target.
+    /// The file that is read, if it is one. It must not become a target.
     pub(crate) file: Option<Identity>,
 }
 
-/// What is done with input that is compressed as a whole and that nobody asked to
-/// decompress.
+/// What to do with input that is compressed as a whole, without `--decompress`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unasked {
-    /// What the standard input brings is decompressed, a file is refused.
+    /// Decompress standard input; refuse a file.
     Decompress,
-    /// What the standard input brings is refused: it may be meant as it is.
+    /// Refuse standard input: its bytes may be meant as they are.
     Refuse,
-    /// It is meant as it is.
+    /// Keep it as it is.
     Keep,
 }
 
 impl Unasked {
-    /// Of a disk that is said to be in this format.
+    /// Returns what to do with a disk that `--source-format` declares so.
     pub(crate) fn of_source(format: SourceFormatArg) -> Self {
         match format {
             SourceFormatArg::Auto => Self::Refuse,
@@ -62,7 +61,7 @@ impl Unasked {
 }
 
 impl Input {
-    /// Opens what `path` names.
+    /// Opens the file or device at `path`, or standard input.
     pub(crate) fn open(path: &Path, args: &InputArgs, unasked: Unasked) -> Result<Self, Failure> {
         let is_stdin = is_stream(path);
         if is_stdin && io::stdin().is_terminal() {
@@ -90,7 +89,7 @@ impl Input {
         let refused = match (found, args.decompress) {
             (None, false) => return Ok(input),
             (None, true) => {
-                "--decompress: it is not compressed with xz, gzip, zstd or bzip2".to_owned()
+                "not compressed with xz, gzip, zstd or bzip2, as --decompress requires".to_owned()
             }
             (Some(found), true) => return input.decompressed(name, found),
             (Some(found), false) => match (unasked, is_stdin) {
@@ -101,7 +100,7 @@ impl Input {
                 (Unasked::Keep, _) => return Ok(input),
                 (Unasked::Refuse, _) if matches!(input, Self::Disk(_)) => return Ok(input),
                 (Unasked::Refuse, _) => {
-                    format!("it is compressed with {found}; --decompress packs what is in it")
+                    format!("it is compressed with {found}; --decompress reads the disk in it")
                 }
             },
         };
@@ -116,7 +115,7 @@ impl Input {
         })
     }
 
-    /// What this, which is compressed, holds.
+    /// Decompresses this input.
     fn decompressed(self, name: &Path, compression: Compression) -> Result<Self, Failure> {
         let (file, reader): (_, Box<dyn Read + Send>) = match self {
             Self::Disk(disk) => (Some(disk.identity()), Box::new(blockio::Cursor::new(disk))),
@@ -131,8 +130,8 @@ impl Input {
         }))
     }
 
-    /// This as a disk. What comes in order is kept in a temporary file first, and
-    /// that is told, unless that is not wanted.
+    /// Turns this into a disk. A pipe is stored in a temporary file first, which is
+    /// announced unless `quiet`.
     pub(crate) fn into_disk(self, args: &InputArgs, quiet: bool) -> Result<Whole, Failure> {
         match self {
             Self::Disk(disk) => Ok(Whole {
@@ -157,15 +156,15 @@ impl Input {
     }
 }
 
-/// A disk, and what of it was kept in a temporary file.
+/// A disk, and the temporary file that holds it, if any.
 pub(crate) struct Whole {
     pub(crate) disk: Disk,
-    /// The file that it was read from, which must not become a target.
+    /// The file that the disk was read from. It must not become a target.
     pub(crate) file: Identity,
     pub(crate) spool: Option<Spooled>,
 }
 
-/// What was kept in a temporary file.
+/// How much was stored in a temporary file, and where.
 #[derive(Clone, Debug)]
 pub(crate) struct Spooled {
     pub(crate) bytes: u64,
@@ -181,7 +180,7 @@ impl Spooled {
     }
 }
 
-/// An empty temporary file where it is wanted.
+/// Creates an empty temporary file in the folder asked for.
 pub(crate) fn spool(args: &InputArgs) -> Result<Spool, Failure> {
     let spool = match &args.spool {
         Some(folder) => Spool::new_in(folder),
@@ -190,12 +189,12 @@ pub(crate) fn spool(args: &InputArgs) -> Result<Spool, Failure> {
     spool.map_err(|error| no_room(&error))
 }
 
-/// The failure of a temporary file, which names its folder.
+/// Returns the failure of a temporary file, which names its folder.
 pub(crate) fn no_room(error: &io::Error) -> Failure {
-    Failure::Failed(error.to_string()).with("--spool DIR keeps it elsewhere")
+    Failure::Failed(error.to_string()).with("--spool DIR uses another folder")
 }
 
-/// Says what of the input is kept, and where.
+/// Announces how much of the input is kept in a temporary file, and where.
 pub(crate) fn announce(name: &Path, what: &str, spool: &Spool) {
     let folder = spool.folder();
     let room = match free_bytes(folder) {
@@ -203,14 +202,14 @@ pub(crate) fn announce(name: &Path, what: &str, spool: &Spool) {
         Err(_) => String::new(),
     };
     output::complain(format_args!(
-        "{}: {what} is kept in {} meanwhile{room}",
+        "{}: {what} is kept temporarily in {}{room}",
         name.display(),
         folder.display()
     ));
 }
 
-/// The first bytes of a disk; none where they cannot be read, which whoever needs
-/// them will find.
+/// Returns the first bytes of a disk, or none if they cannot be read: code that needs
+/// them will report that.
 fn head_of(disk: &Disk) -> Vec<u8> {
     let there = usize::try_from(disk.size()).unwrap_or(HEAD_BYTES);
     let mut head = vec![0; HEAD_BYTES.min(there)];
@@ -220,7 +219,7 @@ fn head_of(disk: &Disk) -> Vec<u8> {
     }
 }
 
-/// Keeps all that `pipe` brings in `spool`, zeros as holes.
+/// Stores everything from `pipe` in `spool`, with holes for zeros.
 fn keep(pipe: &mut Pipe, spool: &Spool) -> Result<(), Failure> {
     let mut part = vec![0; PART_BYTES];
     let mut at: u64 = 0;

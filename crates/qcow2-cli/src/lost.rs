@@ -1,4 +1,4 @@
-//! What could not be read, for the report and for `--lost`.
+//! Reports what could not be read, and writes the map of `--lost`.
 
 use std::fmt::{self, Display};
 use std::path::Path;
@@ -16,14 +16,14 @@ const LISTED_MAX: usize = 16;
 /// What could not be read.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct LostReport {
-    /// How many bytes that is, all of them zeros in the output.
+    /// How many bytes were lost; they are zeros in the output.
     pub(crate) bytes: u64,
-    /// In how many ranges.
+    /// How many ranges they form.
     range_count: usize,
-    /// The first of them.
+    /// The first of these ranges.
     ranges: Vec<LostRange>,
-    /// Whether all of the ranges was lost; where there are too many of them, what
-    /// lies between was read and is counted all the same.
+    /// Whether every byte of the ranges was lost. If there are too many ranges, they are
+    /// joined, and the bytes between them, which were read, count as well.
     exact: bool,
 }
 
@@ -63,7 +63,7 @@ impl Display for LostReport {
             let at_most = if self.exact { "" } else { "at most " };
             writeln!(
                 f,
-                "lost     {at_most}{} bytes in all, which are zeros",
+                "lost     {at_most}{} bytes in total, replaced by zeros",
                 self.bytes
             )?;
         }
@@ -71,11 +71,11 @@ impl Display for LostReport {
     }
 }
 
-/// The file that `--lost` names, which appears when it is written.
+/// The file named by `--lost`, which appears once it is written.
 pub(crate) struct LostMap(Target);
 
 impl LostMap {
-    /// Begins the file at `path`, which is none of `others`.
+    /// Starts the file at `path`, which must not be one of `others`.
     pub(crate) fn begin(
         path: &Path,
         force: bool,
@@ -91,7 +91,7 @@ impl LostMap {
         Ok(Self(Target::create(path, &options)?))
     }
 
-    /// Writes what was `lost`.
+    /// Writes the map of what was `lost`.
     pub(crate) fn write(self, lost: &Lost) -> Result<(), Failure> {
         let Self(target) = self;
         let mut map = Vec::new();

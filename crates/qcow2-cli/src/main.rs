@@ -5,7 +5,6 @@ mod commands;
 mod containers;
 mod failure;
 mod input;
-mod kept;
 mod lost;
 mod output;
 mod progress;
@@ -14,7 +13,6 @@ mod remedy;
 mod signals;
 mod terminal;
 mod text;
-mod verify;
 
 use std::process::ExitCode;
 
@@ -35,7 +33,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<Outcome, Failure> {
     signals::clean_up_on_signals()
-        .map_err(|error| Failure::Failed(format!("signal handlers: {error}")))?;
+        .map_err(|error| Failure::Failed(format!("cannot install signal handlers: {error}")))?;
     match &cli.command {
         Command::Pack(args) => commands::pack::run(args),
         Command::Blocks(args) => commands::blocks::run(args),

@@ -1,6 +1,7 @@
-//! Reports: for people, and as JSON.
+//! Prints reports, as text for people and as JSON.
 
 pub(crate) mod filesystem;
+pub(crate) mod kept;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -12,11 +13,10 @@ use crate::args::OutputFormat;
 use crate::failure::{Failure, STDOUT};
 use crate::text::harmless;
 
-/// Version of the shape of our own JSON reports; raised when a field changes
-/// its meaning or goes away.
+/// Version of the JSON reports; raised when a field is removed or changes its meaning.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// A report in the form asked for, to be printed.
+/// Formats a report as asked for.
 fn text<R: Serialize + Display>(report: &R, format: OutputFormat) -> io::Result<String> {
     match format {
         OutputFormat::Human => Ok(report.to_string()),
@@ -24,7 +24,7 @@ fn text<R: Serialize + Display>(report: &R, format: OutputFormat) -> io::Result<
     }
 }
 
-/// Prints `report`, which is all that the command is for.
+/// Prints `report`, which is the whole purpose of the command.
 pub(crate) fn print<R: Serialize + Display>(
     report: &R,
     format: OutputFormat,
@@ -33,9 +33,9 @@ pub(crate) fn print<R: Serialize + Display>(
     unless_left_early(printed).map_err(|error| Failure::about(Path::new(STDOUT), &error))
 }
 
-/// Prints the `report` of a job that is done, on the standard output or, where
-/// that carries the data, on the error output. The target is complete and in its
-/// place: that nobody can be told does not make a failure of it.
+/// Prints the `report` of a finished job, on standard output or, if that carries the
+/// data, on standard error. The target is complete and in its place, so an error while
+/// printing does not make the job fail.
 pub(crate) fn print_done<R: Serialize + Display>(
     report: &R,
     format: OutputFormat,
@@ -58,7 +58,7 @@ fn write_stdout(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// A reader that left early has what it wanted.
+/// Accepts that the reader of a pipe left early: it has what it wanted.
 pub(crate) fn unless_left_early(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -66,8 +66,7 @@ pub(crate) fn unless_left_early(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Says `message` on the error output. That this fails too is no reason to end in
-/// another way.
+/// Prints `message` on standard error. If this fails as well, nothing changes.
 pub(crate) fn complain(message: impl Display) {
     let _ = io::stderr().write_all(format!("qcow2: {message}\n").as_bytes());
 }

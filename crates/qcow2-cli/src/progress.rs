@@ -1,4 +1,4 @@
-//! Progress on the error output: a bar on a terminal, lines elsewhere.
+//! Shows progress on standard error: a bar on a terminal, lines elsewhere.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::RunArgs;
 
-/// How often a line is printed where there is no terminal.
+/// How often a line is printed if there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
-/// Shows how far one stage of a job is.
+/// Shows the progress of one stage of a job.
 pub(crate) struct Progress {
     stage: &'static str,
     shown: Shown,
@@ -25,7 +25,7 @@ enum Shown {
 }
 
 impl Progress {
-    /// Progress of `stage`, as far as `args` want to see it.
+    /// Starts to show the progress of `stage`, in the way that `args` ask for.
     pub(crate) fn new(args: &RunArgs, stage: &'static str) -> Self {
         let terminal = io::stderr().is_terminal();
         let shown = match (args.quiet, terminal, args.progress) {
@@ -36,7 +36,7 @@ impl Progress {
         Self { stage, shown }
     }
 
-    /// `done_bytes` of `total_bytes` are done.
+    /// Shows that `done_bytes` of `total_bytes` are done.
     pub(crate) fn update(&self, done_bytes: u64, total_bytes: u64) {
         match &self.shown {
             Shown::Nothing => {}
@@ -49,7 +49,7 @@ impl Progress {
                 if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();
                     let percent = done_bytes.saturating_mul(100) / total_bytes.max(1);
-                    // Nobody need see it.
+                    // The job does not depend on it.
                     let _ = writeln!(
                         io::stderr(),
                         "{} {percent} % ({done_bytes} of {total_bytes} bytes)",

@@ -1,4 +1,4 @@
-//! Files that an image brings in.
+//! Which other files may be opened for an image.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use qcow2_reader::DiskGate;
 use crate::args::ReferenceArgs;
 use crate::failure::Failure;
 
-/// The gate that the command line asks for, for the image `top`.
+/// Returns the gate for the image `top`, as the command line asks for it.
 pub(crate) fn gate(args: &ReferenceArgs, top: &Disk) -> DiskGate {
     DiskGate::new(top, args.references.into())
         .with_backing_files(args.backing_files.clone())
@@ -16,7 +16,7 @@ pub(crate) fn gate(args: &ReferenceArgs, top: &Disk) -> DiskGate {
         .with_format(args.backing_format.map(Into::into))
 }
 
-/// Refuses files on the command line that no image had a use for.
+/// Refuses files on the command line that no image uses.
 pub(crate) fn check_use(
     args: &ReferenceArgs,
     image: &Path,
@@ -24,12 +24,15 @@ pub(crate) fn check_use(
 ) -> Result<(), Failure> {
     check_layers(args, image, gate)?;
     if args.data_file.is_some() && !gate.has_data_file() {
-        return Err(Failure::because(image, "it has no external data file"));
+        return Err(Failure::because(
+            image,
+            "--data-file was given, but the image has no external data file",
+        ));
     }
     Ok(())
 }
 
-/// Refuses backing files on the command line that no image had a use for.
+/// Refuses backing files on the command line that no image uses.
 pub(crate) fn check_layers(
     args: &ReferenceArgs,
     image: &Path,
@@ -37,7 +40,7 @@ pub(crate) fn check_layers(
 ) -> Result<(), Failure> {
     let unused = args.backing_files.get(gate.backing_file_count());
     if let Some(file) = unused {
-        let message = format!("there is no such layer for --backing {}", file.display());
+        let message = format!("no layer of it uses --backing {}", file.display());
         return Err(Failure::because(image, message));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What can be done about a refusal.
+//! Hints: what the user can do about a refusal.
 
 mod file;
 mod image;

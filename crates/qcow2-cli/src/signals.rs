@@ -1,5 +1,5 @@
-//! Signals that end the program: no temporary file is left, and the terminal is as
-//! it was.
+//! Handles signals that end the program: removes temporary files and restores the
+//! terminal.
 
 use std::fs;
 use std::io;
@@ -16,21 +16,21 @@ use signal_hook::iterator::Signals;
 
 use crate::terminal::TerminalState;
 
-/// Far more than it takes to end.
+/// Far more time than the process needs to end.
 const END_TIME: Duration = Duration::from_secs(2);
 
-/// Signals that end the program whatever was set when it started.
+/// Signals that end the program even if they were ignored when it started.
 const ALWAYS: [i32; 2] = [SIGINT, SIGTERM];
 
 /// Signals that end it unless they were ignored when it started, as `nohup`
-/// ignores SIGHUP. Each would end it without our help, and leave the temporary
-/// file that some file systems need.
+/// ignores SIGHUP. Unhandled, each would end the process and leave the temporary file
+/// that some file systems need.
 const UNLESS_IGNORED: [i32; 6] = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU];
 
-/// How the terminal was set before a passphrase was asked for.
+/// State of the terminal before a passphrase was asked for.
 static TERMINAL: OnceLock<TerminalState> = OnceLock::new();
 
-/// Remembers how the terminal is set, for those who leave at a prompt.
+/// Remembers the state of the terminal, to restore it if a signal ends a prompt.
 pub(crate) fn keep_terminal() {
     if let Some(state) = TerminalState::of_stdin() {
         TERMINAL.get_or_init(|| state);
@@ -42,9 +42,9 @@ pub(crate) fn let_end() {
     thread::sleep(END_TIME);
 }
 
-/// Ends the process with 128 + the signal when one of them arrives, once every
-/// temporary file is gone. A file that grows too long (`ulimit -f`) is an error
-/// of the write, not a signal.
+/// Makes these signals remove all temporary files and end the process with 128 + the
+/// signal. A file that grows too long (`ulimit -f`) is an error of the write, not a
+/// signal.
 pub(crate) fn clean_up_on_signals() -> io::Result<()> {
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let ignored = ignored_signals();
@@ -56,7 +56,7 @@ pub(crate) fn clean_up_on_signals() -> io::Result<()> {
         .collect();
     let is_ending = Arc::new(AtomicBool::new(false));
     if ending.contains(&SIGQUIT) {
-        // The way out if the end does not come.
+        // A second SIGQUIT ends the process if the cleanup hangs.
         flag::register_conditional_shutdown(SIGQUIT, 128 + SIGQUIT, Arc::clone(&is_ending))?;
     }
     let mut signals = Signals::new(ending)?;
@@ -75,8 +75,8 @@ pub(crate) fn clean_up_on_signals() -> io::Result<()> {
         .map(drop)
 }
 
-/// The signals that are ignored, bit 0 for signal 1; none if the system does not
-/// tell.
+/// Returns the signals that are ignored, bit 0 for signal 1; none if the system does
+/// not report them.
 fn ignored_signals() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     mask_in(&status).unwrap_or(0)

@@ -1,21 +1,21 @@
-//! How a terminal is set.
+//! The state of a terminal.
 
 use std::io;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// How the terminal on the standard input was set.
+/// A saved state of the terminal on standard input.
 pub(crate) struct TerminalState(Termios);
 
 impl TerminalState {
-    /// How it is set now; `None` where the standard input is no terminal.
+    /// Returns the current state, or `None` if standard input is not a terminal.
     pub(crate) fn of_stdin() -> Option<Self> {
         tcgetattr(io::stdin()).ok().map(Self)
     }
 
-    /// Sets it so again, as far as it lets us: this is for those who leave.
+    /// Restores the state, as far as possible, before the process ends.
     pub(crate) fn restore(&self) {
-        // Where the terminal is gone, nobody misses its echo.
+        // If the terminal is gone there is nothing to restore.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }

@@ -10,11 +10,11 @@ use qcow2_format::header::CompressionType;
 /// How clusters are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Raw deflate: what every reader of qcow2 knows.
+    /// Raw deflate, which every reader of qcow2 knows.
     Zlib {
         /// One of [`Compression::levels`].
         level: u8,
-        /// How far back a match may be.
+        /// How far back a match may reach.
         window: DeflateWindow,
     },
     /// Zstandard. Version 3 only.
@@ -24,17 +24,17 @@ pub enum Compression {
     },
 }
 
-/// How far back a match of a deflate stream may be.
+/// How far back a match in a deflate stream may reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeflateWindow {
-    /// 32 KiB, the most that deflate has: smaller images.
+    /// 32 KiB, the largest that deflate allows, for smaller images.
     #[default]
     Kib32,
-    /// 4 KiB, what QEMU writes: for readers that hold no more.
+    /// 4 KiB, as QEMU writes, for readers that support no more.
     Kib4,
 }
 
-/// Who makes deflate streams.
+/// The library that makes deflate streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DeflateCodec {
     #[cfg(feature = "libdeflate")]
@@ -43,7 +43,7 @@ enum DeflateCodec {
 }
 
 impl DeflateWindow {
-    /// libdeflate cannot be told a window.
+    /// Returns the library to use: libdeflate has no setting for the window.
     fn codec(self) -> DeflateCodec {
         match self {
             #[cfg(feature = "libdeflate")]
@@ -56,13 +56,13 @@ impl DeflateWindow {
 }
 
 impl Compression {
-    /// The level of zlib that is the best trade of time and size.
+    /// The zlib level with the best balance of time and size.
     pub const ZLIB_LEVEL_DEFAULT: u8 = 1;
 
-    /// The level of Zstandard that is the best trade of time and size.
+    /// The Zstandard level with the best balance of time and size.
     pub const ZSTD_LEVEL_DEFAULT: u8 = 4;
 
-    /// The levels there are: higher ones take longer for smaller images.
+    /// Returns the valid levels. Higher levels give smaller images and take longer.
     #[must_use]
     pub fn levels(&self) -> RangeInclusive<u8> {
         match self {
@@ -75,7 +75,7 @@ impl Compression {
         }
     }
 
-    /// The name of the format's compression type, as qemu-img spells it.
+    /// Returns the name of the format's compression type, as qemu-img spells it.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl Compression {
         }
     }
 
-    /// What the bytes of a stream depend on: library, version and level.
+    /// Describes what the bytes of a stream depend on: library, version and level.
     #[must_use]
     pub fn codec(&self) -> String {
         match self {
@@ -103,7 +103,7 @@ impl Compression {
         }
     }
 
-    /// The level that was asked for; it need not exist.
+    /// Returns the level that was asked for; it may be invalid.
     #[must_use]
     pub fn level(&self) -> u8 {
         match self {
@@ -111,7 +111,7 @@ impl Compression {
         }
     }
 
-    /// What the header calls it.
+    /// Returns the compression type for the header.
     #[must_use]
     pub fn compression_type(&self) -> CompressionType {
         match self {

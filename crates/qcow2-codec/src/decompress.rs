@@ -1,4 +1,4 @@
-//! Compressed streams: one of them gives one cluster.
+//! Decompresses streams, each into one cluster.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use zstd::zstd_safe::{DCtx, find_frame_compressed_size, is_error_kind as is_kind
 
 use crate::fault::StreamFault;
 
-/// The decoders of one thread, made when they are needed.
+/// The decoders of one thread, created when they are needed.
 #[derive(Debug, Default)]
 pub struct Decoders {
     deflate: Option<Decoder>,
@@ -17,7 +17,7 @@ pub struct Decoders {
 }
 
 impl Decoders {
-    /// That of streams of this kind.
+    /// Returns the decoder for this compression.
     pub fn of(&mut self, compression: CompressionType) -> &mut Decoder {
         let decoder = match compression {
             CompressionType::Deflate => &mut self.deflate,
@@ -27,7 +27,7 @@ impl Decoders {
     }
 }
 
-/// Decodes streams of one kind. Its contexts are made once and used again.
+/// Decodes streams of one compression. It reuses its contexts.
 pub struct Decoder(Library);
 
 /// The library that decodes.
@@ -37,7 +37,7 @@ enum Library {
 }
 
 impl Decoder {
-    /// A decoder of streams of this kind.
+    /// Returns a decoder for this compression.
     #[must_use]
     pub fn new(compression: CompressionType) -> Self {
         Self(match compression {
@@ -46,13 +46,15 @@ impl Decoder {
         })
     }
 
-    /// Fills `cluster` from the stream at the start of `stored`. What follows
-    /// the stream, and what the stream gives beyond the cluster, is ignored as
-    /// by QEMU. After an error `cluster` holds anything.
+    /// Fills `cluster` from the stream at the start of `stored`.
+    ///
+    /// Bytes after the stream, and bytes that the stream yields past the end of the
+    /// cluster, are ignored, as by QEMU. After an error the content of `cluster` is
+    /// unspecified.
     ///
     /// # Errors
     ///
-    /// Where the stream does not give the cluster.
+    /// Fails if the stream does not yield a whole cluster.
     pub fn decode(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<(), StreamFault> {
         match &mut self.0 {
             Library::Deflate(inflater) => inflater.decode(stored, cluster),
@@ -60,7 +62,8 @@ impl Decoder {
         }
     }
 
-    /// The same, and says how many bytes of `stored` the cluster needs.
+    /// Decodes as [`Self::decode`] does, and returns how many bytes of `stored` the
+    /// cluster needs.
     ///
     /// # Errors
     ///
@@ -82,13 +85,13 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// Raw deflate, in two ways.
+/// Decodes raw deflate, in two ways.
 #[derive(Default)]
 struct Inflater {
-    /// Wants the whole stream and room for all that it gives.
+    /// Needs the whole stream, and room for all of its output.
     #[cfg(feature = "libdeflate")]
     whole: Option<libdeflater::Decompressor>,
-    /// Stops when the cluster is full. It says what is wrong, too.
+    /// Stops when the cluster is full, and reports exactly what is wrong.
     stepwise: Option<Decompress>,
 }
 
@@ -104,7 +107,7 @@ impl Inflater {
         self.decode_stepwise(stored, cluster).map(drop)
     }
 
-    /// Says how many bytes of `stored` the cluster needs.
+    /// Returns how many bytes of `stored` the cluster needs.
     fn decode_stepwise(&mut self, stored: &[u8], cluster: &mut [u8]) -> Result<u64, StreamFault> {
         let stepwise = self.stepwise.get_or_insert_with(|| Decompress::new(false));
         stepwise.reset(false);
@@ -120,12 +123,12 @@ impl Inflater {
     }
 }
 
-/// Fills `cluster` from the frames that `stored` starts with, and says how many
-/// bytes they have.
+/// Fills `cluster` from the frames that `stored` starts with, and returns their length
+/// in bytes.
 ///
-/// Each is decoded at once, into a cluster that is all the window it needs:
-/// what a frame says of its window is never allocated. QEMU refuses a last
-/// frame that gives more than the cluster, and so does this.
+/// Each frame is decoded at once, into a cluster that is all the window it needs: the
+/// window size in a frame is never allocated. Like QEMU, this refuses a last frame that
+/// yields more than the cluster.
 fn unpack_frames(
     context: &mut DCtx<'_>,
     stored: &[u8],
@@ -138,7 +141,7 @@ fn unpack_frames(
         let garbage = StreamFault::Garbage { after_bytes };
         let frame = match find_frame_compressed_size(frames) {
             Ok(length) => frames.split_at_checked(length),
-            // Padding or the next stream follows the last frame.
+            // Padding or the next stream comes after the last frame.
             Err(code)
                 if after_bytes > 0 || is_kind(code, ZSTD_ErrorCode::ZSTD_error_srcSize_wrong) =>
             {
@@ -163,7 +166,7 @@ fn unpack_frames(
     Ok(len_u64(stored.len().saturating_sub(frames.len())))
 }
 
-/// Whether a stream that ends after so many bytes has filled its cluster.
+/// Checks that a stream that ends after `after_bytes` bytes has filled its cluster.
 fn full(after_bytes: u64, cluster_bytes: u64) -> Result<(), StreamFault> {
     if after_bytes == cluster_bytes {
         Ok(())

@@ -1,12 +1,12 @@
-//! What can be wrong with a stream.
+//! Faults of compressed streams.
 
 /// What is wrong with a compressed stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum StreamFault {
-    /// The bytes are not what the image's compression makes.
+    /// The bytes are not valid for the compression of the image.
     #[error("it is damaged after the first {after_bytes} bytes of the cluster")]
     Garbage {
-        /// Bytes of the cluster that were decoded before.
+        /// Bytes of the cluster that were decoded before the fault.
         after_bytes: u64,
     },
     /// The stream does not fill its cluster.
@@ -14,7 +14,7 @@ pub enum StreamFault {
     Ends {
         /// Bytes of the cluster that were decoded.
         after_bytes: u64,
-        /// Bytes of a cluster.
+        /// Cluster size, in bytes.
         cluster_bytes: u64,
     },
     /// The last Zstandard frame of the stream is not at its end when the

@@ -1,7 +1,7 @@
-//! One cluster in, one compressed stream out, and back: deflate and Zstandard.
+//! Compresses and decompresses single clusters, with deflate and Zstandard.
 //!
-//! A [`Compressor`] makes the stream of a cluster, a [`Decoder`] the cluster of a
-//! stream. Both keep their contexts, and a stream depends on its cluster alone.
+//! A [`Compressor`] turns a cluster into a stream, a [`Decoder`] turns it back. Both
+//! reuse their contexts, and a stream depends on its cluster alone.
 //!
 //! ```
 //! use qcow2_codec::{Compression, Compressor, Decoder};
@@ -16,8 +16,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Deflate is done by libdeflate, which is written in C, where it can; without the
-//! feature `libdeflate` by zlib-rs alone, which is not.
+//! Deflate uses libdeflate, which is written in C, if it supports the settings, and
+//! otherwise zlib-rs, which is written in Rust. Without the feature `libdeflate` it uses
+//! zlib-rs alone.
 
 mod compress;
 mod decompress;

@@ -181,8 +181,8 @@ impl BitmapDirectoryEntry {
 ///
 /// # Errors
 ///
-/// [`Error::TruncatedEntry`] where fewer bitmaps are there than announced,
-/// [`BitmapError::LeftOver`] where more are; [`BitmapError::NameTwice`]; and
+/// [`Error::TruncatedEntry`] if fewer bitmaps are there than announced,
+/// [`BitmapError::LeftOver`] if more are; [`BitmapError::NameTwice`]; and
 /// for single fields [`BitmapError::Type`], [`BitmapError::Flags`],
 /// [`Error::UnalignedEntry`], [`Error::EntryRange`].
 pub fn decode_directory(
@@ -251,7 +251,7 @@ impl BitmapTableEntry {
     ///
     /// # Errors
     ///
-    /// [`Error::UnalignedEntry`] where the offset is not cluster aligned.
+    /// [`Error::UnalignedEntry`] if the offset is not cluster aligned.
     pub fn decode(raw: u64, cluster_bits: ClusterBits, index: u64) -> Result<Self, Error> {
         let cluster = aligned(raw & OFFSET_MASK, cluster_bits, TABLE, index)?;
         Ok(match (cluster.0, raw & ALL_ONES) {

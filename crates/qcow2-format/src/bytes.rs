@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use byteorder::{BigEndian, ByteOrder};
 
-/// The `N` bytes at `at`; zeros where the slice ends before them.
+/// Returns the `N` bytes at `at`; zeros if the slice ends before them.
 pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes
         .get(at..)
@@ -13,23 +13,23 @@ pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
         .unwrap_or([0; N])
 }
 
-/// The byte at `at`, or zero behind the end.
+/// Returns the byte at `at`, or zero past the end.
 pub(crate) fn u8_at(bytes: &[u8], at: usize) -> u8 {
     let [byte] = field(bytes, at);
     byte
 }
 
-/// The integer at `at`, or zero where it does not fit.
+/// Returns the integer at `at`, or zero if it passes the end.
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     BigEndian::read_u16(&field::<2>(bytes, at))
 }
 
-/// The integer at `at`, or zero where it does not fit.
+/// Returns the integer at `at`, or zero if it passes the end.
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     BigEndian::read_u32(&field::<4>(bytes, at))
 }
 
-/// The integer at `at`, or zero where it does not fit.
+/// Returns the integer at `at`, or zero if it passes the end.
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     BigEndian::read_u64(&field::<8>(bytes, at))
 }
@@ -60,13 +60,13 @@ pub(crate) fn pad_to_8(out: &mut Vec<u8>) {
     out.resize(out.len().next_multiple_of(8), 0);
 }
 
-/// The least significant byte.
+/// Returns the least significant byte.
 pub(crate) fn low_byte(value: u64) -> u8 {
     let [.., low] = value.to_be_bytes();
     low
 }
 
-/// A length in memory as a file length.
+/// Converts a length in memory to a file length.
 pub(crate) fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
@@ -76,8 +76,8 @@ pub(crate) fn length(bytes: &[u8]) -> u64 {
 pub(crate) struct Front<'b>(pub(crate) &'b [u8]);
 
 impl<'b> Front<'b> {
-    /// The next `count` bytes, or `None` (and nothing is taken) where fewer
-    /// are left.
+    /// Returns the next `count` bytes, or `None` (and takes nothing) if fewer are
+    /// left.
     pub(crate) fn take(&mut self, count: u64) -> Option<&'b [u8]> {
         let (front, rest) = self.0.split_at_checked(usize::try_from(count).ok()?)?;
         self.0 = rest;

@@ -1,4 +1,4 @@
-//! L1 and L2 entries: where a guest cluster is stored.
+//! L1 and L2 entries, which map guest clusters to host clusters.
 
 pub(crate) mod words;
 
@@ -16,12 +16,12 @@ const L1_RESERVED: u64 = 0x7f00_0000_0000_01ff;
 const L2_RESERVED: u64 = 0x3f00_0000_0000_01fe;
 const SECTOR_BYTES: u64 = 512;
 
-/// What an entry alone does not say about its meaning.
+/// Properties of an image that determine the meaning of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EntryContext {
     /// The cluster size.
     pub cluster_bits: ClusterBits,
-    /// Version 2 has no zero flag.
+    /// The version; version 2 has no zero flag.
     pub version: Version,
     /// Whether guest data is in another file, where offset 0 is a cluster like
     /// any other and nothing is compressed.
@@ -29,12 +29,12 @@ pub struct EntryContext {
 }
 
 impl EntryContext {
-    /// The host offset in `raw`, aligned; zero where there is none.
+    /// Returns the host offset in `raw`, aligned; zero if there is none.
     pub(crate) fn aligned(&self, raw: u64, index: u64) -> Result<HostOffset, Error> {
         aligned(raw & OFFSET_MASK, self.cluster_bits, "L2 table", index)
     }
 
-    /// The host offset of a standard entry, if it has one.
+    /// Returns the host offset of a standard entry, if it has one.
     pub(crate) fn host(&self, raw: u64, index: u64) -> Result<Option<HostOffset>, Error> {
         let host = self.aligned(raw, index)?;
         if self.external_data_file && raw & COPIED != 0 {
@@ -43,7 +43,7 @@ impl EntryContext {
         somewhere(host, raw, "L2 table", index)
     }
 
-    /// The descriptor of a compressed entry.
+    /// Returns the descriptor of a compressed entry.
     pub(crate) fn compressed(&self, raw: u64, index: u64) -> Result<CompressedDescriptor, Error> {
         if self.external_data_file {
             return Err(Error::CompressedWithDataFile { index });
@@ -52,8 +52,8 @@ impl EntryContext {
     }
 }
 
-/// `host`, if it is not zero. A refcount of one cannot be that of nothing: the
-/// offset was lost.
+/// Returns `host` if it is not zero. An entry that is marked as having a refcount of one
+/// but has no host offset is refused: its offset was lost.
 fn somewhere(
     host: HostOffset,
     raw: u64,
@@ -70,7 +70,7 @@ fn somewhere(
     Ok((host.0 != 0).then_some(host))
 }
 
-/// The bits of `host` in an entry. A writer never allocates elsewhere.
+/// Returns the bits of `host` in an entry. A writer never allocates at other offsets.
 pub(crate) fn offset_bits(host: HostOffset) -> u64 {
     debug_assert_eq!(
         host.0 & !OFFSET_MASK,
@@ -96,12 +96,12 @@ pub struct L1Entry {
 }
 
 impl L1Entry {
-    /// Decodes entry `index` of an L1 table; `None` where nothing is allocated.
+    /// Decodes entry `index` of an L1 table; `None` if nothing is allocated.
     /// Reserved bits are ignored, as by QEMU; see [`Self::reserved_bits`].
     ///
     /// # Errors
     ///
-    /// [`Error::UnalignedEntry`] where the offset is not cluster aligned,
+    /// [`Error::UnalignedEntry`] if the offset is not cluster aligned,
     /// [`Error::CopiedWithoutOffset`].
     pub fn decode(raw: u64, cluster_bits: ClusterBits, index: u64) -> Result<Option<Self>, Error> {
         let l2_table = aligned(raw & OFFSET_MASK, cluster_bits, "L1 table", index)?;
@@ -112,7 +112,7 @@ impl L1Entry {
         }))
     }
 
-    /// The bits of `entry`.
+    /// Returns the bits of `entry`.
     #[must_use]
     pub fn encode(entry: Option<Self>) -> u64 {
         entry.map_or(0, |entry| {
@@ -120,7 +120,7 @@ impl L1Entry {
         })
     }
 
-    /// The reserved bits that are set: bits 0 to 8 and 56 to 62.
+    /// Returns the reserved bits that are set: bits 0 to 8 and 56 to 62.
     #[must_use]
     pub const fn reserved_bits(raw: u64) -> u64 {
         raw & L1_RESERVED
@@ -145,7 +145,7 @@ impl L1Entry {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum L2Entry {
-    /// Nothing stored: the backing file's bytes, or zeros without one.
+    /// Nothing is stored: the backing file's bytes, or zeros without one.
     Unallocated,
     /// Reads as zeros.
     Zero {
@@ -161,7 +161,7 @@ pub enum L2Entry {
         /// Whether its refcount is exactly one.
         copied: bool,
     },
-    /// A compressed stream that gives one cluster.
+    /// A compressed cluster.
     Compressed(CompressedDescriptor),
 }
 
@@ -193,7 +193,7 @@ impl L2Entry {
             .map_or(Self::Unallocated, |host| Self::Data { host, copied }))
     }
 
-    /// The bits of the entry.
+    /// Returns the bits of the entry.
     #[must_use]
     pub fn encode(self, cluster_bits: ClusterBits) -> u64 {
         match self {
@@ -204,7 +204,7 @@ impl L2Entry {
         }
     }
 
-    /// The reserved bits that are set: bits 1 to 8 and 56 to 61 of a standard
+    /// Returns the reserved bits that are set: bits 1 to 8 and 56 to 61 of a standard
     /// entry; bit 63, which must be clear, of a compressed one.
     #[must_use]
     pub const fn reserved_bits(raw: u64) -> u64 {
@@ -216,7 +216,7 @@ impl L2Entry {
     }
 }
 
-/// Where a compressed stream is. Spec: "Cluster mapping", "Compressed Clusters
+/// The location of a compressed cluster. Spec: "Cluster mapping", "Compressed Clusters
 /// Descriptor".
 ///
 /// ```
@@ -230,27 +230,26 @@ impl L2Entry {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CompressedDescriptor {
-    /// First byte of the stream; not aligned.
+    /// First byte of the compressed data; not aligned.
     pub host: HostOffset,
-    /// 512-byte sectors that the stream touches, the one it starts in
-    /// included: 1 to `1 << (cluster_bits - 8)`.
+    /// 512-byte sectors that the data touches, including the one it starts in: 1 to `1 << (cluster_bits - 8)`.
     pub sectors: u32,
 }
 
 impl CompressedDescriptor {
-    /// First bit of the sector count. Spec: `x = 62 - (cluster_bits - 8)`.
+    /// Returns the position of the sector count. Spec: `x = 62 - (cluster_bits - 8)`.
     #[expect(clippy::arithmetic_side_effects, reason = "cluster_bits is 9 to 21")]
     const fn sectors_shift(cluster_bits: ClusterBits) -> u32 {
         70 - cluster_bits.bits()
     }
 
-    /// Most sectors a descriptor can hold.
+    /// Returns the largest sector count that a descriptor can hold.
     #[expect(clippy::arithmetic_side_effects, reason = "cluster_bits is 9 to 21")]
     const fn sectors_max(cluster_bits: ClusterBits) -> u32 {
         1 << (cluster_bits.bits() - 8)
     }
 
-    /// First host offset a descriptor cannot hold: `1 << (70 - cluster_bits)`,
+    /// Returns the first host offset that a descriptor cannot hold: `1 << (70 - cluster_bits)`,
     /// or [`HOST_OFFSET_END`] if that is less.
     #[must_use]
     pub fn host_end(cluster_bits: ClusterBits) -> HostOffset {
@@ -287,8 +286,8 @@ impl CompressedDescriptor {
         COMPRESSED | additional << shift | self.host.0 & !(u64::MAX << shift)
     }
 
-    /// Bytes from the start of the stream to the end of its last sector: at
-    /// least the length of the stream, and at most twice the cluster size.
+    /// Returns the length from the start of the data to the end of its last sector: at
+    /// least the length of the data, and at most twice the cluster size.
     #[must_use]
     pub fn bytes_max(&self) -> u64 {
         u64::from(self.sectors)
@@ -296,12 +295,12 @@ impl CompressedDescriptor {
             .saturating_sub(self.host.0 % SECTOR_BYTES)
     }
 
-    /// The descriptor of a stream of `stream_bytes` bytes at `host`.
+    /// Returns the descriptor of a stream of `stream_bytes` bytes at `host`.
     ///
     /// # Errors
     ///
-    /// [`Error::CompressedOffset`] where `host` is not below
-    /// [`Self::host_end`], [`Error::CompressedLength`] where the stream is
+    /// [`Error::CompressedOffset`] if `host` is not below
+    /// [`Self::host_end`], [`Error::CompressedLength`] if the stream is
     /// empty or touches more sectors than can be stored.
     pub fn for_stream(
         host: HostOffset,

@@ -1,4 +1,4 @@
-//! What can be wrong with an image.
+//! Errors of decoding and encoding.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -24,7 +24,9 @@ pub enum Error {
         found: u32,
     },
     /// A version other than 2 and 3.
-    #[error("header field version at offset 0x4: found {found}, allowed are 2 and 3")]
+    #[error(
+        "qcow2 version {found} is not supported (header field version at offset 0x4, allowed are 2 and 3)"
+    )]
     Version {
         /// The version stored.
         found: u32,
@@ -35,7 +37,7 @@ pub enum Error {
         /// Log2 of the cluster size.
         found: u32,
     },
-    /// A cluster size that is no power of two, or out of range.
+    /// A cluster size that is not a power of two, or out of range.
     #[error("cluster size of {found} bytes: allowed are the powers of two from 512 to 2097152")]
     ClusterBytes {
         /// The cluster size, in bytes.
@@ -57,19 +59,19 @@ pub enum Error {
         /// Log2 of the width in bits.
         found: u32,
     },
-    /// A refcount width that is no power of two, or out of range.
+    /// A refcount width that is not a power of two, or out of range.
     #[error("refcount width of {found} bits: allowed are the powers of two from 1 to 64")]
     RefcountWidth {
         /// The width, in bits.
         found: u32,
     },
-    /// An encryption method nobody defined.
+    /// An undefined encryption method.
     #[error("header field crypt_method at offset 0x20: found {found}, allowed are 0 to 2")]
     CryptMethod {
         /// The method stored.
         found: u32,
     },
-    /// A compression type nobody defined.
+    /// An undefined compression type.
     #[error("header field compression_type at offset 0x68: found {found}, allowed are 0 and 1")]
     CompressionType {
         /// The type stored.
@@ -211,7 +213,7 @@ pub enum Error {
         /// The number stored.
         found: u32,
     },
-    /// LUKS encryption without the extension that says where its header is.
+    /// LUKS encryption without the extension that locates its header.
     #[error(
         "header field crypt_method at offset 0x20: found 2 (LUKS), allowed only with header \
          extension 0x0537be77"
@@ -245,7 +247,9 @@ pub enum Error {
         allowed: u64,
     },
     /// Header, extensions and backing name do not fit cluster 0.
-    #[error("header with extensions and backing name: {needed} bytes, allowed are at most {max}")]
+    #[error(
+        "header with extensions and backing file name: needs {needed} bytes, allowed are at most {max}"
+    )]
     HeaderTooLarge {
         /// Bytes needed.
         needed: u64,
@@ -256,7 +260,9 @@ pub enum Error {
     #[error("header field backing_file_size at offset 0x10: found 0, allowed are 1 to 1023")]
     EmptyBackingName,
     /// A file that ends within its header.
-    #[error("header at offset 0x0: found {found} bytes, needed are {needed}")]
+    #[error(
+        "the file ends within the qcow2 header: it has {found} bytes, the header needs {needed}"
+    )]
     HeaderTruncated {
         /// Bytes there.
         found: u64,
@@ -264,7 +270,7 @@ pub enum Error {
         needed: u64,
     },
     /// A table entry that ends too early.
-    #[error("{table} entry {index}: found {found} bytes, needed are {needed}")]
+    #[error("{table} entry {index}: ends after {found} of {needed} bytes")]
     TruncatedEntry {
         /// The table.
         table: &'static str,
@@ -292,7 +298,7 @@ pub enum Error {
     },
     /// An entry that has the refcount of a cluster, and no cluster.
     #[error(
-        "{table} entry {index}: found {found:#x}, allowed is the COPIED bit with an offset only"
+        "{table} entry {index}: found {found:#x}, the COPIED bit is allowed only with an offset"
     )]
     CopiedWithoutOffset {
         /// The table.
@@ -324,7 +330,7 @@ pub enum Error {
         /// The entry.
         index: u64,
     },
-    /// A compressed cluster beside an external data file.
+    /// A compressed cluster in an image with an external data file.
     #[error("L2 table entry {index}: compressed, not allowed with an external data file")]
     CompressedWithDataFile {
         /// The entry.

@@ -27,7 +27,7 @@ pub const EXACT_SIZE_EXTENSION: u32 = 0x5132_4c4e;
 /// big endian each.
 pub const EXACT_ALLOCATION_EXTENSION: u32 = 0x5132_414c;
 
-/// The one version of [`Extension::ExactAllocation`] there is.
+/// The only version of [`Extension::ExactAllocation`].
 const EXACT_ALLOCATION_VERSION: u32 = 1;
 
 const END: u32 = 0;
@@ -43,23 +43,23 @@ pub enum Extension {
     BackingFormat(Vec<u8>),
     /// Name of the external data file: the image's own text.
     DataFile(Vec<u8>),
-    /// Where the LUKS header is.
+    /// The location of the LUKS header.
     Luks(LuksHeader),
     /// Names of feature bits.
     FeatureNames(Vec<FeatureName>),
-    /// Where the bitmap directory is.
+    /// The location of the bitmap directory.
     Bitmaps(BitmapsExtension),
     /// The exact length of the disk in bytes: less than 512 below the size in
     /// the header, which is rounded up.
     ExactSize(u64),
-    /// The image is about the guest bytes that are allocated, zeros among them,
-    /// and says nothing of the others.
+    /// The image describes only the guest bytes that are allocated, including zeros, and
+    /// says nothing about the others.
     ExactAllocation {
-        /// What is allocated by itself, in bytes:
+        /// The unit of allocation, in bytes:
         /// [`unit_bytes`](Geometry::unit_bytes) of the image.
         unit_bytes: u32,
     },
-    /// An extension nobody here knows, or one that means nothing as it is.
+    /// An unknown extension, or one whose content has no meaning here.
     Unknown {
         /// The extension type, not 0.
         kind: u32,
@@ -68,16 +68,16 @@ pub enum Extension {
     },
 }
 
-/// Where the LUKS header is. Spec: "Full disk encryption header pointer".
+/// The location of the LUKS header. Spec: "Full disk encryption header pointer".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LuksHeader {
-    /// Where it starts, cluster aligned.
+    /// Its offset, cluster aligned.
     pub offset: HostOffset,
     /// Its length, in bytes.
     pub length: u64,
 }
 
-/// Where the bitmap directory is. Spec: "Bitmaps extension". Consistent with
+/// The location of the bitmap directory. Spec: "Bitmaps extension". Consistent with
 /// the disk only while [`crate::feature::AutoclearFeatures::BITMAPS`] is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BitmapsExtension {
@@ -85,20 +85,20 @@ pub struct BitmapsExtension {
     pub count: u32,
     /// Bytes of the directory, at most [`BITMAP_DIRECTORY_BYTES_MAX`].
     pub directory_bytes: u64,
-    /// Where the directory starts, cluster aligned.
+    /// Offset of the directory, cluster aligned.
     pub directory_offset: HostOffset,
 }
 
-/// What the rest of the header says about extensions.
+/// Properties of the header that extensions depend on.
 pub(crate) struct ExtensionContext {
     pub(crate) geometry: Geometry,
     pub(crate) size: u64,
     pub(crate) crypt_method: CryptMethod,
-    /// Whether the autoclear bit vouches for the bitmaps extension.
+    /// Whether the autoclear bit marks the bitmaps extension as valid.
     pub(crate) bitmaps_valid: bool,
 }
 
-/// The extensions from byte `start` to the end of `front`, the part of cluster
+/// Returns the extensions from byte `start` to the end of `front`, the part of cluster
 /// 0 that may hold extensions.
 pub(crate) fn decode_area(
     front: &[u8],
@@ -138,7 +138,7 @@ pub(crate) fn decode_area(
     Ok(extensions)
 }
 
-/// The bytes of `extensions`, each padded, without an end marker, for an area
+/// Returns the bytes of `extensions`, each padded, without an end marker, for an area
 /// that starts at byte `start`.
 pub(crate) fn encode_area(
     extensions: &[Extension],
@@ -160,7 +160,7 @@ pub(crate) fn encode_area(
 }
 
 impl Extension {
-    /// The extension of type `kind` that starts at byte `at` of the file.
+    /// Returns the extension of type `kind` that starts at byte `at` of the file.
     fn decode(kind: u32, data: &[u8], at: u64, context: &ExtensionContext) -> Result<Self, Error> {
         Ok(match kind {
             BACKING_FORMAT_EXTENSION => {
@@ -195,7 +195,7 @@ impl Extension {
         }
     }
 
-    /// Type and data.
+    /// Returns the type and the data.
     fn encode(&self) -> (u32, Vec<u8>) {
         let mut data = Vec::new();
         let kind = match self {
@@ -244,8 +244,8 @@ impl Extension {
     }
 }
 
-/// The data of our extension, unless it does not belong to a disk of `size`
-/// bytes: the disk was resized, or the extension is somebody else's.
+/// Returns the data of our extension, unless it does not belong to a disk of `size`
+/// bytes: the disk was resized, or another program wrote the extension.
 fn exact_size(data: &[u8], size: u64) -> Option<u64> {
     let exact = (data.len() == 8).then(|| u64_at(data, 0))?;
     size.checked_sub(exact)
@@ -253,8 +253,8 @@ fn exact_size(data: &[u8], size: u64) -> Option<u64> {
         .map(|_| exact)
 }
 
-/// The extension that marks an exact allocation, unless its version is unknown or
-/// its unit is not that of the image: it is somebody else's then.
+/// Returns the extension that marks an exact allocation, unless its version is unknown
+/// or its unit is not that of the image, because another program wrote it.
 fn exact_allocation(data: &[u8], geometry: Geometry) -> Option<Extension> {
     let (version, unit_bytes) = (u32_at(data, 0), u32_at(data, 4));
     let fits = data.len() == 8
@@ -263,7 +263,8 @@ fn exact_allocation(data: &[u8], geometry: Geometry) -> Option<Extension> {
     fits.then_some(Extension::ExactAllocation { unit_bytes })
 }
 
-/// Where the data of the extension at `at` has its byte `offset`.
+/// Returns the position in the file of byte `offset` of the data of the extension at
+/// `at`.
 fn data_at(at: u64, offset: u64) -> u64 {
     at.saturating_add(PREFIX_BYTES).saturating_add(offset)
 }
@@ -307,8 +308,8 @@ impl LuksHeader {
 }
 
 impl BitmapsExtension {
-    /// The extension, or `None` where its fields are wrong and nobody vouches
-    /// for them: it is stale then, and of no use.
+    /// Returns the extension, or `None` if its fields are wrong and the autoclear bit
+    /// is clear, which means that it is stale.
     fn decode(data: &[u8], at: u64, context: &ExtensionContext) -> Result<Option<Self>, Error> {
         has_length(BITMAPS_EXTENSION, data, at, 24)?;
         match Self::decode_fields(data, at, context.geometry.cluster_bits) {

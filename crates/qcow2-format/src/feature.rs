@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use crate::bytes;
 
 bitflags::bitflags! {
-    /// Features without which an image cannot be used: an unknown bit means
-    /// that nobody may open it. Spec: "Header", bytes 72 to 79. Bits without a
+    /// Features without which an image cannot be used: with an unknown bit,
+    /// it must not be opened. Spec: "Header", bytes 72 to 79. Bits without a
     /// name here are kept.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct IncompatibleFeatures: u64 {
@@ -28,11 +28,11 @@ bitflags::bitflags! {
     /// without a name here are kept.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct CompatibleFeatures: u64 {
-        /// Refcounts are written late; the dirty bit says when they are stale.
+        /// Refcounts are updated late; the dirty bit marks when they are stale.
         const LAZY_REFCOUNTS = 1 << 0;
     }
 
-    /// Features that a writer who does not know them must clear. Spec:
+    /// Features that a writer must clear if it does not know them. Spec:
     /// "Header", bytes 88 to 95. Bits without a name here are kept.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct AutoclearFeatures: u64 {
@@ -65,7 +65,7 @@ pub struct FeatureName {
     /// Which bit, 0 to 63.
     pub bit: u8,
     /// Its name, at most [`FeatureName::NAME_BYTES_MAX`] bytes without NUL,
-    /// chosen by whoever made the image.
+    /// chosen by the program that made the image.
     pub name: Vec<u8>,
 }
 
@@ -75,7 +75,7 @@ impl FeatureName {
     /// Longest name, in bytes.
     pub const NAME_BYTES_MAX: usize = 46;
 
-    /// The entries of a table; a last one that is not whole is dropped.
+    /// Returns the entries of a table, without an incomplete last one.
     pub(crate) fn decode_table(table: &[u8]) -> Vec<Self> {
         table
             .chunks_exact(Self::ENTRY_BYTES)
@@ -92,7 +92,7 @@ impl FeatureName {
             .collect()
     }
 
-    /// Appends the entry, the name cut to what fits.
+    /// Appends the entry; a name that is too long is truncated.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let padded = self.name.iter().copied().chain(core::iter::repeat(0));
         out.extend([self.kind.0, self.bit]);
@@ -100,9 +100,10 @@ impl FeatureName {
     }
 }
 
-/// Names of the bits set in `features`, ascending: from `table`, else from the
-/// specification, else "bit N". What a table says is escaped to printable
-/// ASCII: it is the image's text.
+/// Returns the names of the bits set in `features`, ascending.
+///
+/// A name comes from `table`, else from the specification, else it is "bit N". Names
+/// from the table are the image's own text and are escaped to printable ASCII.
 pub(crate) fn incompatible_names<'n>(
     features: IncompatibleFeatures,
     table: &(impl Iterator<Item = &'n FeatureName> + Clone),

@@ -55,7 +55,7 @@ impl ClusterBits {
     ///
     /// # Errors
     ///
-    /// [`Error::ClusterBits`] where `bits` is not in 9 to 21.
+    /// [`Error::ClusterBits`] if `bits` is not in 9 to 21.
     pub fn new(bits: u32) -> Result<Self, Error> {
         if (Self::MIN.0..=Self::MAX.0).contains(&bits) {
             Ok(Self(bits))
@@ -68,7 +68,7 @@ impl ClusterBits {
     ///
     /// # Errors
     ///
-    /// [`Error::ClusterBytes`] where that is no power of two in 512 to 2 MiB.
+    /// [`Error::ClusterBytes`] if that is not a power of two in 512 to 2 MiB.
     pub fn from_bytes(cluster_bytes: u64) -> Result<Self, Error> {
         cluster_bytes
             .is_power_of_two()
@@ -79,25 +79,26 @@ impl ClusterBits {
             })
     }
 
-    /// Log2 of the cluster size.
+    /// Returns log2 of the cluster size.
     #[must_use]
     pub const fn bits(self) -> u32 {
         self.0
     }
 
-    /// The cluster size, in bytes.
+    /// Returns the cluster size, in bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         1 << self.0
     }
 
-    /// Standard (8-byte) entries of an L2 table, which is one cluster.
+    /// Returns the number of standard (8-byte) entries in an L2 table, which is one
+    /// cluster.
     #[must_use]
     pub const fn l2_entries(self) -> u64 {
         self.bytes() >> 3
     }
 
-    /// Guest bytes that one L2 table of standard entries maps.
+    /// Returns how many guest bytes one L2 table of standard entries maps.
     #[must_use]
     pub const fn l2_coverage_bytes(self) -> u64 {
         1 << self.l2_coverage_bits()
@@ -111,32 +112,32 @@ impl ClusterBits {
         self.0 * 2 - 3
     }
 
-    /// Offset of byte `at` in its cluster.
+    /// Returns the offset of byte `at` in its cluster.
     #[must_use]
     pub const fn offset_in_cluster(self, at: u64) -> u64 {
         at & (self.bytes().wrapping_sub(1))
     }
 
-    /// Whether `at` is a multiple of the cluster size.
+    /// Returns whether `at` is a multiple of the cluster size.
     #[must_use]
     pub const fn is_aligned(self, at: u64) -> bool {
         self.offset_in_cluster(at) == 0
     }
 
-    /// The first cluster boundary at or behind `at`; `None` where it would not
-    /// fit 64 bits.
+    /// Returns the first cluster boundary at or after `at`; `None` if it would not fit
+    /// 64 bits.
     #[must_use]
     pub fn round_up(self, at: u64) -> Option<u64> {
         at.checked_next_multiple_of(self.bytes())
     }
 
-    /// The last cluster boundary at or before `at`.
+    /// Returns the last cluster boundary at or before `at`.
     #[must_use]
     pub const fn round_down(self, at: u64) -> u64 {
         at & !(self.bytes().wrapping_sub(1))
     }
 
-    /// L1 entries that a disk of `size` bytes needs with standard L2 entries.
+    /// Returns how many L1 entries a disk of `size` bytes needs with standard L2 entries.
     #[must_use]
     pub fn l1_entries_for(self, size: u64) -> u64 {
         size.div_ceil(self.l2_coverage_bytes())
@@ -149,14 +150,14 @@ impl Default for ClusterBits {
     }
 }
 
-/// Bytes of one subcluster, a 32nd of the cluster; at least 512 where extended
-/// L2 entries are allowed.
+/// Returns the size of a subcluster in bytes: a 32nd of the cluster, and at least 512 if
+/// extended L2 entries are allowed.
 #[must_use]
 pub const fn subcluster_bytes(cluster_bits: ClusterBits) -> u64 {
     cluster_bits.bytes() >> 5
 }
 
-/// Cluster size and kind of L2 entries: all that mapping a guest offset needs.
+/// Cluster size and kind of L2 entries, which is all that mapping a guest offset needs.
 ///
 /// ```
 /// use qcow2_format::{ClusterBits, Geometry, GuestOffset};
@@ -174,15 +175,14 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Bytes of one L2 entry: 8 or 16.
+    /// Returns the size of an L2 entry in bytes: 8 or 16.
     #[must_use]
     pub const fn l2_entry_bytes(self) -> u64 {
         if self.extended_l2 { 16 } else { 8 }
     }
 
-    /// Guest bytes that the mapping can tell apart, the smallest that are
-    /// allocated by themselves: a cluster, or with extended L2 entries a
-    /// subcluster.
+    /// Returns the unit of allocation, in guest bytes: a cluster, or with extended L2
+    /// entries a subcluster.
     #[must_use]
     pub const fn unit_bytes(self) -> u64 {
         if self.extended_l2 {
@@ -192,7 +192,7 @@ impl Geometry {
         }
     }
 
-    /// Entries of one L2 table.
+    /// Returns the number of entries in an L2 table.
     #[must_use]
     pub const fn l2_entries(self) -> u64 {
         if self.extended_l2 {
@@ -202,7 +202,7 @@ impl Geometry {
         }
     }
 
-    /// Guest bytes that one L2 table maps.
+    /// Returns how many guest bytes one L2 table maps.
     #[must_use]
     pub const fn l2_coverage_bytes(self) -> u64 {
         if self.extended_l2 {
@@ -212,27 +212,27 @@ impl Geometry {
         }
     }
 
-    /// Index of the L1 entry that maps `at`.
+    /// Returns the index of the L1 entry that maps `at`.
     #[must_use]
     #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     pub const fn l1_index(self, at: GuestOffset) -> u64 {
         at.0 / self.l2_coverage_bytes()
     }
 
-    /// Index of the entry that maps `at` in its L2 table.
+    /// Returns the index, in its L2 table, of the entry that maps `at`.
     #[must_use]
     #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     pub const fn l2_index(self, at: GuestOffset) -> u64 {
         at.0 % self.l2_coverage_bytes() / self.cluster_bits.bytes()
     }
 
-    /// L1 entries that a disk of `size` bytes needs.
+    /// Returns how many L1 entries a disk of `size` bytes needs.
     #[must_use]
     pub fn l1_entries_for(self, size: u64) -> u64 {
         size.div_ceil(self.l2_coverage_bytes())
     }
 
-    /// The largest disk, in bytes: what an L1 table of the largest size maps.
+    /// Returns the largest disk, in bytes: what an L1 table of the largest size maps.
     #[must_use]
     pub fn size_max(self) -> u64 {
         (L1_BYTES_MAX >> 3)

@@ -36,16 +36,16 @@ pub struct Header {
     /// Entries of the L1 table; there may be more than the disk needs. Bytes 36
     /// to 39.
     pub l1_entries: u32,
-    /// Where the L1 table is, cluster aligned. Bytes 40 to 47.
+    /// Offset of the L1 table, cluster aligned. Bytes 40 to 47.
     pub l1_table_offset: HostOffset,
-    /// Where the refcount table is, cluster aligned. Bytes 48 to 55.
+    /// Offset of the refcount table, cluster aligned. Bytes 48 to 55.
     pub refcount_table_offset: HostOffset,
     /// Clusters of the refcount table. Zero breaks the specification, and QEMU
-    /// opens that to check it only, but the disk can be read. Bytes 56 to 59.
+    /// opens such an image only to check it, but the disk can be read. Bytes 56 to 59.
     pub refcount_table_clusters: u32,
     /// Internal snapshots. Bytes 60 to 63.
     pub snapshot_count: u32,
-    /// Where the snapshot table is, cluster aligned. Bytes 64 to 71.
+    /// Offset of the snapshot table, cluster aligned. Bytes 64 to 71.
     pub snapshots_offset: HostOffset,
     /// Features needed to use the image, unknown ones kept; see
     /// [`Header::check_features`]. Bytes 72 to 79, none in version 2.
@@ -58,13 +58,13 @@ pub struct Header {
     pub autoclear: AutoclearFeatures,
     /// Width of refcounts. Bytes 96 to 99, 16 bits in version 2.
     pub refcount_order: RefcountOrder,
-    /// Compression of compressed clusters. Byte 104, deflate where absent.
+    /// Compression of compressed clusters. Byte 104, deflate if absent.
     pub compression_type: CompressionType,
     /// Bytes up to the extensions: 72 in version 2, else 104 up to the cluster
     /// size. Bytes 100 to 103.
     pub header_length: u32,
-    /// Header bytes from 105 on, which nobody here knows, without the zeros at
-    /// their end.
+    /// Header bytes from 105 on, which are not understood, without the zeros at their
+    /// end.
     pub unknown_header_bytes: Vec<u8>,
     /// The header extensions in their order, unknown ones kept.
     pub extensions: Vec<Extension>,
@@ -74,7 +74,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// A header of a disk of `size` bytes with nothing else in it.
+    /// Returns a header of a disk of `size` bytes with nothing else in it.
     #[must_use]
     pub fn new(version: Version, cluster_bits: ClusterBits, size: u64) -> Self {
         Self {
@@ -103,19 +103,19 @@ impl Header {
         }
     }
 
-    /// The cluster size, from the first 24 bytes of a file: how much of it
-    /// [`Self::decode`] wants to see.
+    /// Reads the cluster size from the first 24 bytes of a file: this is how many bytes
+    /// [`Self::decode`] needs.
     ///
     /// # Errors
     ///
     /// [`Error::Magic`], [`Error::Version`], [`Error::ClusterBits`], or
-    /// [`Error::HeaderTruncated`] where fewer bytes are there.
+    /// [`Error::HeaderTruncated`] if fewer bytes are there.
     pub fn cluster_bits_of(first_bytes: &[u8]) -> Result<ClusterBits, Error> {
         RawHeader::start(first_bytes).map(|(_, cluster_bits)| cluster_bits)
     }
 
-    /// Decodes cluster 0 of a file. Bytes that the slice does not have count as
-    /// zeros, as they do behind the end of a file; bytes behind the cluster are
+    /// Decodes cluster 0 of a file. Bytes past the end of the slice count as
+    /// zeros, like bytes past the end of a file; bytes after the cluster are
     /// ignored.
     ///
     /// Unknown feature bits are no error here; see [`Self::check_features`].
@@ -164,13 +164,13 @@ impl Header {
         Ok(header)
     }
 
-    /// The bytes of the header, its extensions with their end marker, and the
-    /// backing name: the start of cluster 0. [`Self::decode`] gives the same
-    /// header back (zeros at the end of [`Self::unknown_header_bytes`] aside).
+    /// Returns the bytes of the header, its extensions with their end marker, and the
+    /// backing name: the start of cluster 0. [`Self::decode`] returns the same header
+    /// (zeros at the end of [`Self::unknown_header_bytes`] aside).
     ///
     /// # Errors
     ///
-    /// Whatever [`Self::decode`] would refuse, and what cannot be stored:
+    /// Any error of [`Self::decode`], and for values that cannot be stored:
     /// [`Error::NeedsVersion3`], [`Error::HeaderLength`],
     /// [`Error::HeaderTooLarge`], [`Error::ExtensionValue`],
     /// [`Error::EmptyBackingName`].
@@ -213,7 +213,7 @@ impl Header {
         Ok(out)
     }
 
-    /// The stored fields, with the backing name at `name_offset`.
+    /// Returns the stored fields, with the backing name at `name_offset`.
     fn raw(&self, name_offset: u64) -> RawHeader {
         let name = self.backing_name.as_deref();
         RawHeader {
@@ -239,7 +239,7 @@ impl Header {
         }
     }
 
-    /// What extensions need to be understood.
+    /// Returns what is needed to decode extensions.
     fn extension_context(&self) -> ExtensionContext {
         ExtensionContext {
             geometry: self.geometry(),
@@ -272,8 +272,8 @@ impl Header {
         })
     }
 
-    /// The exact length of the disk in bytes, where [`Self::size`] was rounded
-    /// up to a multiple of 512 and [`Extension::ExactSize`] remembers it.
+    /// Returns the exact length of the disk in bytes, if [`Self::size`] was rounded up to
+    /// a multiple of 512 and [`Extension::ExactSize`] records it.
     #[must_use]
     pub fn exact_size(&self) -> Option<u64> {
         self.extensions
@@ -284,9 +284,8 @@ impl Header {
             })
     }
 
-    /// What is allocated by itself, in bytes, where
-    /// [`Extension::ExactAllocation`] says that the image is about what is
-    /// allocated and about nothing else.
+    /// Returns the unit of allocation, in bytes, if [`Extension::ExactAllocation`] declares
+    /// that the image describes only what is allocated.
     #[must_use]
     pub fn exact_allocation_unit_bytes(&self) -> Option<u32> {
         self.extensions
@@ -297,7 +296,7 @@ impl Header {
             })
     }
 
-    /// Cluster size and kind of L2 entries.
+    /// Returns the cluster size and the kind of L2 entries.
     #[must_use]
     pub fn geometry(&self) -> Geometry {
         Geometry {
@@ -308,7 +307,7 @@ impl Header {
         }
     }
 
-    /// What L2 entries need to be understood.
+    /// Returns what is needed to decode L2 entries.
     #[must_use]
     pub fn entry_context(&self) -> EntryContext {
         EntryContext {
@@ -320,14 +319,14 @@ impl Header {
         }
     }
 
-    /// Bytes of one L2 entry: 8, or 16 with extended L2 entries.
+    /// Returns the bytes of one L2 entry: 8, or 16 with extended L2 entries.
     #[must_use]
     pub fn l2_entry_bytes(&self) -> u64 {
         self.geometry().l2_entry_bytes()
     }
 }
 
-/// `bytes`, cut or filled with zeros to one cluster.
+/// Truncates `bytes` to one cluster, or fills them up with zeros.
 fn whole_cluster(bytes: &[u8], cluster_bits: ClusterBits) -> Cow<'_, [u8]> {
     let length = usize::try_from(cluster_bits.bytes()).unwrap_or(usize::MAX);
     match bytes.get(..length) {

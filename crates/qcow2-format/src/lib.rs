@@ -1,10 +1,9 @@
 //! The qcow2 format, versions 2 and 3, as types.
 //!
-//! Bytes become checked types, checked types become bytes, and nothing here
-//! reads or writes a file: the caller fetches the bytes, this crate says what
-//! they mean. Decoding is total: any bytes give a value or an exact [`Error`],
-//! never a panic, and no stored length is trusted before it was compared with
-//! a named limit of [`limits`].
+//! This crate decodes bytes into checked types and encodes them again. It reads and
+//! writes no files: the caller supplies the bytes. Decoding is total: any bytes give a
+//! value or an exact [`Error`], never a panic, and every stored length is compared with
+//! a named limit of [`limits`] before it is used.
 //!
 //! | on disk | here |
 //! |---|---|

@@ -1,8 +1,8 @@
 //! Limits on stored numbers, each with its source.
 //!
-//! The specification leaves most numbers open. A reader needs a bound before
-//! it allocates, and a writer must not make what others refuse, so QEMU's
-//! limits hold where the specification names none.
+//! The specification leaves most numbers open. A reader needs a bound before it
+//! allocates, and a writer must not make images that others refuse, so QEMU's limits
+//! apply if the specification has none.
 
 /// Largest L1 table, in bytes, active or of a snapshot. QEMU: 32 MiB.
 pub const L1_BYTES_MAX: u64 = 32 << 20;

@@ -23,7 +23,7 @@ impl RefcountOrder {
     ///
     /// # Errors
     ///
-    /// [`Error::RefcountOrder`] where `order` is above 6.
+    /// [`Error::RefcountOrder`] if `order` is above 6.
     pub fn new(order: u32) -> Result<Self, Error> {
         if order <= 6 {
             Ok(Self(order))
@@ -36,7 +36,7 @@ impl RefcountOrder {
     ///
     /// # Errors
     ///
-    /// [`Error::RefcountWidth`] where that is no power of two in 1 to 64.
+    /// [`Error::RefcountWidth`] if that is not a power of two in 1 to 64.
     pub fn from_bits(width_bits: u32) -> Result<Self, Error> {
         width_bits
             .is_power_of_two()
@@ -94,7 +94,7 @@ impl RefcountOrder {
     ///
     /// # Errors
     ///
-    /// [`RefcountError::TooLarge`] where `value` does not fit,
+    /// [`RefcountError::TooLarge`] if `value` does not fit,
     /// [`RefcountError::Index`] behind the end of the block; nothing is changed
     /// then.
     pub fn set(self, block: &mut [u8], index: u64, value: u64) -> Result<(), Error> {
@@ -225,7 +225,7 @@ impl RefcountTableEntry {
     ///
     /// # Errors
     ///
-    /// [`Error::UnalignedEntry`] where the offset is not cluster aligned.
+    /// [`Error::UnalignedEntry`] if the offset is not cluster aligned.
     pub fn decode(raw: u64, cluster_bits: ClusterBits, index: u64) -> Result<Self, Error> {
         let offset = raw & TABLE_OFFSET_MASK;
         let block = aligned(offset, cluster_bits, "refcount table", index)?;

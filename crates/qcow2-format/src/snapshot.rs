@@ -13,13 +13,13 @@ pub const ENTRY_BYTES_MIN: u64 = 40;
 const TABLE: &str = "snapshot table";
 /// Extra data that has a meaning here: three 64-bit fields.
 const EXTRA_KNOWN_BYTES: u64 = 24;
-/// An instruction count that says there is none.
+/// The instruction count that means "none".
 const NO_ICOUNT: u64 = u64::MAX;
 
 /// An entry of the snapshot table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Snapshot {
-    /// Where the L1 table of the snapshot is; see [`Snapshot::check_l1`].
+    /// Offset of the L1 table of the snapshot; see [`Snapshot::check_l1`].
     pub l1_table_offset: HostOffset,
     /// Entries of the L1 table.
     pub l1_entries: u32,
@@ -33,18 +33,18 @@ pub struct Snapshot {
     pub date_nanoseconds: u32,
     /// Time the guest had been running, in nanoseconds.
     pub vm_clock_nanoseconds: u64,
-    /// Bytes of VM state behind the disk, zero where there is none.
+    /// Bytes of VM state stored after the disk, zero if there is none.
     pub vm_state_bytes: u64,
-    /// Disk size at the time, in bytes. Version 3 requires it; where a writer of
-    /// version 2 left it out, it is the size of today.
+    /// Disk size at the time, in bytes. Version 3 requires it; if a writer of
+    /// version 2 left it out, the current size applies.
     pub disk_size: Option<u64>,
     /// Instructions executed, for record and replay.
     pub instruction_count: Option<u64>,
-    /// Extra data behind the fields known here.
+    /// Extra data after the known fields.
     pub unknown_extra: Vec<u8>,
 }
 
-/// The lengths of the parts of an entry behind its first 40 bytes.
+/// The lengths of the parts of an entry after its first 40 bytes.
 struct Lengths {
     extra: u32,
     id: u16,
@@ -60,7 +60,7 @@ impl Lengths {
         }
     }
 
-    /// Bytes of the entry, without the padding behind it.
+    /// Returns the length of the entry in bytes, without the padding after it.
     fn total(&self) -> u64 {
         [self.extra.into(), self.id.into(), self.name.into()]
             .into_iter()
@@ -69,13 +69,13 @@ impl Lengths {
 }
 
 impl Snapshot {
-    /// Bytes of the entry that starts with the 40 bytes `fixed`, without the
-    /// padding to a multiple of 8 that separates it from the next.
+    /// Returns the length in bytes of the entry that starts with the 40 bytes `fixed`,
+    /// without the padding to a multiple of 8 that separates it from the next.
     ///
     /// # Errors
     ///
-    /// [`Error::TruncatedEntry`] where fewer than 40 bytes are given,
-    /// [`Error::EntryRange`] where extra data passes its limit.
+    /// [`Error::TruncatedEntry`] if fewer than 40 bytes are given,
+    /// [`Error::EntryRange`] if extra data passes its limit.
     pub fn entry_bytes(fixed: &[u8], index: u64) -> Result<u64, Error> {
         let found = bytes::length(fixed);
         if found < ENTRY_BYTES_MIN {
@@ -95,7 +95,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// As [`Self::entry_bytes`], and [`Error::TruncatedEntry`] where `bytes`
+    /// As [`Self::entry_bytes`], and [`Error::TruncatedEntry`] if `bytes`
     /// ends before the entry does.
     pub fn decode(bytes: &[u8], index: u64) -> Result<Self, Error> {
         Self::take(&mut Front(bytes), index)
@@ -138,13 +138,13 @@ impl Snapshot {
         })
     }
 
-    /// Appends entry `index`, without the padding behind it. Known extra fields
-    /// are written as far as they say something.
+    /// Appends entry `index`, without the padding after it. Known extra fields are written
+    /// up to the last one that has a value.
     ///
     /// # Errors
     ///
-    /// [`Error::EntryRange`] where id, name or extra data are too long,
-    /// [`Error::SnapshotNeedsDiskSize`] where extra data is needed and the disk
+    /// [`Error::EntryRange`] if id, name or extra data are too long,
+    /// [`Error::SnapshotNeedsDiskSize`] if extra data is needed and the disk
     /// size, which comes first, is missing.
     pub fn encode(&self, out: &mut Vec<u8>, index: u64) -> Result<(), Error> {
         let extra = self.encode_extra(index)?;
@@ -201,13 +201,12 @@ impl Snapshot {
         Ok(extra)
     }
 
-    /// Checks the L1 table of entry `index`, which nobody needs as long as the
-    /// snapshot is not used.
+    /// Checks the L1 table of entry `index`, which is needed only if the snapshot is used.
     ///
     /// # Errors
     ///
-    /// [`Error::EntryRange`] where it passes [`L1_BYTES_MAX`],
-    /// [`Error::UnalignedEntry`] where it is not cluster aligned.
+    /// [`Error::EntryRange`] if it passes [`L1_BYTES_MAX`],
+    /// [`Error::UnalignedEntry`] if it is not cluster aligned.
     pub fn check_l1(&self, cluster_bits: ClusterBits, index: u64) -> Result<(), Error> {
         let max = L1_BYTES_MAX >> 3;
         if u64::from(self.l1_entries) > max {
@@ -241,11 +240,11 @@ fn check_extra(found: u64, index: u64) -> Result<(), Error> {
 }
 
 /// Decodes the `count` entries of the table that starts at the first of
-/// `bytes`; bytes behind the last entry are ignored.
+/// `bytes`; bytes after the last entry are ignored.
 ///
 /// # Errors
 ///
-/// As [`Snapshot::decode`]; [`Error::TooLarge`] where `count` passes
+/// As [`Snapshot::decode`]; [`Error::TooLarge`] if `count` passes
 /// [`SNAPSHOTS_MAX`].
 pub fn decode_table(bytes: &[u8], count: u32) -> Result<Vec<Snapshot>, Error> {
     at_most(
@@ -260,7 +259,7 @@ pub fn decode_table(bytes: &[u8], count: u32) -> Result<Vec<Snapshot>, Error> {
         .collect()
 }
 
-/// The bytes of a table of `snapshots`, each padded to a multiple of 8.
+/// Returns the bytes of a table of `snapshots`, each padded to a multiple of 8.
 ///
 /// # Errors
 ///

@@ -16,16 +16,15 @@ const RESERVED: u64 = 0x3f00_0000_0000_01ff;
 /// What one subcluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subcluster {
-    /// Nothing stored: the backing file's bytes, or zeros without one.
+    /// Nothing is stored: the backing file's bytes, or zeros without one.
     Unallocated,
     /// Reads as zeros.
     Zero,
-    /// Stored in the host cluster, at the place it has in the guest cluster.
+    /// Stored in the host cluster, at the same position as in the guest cluster.
     Data,
 }
 
-/// The state of all subclusters of a cluster: none is allocated and zero at
-/// once.
+/// The state of all subclusters of a cluster. None is both allocated and zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SubclusterBitmap {
     allocated: u32,
@@ -33,8 +32,10 @@ pub struct SubclusterBitmap {
 }
 
 impl SubclusterBitmap {
-    /// Subcluster `i` is allocated if bit `i` of `allocated` is set, and reads
-    /// as zeros if bit `i` of `zero` is; `None` where a bit is set in both.
+    /// Creates the state from two bitmaps; `None` if a bit is set in both.
+    ///
+    /// Subcluster `i` is allocated if bit `i` of `allocated` is set, and reads as zeros
+    /// if bit `i` of `zero` is.
     #[must_use]
     pub const fn new(allocated: u32, zero: u32) -> Option<Self> {
         if allocated & zero == 0 {
@@ -44,19 +45,19 @@ impl SubclusterBitmap {
         }
     }
 
-    /// The subclusters with data, bit by bit.
+    /// Returns the subclusters with data, bit by bit.
     #[must_use]
     pub const fn allocated(self) -> u32 {
         self.allocated
     }
 
-    /// The subclusters that read as zeros, bit by bit.
+    /// Returns the subclusters that read as zeros, bit by bit.
     #[must_use]
     pub const fn zero(self) -> u32 {
         self.zero
     }
 
-    /// Subcluster `index`; those from [`SUBCLUSTERS`] on are not allocated.
+    /// Returns subcluster `index`. Those from [`SUBCLUSTERS`] on are unallocated.
     #[must_use]
     pub fn get(self, index: u32) -> Subcluster {
         let bit = 1u32.checked_shl(index).unwrap_or(0);
@@ -69,7 +70,7 @@ impl SubclusterBitmap {
         }
     }
 
-    /// The maximal runs of equal subclusters, which tile 0 to [`SUBCLUSTERS`].
+    /// Returns the maximal runs of equal subclusters, which tile 0 to [`SUBCLUSTERS`].
     ///
     /// ```
     /// use qcow2_format::subcluster::{Subcluster, SubclusterBitmap};
@@ -97,7 +98,7 @@ impl SubclusterBitmap {
     }
 }
 
-/// An extended L2 entry: where one guest cluster and its subclusters are.
+/// An extended L2 entry, which maps one guest cluster and its subclusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExtendedL2Entry {
     /// A cluster in 32 parts.
@@ -109,7 +110,7 @@ pub enum ExtendedL2Entry {
         /// What each subcluster is.
         subclusters: SubclusterBitmap,
     },
-    /// A compressed stream that gives the whole cluster.
+    /// A compressed cluster.
     Compressed(CompressedDescriptor),
 }
 
@@ -148,7 +149,7 @@ impl ExtendedL2Entry {
         })
     }
 
-    /// The two words of the entry.
+    /// Returns the two words of the entry.
     #[must_use]
     pub fn encode(self, cluster_bits: ClusterBits) -> (u64, u64) {
         match self {
@@ -164,9 +165,8 @@ impl ExtendedL2Entry {
         }
     }
 
-    /// The reserved bits that are set: bits 0 to 8 and 56 to 61 of the first
-    /// word of a standard entry; bit 63 and the whole second word of a
-    /// compressed one.
+    /// Returns the reserved bits that are set: bits 0 to 8 and 56 to 61 of the first
+    /// word of a standard entry; bit 63 and the whole second word of a compressed one.
     #[must_use]
     pub const fn reserved_bits(raw: u64, bitmap: u64) -> (u64, u64) {
         if raw & COMPRESSED == 0 {
@@ -177,7 +177,7 @@ impl ExtendedL2Entry {
     }
 }
 
-/// The lower and the upper 32 bits.
+/// Returns the lower and the upper 32 bits.
 fn halves(bitmap: u64) -> (u32, u32) {
     let [a, b, c, d, e, f, g, h] = bitmap.to_be_bytes();
     (

@@ -7,22 +7,22 @@ use super::machine;
 const PREFACE: &str = "\
 # Benchmarks
 
-`cargo xtask bench --write` makes this document. The programs take turns: ours,
+`cargo xtask bench --write` generates this document. The programs take turns: ours,
 then each of the others, then the next round. Times are medians of all rounds,
-with the shortest and the longest; \"ratio\" is the time of a program divided by
-that of ours, so more than 1 means that ours is faster. \"CPU\" is the median time
-of all processors, \"peak\" the most memory of any run, \"length\" and \"stored\" are
-the length of the output and what it takes of its file system.
+with the shortest and the longest. \"Ratio\" is the time of a program divided by
+ours, so more than 1 means that ours is faster. \"CPU\" is the median CPU time over
+all processors, \"peak\" the largest memory use of any run, \"length\" the length of
+the output, and \"stored\" the space that it takes on its file system.
 
 Every output is removed before the next run. Ours runs once before the rounds,
-without being timed, so that nobody is the first to touch the memory that outputs
-take; that output is held against a copy of the used blocks that was made with
-`dumpe2fs`, by `qemu-img compare`, and an image against `qemu-img check`. The disk
-in an image of e2image is held against that image, as QEMU reads it. In memory
-(tmpfs) nothing needs a sync. Elsewhere the input is read once before each run, and
-the time of every program includes a sync of its output, which ours does by itself.
-A program that the machine lacks is \"not here\"; one that failed, or whose output
-was wrong, has no figures.
+untimed, so that no program is the first to touch the memory that outputs take.
+That output is compared with a copy of the used blocks made with `dumpe2fs`, by
+`qemu-img compare`, and images are checked with `qemu-img check`. The disk in an
+image of e2image is compared with that image, as QEMU reads it. In memory (tmpfs)
+nothing needs a sync. Elsewhere the input is read once before each run, and the
+time of every program includes a sync of its output, which ours does by itself. A
+program that the machine lacks is \"not here\"; a program that failed, or whose
+output was wrong, has no figures.
 ";
 
 const HEAD: [&str; 9] = [

@@ -7,22 +7,22 @@ use crate::bench::report::aligned;
 const PREFACE: &str = "\
 # Readers of our images
 
-`cargo xtask readers --write` makes this document. It installs other programs and
-libraries that read qcow2, of pinned versions, packs one disk of 12.5 MiB with each
-of the options below, lets each of them read the whole disk, and compares every
-byte. oslo.utils reads nothing: it has the inspector that OpenStack asks before it
-takes in an image. `--also PROGRAM` adds another qemu-img or 7z to the machine's.
+`cargo xtask readers --write` generates this document. It installs other programs and
+libraries that read qcow2, with pinned versions, packs a disk of 12.5 MiB with each of
+the options below, reads the whole disk with each of them, and compares every byte.
+oslo.utils does not read disks: it has the inspector that OpenStack uses before it
+accepts an image. `--also PROGRAM` adds another qemu-img or 7z to those of the machine.
 
-- *right*: every byte of the disk;
-- **wrong**: the reader reports success, and that much of the disk is other bytes;
-- *refused*: an error, at once or in the middle of the disk. The number is that of
-  its words, below the table;
-- *safe*: what the inspector calls the image.
+- *right*: every byte of the disk is right;
+- **wrong**: the reader reports success, but that much of the disk is wrong;
+- *refused*: an error, at once or in the middle of the disk. The number refers to the
+  message below the table;
+- *safe*: the inspector's verdict.
 
 `--content metadata` makes clusters of the size of a block, and on disks from 8 TiB
 on (512 GiB with blocks of 1 KiB) extended L2 entries. dissect.hypervisor and
 oslo.utils are installed with their extras `full` and `image-inspection`.
-go-qcow2reader has not been tried: it is in none of the registries used.
+go-qcow2reader was not tried: none of the registries used has it.
 ";
 
 /// The document.
@@ -45,12 +45,9 @@ pub(super) fn document(readers: &[Reader], rows: &[Row]) -> String {
         line.extend(row.cells.iter().map(|cell| text(cell, &mut reasons)));
         table.push(line);
     }
-    let mut text = format!(
-        "{PREFACE}\n## What they make of them\n\n{}",
-        aligned(&table)
-    );
+    let mut text = format!("{PREFACE}\n## Results\n\n{}", aligned(&table));
     if !reasons.is_empty() {
-        text.push_str("\nThe words of those that refuse:\n\n");
+        text.push_str("\nThe messages of those that refuse:\n\n");
     }
     for (index, reason) in reasons.iter().enumerate() {
         text.push_str(&format!("{}. `{}`\n", index + 1, reason.replace('`', "'")));
@@ -93,23 +90,23 @@ fn text(cell: &Cell, reasons: &mut Vec<String>) -> String {
 const ADVICE: &str = "
 ## Which options for which reader
 
-- **No option** makes an image that all of them read, and so do all cluster sizes,
-  widths of refcounts and both versions of the format. None of them needs
-  `--compat 0.10`; QEMU before 1.1 does.
-- **`-c zlib --deflate-window 4k`** is the compression that all of them read. QEMU
-  itself refers back 4 KiB at most, and there are readers that hold no more:
-  dissect.hypervisor fails on `-c zlib` with clusters larger than that. All others
-  read `-c zlib`, which is smaller. With the small window level 6 is as small as what
-  QEMU writes; level 1, the default, is larger by a third.
-- **`-c zstd`** is for QEMU from 5.1 on, and for dissect.hypervisor with its extra
+- **No option**: all of them read the image, with all cluster sizes, all refcount widths
+  and both versions of the format. None of them needs `--compat 0.10`; QEMU before 1.1
+  does.
+- **`-c zlib --deflate-window 4k`**: all of them read this compression. QEMU itself
+  refers back at most 4 KiB, and some readers support no more: dissect.hypervisor fails
+  on `-c zlib` with clusters larger than that. All others read `-c zlib`, which is
+  smaller. With the small window, level 6 is as small as the images that QEMU writes;
+  level 1, the default, is a third larger.
+- **`-c zstd`** is for QEMU 5.1 and later, and for dissect.hypervisor with its extra
   `full`.
-- **Metadata of disks from 8 TiB on** is for QEMU from 5.2 on: no other reader gives
-  the right disk of an image with extended L2 entries. 7-Zip does not refuse one in
-  which every cluster is compressed, and gives other bytes. `unpack` reads them all.
+- **Metadata of disks from 8 TiB on** is for QEMU 5.2 and later: no other reader returns
+  the right disk from an image with extended L2 entries. 7-Zip does not refuse such an
+  image if every cluster is compressed, and returns wrong bytes. `unpack` reads them all.
 
-A compressed cluster begins at an even offset of the image because libqcow reads
-what begins at an odd one as zeros if the version of the format is 3. The folder
-`findings` has a script for this, and for what else was not to be expected.
+Compressed clusters start at even offsets of the image, because libqcow reads those at
+odd offsets as zeros if the version of the format is 3. The folder `findings` has a
+script for this and for other unexpected behaviour.
 ";
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ fn a_write_that_goes_back_is_refused_and_changes_nothing() {
     let error = target.write_at(39, &[1]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "internal error: a write at 0x27 starts before 0x28, up to which all is written"
+        "internal error: a write at 0x27 starts before 0x28, the end of what is written"
     );
     assert_eq!(watched.changes(), []);
     assert_eq!(before.len(), 3);

@@ -4,7 +4,7 @@
 use blockio::ReadAt;
 use ext_format::block_map::nodes::NodesRead;
 use ext_format::block_map::{Item, MapForm, Mapper};
-use ext_format::error::Error;
+use ext_format::error::Halt;
 use ext_format::finding::{InodeDamage, WalkDamage};
 use ext_format::group::{GroupReader, Layout};
 use ext_format::inode::{BAD_BLOCKS_INODE, Inode};
@@ -14,49 +14,27 @@ use ext_format::runs::{BlockRun, WIDE_RUNS_MAX, WideCollector};
 use crate::inodes::tables::{InodeTables, Met, Scan, first_unusable};
 
 /// Why a walk ended early.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    Damage(WalkDamage),
-    /// The storage failed.
-    Read(Error),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl Stop {
-    /// Damage as the inner error.
-    pub(crate) fn inner<T>(result: Result<T, Self>) -> Result<Result<T, WalkDamage>, Error> {
-        match result {
-            Ok(value) => Ok(Ok(value)),
-            Err(Self::Damage(damage)) => Ok(Err(damage)),
-            Err(Self::Read(error)) => Err(error),
-        }
-    }
-}
+pub(crate) type Stop = Halt<WalkDamage>;
 
 /// The blocks that any inode on `disk` refers to: ascending, disjoint, perhaps
 /// with some that lie between. They hold contents, maps and attributes; what
 /// the superblock and the group descriptors place is not among them.
 ///
 /// `scan` is [`Scan::Held`] only where the descriptors of a clean or recovered
-/// filesystem tell which inodes were never used. The inner error is why no such
-/// set is known.
+/// filesystem tell which inodes were never used. [`Halt::Refused`] is why no
+/// such set is known.
 pub(crate) fn used_by_inodes<R: ReadAt + ?Sized>(
     disk: &R,
     layout: &Layout,
     reserved: &Reserved,
     scan: Scan,
-) -> Result<Result<Vec<BlockRun>, WalkDamage>, Error> {
+) -> Result<Vec<BlockRun>, Stop> {
     let mut used = WideCollector::new(WIDE_RUNS_MAX);
-    let walked = walk(disk, layout, reserved, scan, &mut |reference| {
+    walk(disk, layout, reserved, scan, &mut |reference| {
         used.insert(reference.run);
         Ok(())
-    });
-    Stop::inner(walked.map(|()| used.finish()))
+    })?;
+    Ok(used.finish())
 }
 
 /// Blocks that an inode refers to.
@@ -91,7 +69,7 @@ pub(crate) fn walk<R: ReadAt + ?Sized>(
     let mut walker = Walker::new(layout, reserved, Mapper::new(disk, layout), visit);
     let mut groups = GroupReader::new(disk, layout);
     if let Some(group) = first_unusable(&mut groups)? {
-        return Err(Stop::Damage(WalkDamage::Descriptor { group }));
+        return Err(Stop::Refused(WalkDamage::Descriptor { group }));
     }
     InodeTables::new(disk, layout, groups, scan).walk(&mut |met| walker.met(&met))
 }
@@ -184,7 +162,7 @@ where
 
 fn stop(inode: &Inode, damage: InodeDamage) -> Stop {
     let inode = inode.number;
-    Stop::Damage(WalkDamage::Inode { inode, damage })
+    Stop::Refused(WalkDamage::Inode { inode, damage })
 }
 
 #[cfg(test)]

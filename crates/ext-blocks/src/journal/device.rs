@@ -1,7 +1,7 @@
 //! A device that holds nothing but a journal, as a disk.
 
 use blockio::ReadAt;
-use ext_format::error::Error;
+use ext_format::error::Halt;
 use ext_format::finding::LogDamage;
 use ext_format::runs::{BlockRun, join_touching};
 use ext_format::superblock::Superblock;
@@ -32,13 +32,13 @@ impl DeviceLog {
 pub(crate) fn live_log<R: ReadAt + ?Sized>(
     disk: &R,
     sb: &Superblock,
-) -> Result<Result<DeviceLog, LogDamage>, Error> {
+) -> Result<DeviceLog, Halt<LogDamage>> {
     let Some(block_bits) = sb
         .s_log_block_size
         .checked_add(10)
         .filter(|bits| *bits <= 16)
     else {
-        return Ok(Err(LogDamage::NoSuperblock));
+        return Err(Halt::Refused(LogDamage::NoSuperblock));
     };
     let block_bytes = 1u64 << block_bits;
     let on_disk = disk.size() >> block_bits;
@@ -48,15 +48,13 @@ pub(crate) fn live_log<R: ReadAt + ?Sized>(
     let count = sb.s_blocks_count.min(on_disk);
     let blocks = JournalBlocks::new(vec![BlockRun::new(0, count)], block_bits);
     let Some(bytes) = blocks.superblock(disk, place)? else {
-        return Ok(Err(LogDamage::NoSuperblock));
+        return Err(Halt::Refused(LogDamage::NoSuperblock));
     };
-    let journal = match JournalSuperblock::decode(&bytes, block_bytes, blocks.count()) {
-        Ok(journal) => journal,
-        Err(damage) => return Ok(Err(damage)),
-    };
+    let journal = JournalSuperblock::decode(&bytes, block_bytes, blocks.count());
+    let journal = journal.map_err(Halt::Refused)?;
     let log = log::scan(disk, &blocks, &journal, None)?;
     if let Some(damage) = log.damage.or(log.bad_tail) {
-        return Ok(Err(damage));
+        return Err(Halt::Refused(damage));
     }
     let used = if journal.start.is_some() {
         used_runs(place, &journal, log.scanned)
@@ -64,10 +62,10 @@ pub(crate) fn live_log<R: ReadAt + ?Sized>(
         // Nothing is to be recovered, and nothing says what the rest is for.
         vec![BlockRun::new(0, disk.size().div_ceil(block_bytes))]
     };
-    Ok(Ok(DeviceLog {
+    Ok(DeviceLog {
         runs: used,
         block_bytes,
-    }))
+    })
 }
 
 /// The superblocks, the last of which is in block `place`, the first `scanned`

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use blockio::{Holes, ReadAt, len_u64};
 use ext_format::geometry::to_index;
@@ -14,11 +15,11 @@ use super::log::Copied;
 /// The bytes of a disk, with the blocks that replaying a log gives in place of
 /// its own. Without a log they are the disk's.
 #[derive(Debug)]
-pub(crate) struct Overlay<'d, R: ?Sized> {
-    disk: &'d R,
+pub(crate) struct Overlay<R: ?Sized> {
     /// The disk's own: there may be many copies before its next data.
     holes: Holes,
-    log: Option<LogCopies>,
+    log: Option<Arc<LogCopies>>,
+    disk: R,
 }
 
 /// The copies of blocks in a log.
@@ -71,36 +72,43 @@ impl LogCopies {
     }
 }
 
-impl<'d, R: ReadAt + ?Sized> Overlay<'d, R> {
+impl<R: ReadAt> Overlay<R> {
     /// The disk as it is.
-    pub(crate) const fn none(disk: &'d R) -> Self {
+    pub(crate) const fn none(disk: R) -> Self {
         Self {
-            disk,
             holes: Holes::new(),
             log: None,
-        }
-    }
-
-    /// The disk after the copies that win are in their places.
-    pub(crate) const fn new(disk: &'d R, log: LogCopies) -> Self {
-        Self {
             disk,
-            holes: Holes::new(),
-            log: Some(log),
         }
     }
 
-    /// The disk below.
-    pub(crate) const fn disk(&self) -> &'d R {
-        self.disk
+    /// Puts the copies of `log` that win in their places.
+    pub(crate) fn replay(&mut self, log: LogCopies) {
+        self.log = Some(Arc::new(log));
     }
 
-    pub(crate) const fn log(&self) -> Option<&LogCopies> {
-        self.log.as_ref()
+    /// The same over the disk by reference.
+    pub(crate) fn by_ref(&self) -> Overlay<&R> {
+        Overlay {
+            holes: Holes::new(),
+            log: self.log.clone(),
+            disk: &self.disk,
+        }
     }
 }
 
-impl<R: ReadAt + ?Sized> ReadAt for Overlay<'_, R> {
+impl<R: ?Sized> Overlay<R> {
+    /// The disk below.
+    pub(crate) const fn disk(&self) -> &R {
+        &self.disk
+    }
+
+    pub(crate) fn log(&self) -> Option<&LogCopies> {
+        self.log.as_deref()
+    }
+}
+
+impl<R: ReadAt + ?Sized> ReadAt for Overlay<R> {
     fn size(&self) -> u64 {
         self.disk.size()
     }
@@ -114,14 +122,14 @@ impl<R: ReadAt + ?Sized> ReadAt for Overlay<'_, R> {
         let blocks = log.journal.blocks_of(offset..end);
         let mut bytes = Vec::new();
         for copy in log.of(blocks).iter().filter(|copy| copy.wins) {
-            log.read(self.disk, copy, &mut bytes)?;
+            log.read(&self.disk, copy, &mut bytes)?;
             patch(offset, buf, log.journal.byte_of(copy.block), &bytes);
         }
         Ok(())
     }
 
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        let below = self.holes.next_data(self.disk, from)?;
+        let below = self.holes.next_data(&self.disk, from)?;
         let Some(log) = &self.log else {
             return Ok(below);
         };

@@ -19,8 +19,8 @@ use super::overlay::{Overlay, Patch};
 /// [`Filesystem::recovered`](crate::Filesystem::recovered): what
 /// `e2fsck -E journal_only` would leave. The disk itself is not written.
 #[derive(Debug)]
-pub struct Recovered<'f, R: ?Sized> {
-    overlay: &'f Overlay<'f, R>,
+pub struct Recovered<R> {
+    overlay: Overlay<R>,
     /// What a replay changes besides.
     patches: Vec<Patch>,
 }
@@ -41,13 +41,13 @@ pub enum CannotRecover {
     },
 }
 
-impl<'f, R: ReadAt + ?Sized> Recovered<'f, R> {
-    pub(crate) const fn new(overlay: &'f Overlay<'f, R>, patches: Vec<Patch>) -> Self {
+impl<R> Recovered<R> {
+    pub(crate) const fn new(overlay: Overlay<R>, patches: Vec<Patch>) -> Self {
         Self { overlay, patches }
     }
 }
 
-impl<R: ReadAt + ?Sized> ReadAt for Recovered<'_, R> {
+impl<R: ReadAt> ReadAt for Recovered<R> {
     fn size(&self) -> u64 {
         self.overlay.size()
     }
@@ -69,7 +69,7 @@ impl<R: ReadAt + ?Sized> ReadAt for Recovered<'_, R> {
 /// The superblock of a filesystem whose journal was replayed: nothing is left to
 /// be recovered, and the free counts are those of the groups.
 pub(crate) fn superblock<R: ReadAt + ?Sized>(
-    overlay: &Overlay<'_, R>,
+    overlay: &Overlay<R>,
     layout: &Layout,
 ) -> Result<Option<Patch>, Error> {
     let Some((sb, mut bytes)) = read_superblock(overlay)? else {

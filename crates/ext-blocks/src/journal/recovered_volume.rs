@@ -11,13 +11,13 @@ use super::overlay::Overlay;
 
 /// That of the filesystem after recovery, where it is sound.
 pub(crate) fn recovered_volume<R: ReadAt + ?Sized>(
-    overlay: &Overlay<'_, R>,
-    from_copy: bool,
+    overlay: &Overlay<R>,
+    from_backup: bool,
 ) -> Result<Option<Volume>, Error> {
     let found = read_superblock(overlay)?;
     Ok(found.and_then(|(sb, bytes)| {
         check_superblock(&sb, &bytes).ok()?;
         let geometry = Geometry::new(&sb, overlay.size()).ok()?;
-        Some(Volume::new(&sb, geometry, from_copy))
+        Some(Volume::new(&sb, geometry, from_backup))
     }))
 }

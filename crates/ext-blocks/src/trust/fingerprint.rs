@@ -1,4 +1,4 @@
-//! What of a filesystem changes whenever it is written to.
+//! The parts of a filesystem that change on every write.
 
 use blockio::ReadAt;
 use ext_format::error::Error;
@@ -9,17 +9,17 @@ use ext_format::superblock::{JournalPlace, SUPERBLOCK_BYTES, read_superblock};
 
 use crate::journal::{JOURNAL_SUPERBLOCK_BYTES, Journal};
 
-/// A filesystem at one moment, to be held against another: the superblock, with
-/// the time of the last write, and that of the journal. They tell of most writes
-/// to a filesystem in use, and not of all.
+/// The parts of a filesystem that change on every write: the superblock, with the time
+/// of the last write, and that of the journal. Two of them differ after most writes to
+/// a filesystem in use, not after all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct Fingerprint {
     superblock: [u8; SUPERBLOCK_BYTES],
     journal: Option<[u8; JOURNAL_SUPERBLOCK_BYTES]>,
 }
 
-impl Moment {
-    /// The moment that `disk` shows now, where it has an ext superblock.
+impl Fingerprint {
+    /// The fingerprint of `disk` as it is now, if it has an ext superblock.
     ///
     /// # Errors
     ///
@@ -33,8 +33,8 @@ impl Moment {
         let journal = match (geometry, sb.journal_place()) {
             (Ok(geometry), JournalPlace::Inside(inode)) => {
                 let layout = Layout::new(&sb, geometry, false);
-                let found = Journal::find(disk, &layout, inode)?;
-                found.ok().map(|journal| *journal.stored())
+                let found = Journal::find_sound(disk, &layout, inode)?;
+                found.map(|journal| *journal.stored())
             }
             _ => None,
         };
@@ -44,7 +44,7 @@ impl Moment {
         }))
     }
 
-    /// What is another in `later`: `None` where nothing is.
+    /// What differs in `later`: `None` if nothing does.
     #[must_use]
     pub fn change(&self, later: &Self) -> Option<&'static str> {
         if self.superblock != later.superblock {

@@ -48,7 +48,7 @@ const REFERENCES_MAX: u64 = 64;
 #[derive(Debug)]
 pub(crate) struct Inodes<'a, R: ?Sized> {
     /// The disk, as it is after recovery.
-    pub(crate) disk: &'a Overlay<'a, R>,
+    pub(crate) disk: &'a Overlay<R>,
     pub(crate) layout: &'a Layout,
     pub(crate) reserved: &'a Reserved,
     /// What is used without them.
@@ -69,18 +69,13 @@ pub(crate) struct Denied {
 }
 
 impl<R: ReadAt + ?Sized> Inodes<'_, R> {
-    /// Asks all inodes that were ever used, on so many `threads`. The inner error
-    /// is why it is not known what all of them refer to; neither depends on the
-    /// threads.
-    pub(crate) fn ask(&self, threads: NonZeroUsize) -> Result<Result<Denied, WalkDamage>, Error> {
-        Stop::inner(self.ask_all(threads))
-    }
-
-    fn ask_all(&self, threads: NonZeroUsize) -> Result<Denied, Stop> {
+    /// Asks all inodes that were ever used, on so many `threads`. The answer, or why it
+    /// is not known what all of them refer to, does not depend on the threads.
+    pub(crate) fn ask(&self, threads: NonZeroUsize) -> Result<Denied, Stop> {
         let (disk, layout) = (self.disk, self.layout);
         let mut groups = GroupReader::new(disk, layout);
         if let Some(group) = first_without_inodes(&mut groups)? {
-            return Err(Stop::Damage(WalkDamage::Descriptor { group }));
+            return Err(Stop::Refused(WalkDamage::Descriptor { group }));
         }
         let mut all = All::new(layout.geometry.block_count());
         // A small filesystem has too few pieces for many.
@@ -201,7 +196,7 @@ impl<R: ReadAt + ?Sized> Iterator for Pieces<'_, R> {
 /// What one thread asks with.
 struct Worker<'w, 'a, R: ?Sized> {
     inodes: &'w Inodes<'a, R>,
-    tables: InodeTables<'a, Overlay<'a, R>>,
+    tables: InodeTables<'a, Overlay<R>>,
     occupancy: Occupancy<'a, R>,
 }
 
@@ -334,7 +329,7 @@ impl References {
     fn add(&mut self, count: u64) -> Result<(), Stop> {
         self.count = self.count.saturating_add(count);
         if self.count > self.of.saturating_mul(REFERENCES_MAX) {
-            return Err(Stop::Damage(WalkDamage::TooMuch { blocks: self.of }));
+            return Err(Stop::Refused(WalkDamage::TooMuch { blocks: self.of }));
         }
         Ok(())
     }
@@ -361,7 +356,7 @@ impl All {
     fn take(&mut self, answer: Answer) -> Result<(), Stop> {
         let blocks = self.blocks.of;
         let clash = |clash| {
-            Stop::Damage(match clash {
+            Stop::Refused(match clash {
                 Clash::Shared { block } => WalkDamage::SharedMap { block },
                 Clash::TooMany => WalkDamage::TooMuch { blocks },
             })

@@ -9,18 +9,18 @@ use blockio::ReadAt;
 use ext_format::bitmap::Bitmap;
 use ext_format::error::{Error, Structure, read};
 use ext_format::geometry::{Geometry, to_index};
-use ext_format::group::{Descriptor, GroupReader, Layout};
+use ext_format::group::{Descriptor, GroupReader, Layout, Verdict};
 use ext_format::runs::BlockRun;
 
 use crate::journal::Overlay;
 
-/// Joins the bitmaps of a filesystem, group by group in ascending order.
+/// Joins the bitmaps of a filesystem, group by group.
 #[derive(Debug)]
 pub(crate) struct Joiner<'a, R: ?Sized> {
-    overlay: &'a Overlay<'a, R>,
+    overlay: &'a Overlay<R>,
     /// The groups as they are stored.
     stored: GroupReader<'a, R>,
-    /// Ascending and disjoint; those behind which the walk is are gone.
+    /// Ascending and disjoint.
     runs: &'a [BlockRun],
     copy: Vec<u8>,
 }
@@ -29,16 +29,16 @@ impl<'a, R: ReadAt + ?Sized> Joiner<'a, R> {
     /// Joins what is below `overlay`, its log, and `runs`, which are ascending and
     /// disjoint.
     pub(crate) const fn new(
-        overlay: &'a Overlay<'a, R>,
+        overlay: &'a Overlay<R>,
         layout: &'a Layout,
         runs: &'a [BlockRun],
     ) -> Self {
         Self::reading(GroupReader::new(overlay.disk(), layout), overlay, runs)
     }
 
-    /// The same for one group, whichever.
-    pub(crate) const fn of_one(
-        overlay: &'a Overlay<'a, R>,
+    /// The same for groups in any order.
+    pub(crate) const fn one_by_one(
+        overlay: &'a Overlay<R>,
         layout: &'a Layout,
         runs: &'a [BlockRun],
     ) -> Self {
@@ -48,7 +48,7 @@ impl<'a, R: ReadAt + ?Sized> Joiner<'a, R> {
 
     const fn reading(
         stored: GroupReader<'a, R>,
-        overlay: &'a Overlay<'a, R>,
+        overlay: &'a Overlay<R>,
         runs: &'a [BlockRun],
     ) -> Self {
         Self {
@@ -59,18 +59,25 @@ impl<'a, R: ReadAt + ?Sized> Joiner<'a, R> {
         }
     }
 
-    /// Adds to `bitmap` the clusters of `group` that are used; `recovered` is the
-    /// group's descriptor after recovery.
+    /// Adds to `bitmap` the clusters of `group` that are used. It holds what those are
+    /// after recovery; `recovered` is the group's descriptor then, and `verdict` where
+    /// the bits come from.
     pub(crate) fn join(
         &mut self,
         group: u32,
         recovered: &Descriptor,
+        verdict: Verdict,
         bitmap: &mut Bitmap,
     ) -> Result<(), Error> {
         let layout = self.stored.layout();
         let geometry = &layout.geometry;
-        self.join_runs(group, geometry, bitmap);
+        mark(self.runs, group, geometry, bitmap);
         let stored = self.stored.descriptor(group)?;
+        let is_read = verdict == Verdict::Stored && recovered.block_bitmap == stored.block_bitmap;
+        if is_read && !stored.block_uninit() && self.has_no_copies(stored.block_bitmap) {
+            // It is the same one.
+            return Ok(());
+        }
         if stored.block_uninit() {
             stored.mark_own_metadata(group, geometry, bitmap);
         } else if let Some(bytes) = self.stored.raw_block_bitmap(group)? {
@@ -97,14 +104,10 @@ impl<'a, R: ReadAt + ?Sized> Joiner<'a, R> {
         Ok(())
     }
 
-    fn join_runs(&mut self, group: u32, geometry: &Geometry, bitmap: &mut Bitmap) {
-        let blocks = geometry.blocks_of(group);
-        let behind = self.runs.partition_point(|run| run.end <= blocks.start);
-        self.runs = self.runs.get(behind..).unwrap_or_default();
-        let within = self.runs.iter().take_while(|run| run.start < blocks.end);
-        for run in within {
-            bitmap.mark(geometry.bits_of(group, *run));
-        }
+    /// Whether the log has nothing for `block`.
+    fn has_no_copies(&self, block: u64) -> bool {
+        let log = self.overlay.log();
+        log.is_none_or(|log| log.of(block..block.saturating_add(1)).is_empty())
     }
 
     /// Joins what the log has for the bitmap in `block`.
@@ -122,5 +125,15 @@ impl<'a, R: ReadAt + ?Sized> Joiner<'a, R> {
             bitmap.join(&self.copy);
         }
         Ok(())
+    }
+}
+
+/// Marks in `bitmap` of `group` the blocks of `runs`, which ascend without overlaps.
+pub(crate) fn mark(runs: &[BlockRun], group: u32, geometry: &Geometry, bitmap: &mut Bitmap) {
+    let blocks = geometry.blocks_of(group);
+    let from = runs.partition_point(|run| run.end <= blocks.start);
+    let ahead = runs.get(from..).unwrap_or_default();
+    for run in ahead.iter().take_while(|run| run.start < blocks.end) {
+        bitmap.mark(geometry.bits_of(group, *run));
     }
 }

@@ -1,24 +1,25 @@
-//! Used blocks whose contents nobody will read: an image may leave them out.
+//! Used blocks whose contents are never read: an image may leave them out.
 
 use std::ops::Range;
 
 use blockio::ReadAt;
-use ext_format::error::Error;
+use ext_format::error::{Error, Halt};
 use ext_format::finding::WalkDamage;
 use ext_format::group::GroupReader;
 use ext_format::runs::{BlockRun, Full, RunCollector, WIDE_RUNS_MAX, WideCollector, subtract};
 use ext_format::volume::Volume;
 
-use crate::inodes::references::{Holds, Reference, Stop, walk};
+use crate::inodes::references::{Holds, Reference, walk};
 use crate::inodes::tables::Scan;
 use crate::journal::Journal;
 
-/// Most separate runs that may be dropped: 16 MiB. Over it, none is.
+/// Most separate runs that may be left out: 16 MiB. Over it, none is.
 const CANDIDATES_MAX: usize = 1 << 20;
 
 /// What may be left out of the used blocks of a clean filesystem.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Droppable {
+#[non_exhaustive]
+pub struct Discardable {
     /// The blocks of unwritten extents: they read as zeros, whatever they
     /// hold.
     pub unwritten: bool,
@@ -26,10 +27,18 @@ pub struct Droppable {
     pub journal: bool,
 }
 
+impl Discardable {
+    /// All of it.
+    pub const ALL: Self = Self {
+        unwritten: true,
+        journal: true,
+    };
+}
+
 /// Why nothing is left out of the used blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotDropped {
+pub enum NotDiscarded {
     /// What the blocks hold may still be needed.
     #[error("the filesystem is not known to be clean")]
     NotClean,
@@ -46,14 +55,14 @@ pub enum NotDropped {
 
 /// Blocks that are left out.
 #[derive(Debug, Default)]
-pub struct Dropped {
+pub struct Discarded {
     /// Ascending, none touching the next.
     pub(crate) runs: Vec<BlockRun>,
     /// log2 of the block size in bytes.
     block_bits: u32,
 }
 
-impl Dropped {
+impl Discarded {
     /// The bytes of the disk that are left out: ascending, none touching the
     /// next.
     pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> {
@@ -63,13 +72,13 @@ impl Dropped {
     }
 }
 
-/// Finds the blocks of a clean filesystem that may be dropped, and are nothing
+/// Finds the blocks of a clean filesystem that may be left out, and are nothing
 /// else's.
 pub(crate) fn find<R: ReadAt + ?Sized>(
     disk: &R,
     volume: &Volume,
-    what: Droppable,
-) -> Result<Result<Dropped, NotDropped>, Error> {
+    what: Discardable,
+) -> Result<Discarded, Halt<NotDiscarded>> {
     let mut candidates = RunCollector::new(CANDIDATES_MAX);
     let mut others = WideCollector::new(WIDE_RUNS_MAX);
     placed(disk, volume, &mut others)?;
@@ -77,7 +86,7 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
     let journal = volume.reserved.journal;
     let mut journal_sorted = false;
     if what.journal
-        && let Ok(found) = Journal::find(disk, &volume.layout, journal)?
+        && let Some(found) = Journal::find_sound(disk, &volume.layout, journal)?
         && let Some(runs) = found.idle()
     {
         journal_sorted = true;
@@ -106,19 +115,17 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
             Ok(())
         },
     );
-    if let Err(damage) = Stop::inner(walked)? {
-        return Ok(Err(damage.into()));
-    }
+    walked.map_err(|stop| stop.map(NotDiscarded::Walk))?;
     let Ok(candidates) = taken.and_then(|()| candidates.finish()) else {
         let limit = u64::try_from(CANDIDATES_MAX).unwrap_or(u64::MAX);
-        return Ok(Err(NotDropped::TooMany { limit }));
+        return Err(Halt::Refused(NotDiscarded::TooMany { limit }));
     };
     // A block that is a candidate twice is somebody else's each time.
     let single = |run: &BlockRun| !candidates.overlaps().meet(*run);
     let single: Vec<_> = candidates.runs().iter().copied().filter(single).collect();
     let runs = subtract(&single, others.finish());
     let block_bits = volume.layout.geometry.block_bytes().trailing_zeros();
-    Ok(Ok(Dropped { runs, block_bits }))
+    Ok(Discarded { runs, block_bits })
 }
 
 /// Adds to `others` what lies where the superblock and the group descriptors

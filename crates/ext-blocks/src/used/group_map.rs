@@ -3,11 +3,15 @@
 use ext_format::group::Verdict;
 use ext_format::runs::BlockRun;
 
-/// What must be known of the groups to read the used blocks from the bitmaps.
+use crate::used::clusters::UsedClusters;
+
+/// What must be known of the groups to tell which blocks are used.
 #[derive(Debug)]
 pub(crate) struct GroupMap {
     /// One a group.
     pub(crate) verdicts: Vec<Verdict>,
+    /// What is used of the groups that are not used as a whole, so far as it is kept.
+    pub(crate) clusters: UsedClusters,
     /// Blocks of inode tables that never held an inode: ascending, disjoint,
     /// all used according to the verdicts, and nothing else's.
     pub(crate) uninit: Vec<BlockRun>,

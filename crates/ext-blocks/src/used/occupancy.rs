@@ -7,12 +7,13 @@ use blockio::ReadAt;
 use ext_format::bitmap::Bitmap;
 use ext_format::error::Error;
 use ext_format::geometry::Geometry;
-use ext_format::group::{GroupReader, Layout, Verdict, verdict_of};
+use ext_format::group::{Layout, Verdict, verdict_of};
 use ext_format::runs::BlockRun;
 
 use crate::journal::Overlay;
-use crate::used::bitmap_union::Joiner;
+use crate::used::bitmap_union::mark;
 use crate::used::group_map::GroupMap;
+use crate::used::loader::Loader;
 
 /// Fewest and most bitmaps that are kept. Inodes and what they refer to lie close
 /// together, so that few are asked for at a time.
@@ -21,10 +22,9 @@ const BITMAPS: RangeInclusive<u64> = 4..=4096;
 /// The bitmaps of the groups, as far as they are trusted, of which some are kept.
 #[derive(Debug)]
 pub(crate) struct Occupancy<'a, R: ?Sized> {
-    disk: &'a Overlay<'a, R>,
     layout: &'a Layout,
     groups: &'a GroupMap,
-    reader: GroupReader<'a, Overlay<'a, R>>,
+    loader: Loader<'a, R>,
     /// The bitmap of a group is in the slot of its number modulo so many, or in
     /// none.
     slots_max: u32,
@@ -41,7 +41,7 @@ impl<'a, R: ReadAt + ?Sized> Occupancy<'a, R> {
     /// What is used of `disk` by its `groups`, with bitmaps in at most `memory`
     /// bytes, if that is enough for a few.
     pub(crate) fn new(
-        disk: &'a Overlay<'a, R>,
+        disk: &'a Overlay<R>,
         layout: &'a Layout,
         groups: &'a GroupMap,
         memory: u64,
@@ -50,10 +50,9 @@ impl<'a, R: ReadAt + ?Sized> Occupancy<'a, R> {
         let slots_max =
             (memory >> bitmap_bytes.trailing_zeros()).clamp(*BITMAPS.start(), *BITMAPS.end());
         Self {
-            disk,
             layout,
             groups,
-            reader: GroupReader::one_by_one(disk, layout),
+            loader: Loader::one_by_one(disk, layout, groups),
             slots_max: u32::try_from(slots_max).unwrap_or(1),
             slots: HashMap::new(),
         }
@@ -119,14 +118,9 @@ impl<'a, R: ReadAt + ?Sized> Occupancy<'a, R> {
                 if verdict_of(&self.groups.verdicts, group) == Verdict::AllUsed {
                     continue;
                 }
-                let blocks = geometry.blocks_of(group);
                 let mut bitmap = self.bitmap(group)?.clone();
                 let before = free_bytes(geometry, group, &bitmap);
-                let from = runs.partition_point(|run| run.end <= blocks.start);
-                let ahead = runs.get(from..).unwrap_or_default();
-                for run in ahead.iter().take_while(|run| run.start < blocks.end) {
-                    bitmap.mark(geometry.bits_of(group, *run));
-                }
+                mark(runs, group, geometry, &mut bitmap);
                 let after = free_bytes(geometry, group, &bitmap);
                 taken = taken.saturating_add(before.saturating_sub(after));
             }
@@ -140,13 +134,7 @@ impl<'a, R: ReadAt + ?Sized> Occupancy<'a, R> {
         let slot = slot.or_default();
         if slot.group != Some(group) {
             slot.group = None;
-            self.reader
-                .load(group, &self.groups.verdicts, &mut slot.bitmap)?;
-            if let Some(joined) = &self.groups.joined {
-                let descriptor = self.reader.descriptor(group)?;
-                let mut joiner = Joiner::of_one(self.disk, self.layout, joined);
-                joiner.join(group, &descriptor, &mut slot.bitmap)?;
-            }
+            self.loader.load(group, &mut slot.bitmap)?;
             slot.group = Some(group);
         }
         Ok(&slot.bitmap)

@@ -1,4 +1,4 @@
-//! Some of the data of a disk is not to be read after all.
+//! Extents in which some of the data is of another kind.
 
 use blockio::{Extent, ExtentKind};
 use ext_format::runs::BlockRun;
@@ -6,7 +6,7 @@ use ext_format::runs::BlockRun;
 /// The extents of `inner`, in which the data in some runs of blocks is of another
 /// kind.
 #[derive(Debug)]
-pub(crate) struct Cut<'a, I> {
+pub(crate) struct Relabel<'a, I> {
     inner: I,
     /// Ascending, without overlaps; those behind which the walk is are gone.
     runs: &'a [BlockRun],
@@ -18,7 +18,7 @@ pub(crate) struct Cut<'a, I> {
     rest: Option<Extent>,
 }
 
-impl<'a, I> Cut<'a, I> {
+impl<'a, I> Relabel<'a, I> {
     /// `inner`, where data in `runs` of blocks of `2^block_bits` bytes is of
     /// `kind`.
     pub(crate) const fn new(
@@ -59,7 +59,7 @@ impl<'a, I> Cut<'a, I> {
     }
 }
 
-impl<E, I: Iterator<Item = Result<Extent, E>>> Iterator for Cut<'_, I> {
+impl<E, I: Iterator<Item = Result<Extent, E>>> Iterator for Relabel<'_, I> {
     type Item = Result<Extent, E>;
 
     fn next(&mut self) -> Option<Self::Item> {

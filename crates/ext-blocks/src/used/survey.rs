@@ -3,11 +3,11 @@
 //! First all descriptors, for the blocks that hold metadata; then the bitmaps,
 //! each of which must call those blocks used, whichever group's they are.
 
-use blockio::ReadAt;
+use blockio::{NewSpool, ReadAt, len_u64};
 use ext_format::bitmap::Bitmap;
-use ext_format::error::Error;
+use ext_format::error::{Error, Halt};
 use ext_format::feature::Incompat;
-use ext_format::finding::{Damage, Distrust, Finding, Metadata};
+use ext_format::finding::{Damage, Distrust, Finding, GroupMetadata};
 use ext_format::geometry::to_index;
 use ext_format::group::{Descriptor, GroupReader, Layout, Verdict, verdict_of};
 use ext_format::runs::{
@@ -19,6 +19,7 @@ use crate::journal::Overlay;
 use crate::journal::inode_map::{self, Stop};
 use crate::used::agreement::Denied;
 use crate::used::bitmap_union::Joiner;
+use crate::used::clusters::Recorder;
 use crate::used::group_map::GroupMap;
 use crate::used::occupancy;
 use crate::used::uninit_tables::{self, Uninit};
@@ -81,9 +82,8 @@ impl Survey {
     }
 }
 
-/// What the bitmaps of a filesystem are worth.
-#[derive(Debug)]
-pub(crate) struct Rules {
+/// What the bitmaps of a filesystem are worth, and where what they say is kept.
+pub(crate) struct Rules<'s> {
     /// Keep the parts of inode tables that never held an inode as data.
     pub(crate) keep_uninit: bool,
     /// Bitmaps must agree with their checksums and counts, and with where metadata
@@ -91,47 +91,29 @@ pub(crate) struct Rules {
     pub(crate) bitmaps_must_agree: bool,
     /// Blocks that are used besides, where the filesystem was not left clean.
     pub(crate) besides: Option<WideCollector>,
+    /// Most bytes of memory for what is used of the groups.
+    pub(crate) memory: usize,
+    /// Where the rest of it goes.
+    pub(crate) spool: Option<NewSpool<'s>>,
 }
 
-/// Why there is no survey.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    /// The storage failed.
-    Read(Error),
-    /// Every byte is used.
-    Distrust(Distrust),
-}
-
-impl From<Error> for Halt {
-    fn from(error: Error) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl From<Distrust> for Halt {
-    fn from(distrust: Distrust) -> Self {
-        Self::Distrust(distrust)
-    }
-}
-
-impl From<Full> for Halt {
-    fn from(Full: Full) -> Self {
-        let limit = u64::try_from(METADATA_RUNS_MAX).unwrap_or(u64::MAX);
-        Self::Distrust(Distrust::TooMany {
-            what: "separate runs of metadata",
-            found: limit.saturating_add(1),
-            limit,
-        })
-    }
+/// There are more runs of metadata than are kept.
+fn too_many(Full: Full) -> Halt<Distrust> {
+    let limit = len_u64(METADATA_RUNS_MAX);
+    Halt::Refused(Distrust::TooMany {
+        what: "separate runs of metadata",
+        found: limit.saturating_add(1),
+        limit,
+    })
 }
 
 /// Surveys the filesystem on `disk`, as it is after recovery.
 pub(crate) fn survey<R: ReadAt + ?Sized>(
-    disk: &Overlay<'_, R>,
+    disk: &Overlay<R>,
     layout: &Layout,
     special: Special,
-    rules: Rules,
-) -> Result<Survey, Halt> {
+    rules: Rules<'_>,
+) -> Result<Survey, Halt<Distrust>> {
     let mut surveyor = Surveyor {
         groups: GroupReader::new(disk, layout),
         layout,
@@ -142,7 +124,7 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     let mut metadata = RunCollector::new(METADATA_RUNS_MAX);
     surveyor.read_descriptors(&mut metadata)?;
     surveyor.find_special(disk, special, &mut metadata)?;
-    let metadata = metadata.finish()?;
+    let metadata = metadata.finish().map_err(too_many)?;
     let joined = rules.besides.map(|mut besides| {
         for run in metadata.runs() {
             besides.insert(*run);
@@ -152,7 +134,9 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     let joiner = joined
         .as_deref()
         .map(|runs| Joiner::new(disk, layout, runs));
-    let free_bytes = surveyor.check_bitmaps(&metadata, rules.bitmaps_must_agree, joiner)?;
+    let mut recorder = Recorder::new(rules.memory, rules.spool);
+    let must_agree = rules.bitmaps_must_agree;
+    let free_bytes = surveyor.check_bitmaps(&metadata, must_agree, joiner, &mut recorder)?;
     let overlaps = metadata.into_overlaps();
     // A repair of damaged descriptors may start from their copies, which do
     // not say which inodes were never used.
@@ -175,6 +159,7 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     Ok(Survey {
         groups: GroupMap {
             verdicts: surveyor.verdicts,
+            clusters: recorder.finish(),
             uninit,
             joined,
         },
@@ -195,14 +180,16 @@ struct Surveyor<'a, R: ?Sized> {
 
 impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
     /// Checks every descriptor by itself, and collects where metadata lies.
-    fn read_descriptors(&mut self, metadata: &mut RunCollector) -> Result<(), Halt> {
+    fn read_descriptors(&mut self, metadata: &mut RunCollector) -> Result<(), Halt<Distrust>> {
         let geometry = &self.layout.geometry;
         for group in 0..geometry.group_count() {
             let descriptor = self.groups.descriptor(group)?;
-            metadata.insert(geometry.base_metadata(group))?;
+            metadata
+                .insert(geometry.base_metadata(group))
+                .map_err(too_many)?;
             for run in descriptor.metadata(geometry) {
                 if geometry.holds_all(run) {
-                    metadata.insert(run)?;
+                    metadata.insert(run).map_err(too_many)?;
                 }
             }
             let verdict = match self.descriptor_damage(group, &descriptor) {
@@ -211,8 +198,8 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
                     self.descriptors_agree = false;
                     Verdict::AllUsed
                 }
-                None if descriptor.block_uninit() && self.layout.from_copy => {
-                    self.damage.push(Finding::UninitFromCopy { group });
+                None if descriptor.block_uninit() && self.layout.from_backup => {
+                    self.damage.push(Finding::UninitFromBackup { group });
                     Verdict::AllUsed
                 }
                 None if descriptor.block_uninit() => Verdict::Computed,
@@ -244,9 +231,9 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
         }
         let geometry = &self.layout.geometry;
         let kinds = [
-            Metadata::BlockBitmap,
-            Metadata::InodeBitmap,
-            Metadata::InodeTable,
+            GroupMetadata::BlockBitmap,
+            GroupMetadata::InodeBitmap,
+            GroupMetadata::InodeTable,
         ];
         let outside = kinds
             .into_iter()
@@ -265,18 +252,18 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
         disk: &R,
         special: Special,
         metadata: &mut RunCollector,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Halt<Distrust>> {
         if let Some(inode) = special.journal_inode {
             match inode_map::collect(disk, &mut self.groups, inode, metadata) {
                 Ok(()) => {}
                 Err(Stop::Damage(damage)) => self.damage.push(Finding::Journal { inode, damage }),
                 Err(Stop::Read(error)) => return Err(error.into()),
-                Err(Stop::Full) => return Err(Full.into()),
+                Err(Stop::Full) => return Err(too_many(Full)),
             }
         }
         if let Some(block) = special.mmp_block {
             if self.layout.geometry.holds(block) {
-                metadata.insert(BlockRun::new(block, 1))?;
+                metadata.insert(BlockRun::new(block, 1)).map_err(too_many)?;
             } else {
                 self.damage.push(Finding::MmpBlock { block });
             }
@@ -284,13 +271,15 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
         Ok(())
     }
 
-    /// Checks every bitmap, and returns how many bytes they prove free.
+    /// Checks every bitmap, tells `recorder` what is used, and returns how many bytes
+    /// are proven free.
     fn check_bitmaps<D: ReadAt + ?Sized>(
         &mut self,
         metadata: &RunSet,
         must_agree: bool,
         mut joiner: Option<Joiner<'_, D>>,
-    ) -> Result<u64, Halt> {
+        recorder: &mut Recorder<'_>,
+    ) -> Result<u64, Halt<Distrust>> {
         let geometry = &self.layout.geometry;
         let mut bitmap = Bitmap::default();
         let mut ahead = metadata.runs();
@@ -298,6 +287,7 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
         for group in 0..geometry.group_count() {
             let verdict = verdict_of(&self.verdicts, group);
             if verdict == Verdict::AllUsed {
+                recorder.push(None);
                 continue;
             }
             let start = geometry.blocks_of(group).start;
@@ -317,12 +307,14 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
                 if let Some(verdict) = self.verdicts.get_mut(to_index(u64::from(group))) {
                     *verdict = Verdict::AllUsed;
                 }
+                recorder.push(None);
                 continue;
             }
             if let Some(joiner) = &mut joiner {
                 let descriptor = self.groups.descriptor(group)?;
-                joiner.join(group, &descriptor, &mut bitmap)?;
+                joiner.join(group, &descriptor, verdict, &mut bitmap)?;
             }
+            recorder.push(Some(&bitmap));
             free_bytes = free_bytes.saturating_add(occupancy::free_bytes(geometry, group, &bitmap));
         }
         Ok(free_bytes)

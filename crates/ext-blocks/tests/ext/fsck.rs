@@ -7,10 +7,10 @@ use std::path::Path;
 
 use blockio::ExtentKind;
 use ext_blocks::Options;
-use ext_blocks::droppable::Droppable;
+use ext_blocks::discardable::Discardable;
 use fixtures::{E2fs, SplitMix};
 
-use crate::image::open;
+use crate::image::{answer, open};
 
 const BYTES: usize = 12 << 20;
 
@@ -47,16 +47,12 @@ fn write_tree(folder: &Path) {
 fn metadata(disk: &[u8]) -> Option<Vec<u8>> {
     let disk = disk.to_vec();
     let filesystem = open(&disk, &Options::default());
-    let mut metadata = filesystem.metadata().unwrap().ok()?;
-    let all = Droppable {
-        unwritten: true,
-        journal: true,
-    };
-    if let Ok(dropped) = filesystem.droppable(all).unwrap() {
+    let mut metadata = answer(filesystem.metadata()).ok()?;
+    if let Ok(dropped) = answer(filesystem.discardable(Discardable::ALL)) {
         metadata.leave_out(&dropped);
     }
     let mut copy = vec![0; disk.len()];
-    for extent in metadata.extents().map(Result::unwrap) {
+    for extent in metadata.used_extents() {
         if extent.kind == ExtentKind::Data {
             let start = usize::try_from(extent.start).unwrap();
             let end = usize::try_from(extent.end()).unwrap();

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use crate::image::{
-    BY_BITMAPS, GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, crc32c, damaged, damages,
+    GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, by_bitmaps, crc32c, damaged, damages,
     damages_the_group, open, sound, used,
 };
 use ext_blocks::Options;
-use ext_blocks::damage::{Consequence, Finding, Metadata};
+use ext_blocks::damage::{Consequence, Finding, GroupMetadata};
 
 /// The blocks of each group of the base.
 const GROUPS: [Range<u64>; 3] = [1..65, 65..129, 129..169];
@@ -175,9 +175,9 @@ fn free_counts_must_agree() {
 #[test]
 fn metadata_must_lie_inside_the_filesystem() {
     let kinds = [
-        (0, Metadata::BlockBitmap, 169),
-        (4, Metadata::InodeBitmap, 169),
-        (8, Metadata::InodeTable, 168),
+        (0, GroupMetadata::BlockBitmap, 169),
+        (4, GroupMetadata::InodeBitmap, 169),
+        (8, GroupMetadata::InodeTable, 168),
     ];
     for (offset, metadata, behind) in kinds {
         for block in [0, 1, behind, u32::MAX] {
@@ -329,7 +329,7 @@ fn only_the_first_findings_are_kept() {
     image.put(2048, &[0; 96]);
     image.u32(SB, 32_000).u32(SB + 0x04, 16_001);
     image.u32(SB + 0x20, 8).u32(SB + 0x24, 8);
-    let filesystem = open(&image, &BY_BITMAPS);
+    let filesystem = open(&image, &by_bitmaps());
     assert_eq!(filesystem.damage().findings().len(), 1000);
     assert_eq!(filesystem.damage().total(), 2000);
     assert_eq!(filesystem.info().free_bytes, 0);

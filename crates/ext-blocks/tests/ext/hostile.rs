@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use blockio::{Extent, ReadAt};
 use proptest::prelude::*;
 
-use crate::image::{GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, extents, open};
+use crate::claims::CLAIM;
+use crate::image::{GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, extents, open, with};
 use ext_blocks::error::{ErrorKind, Structure};
-use ext_blocks::{Content, Detected, Distrust, Error, Options, Trust, detect};
+use ext_blocks::{Detected, Distrust, Error, Options, Trust, detect};
 
 /// A disk that cannot be read in some places, or any more.
 struct Failing {
@@ -63,7 +64,6 @@ fn fails(image: &Image, bad: Range<u64>, structure: Structure, offset: u64) {
 fn what_cannot_be_read_is_an_error() {
     let image = base_with(GDT_CSUM, 32);
     fails(&image, 1500..1501, Structure::Superblock, 1024);
-    fails(&image, 100..101, Structure::Signature, 0);
     fails(&image, 2100..2101, Structure::Descriptors, 2048);
     fails(&image, 67 << 10..68 << 10, Structure::BlockBitmap, 67 << 10);
 
@@ -85,18 +85,13 @@ fn what_cannot_be_read_is_an_error() {
     let mut image = base_with(GDT_CSUM, 32);
     image.u16(image.descriptor(2) + 0x12, 2).seal();
     let disk = Failing::new(image, 129 << 10..130 << 10);
-    // Signatures are looked for there, too, unless the filesystem is said to be one.
-    let options = Options {
-        content: Content::Ext,
-        ..Options::default()
-    };
-    assert!(open(&disk, &options).damage().is_empty());
+    assert!(open(&disk, &Options::default()).damage().is_empty());
 }
 
 #[test]
 fn extents_end_with_the_first_error() {
     let disk = Failing::new(base(), 0..0);
-    let filesystem = open(&disk, &Options::default());
+    let filesystem = open(&disk, &with(|options| options.memory = Some(0)));
     // The descriptors and the bitmap of the first group, then no more.
     disk.reads_left.store(2, Ordering::Relaxed);
     let mut extents = filesystem.used_extents();
@@ -204,8 +199,7 @@ proptest! {
             image.seal_descriptors().seal_superblock();
         }
         image.bytes.truncate(cut.unwrap_or(usize::MAX));
-        let content = if trusting { Content::Ext } else { Content::Probe };
-        let options = Options { content, ..Options::default() };
+        let options = with(|options| options.other_claim = (!trusting).then_some(CLAIM));
         match detect(&image, &options) {
             Ok(Detected::Ext(filesystem)) => {
                 let extents: Vec<Extent> = extents(&sendable(filesystem), image.size());

@@ -4,10 +4,10 @@
 use std::io;
 use std::ops::Range;
 
-use blockio::{Extent, ExtentKind, ReadAt};
+use blockio::{Extent, ExtentKind, MemoryDisk, NewSpool, ReadAt, Spool};
 use ext_blocks::damage::{Finding, WalkDamage};
 use ext_blocks::trust::Evidence;
-use ext_blocks::{Content, Detected, Distrust, Error, Filesystem, Options, Tail, Trust, detect};
+use ext_blocks::{Detected, Distrust, Error, Filesystem, Halt, Options, Trust, detect};
 
 /// Offset of the superblock in bytes.
 pub(crate) const SB: usize = 1024;
@@ -206,7 +206,7 @@ pub(crate) fn crc16(bytes: &[u8]) -> u16 {
 
 /// The filesystem on `disk`, which has one.
 #[track_caller]
-pub(crate) fn open<'d, R: ReadAt>(disk: &'d R, options: &Options) -> Filesystem<'d, R> {
+pub(crate) fn open<'d, R: ReadAt>(disk: &'d R, options: &Options) -> Filesystem<&'d R> {
     match detect(disk, options) {
         Ok(Detected::Ext(filesystem)) => filesystem,
         other => panic!("no filesystem: {}", other.is_err()),
@@ -216,7 +216,7 @@ pub(crate) fn open<'d, R: ReadAt>(disk: &'d R, options: &Options) -> Filesystem<
 /// The extents, checked: they tile the disk in maximal runs, they are the same
 /// when asked again, and the totals of the filesystem are theirs.
 #[track_caller]
-pub(crate) fn extents<R: ReadAt>(filesystem: &Filesystem<'_, R>, disk_bytes: u64) -> Vec<Extent> {
+pub(crate) fn extents<R: ReadAt>(filesystem: &Filesystem<&R>, disk_bytes: u64) -> Vec<Extent> {
     let read = || -> Vec<Extent> {
         let extents: Result<_, Error> = filesystem.used_extents().collect();
         extents.unwrap()
@@ -241,6 +241,17 @@ pub(crate) fn extents<R: ReadAt>(filesystem: &Filesystem<'_, R>, disk_bytes: u64
 pub(crate) fn blocks(image: &Image, options: &Options, kind: ExtentKind) -> Vec<Range<u64>> {
     let filesystem = open(image, options);
     let extents = extents(&filesystem, image.size());
+    // They do not depend on where it is kept what bitmaps say.
+    let spool: NewSpool<'_> = &memory_spool;
+    for spool in [None, Some(spool)] {
+        let mut elsewhere = *options;
+        elsewhere.memory = Some(0);
+        elsewhere.spool = spool;
+        assert_eq!(
+            self::extents(&open(image, &elsewhere), image.size()),
+            extents
+        );
+    }
     let of_kind = extents.iter().filter(|extent| extent.kind == kind);
     of_kind
         .map(|extent| {
@@ -248,6 +259,16 @@ pub(crate) fn blocks(image: &Image, options: &Options, kind: ExtentKind) -> Vec<
             extent.start / 1024..extent.end() / 1024
         })
         .collect()
+}
+
+pub(crate) fn memory_spool() -> io::Result<Box<dyn Spool>> {
+    Ok(Box::new(MemoryDisk::default()))
+}
+
+/// What is answered, or why nothing is. The storage does not fail.
+#[track_caller]
+pub(crate) fn answer<T, W>(asked: Result<T, Halt<W>>) -> Result<T, W> {
+    asked.map_err(|halt| halt.reason().unwrap())
 }
 
 /// The used runs, in blocks of 1 KiB.
@@ -293,23 +314,25 @@ pub(crate) fn damages_the_group(
     patch(&mut image);
     let damage = WalkDamage::Descriptor { group };
     distrusted(&image, &Options::default(), Distrust::Unknown { damage });
-    let filesystem = open(&image, &BY_BITMAPS);
+    let filesystem = open(&image, &by_bitmaps());
     assert_eq!(filesystem.trust(), &Trust::Bitmaps);
     assert_eq!(filesystem.damage().findings(), [want]);
-    let used = blocks(&image, &BY_BITMAPS, ExtentKind::Data);
+    let used = blocks(&image, &by_bitmaps(), ExtentKind::Data);
     let whole = |run: &Range<u64>| run.start <= kept.start && kept.end <= run.end;
     assert!(used.iter().any(whole), "{kept:?} in {used:?}");
 }
 
+/// Options that differ from the usual ones.
+pub(crate) fn with(change: impl FnOnce(&mut Options<'static>)) -> Options<'static> {
+    let mut options = Options::default();
+    change(&mut options);
+    options
+}
+
 /// Inodes are not asked.
-pub(crate) const BY_BITMAPS: Options = Options {
-    content: Content::Probe,
-    keep_uninit: false,
-    tail: Tail::Keep,
-    superblock: None,
-    evidence: Evidence::Bitmaps,
-    threads: None,
-};
+pub(crate) fn by_bitmaps() -> Options<'static> {
+    with(|options| options.evidence = Evidence::Bitmaps)
+}
 
 /// Asserts that `image` is trusted, and nothing is wrong with it.
 #[track_caller]

@@ -10,6 +10,7 @@ use ext_blocks::{Distrust, Options, Trust};
 
 use crate::image::{
     GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, blocks, damaged, distrusted, open, sound,
+    with,
 };
 use crate::metadata::{DIRECTORY, EXTENTS, FILE, i_block, inode, make, node, root};
 
@@ -45,17 +46,11 @@ fn keeps(base: &Image, refer: impl FnOnce(&mut Image), want: &[Finding]) {
         touches
     });
     for threads in [1, 3] {
-        let options = Options {
-            threads: NonZeroUsize::new(threads),
-            ..Options::default()
-        };
+        let options = with(|options| options.threads = NonZeroUsize::new(threads));
         assert_eq!(blocks(&image, &options, ExtentKind::Data), expected);
     }
     assert!(open(&image, &Options::default()).has_all_of_inodes());
-    let by_bitmaps = Options {
-        evidence: Evidence::Bitmaps,
-        ..Options::default()
-    };
+    let by_bitmaps = with(|options| options.evidence = Evidence::Bitmaps);
     sound(base);
     let filesystem = open(&image, &by_bitmaps);
     assert!(filesystem.damage().is_empty());
@@ -190,10 +185,7 @@ fn inodes_that_a_bitmap_has_are_asked_though_they_were_never_used() {
 
 #[test]
 fn the_bitmaps_are_enough_where_their_checksums_are_right_and_that_was_asked_for() {
-    let options = Options {
-        evidence: Evidence::Checksums,
-        ..Options::default()
-    };
+    let options = with(|options| options.evidence = Evidence::Checksums);
     // Inode 12 has a wrong checksum there, too: nobody looks.
     let refer = |mut image: Image| {
         make(&mut image, 12, FILE, 0);
@@ -222,10 +214,7 @@ fn the_bitmaps_are_enough_where_their_checksums_are_right_and_that_was_asked_for
 fn where_one_inode_cannot_tell_everything_is_kept() {
     let unknown = |image: &Image, damage| {
         for threads in [1, 3] {
-            let options = Options {
-                threads: NonZeroUsize::new(threads),
-                ..Options::default()
-            };
+            let options = with(|options| options.threads = NonZeroUsize::new(threads));
             distrusted(image, &options, Distrust::Unknown { damage });
         }
     };

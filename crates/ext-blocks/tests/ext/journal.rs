@@ -6,7 +6,7 @@ use crate::image::{
 };
 use ext_blocks::damage::{Finding, InodeDamage, JournalDamage, LogDamage};
 use ext_blocks::trust::JournalFault;
-use ext_blocks::{Distrust, Moment, Options};
+use ext_blocks::{Distrust, Fingerprint, Options};
 
 /// Offset of inode 8, in the table of group 0.
 pub(crate) const INODE: usize = 5 * 1024 + 7 * 128;
@@ -280,7 +280,7 @@ fn the_block_of_multiple_mount_protection_is_used() {
 #[test]
 fn a_moment_knows_the_superblock_and_that_of_the_journal() {
     let image = flat(METADATA_CSUM);
-    let of = |image: &Image| Moment::of(image).unwrap().unwrap();
+    let of = |image: &Image| Fingerprint::of(image).unwrap().unwrap();
     let first = of(&image);
     assert_eq!(first.change(&of(&image)), None);
     let mut later = image.clone();
@@ -292,6 +292,6 @@ fn a_moment_knows_the_superblock_and_that_of_the_journal() {
     // s_start.
     later.put(30 * 1024 + 0x1c, &[0, 0, 0, 1]);
     assert_eq!(first.change(&of(&later)), Some("its journal went on"));
-    let nothing = Moment::of(&vec![0; 4096]).unwrap();
+    let nothing = Fingerprint::of(&vec![0; 4096]).unwrap();
     assert_eq!(nothing, None);
 }

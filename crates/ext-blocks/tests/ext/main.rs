@@ -8,8 +8,6 @@
 )]
 
 mod claims;
-mod droppable;
-mod freed;
 mod fsck;
 mod groups;
 mod hostile;
@@ -21,4 +19,4 @@ mod metadata;
 mod mmp;
 mod trust;
 mod unclean;
-mod uninit;
+mod used;

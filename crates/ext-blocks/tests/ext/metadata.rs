@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use blockio::{ExtentKind, ReadAt};
 use ext_blocks::damage::{Consequence, Finding, InodeDamage};
-use ext_blocks::{Distrust, Error, Metadata, Options};
+use ext_blocks::discardable::Discardable;
+use ext_blocks::{Distrust, Metadata, Options};
 use proptest::prelude::*;
 
-use crate::image::{Image, METADATA_CSUM, SB, base, base_with, crc32c, open};
+use crate::image::{Image, METADATA_CSUM, SB, answer, base, base_with, crc32c, open};
 
 /// Everything that the superblock and the descriptors of the base place.
 const PLACED: [Range<u64>; 4] = [0..7, 65..71, 129..133, 169..169];
@@ -52,15 +53,13 @@ pub(crate) fn node(image: &mut Image, at: usize, max: u16, depth: u16, entries: 
 }
 
 fn metadata(image: &Image) -> Metadata {
-    let metadata = open(image, &Options::default()).metadata();
-    metadata.unwrap().unwrap()
+    open(image, &Options::default()).metadata().unwrap()
 }
 
 /// The blocks of `metadata`, whose extents tile the disk.
 #[track_caller]
 fn blocks(image: &Image, metadata: &Metadata) -> Vec<Range<u64>> {
-    let extents: Result<Vec<_>, Error> = metadata.extents().collect();
-    let extents = extents.unwrap();
+    let extents: Vec<_> = metadata.used_extents().collect();
     assert!(blockio::tiles(extents.iter().copied(), image.size()));
     assert!(extents.windows(2).all(|pair| pair[0].kind != pair[1].kind));
     let data = extents
@@ -322,7 +321,7 @@ fn what_names_an_inode_that_was_never_used_makes_it_metadata() {
 fn without_a_superblock_that_is_believed_there_is_none() {
     let mut image = base();
     image.u32(SB + 0x60, 0x8000_0000);
-    let metadata = open(&image, &Options::default()).metadata().unwrap();
+    let metadata = answer(open(&image, &Options::default()).metadata());
     let Err(Distrust::UnknownFeatures { bits, .. }) = metadata else {
         panic!("{metadata:?}")
     };
@@ -350,9 +349,9 @@ proptest! {
         let Ok(ext_blocks::Detected::Ext(filesystem)) = ext_blocks::detect(&image, &Options::default()) else {
             return Ok(());
         };
-        if let Ok(metadata) = filesystem.metadata().unwrap() {
+        if let Ok(metadata) = answer(filesystem.metadata()) {
             blocks(&image, &metadata);
         }
-        drop(filesystem.droppable(crate::droppable::ALL).unwrap());
+        drop(answer(filesystem.discardable(Discardable::ALL)));
     }
 }

@@ -1,13 +1,14 @@
 //! When no bitmap of a filesystem is believed.
 
+use crate::claims::CLAIM;
 use crate::image::{
     GDT_CSUM, Image, METADATA_CSUM, SB, base, base_with, distrusted, distrusts, extents, open,
-    sound, used,
+    sound, used, with,
 };
 use blockio::{Extent, ExtentKind, ReadAt};
 use ext_blocks::damage::LogDamage;
-use ext_blocks::trust::{Allowed, Claim, FeatureWord};
-use ext_blocks::{Content, Detected, Distrust, Kind, Options, detect};
+use ext_blocks::trust::{Allowed, FeatureWord};
+use ext_blocks::{Detected, Distrust, Kind, Options, detect};
 
 #[test]
 fn a_sound_filesystem_is_what_its_bitmaps_say() {
@@ -201,13 +202,10 @@ fn descriptors_must_lie_inside() {
 fn a_filesystem_must_fit_the_disk() {
     let image = base();
     sound(&image);
-    for content in [Content::Probe, Content::Ext] {
+    for other_claim in [None, Some(CLAIM)] {
         let mut image = image.clone();
         image.bytes.pop();
-        let options = Options {
-            content,
-            ..Options::default()
-        };
+        let options = with(|options| options.other_claim = other_claim);
         let want = Distrust::LargerThanDisk {
             filesystem_bytes: 173_056,
             disk_bytes: 173_055,
@@ -244,18 +242,18 @@ fn a_disk_without_the_magic_number_has_no_filesystem() {
     image.u16(SB + 0x38, 0xef52);
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing { copy: None })
+        Ok(Detected::Nothing { backup: None })
     ));
     let mut image = base();
     image.bytes.truncate(2047);
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing { copy: None })
+        Ok(Detected::Nothing { backup: None })
     ));
     image.bytes.clear();
     assert!(matches!(
         detect(&image, &Options::default()),
-        Ok(Detected::Nothing { copy: None })
+        Ok(Detected::Nothing { backup: None })
     ));
     // The superblock alone is one, of a filesystem that was cut off.
     let mut image = base();
@@ -270,7 +268,7 @@ fn a_disk_without_the_magic_number_has_no_filesystem() {
 #[test]
 fn reasons_read_well() {
     let text = |distrust: Distrust| distrust.to_string();
-    let claim = Claim::Gpt;
+    let claim = "a GPT partition table";
     assert_eq!(
         text(Distrust::Ambiguous { claim, at: 512 }),
         "the disk is also claimed by a GPT partition table (signature at byte 0x200)"
@@ -303,10 +301,7 @@ fn bytes_behind_the_filesystem_can_be_dropped() {
     let tail = 169 << 10..(200 << 10) + 512;
     let kept = extents(&filesystem, image.size());
     assert_eq!(kept.last(), Some(&Extent::new(tail, ExtentKind::Data)));
-    let options = Options {
-        tail: ext_blocks::Tail::Drop,
-        ..Options::default()
-    };
+    let options = with(|options| options.tail = ext_blocks::Tail::Drop);
     let filesystem = open(&image, &options);
     let dropped = extents(&filesystem, image.size());
     // It joins the free blocks at the end of the last group.

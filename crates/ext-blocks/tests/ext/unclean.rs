@@ -8,7 +8,7 @@ use ext_blocks::{Detected, Distrust, Options, SuperblockAt, Trust, detect};
 
 use crate::image::{
     Image, METADATA_CSUM, SB, base, base_with, blocks, crc32c, damaged, distrusted, distrusts,
-    open, sound, used,
+    open, sound, used, with,
 };
 
 #[test]
@@ -91,11 +91,8 @@ fn a_damaged_superblock_is_replaced_by_its_copy() {
     let mut gone = image.clone();
     gone.put(SB, &[0; 1024]);
     let nothing = detect(&gone, &Options::default());
-    assert!(matches!(nothing, Ok(Detected::Nothing { copy: None })));
-    let options = Options {
-        superblock: Some(at),
-        ..Options::default()
-    };
+    assert!(matches!(nothing, Ok(Detected::Nothing { backup: None })));
+    let options = with(|options| options.superblock = Some(at));
     by_copy(&gone, &options);
     // What a copy says was never written may be older than what is there.
     let group = gone.descriptor(2);
@@ -104,7 +101,7 @@ fn a_damaged_superblock_is_replaced_by_its_copy() {
     gone.put(SB, &[0; 1024]);
     let filesystem = open(&gone, &options);
     let found = filesystem.damage().findings();
-    assert_eq!(found, [Finding::UninitFromCopy { group: 2 }]);
+    assert_eq!(found, [Finding::UninitFromBackup { group: 2 }]);
     let kept = blocks(&gone, &options, ExtentKind::Data);
     assert_eq!(kept.last(), Some(&(129..169)));
 }

@@ -77,7 +77,7 @@ pub enum Finding {
         /// The group.
         group: u32,
         /// Which metadata.
-        metadata: Metadata,
+        metadata: GroupMetadata,
         /// Its first block.
         block: u64,
     },
@@ -86,7 +86,7 @@ pub enum Finding {
     #[error(
         "group {group}: its block bitmap was never written, which a damaged filesystem does not prove"
     )]
-    UninitFromCopy {
+    UninitFromBackup {
         /// The group.
         group: u32,
     },
@@ -256,6 +256,7 @@ impl fmt::Display for Blocks {
 
 /// What a [`Finding`] costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Consequence {
     /// All of the group is used.
     GroupKept,
@@ -281,7 +282,7 @@ impl Finding {
         match self {
             Self::DescriptorChecksum { .. }
             | Self::Location { .. }
-            | Self::UninitFromCopy { .. }
+            | Self::UninitFromBackup { .. }
             | Self::SharedBitmap { .. }
             | Self::BitmapChecksum { .. }
             | Self::MetadataFree { .. }
@@ -316,7 +317,7 @@ impl fmt::Display for Consequence {
 
 /// Metadata that a group descriptor points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Metadata {
+pub enum GroupMetadata {
     /// The block bitmap.
     BlockBitmap,
     /// The inode bitmap.
@@ -325,7 +326,7 @@ pub enum Metadata {
     InodeTable,
 }
 
-impl fmt::Display for Metadata {
+impl fmt::Display for GroupMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BlockBitmap => "block bitmap",

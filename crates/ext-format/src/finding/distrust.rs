@@ -1,11 +1,11 @@
 //! Why the block bitmaps are not believed at all.
 
-use super::claim::Claim;
 use super::damage::JournalDamage;
 use super::inode::WalkDamage;
 use super::log::LogDamage;
 use super::rule::{Allowed, FeatureWord};
 use super::superblock_at::SuperblockAt;
+use crate::error::Halt;
 
 /// Why every byte of a disk with an ext superblock is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,8 +70,8 @@ pub enum Distrust {
     /// Something other than ext also claims the disk.
     #[error("the disk is also claimed by {claim} (signature at byte {at:#x})")]
     Ambiguous {
-        /// What else.
-        claim: Claim,
+        /// What it is called.
+        claim: &'static str,
         /// Where its signature is, in bytes from the start of the disk.
         at: u64,
     },
@@ -79,8 +79,8 @@ pub enum Distrust {
     /// what they hold.
     #[error("{claim} (found at byte {at:#x}) covers free blocks, too")]
     FreeBlocksCovered {
-        /// What covers them.
-        claim: Claim,
+        /// What the hashes are called.
+        claim: &'static str,
         /// Where it was found, in bytes from the start of the disk.
         at: u64,
     },
@@ -189,6 +189,12 @@ pub enum JournalFault {
     /// Its contents are damaged.
     #[error("{0}")]
     Log(LogDamage),
+}
+
+impl From<Distrust> for Halt<Distrust> {
+    fn from(distrust: Distrust) -> Self {
+        Self::Refused(distrust)
+    }
 }
 
 impl Distrust {

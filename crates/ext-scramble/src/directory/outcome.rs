@@ -6,6 +6,7 @@ use crate::directory::entries::Rewritten;
 
 /// Why an indexed directory is one without an index now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Unindexed {
     /// The names in the order of their new hashes need more blocks than the
     /// directory has.

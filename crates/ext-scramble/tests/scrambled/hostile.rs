@@ -40,8 +40,8 @@ fn places(disk: &[u8]) -> Vec<usize> {
     let Detected::Ext(filesystem) = detect(&bytes, &Options::default()).unwrap() else {
         panic!("no filesystem");
     };
-    let metadata = filesystem.metadata().unwrap().unwrap();
-    let extents = metadata.extents().map(Result::unwrap);
+    let metadata = filesystem.metadata().unwrap();
+    let extents = metadata.used_extents();
     let data = extents.filter(|extent| extent.kind == ExtentKind::Data);
     let ranges = data.map(|e| usize::try_from(e.start).unwrap()..usize::try_from(e.end()).unwrap());
     ranges

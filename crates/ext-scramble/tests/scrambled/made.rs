@@ -1,10 +1,11 @@
 //! Filesystems full of names, and what is shown of them.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use blockio::{Extent, ExtentKind, ReadAt};
-use ext_blocks::{Detected, Filesystem, Options, detect};
+use ext_blocks::{Detected, Filesystem, Halt, Options, detect};
 use ext_scramble::{ScrambleKey, ScrambleReport};
 use fixtures::E2fs;
 use hostdisk::Spool;
@@ -107,23 +108,27 @@ pub(crate) fn scramble(disk: &[u8], key: u8) -> Option<Shown> {
     let Detected::Ext(filesystem) = detect(&disk, &options).unwrap() else {
         return None;
     };
-    match filesystem.recovered().unwrap() {
+    match filesystem.recovered() {
         Ok(recovered) => match detect(&recovered, &options).unwrap() {
             Detected::Ext(filesystem) => shown(&filesystem, &recovered, key),
             Detected::Nothing { .. } => None,
         },
-        Err(_) => shown(&filesystem, &disk, key),
+        Err(Halt::Refused(_)) => shown(&filesystem, &disk, key),
+        Err(Halt::Failed(error)) => panic!("{error}"),
     }
 }
 
-fn shown<R: ReadAt + ?Sized>(filesystem: &Filesystem<'_, R>, disk: &R, key: u8) -> Option<Shown> {
+fn shown<R: ReadAt + ?Sized>(filesystem: &Filesystem<&R>, disk: &R, key: u8) -> Option<Shown> {
     let key = ScrambleKey::new([key; 32]);
-    let scrambled = ext_scramble::scramble(filesystem, &key, Spool::new)
-        .unwrap()
-        .ok()?;
+    let spool = || -> io::Result<Box<dyn blockio::Spool>> { Ok(Box::new(Spool::new()?)) };
+    let scrambled = match ext_scramble::scramble(filesystem, &key, &spool) {
+        Ok(scrambled) => scrambled,
+        Err(Halt::Refused(_)) => return None,
+        Err(Halt::Failed(error)) => panic!("{error}"),
+    };
     let size = scrambled.size();
     assert_eq!(size, disk.size());
-    let extents: Vec<Extent> = scrambled.extents().collect::<Result<_, _>>().unwrap();
+    let extents: Vec<Extent> = scrambled.used_extents().collect::<Result<_, _>>().unwrap();
     assert!(blockio::tiles(extents.iter().copied(), size));
     let mut bytes = vec![0; usize::try_from(size).unwrap()];
     let mut shown_bytes = 0;
@@ -148,8 +153,8 @@ pub(crate) fn metadata_bytes(disk: &[u8]) -> u64 {
     let Detected::Ext(filesystem) = detect(&disk, &Options::default()).unwrap() else {
         panic!("no filesystem");
     };
-    let metadata = filesystem.metadata().unwrap().unwrap();
-    let extents = metadata.extents().map(Result::unwrap);
+    let metadata = filesystem.metadata().unwrap();
+    let extents = metadata.used_extents();
     let data = extents.filter(|extent| extent.kind == ExtentKind::Data);
     data.map(|extent| extent.length).sum()
 }

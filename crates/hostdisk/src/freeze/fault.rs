@@ -1,23 +1,23 @@
-//! Why a filesystem is not frozen, or did not stay frozen.
+//! Why a filesystem could not be frozen, or did not stay frozen.
 
 use std::path::PathBuf;
 
-/// Why a filesystem is not frozen.
+/// Why a filesystem could not be frozen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfreezable {
-    /// It may be mounted in another mount namespace.
-    #[error("no filesystem on it is mounted where we can see it")]
+    /// It is not mounted, or in another mount namespace only.
+    #[error("no filesystem on it is mounted in this mount namespace")]
     NotMounted,
-    /// Something would be written to it.
-    #[error("{} is on it, or on what depends on it, and would wait for ever", path.display())]
+    /// An output would be written to it.
+    #[error("{} is stored on it, directly or through other devices, and writing would wait forever", path.display())]
     Output {
-        /// What would be written.
+        /// The path that would be written.
         path: PathBuf,
     },
     /// The system, or the program `fsfreeze`, refused.
     #[error("{said}")]
     Refused {
-        /// What it said.
+        /// Its message.
         said: String,
     },
 }
@@ -25,16 +25,16 @@ pub enum Unfreezable {
 /// Why a filesystem did not stay frozen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Thawed {
-    /// There was no sign of life for too long.
-    #[error("nothing was read of it for {seconds} s")]
+    /// There was no heartbeat for too long.
+    #[error("nothing was read from it for {seconds} s")]
     Quiet {
         /// For how long.
         seconds: u64,
     },
-    /// Somebody else thawed it, or ended the process that keeps it frozen.
+    /// Another process thawed it, or killed the process that keeps it frozen.
     #[error("{said}")]
     Interference {
-        /// What is known.
+        /// What is known about it.
         said: String,
     },
 }

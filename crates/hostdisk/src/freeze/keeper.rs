@@ -1,4 +1,4 @@
-//! The process that freezes a filesystem, and thaws it whatever happens.
+//! A process that freezes a filesystem and thaws it whatever happens.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,24 +12,26 @@ use blockio::len_u64;
 
 use super::fault::Thawed;
 
-/// Time between two signs of life that are passed on.
+/// Least time between two heartbeats to the keeper.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// A sign of life, and the wish to thaw.
+/// The heartbeat and the request to thaw.
 const BEAT: &[u8] = b"b";
 const THAW: &[u8] = b"t";
 
-/// What the keeper says once the filesystem is frozen.
+/// What the keeper prints once the filesystem is frozen.
 const FROZEN: &str = "frozen\n";
 
-/// How the keeper ends when it has thawed what nobody asked it to.
+/// The keeper's exit status if it thawed the filesystem without a request.
 const UNASKED: i32 = 4;
 
-/// The keeper. Its folder is on the filesystem, its argument is the time without
-/// a sign of life after which it thaws. It also does when its input ends, which
-/// it does with the process that holds the other end, however that dies. What
-/// ends that process must not end the keeper, so it ignores signals; `timeout`
-/// must use one that cannot be ignored then.
+/// The script of the keeper.
+///
+/// Its working directory is on the filesystem. Its argument is the time without a
+/// heartbeat after which it thaws. It also thaws when its input ends, which happens
+/// when the process at the other end ends, in whatever way. A signal that ends that
+/// process must not end the keeper, so it ignores signals; `timeout` must therefore use
+/// a signal that cannot be ignored.
 const KEEP: &str = r#"
 trap '' HUP INT QUIT TERM PIPE TSTP
 PATH=$PATH:/usr/sbin:/sbin
@@ -43,7 +45,7 @@ fsfreeze -u . || exit 3
 [ "$asked" = t ] || exit 4
 "#;
 
-/// Thaws, where the keeper no longer can.
+/// Thaws the filesystem if the keeper no longer can.
 const UNFREEZE: &str = "PATH=$PATH:/usr/sbin:/sbin; fsfreeze -u .";
 
 /// A process that keeps a filesystem frozen.
@@ -60,15 +62,14 @@ enum State {
     Frozen {
         child: Child,
         asks: ChildStdin,
-        /// When the last sign of life was passed on.
+        /// When the last heartbeat was sent.
         beaten: Instant,
     },
     Over(Result<(), Thawed>),
 }
 
 impl Keeper {
-    /// Freezes the filesystem that has `folder`. The inner error is what the
-    /// system said.
+    /// Freezes the filesystem of `folder`. The inner error is the message of the system.
     pub(super) fn start(folder: File, quiet_max: Duration) -> io::Result<Result<Self, String>> {
         let quiet_max = Duration::from_secs(quiet_max.as_secs().max(1));
         let mut child = shell(&folder, KEEP)
@@ -98,18 +99,18 @@ impl Keeper {
         }))
     }
 
-    /// Passes on a sign of life, now and then.
+    /// Sends a heartbeat, unless the last one is recent.
     pub(super) fn beat(&self) {
         if let State::Frozen { asks, beaten, .. } = &mut *self.state()
             && beaten.elapsed() >= BEAT_EVERY
         {
             *beaten = Instant::now();
-            // A keeper that is gone is found when it is to thaw.
+            // That the keeper is gone is noticed when it has to thaw.
             let _ = asks.write_all(BEAT);
         }
     }
 
-    /// Thaws the filesystem; the same each time.
+    /// Thaws the filesystem. Every call returns the same result.
     pub(super) fn thaw(&self) -> Result<(), Thawed> {
         let mut state = self.state();
         let over = match std::mem::replace(&mut *state, State::Over(Ok(()))) {
@@ -126,7 +127,7 @@ impl Keeper {
         over
     }
 
-    /// What it means that the keeper `ended` so.
+    /// Interprets how the keeper `ended`.
     fn judge(&self, ended: io::Result<Output>) -> Result<(), Thawed> {
         let said = match ended {
             Ok(output) => match output.status.code() {
@@ -137,7 +138,7 @@ impl Keeper {
                 }
                 Some(_) => complaint(&output),
                 None => {
-                    // It is frozen still, but nobody kept watch.
+                    // It is still frozen, but it was not watched.
                     let _ = shell(&self.folder, UNFREEZE).output();
                     "the process that kept it frozen was killed".to_owned()
                 }
@@ -152,13 +153,13 @@ impl Keeper {
     }
 }
 
-/// A shell in `folder`, on its own: neither the terminal's signals nor its input
-/// reach it.
+/// Returns a command for a shell in `folder` that neither the terminal's signals nor
+/// its input reach.
 fn shell(folder: &File, script: &str) -> Command {
     let mut shell = Command::new("sh");
     shell
         .args(["-c", script, "sh"])
-        // By its number, for another filesystem may be mounted over its name.
+        // By its descriptor, since another filesystem may be mounted over its name.
         .current_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))
         .process_group(0)
         .stdin(Stdio::null())
@@ -167,11 +168,11 @@ fn shell(folder: &File, script: &str) -> Command {
     shell
 }
 
-/// What a program said that failed.
+/// Returns the message of a program that failed.
 fn complaint(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     match said.trim() {
-        "" => format!("sh ended with {}", output.status),
+        "" => format!("sh failed with {}", output.status),
         said => said.replace('\n', ", "),
     }
 }

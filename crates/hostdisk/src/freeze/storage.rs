@@ -1,4 +1,4 @@
-//! What block devices are made of.
+//! Finds the devices that a block device is built on.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
@@ -7,10 +7,11 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use crate::in_use::loop_backing_path;
 use crate::sysfs;
 
-/// Whether what is written to `device`, a block device or the filesystem on one,
-/// is written to the device `below`: the same one, or by way of partitions, loop
-/// devices and mappings. Devices without a place in sysfs, such as those of btrfs
-/// and overlays, are not followed.
+/// Returns whether a write to `device` ends on the device `below`.
+///
+/// `device` is a block device, or the filesystem on one. It may be `below` itself, or
+/// rest on it through partitions, loop devices and mappings. Devices that are not in
+/// sysfs, such as those of btrfs and overlays, are not followed.
 pub(super) fn rests_on(device: u64, below: u64) -> bool {
     let mut seen = BTreeSet::new();
     let mut ahead = vec![device];
@@ -25,7 +26,7 @@ pub(super) fn rests_on(device: u64, below: u64) -> bool {
     false
 }
 
-/// What `device` is made of.
+/// Returns the devices directly below `device`.
 fn layer_below(device: u64) -> Vec<u64> {
     let disk = sysfs::disk_of(device);
     let backing = loop_backing_path(device).and_then(|path| fs::metadata(path).ok());
@@ -38,7 +39,7 @@ fn layer_below(device: u64) -> Vec<u64> {
         .collect()
 }
 
-/// The device that holds a file, or the block device that it is.
+/// Returns the device that holds a file, or the block device that it is.
 pub(super) fn device_of(metadata: &Metadata) -> u64 {
     if metadata.file_type().is_block_device() {
         metadata.rdev()

@@ -1,9 +1,9 @@
 //! QEMU's image locks.
 //!
-//! A program of QEMU's that has a permission on an image holds a shared lock on
-//! one byte of the file, at [`HELD`] plus the number of the permission; one
-//! that tolerates it not in others holds the byte at [`NOT_SHARED`] plus that
-//! number. The bytes need not exist.
+//! A QEMU program that has a permission on an image holds a shared lock on one byte of
+//! the file, at [`HELD`] plus the number of the permission. A program that does not
+//! tolerate the permission in others locks the byte at [`NOT_SHARED`] plus that number.
+//! The bytes need not exist.
 
 use std::fs::File;
 use std::io;
@@ -19,24 +19,24 @@ const HELD: i64 = 100;
 const NOT_SHARED: i64 = 200;
 /// The number of the permission to write.
 const WRITE: i64 = 1;
-/// More permissions than there are.
+/// An upper bound on the number of permissions.
 const PERMISSIONS: i64 = 64;
 
-/// Who holds such a lock that forbids the `purpose`.
+/// Returns what holds a lock that forbids the `purpose`.
 pub(super) fn held(file: &File, purpose: Purpose) -> io::Result<Option<InUse>> {
     if is_locked(file, HELD + WRITE, 1)? {
         return Ok(Some(InUse::QemuWrites));
     }
     if purpose == Purpose::Read {
-        // Somebody is in the middle of a change if he lets nobody read.
+        // A program that forbids reading is in the middle of a change.
         return Ok(is_locked(file, NOT_SHARED, 1)?.then_some(InUse::QemuWrites));
     }
     let used = is_locked(file, HELD, PERMISSIONS)? || is_locked(file, NOT_SHARED, PERMISSIONS)?;
     Ok(used.then_some(InUse::QemuReads))
 }
 
-/// Whether anybody holds a lock on one of `length` bytes at `offset`. A shared
-/// lock on the whole file is no lock of QEMU's.
+/// Returns whether another process holds a lock on one of `length` bytes at `offset`. A
+/// shared lock on the whole file is not one of QEMU's.
 fn is_locked(file: &File, offset: i64, length: i64) -> io::Result<bool> {
     let constant = |value| libc::c_short::try_from(value).map_err(io::Error::other);
     let mut query = libc::flock {
@@ -48,7 +48,7 @@ fn is_locked(file: &File, offset: i64, length: i64) -> io::Result<bool> {
     };
     match fcntl(file, FcntlArg::F_OFD_GETLK(&mut query)) {
         Ok(_) => {}
-        // Not every filesystem knows locks, and without them nobody holds one.
+        // Some filesystems have no locks, so none can be held.
         Err(
             nix::Error::EINVAL | nix::Error::ENOLCK | nix::Error::EOPNOTSUPP | nix::Error::ENOSYS,
         ) => {

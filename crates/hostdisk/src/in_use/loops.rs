@@ -1,4 +1,4 @@
-//! Loop devices: files shown as block devices.
+//! Loop devices, which present files as block devices.
 
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
@@ -11,14 +11,14 @@ use super::mounts;
 use super::user::{InUse, Purpose};
 use crate::{Identity, sysfs};
 
-/// What the kernel adds to the path of a file whose name is gone.
+/// The suffix that the kernel adds to the path of a deleted file.
 const DELETED: &[u8] = b" (deleted)";
 
-/// Bytes in the unit of a block device's `size` in sysfs, whatever its sectors.
+/// The unit of a block device's `size` in sysfs, in bytes, whatever its sector size.
 const SYSFS_SECTOR_BYTES: u64 = 512;
 
-/// The loop device that shows this file of `size_bytes`, or this block device,
-/// and forbids the `purpose`.
+/// Returns a loop device over this file of `size_bytes`, or over this block device,
+/// that forbids the `purpose`.
 pub(super) fn over(identity: Identity, size_bytes: u64, purpose: Purpose) -> Option<InUse> {
     let roots = LazyCell::new(other_roots);
     fs::read_dir("/sys/block")
@@ -36,7 +36,7 @@ pub(super) fn over(identity: Identity, size_bytes: u64, purpose: Purpose) -> Opt
             let device = device.file_name().to_string_lossy().into_owned();
             match (found, backing.deleted) {
                 (Found::Same, false) => Some(InUse::Loop { device }),
-                // Network filesystems forget names: "deleted" may be wrong.
+                // Network filesystems lose track of names: "deleted" may be wrong.
                 (Found::Same, true) | (Found::Nowhere, false) => {
                     shows(&folder, size_bytes).then_some(InUse::PerhapsLoop { device })
                 }
@@ -45,7 +45,7 @@ pub(super) fn over(identity: Identity, size_bytes: u64, purpose: Purpose) -> Opt
         })
 }
 
-/// The file behind the block device `device`, if that is a loop device or a
+/// Returns the file behind the block device `device`, if that is a loop device or a
 /// partition of one.
 pub(crate) fn backing(device: u64) -> Option<Identity> {
     fs::metadata(backing_path(device)?)
@@ -53,7 +53,7 @@ pub(crate) fn backing(device: u64) -> Option<Identity> {
         .map(|file| Identity::of(&file))
 }
 
-/// The path of that file, in the mount namespace where the device was set up.
+/// Returns the path of that file, in the mount namespace where the device was set up.
 pub(crate) fn backing_path(device: u64) -> Option<PathBuf> {
     let folder = sysfs::folder_of(device)?;
     let backing = Backing::read(&folder).or_else(|| Backing::read(folder.parent()?))?;
@@ -68,7 +68,7 @@ struct Backing {
     deleted: bool,
 }
 
-/// What a path names.
+/// What was found at a path.
 enum Found {
     Same,
     Other,
@@ -76,7 +76,7 @@ enum Found {
 }
 
 impl Backing {
-    /// The file behind the loop device with the sysfs `folder`, if any is.
+    /// Returns the file behind the loop device with the sysfs `folder`, if any is.
     fn read(folder: &Path) -> Option<Self> {
         let line = fs::read(folder.join("loop/backing_file")).ok()?;
         let path = line.strip_suffix(b"\n").unwrap_or(&line);
@@ -108,7 +108,7 @@ impl Backing {
     }
 }
 
-/// The roots of other mount namespaces, as far as we may look into them.
+/// Returns the roots of other mount namespaces that this process may access.
 fn other_roots() -> Vec<PathBuf> {
     let namespace = |process: &Path| fs::read_link(process.join("ns/mnt"));
     let mut known: BTreeSet<_> = namespace(Path::new("/proc/self")).into_iter().collect();
@@ -120,8 +120,8 @@ fn other_roots() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Whether nobody can write through the loop device with the sysfs `folder`:
-/// it refuses, or its only user is a filesystem mounted read-only.
+/// Returns whether no writes are possible through the loop device with the sysfs
+/// `folder`: it is read-only, or its only user is a filesystem mounted read-only.
 fn only_read(folder: &Path) -> bool {
     let is_read_only = fs::read(folder.join("ro")).is_ok_and(|flag| flag == b"1\n");
     is_read_only
@@ -130,7 +130,7 @@ fn only_read(folder: &Path) -> bool {
             .is_some_and(|mount| mount.read_only)
 }
 
-/// Whether the block device with the sysfs `folder` is as large as a file of
+/// Returns whether the block device with the sysfs `folder` is as large as a file of
 /// `size_bytes`.
 fn shows(folder: &Path, size_bytes: u64) -> bool {
     let sectors = size_bytes / SYSFS_SECTOR_BYTES;

@@ -1,4 +1,4 @@
-//! What is mounted or swapped to, as the kernel lists it.
+//! Mounts and swap space, as the kernel lists them.
 
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -12,21 +12,20 @@ use crate::Identity;
 /// A filesystem on a block device.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mount {
-    /// One of the places where it is mounted, the first that can be written to
-    /// if there is one.
+    /// One of its mount points: the first writable one, if any is writable.
     pub(super) on: PathBuf,
-    /// Whether nobody can write to it, in any place.
+    /// Whether every mount is read-only.
     pub(super) read_only: bool,
 }
 
-/// How the filesystem on the block device `device` is mounted, if it is, and we
-/// can see it.
+/// Returns how the filesystem on the block device `device` is mounted, if it is mounted
+/// in this mount namespace.
 pub(super) fn of_device(device: u64) -> Option<Mount> {
     find(&fs::read("/proc/self/mountinfo").ok()?, device)
 }
 
-/// Every place where the filesystem on the block device `device` is mounted, as
-/// far as we can see.
+/// Returns all mount points of the filesystem on the block device `device` in this
+/// mount namespace.
 pub(crate) fn places_of(device: u64) -> Vec<PathBuf> {
     let mountinfo = fs::read("/proc/self/mountinfo").unwrap_or_default();
     of(&mountinfo, device).map(|mount| mount.on).collect()
@@ -43,7 +42,7 @@ fn find(mountinfo: &[u8], device: u64) -> Option<Mount> {
     })
 }
 
-/// The mounts of `device` in the text of proc(5)'s `mountinfo`.
+/// Returns the mounts of `device` in the text of proc(5)'s `mountinfo`.
 fn of(mountinfo: &[u8], device: u64) -> impl Iterator<Item = Mount> + '_ {
     let number = format!("{}:{}", major(device), minor(device));
     let lines = mountinfo.split(|&byte| byte == b'\n');
@@ -64,7 +63,7 @@ fn of(mountinfo: &[u8], device: u64) -> impl Iterator<Item = Mount> + '_ {
     })
 }
 
-/// Whether this is a swap file or a swap partition.
+/// Returns whether this is a swap file or a swap partition.
 pub(super) fn is_swap(identity: Identity) -> bool {
     let Ok(swaps) = fs::read("/proc/swaps") else {
         return false;
@@ -77,7 +76,7 @@ pub(super) fn is_swap(identity: Identity) -> bool {
     })
 }
 
-/// The path of which the kernel wrote some bytes as `\` and three octal digits.
+/// Decodes a path in which the kernel wrote some bytes as `\` and three octal digits.
 fn unescape(mut escaped: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(escaped.len());
     while let Some((&byte, rest)) = escaped.split_first() {

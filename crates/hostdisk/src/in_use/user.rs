@@ -1,31 +1,31 @@
-//! Who uses a disk, and what we want it for.
+//! Uses of a disk that conflict with ours.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
-/// Who else uses a disk.
+/// What else uses a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InUse {
-    /// It holds a filesystem that is mounted and can be written to.
+    /// It holds a filesystem that is mounted for writing.
     Mounted {
-        /// Where, or one of the places.
+        /// One of the mount points.
         on: PathBuf,
     },
-    /// Somebody has the block device to himself: it is mounted where we cannot
-    /// see it, is one of a RAID's or volume group's, or has a partition or
-    /// mapping that is.
+    /// Another process holds the block device exclusively: it is mounted in another
+    /// mount namespace, belongs to a RAID or volume group, or has a partition or
+    /// mapping that does.
     Exclusive,
-    /// A loop device shows the file as a block device.
+    /// A loop device presents the file as a block device.
     Loop {
         /// Name of the loop device, without its folder.
         device: String,
     },
-    /// A loop device shows a file of this size that may be this one.
+    /// A loop device presents a file of the same size, which may be this one.
     PerhapsLoop {
         /// Name of the loop device, without its folder.
         device: String,
     },
-    /// It is swap space.
+    /// It is in use as swap space.
     Swap,
     /// QEMU writes to it, or a program that locks a file as QEMU does.
     QemuWrites,
@@ -38,25 +38,25 @@ impl Display for InUse {
         match self {
             Self::Mounted { on } => write!(f, "it is mounted on {}", on.display()),
             Self::Exclusive => f.write_str(
-                "another program has it to itself (mounted, or part of a RAID, a volume group or a mapping)",
+                "another process holds it exclusively (mounted, or part of a RAID, a volume group or a mapping)",
             ),
-            Self::Loop { device } => write!(f, "the loop device {device} shows it"),
+            Self::Loop { device } => write!(f, "loop device {device} is backed by it"),
             Self::PerhapsLoop { device } => write!(
                 f,
-                "the loop device {device} shows a file of this size that may be this one"
+                "loop device {device} is backed by a file of the same size, which may be this one"
             ),
-            Self::Swap => f.write_str("it is swap space"),
+            Self::Swap => f.write_str("it is in use as swap space"),
             Self::QemuWrites => f.write_str("QEMU has it open for writing"),
             Self::QemuReads => f.write_str("QEMU has it open"),
         }
     }
 }
 
-/// What a disk is wanted for.
+/// What we want to do with a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Nobody may write to it.
+    /// Read it: no one else may write to it.
     Read,
-    /// Nobody may use it.
+    /// Write to it: no one else may use it.
     Write,
 }

@@ -1,4 +1,4 @@
-//! What a replaced file hands on to its replacement.
+//! Attributes that a new file takes over from the file it replaces.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -8,13 +8,13 @@ use std::path::Path;
 use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, getxattr};
 use rustix::io::Errno;
 
-/// Where Linux keeps the access control list of a file.
+/// The extended attribute with the access control list of a file.
 const ACL: &str = "system.posix_acl_access";
 
 /// The largest extended attribute, `XATTR_SIZE_MAX` of the kernel.
 const ACL_BYTES_MAX: usize = 1 << 16;
 
-/// Who may do what with a file.
+/// The owner and permissions of a file.
 #[derive(Debug)]
 pub(super) struct Attributes {
     uid: u32,
@@ -25,7 +25,7 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// Those of the file at `path`, which has `metadata`.
+    /// Reads those of the file at `path`, which has `metadata`.
     pub(super) fn of(path: &Path, metadata: &Metadata) -> Self {
         let mut acl = vec![0; ACL_BYTES_MAX];
         let length = getxattr(path, ACL, acl.as_mut_slice());
@@ -40,8 +40,8 @@ impl Attributes {
         }
     }
 
-    /// Gives them to `file`, as far as the system allows; what it does not
-    /// allow never lets in anybody whom the replaced file kept out.
+    /// Applies them to `file`, as far as the system allows. The result never grants more
+    /// access than the replaced file did.
     pub(super) fn apply(&self, file: &File) -> io::Result<()> {
         let now = file.metadata()?;
         let group_kept = now.gid() == self.gid || fchown(file, None, Some(self.gid)).is_ok();
@@ -51,7 +51,7 @@ impl Attributes {
             Some(acl) => {
                 let all_kept = owner_kept && group_kept;
                 if !all_kept || fsetxattr(file, ACL, acl, XattrFlags::empty()).is_err() {
-                    // The group's bits were a mask, and anybody may be listed.
+                    // The group's bits were a mask, and the list may grant anything.
                     remove_acl(file)?;
                     mode &= 0o700;
                 }
@@ -65,7 +65,7 @@ impl Attributes {
     }
 }
 
-/// Removes a list that the folder handed down.
+/// Removes an access control list inherited from the folder.
 fn remove_acl(file: &File) -> io::Result<()> {
     match fremovexattr(file, ACL) {
         Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
@@ -73,8 +73,8 @@ fn remove_acl(file: &File) -> io::Result<()> {
     }
 }
 
-/// `mode`, cut down where the file has another owner or group than the one it
-/// was meant for: who was in a class of his own is now in the next one.
+/// Reduces `mode` if the file has a different owner or group than intended: the
+/// permissions of the next class then apply to the intended owner or group.
 fn mode_for(mode: u32, owner_kept: bool, group_kept: bool) -> u32 {
     if owner_kept && group_kept {
         return mode;

@@ -1,4 +1,4 @@
-//! The content of an output that is a block device.
+//! An output that is a block device.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -16,12 +16,12 @@ use crate::disk::{device_bytes, read_within};
 use crate::in_use::loop_backing;
 use crate::{Error, Identity, sysfs};
 
-/// What the ends of a range must be multiples of for a device to zero it: a
-/// page, which no logical block is larger than on common kernels. Where it is,
-/// the device refuses, and zeros are written.
+/// Alignment that a range needs for a device to zero it: a page, since logical blocks
+/// are no larger on common kernels. If they are larger, the device refuses, and zeros
+/// are written.
 const ZERO_ALIGNMENT: u64 = 4096;
 
-/// A block device, opened for nobody else, whose first bytes are held back.
+/// A block device, opened exclusively, whose first bytes are held back.
 #[derive(Debug)]
 pub(super) struct DeviceStore {
     file: File,
@@ -33,14 +33,14 @@ pub(super) struct DeviceStore {
 /// The first bytes of the device.
 #[derive(Debug)]
 enum Head {
-    /// Nothing was written yet; so many bytes are to be held back.
+    /// Nothing was written yet; this many bytes will be held back.
     Untouched(u64),
-    /// The device holds zeros, and these are for later.
+    /// The device holds zeros, and these bytes are written last.
     Held(Vec<u8>),
 }
 
 impl Head {
-    /// The bytes held back, of which there may be none.
+    /// Returns the bytes held back, possibly none.
     fn held(&mut self) -> &mut [u8] {
         match self {
             Self::Untouched(_) => &mut [],
@@ -50,7 +50,7 @@ impl Head {
 }
 
 impl DeviceStore {
-    /// Opens the device at `path`, known to be `existing`.
+    /// Opens the device at `path`, which must still be the `existing` one.
     pub(super) fn open(
         path: &Path,
         existing: &Metadata,
@@ -74,7 +74,7 @@ impl DeviceStore {
         &self.file
     }
 
-    /// Writes the head, after all else is stored.
+    /// Writes the head after everything else is stored.
     pub(super) fn commit(self, sync: bool) -> Result<(), Error> {
         let synced = |file: &File| {
             if sync { file.sync_all() } else { Ok(()) }
@@ -94,9 +94,10 @@ impl DeviceStore {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Zeroes the head of the device before anything else is written. Then
-    /// lets `change` have the part of the head that lies in `range_bytes` bytes
-    /// at `offset`, and returns the length of that part.
+    /// Changes the part of the head that lies in `range_bytes` bytes at `offset`, and
+    /// returns the length of that part.
+    ///
+    /// Before anything else is written, it zeroes the head on the device.
     fn change_head(
         &self,
         offset: u64,
@@ -133,8 +134,8 @@ impl DeviceStore {
     }
 }
 
-/// Whether the block device `device` shows the file `source`, is a partition of
-/// it, or has it as a partition.
+/// Returns whether the block device `device` is backed by the file `source`, is a
+/// partition of it, or has it as a partition.
 fn shares_storage(device: u64, source: Identity) -> bool {
     let is_part = |part, disk| sysfs::disk_of(part) == Some(disk);
     loop_backing(device) == Some(source)
@@ -143,7 +144,7 @@ fn shares_storage(device: u64, source: Identity) -> bool {
             .is_some_and(|source| is_part(source, device) || is_part(device, source))
 }
 
-/// The part of `head` that lies in `length` bytes at `offset`.
+/// Returns the part of `head` that lies in `length` bytes at `offset`.
 fn part_of(head: &mut [u8], offset: u64, length: u64) -> &mut [u8] {
     let clip = |at: u64| usize::try_from(at).map_or(head.len(), |at| at.min(head.len()));
     let range = clip(offset)..clip(offset.saturating_add(length));
@@ -185,7 +186,7 @@ impl WriteAt for DeviceStore {
         write_zero_bytes(&self.file, aligned_end, end - aligned_end)
     }
 
-    /// Nothing of what is held back lies behind the first `size` bytes then.
+    /// Checks the size, and limits the bytes held back to the first `size` bytes.
     fn reserve(&self, size: u64) -> io::Result<()> {
         self.set_size(size)
     }
@@ -207,8 +208,8 @@ impl WriteAt for DeviceStore {
     }
 }
 
-/// Zeroes an aligned range by the device's own means, or writes zeros. Both
-/// ways of asking promise zeros, unlike a discard.
+/// Zeroes an aligned range with the device's own operations, or writes zeros. Unlike a
+/// discard, both operations promise zeros.
 fn zero_aligned(file: &File, offset: u64, length: u64) -> io::Result<()> {
     let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     let zero = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;

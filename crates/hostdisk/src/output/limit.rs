@@ -1,4 +1,4 @@
-//! How long a file can become, asked before anything is written.
+//! Checks how long a file can become, before anything is written.
 
 use std::fs::File;
 use std::io;
@@ -9,21 +9,21 @@ use rustix::process::{Resource, getrlimit};
 /// The largest offset that the kernel knows.
 const OFFSET_MAX: u64 = i64::MAX.unsigned_abs();
 
-/// Why a file cannot become as long as it has to be.
+/// Why a file cannot become as long as it must.
 #[derive(Debug, thiserror::Error)]
 enum TooLong {
-    #[error("the file system holds no file of more than {max} bytes")]
+    #[error("the file system allows no file longer than {max} bytes")]
     FileSystem { max: u64 },
-    #[error("this process may write no file of more than {max} bytes (ulimit -f)")]
+    #[error("this process may not write a file longer than {max} bytes (ulimit -f)")]
     Process { max: u64 },
 }
 
 /// Fails if `file` cannot become `size` bytes long; changes nothing.
 ///
 /// The kernel refuses to seek past the end of the longest file of the file
-/// system. To set the length and back would be as exact, but some file systems
-/// without holes (FAT, exFAT) write all the zeros for that. A file system in user
-/// space does not tell its limit, and fails when the length is set.
+/// system. Setting the length and resetting it would be as exact, but some file systems
+/// without holes (FAT, exFAT) would write all the zeros. A file system in user
+/// space does not report its limit, and fails when the length is set.
 pub(super) fn check(file: &File, size: u64) -> io::Result<()> {
     let refused = |why: TooLong| io::Error::new(io::ErrorKind::FileTooLarge, why);
     if let Some(max) = getrlimit(Resource::Fsize).current
@@ -38,12 +38,12 @@ pub(super) fn check(file: &File, size: u64) -> io::Result<()> {
     Err(refused(TooLong::FileSystem { max }))
 }
 
-/// Whether the file system of `file` has files of `size` bytes.
+/// Returns whether the file system of `file` allows files of `size` bytes.
 fn allows(file: &File, size: u64) -> bool {
     size <= OFFSET_MAX && seek(file, SeekFrom::Start(size)).is_ok()
 }
 
-/// The longest that `file` can become, which is less than `size`.
+/// Returns the longest that `file` can become, which is less than `size`.
 fn longest(file: &File, size: u64) -> u64 {
     let (mut allowed, mut refused) = (0, size);
     while refused - allowed > 1 {
@@ -69,7 +69,7 @@ mod tests {
         let error = check(&file, u64::MAX).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         let max = longest(&file, u64::MAX);
-        let said = format!("the file system holds no file of more than {max} bytes");
+        let said = format!("the file system allows no file longer than {max} bytes");
         assert_eq!(error.to_string(), said);
         check(&file, max).unwrap();
         assert!(check(&file, max + 1).is_err());

@@ -1,4 +1,4 @@
-//! The ways to give a file a name that must be free.
+//! Gives a file a name that must be free.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,10 +10,10 @@ use tempfile::{Builder, TempPath};
 
 use crate::Identity;
 
-/// Mode of the empty file that holds a name for a moment.
+/// Mode of the empty file that reserves a name for a moment.
 const PLACEHOLDER_MODE: u32 = 0o600;
 
-/// The system calls, which some file systems lack.
+/// The system calls, some of which a file system may lack.
 pub(super) trait Calls {
     /// Moves the file `from` to the name `to`, which must be free.
     fn rename_free(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -40,11 +40,12 @@ impl Calls for System {
     }
 }
 
-/// Moves a file from its temporary name to `path`, which must be free: by one
-/// call if the file system has it, else by a second name. exFAT, shared folders
-/// of virtual machines and many file systems in user space have neither. There
-/// an empty file takes the name, which must be free, and is replaced at once: a
-/// reader may see it empty for that moment, never with a part of its content.
+/// Moves a file from its temporary name to `path`, which must be free.
+///
+/// This takes one call if the file system supports it, and otherwise a second name.
+/// exFAT, shared folders of virtual machines and many file systems in user space support
+/// neither. There an empty file takes the name, which must be free, and is replaced at
+/// once: a reader may briefly see an empty file, but never a partial one.
 pub(super) fn move_to_free(calls: &dyn Calls, name: TempPath, path: &Path) -> io::Result<()> {
     let moved = match calls.rename_free(&name, path) {
         Err(error) if !is_taken(&error) => match calls.link(&name, path) {
@@ -58,14 +59,14 @@ pub(super) fn move_to_free(calls: &dyn Calls, name: TempPath, path: &Path) -> io
     name.keep().map(drop).map_err(|failed| failed.error)
 }
 
-/// Moves a file from its temporary name to `path`, in the place of what is there.
+/// Moves a file from its temporary name to `path`, and replaces what is there.
 pub(super) fn move_over(calls: &dyn Calls, name: TempPath, path: &Path) -> io::Result<()> {
     calls.rename(&name, path)?;
     name.keep().map(drop).map_err(|failed| failed.error)
 }
 
-/// Gives a file with a temporary name another one, in the way in which it will
-/// get its last one: a file system that cannot do that is known before the work.
+/// Renames a temporary file in the way in which it will get its final name, so that a
+/// file system that cannot do that is detected before the work.
 pub(super) fn rehearse(
     calls: &dyn Calls,
     name: TempPath,
@@ -80,7 +81,7 @@ pub(super) fn rehearse(
     }
     let mut name = Some(name);
     let next = names.make_in(folder, |next| {
-        // Asked again only with a name that is free.
+        // Retried only with a name that is free.
         if fs::symlink_metadata(next).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -94,13 +95,13 @@ fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AlreadyExists
 }
 
-/// Takes the name `path` with an empty file, and moves the file over it.
+/// Reserves the name `path` with an empty file, and moves the file over it.
 fn claim(calls: &dyn Calls, name: &Path, path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(PLACEHOLDER_MODE);
     let placeholder = options.open(path)?;
     let identity = placeholder.metadata().map(|found| Identity::of(&found));
-    // Some file systems keep what is replaced while it is open, under a name.
+    // Some file systems keep a replaced file under another name while it is open.
     drop(placeholder);
     let moved = calls.rename(name, path);
     if moved.is_err()
@@ -108,7 +109,7 @@ fn claim(calls: &dyn Calls, name: &Path, path: &Path) -> io::Result<()> {
         && found.len() == 0
         && identity.is_ok_and(|identity| identity == Identity::of(&found))
     {
-        // The first error counts.
+        // The first error is the one to report.
         let _ = fs::remove_file(path);
     }
     moved

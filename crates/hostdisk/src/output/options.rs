@@ -1,25 +1,26 @@
-//! What is asked of an output.
+//! Options of an output.
 
 use crate::Identity;
 
-/// How an output comes to be.
+/// How to create an output.
 #[derive(Clone, Debug)]
 pub struct TargetOptions {
-    /// Replace a file that exists, or overwrite a block device.
+    /// Replace an existing file, or overwrite a block device.
     pub force: bool,
-    /// Rewrite a file that exists where it is, without space for a second
-    /// copy. It holds neither the old nor the new content until all is written.
+    /// Rewrite an existing file in place, without space for a second copy. Until
+    /// everything is written, it holds neither the old nor the new content.
     pub in_place: bool,
-    /// Let [`Target::commit`](crate::Target::commit) return only when the output
-    /// would survive a loss of power.
+    /// Make [`Target::commit`](crate::Target::commit) wait until the output would
+    /// survive a loss of power.
     pub sync: bool,
-    /// Bytes at the start of a block device that are zeroed before anything
-    /// else is written, and written after all else, so that an interrupted
-    /// output is not taken for a whole one. They are held in memory. A
+    /// Bytes at the start of a block device that are zeroed first and written last, so
+    /// that an interrupted output is not mistaken for a whole one.
+    ///
+    /// They are held in memory. A
     /// [`WriteAt::set_size`](blockio::WriteAt::set_size) before the first write
-    /// cuts them to its size.
+    /// limits them to its size.
     pub head_bytes: u64,
-    /// What the output is made from, and must not overwrite.
+    /// The sources of the output, which it must not overwrite.
     pub sources: Vec<Identity>,
 }
 

@@ -1,4 +1,4 @@
-//! Where an output goes.
+//! Finds the place of an output.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -14,8 +14,8 @@ use crate::{Error, Identity};
 /// Symbolic links followed before a path counts as a loop: the kernel's limit.
 const LINKS_MAX: u32 = 40;
 
-/// The absolute path of the file to create for `path`, which names nothing
-/// yet, or a symbolic link that dangles.
+/// Returns the absolute path of the file to create for `path`, which does not exist yet
+/// or is a dangling symbolic link.
 pub(crate) fn of_missing(path: &Path) -> Result<PathBuf, Error> {
     resolve(path).map_err(Error::io(path, "created"))
 }
@@ -41,7 +41,7 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(Errno::LOOP.into())
 }
 
-/// Opens what is at `path`, known to be `existing`, for reading and writing.
+/// Opens `path`, which must still be the `existing` file, for reading and writing.
 pub(super) fn open_existing(
     path: &Path,
     existing: &Metadata,
@@ -60,7 +60,7 @@ pub(super) fn open_existing(
     };
     let opened = file.metadata().map_err(Error::io(path, "examined"))?;
     if Identity::of(&opened) != Identity::of(existing) {
-        let message = "it was replaced at this moment";
+        let message = "it was replaced while it was being opened";
         return Err(Error::io(path, "opened")(io::Error::other(message)));
     }
     Ok(file)

@@ -1,4 +1,4 @@
-//! New files: without a name until they are whole.
+//! New files, which have no name until they are whole.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,16 +18,16 @@ use super::naming::{System, move_over, move_to_free, rehearse, remove_name_of};
 use crate::Error;
 use crate::freeze::thaw_all;
 
-/// The longest file name, in bytes, that a temporary name repeats: with the
+/// The longest part of a file name, in bytes, that a temporary name repeats. With the
 /// rest it stays below 255, the limit of most filesystems.
 const REPEATED_NAME_BYTES_MAX: usize = 200;
 
-/// Mode of a file nobody made before; the umask takes from it.
+/// Mode of a new file; the umask is applied to it.
 const NEW_MODE: u32 = 0o666;
 /// Mode of a replacement until it takes over that of the replaced file.
 const PRIVATE_MODE: u32 = 0o600;
 
-/// `f_type` of file systems in user space, as FUSE has them all.
+/// `f_type` of all FUSE file systems.
 const FUSE_SUPER_MAGIC: i64 = 0x6573_5546;
 
 static LIVE: Mutex<Live> = Mutex::new(Live {
@@ -35,11 +35,11 @@ static LIVE: Mutex<Live> = Mutex::new(Live {
     temporary: BTreeMap::new(),
 });
 
-/// The outputs of this process. They appear, and temporary names come and go,
-/// under its lock alone.
+/// The outputs of this process. Outputs appear, and temporary names are created and
+/// removed, only under its lock.
 pub(super) struct Live {
     abandoned: bool,
-    /// The temporary files there are. They are removed when they are dropped.
+    /// The existing temporary files. They are removed when they are dropped.
     temporary: BTreeMap<PathBuf, TempPath>,
 }
 
@@ -47,18 +47,20 @@ fn live() -> MutexGuard<'static, Live> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Thaws every filesystem that this process has frozen and removes every
-/// temporary file of it, for good: no output can be committed afterwards. For the
-/// thread that ends the process on a signal.
+/// Thaws every filesystem that this process has frozen and removes all its temporary
+/// files.
+///
+/// No output can be committed afterwards. This is for the thread that ends the process
+/// on a signal.
 pub fn abandon_all() {
-    // First, since whoever holds the lock may wait for a frozen filesystem.
+    // First, since the holder of the lock may wait for a frozen filesystem.
     thaw_all();
     let mut live = live();
     live.abandoned = true;
     live.temporary.clear();
 }
 
-/// Does what makes the output at `path` appear, unless all were abandoned.
+/// Runs the step that makes the output at `path` appear, unless all were abandoned.
 pub(super) fn unless_abandoned<T>(
     path: &Path,
     appear: impl FnOnce(&mut Live) -> Result<T, Error>,
@@ -70,21 +72,21 @@ pub(super) fn unless_abandoned<T>(
     appear(&mut live)
 }
 
-/// A new file that is not at its path yet. Dropped, it is gone.
+/// A new file that is not at its path yet. It is gone when this is dropped.
 #[derive(Debug)]
 pub(super) struct Unpublished {
     /// Absolute, free of symbolic links.
     path: PathBuf,
-    /// The folder, where the new name is to survive a loss of power.
+    /// The folder, if the new name must survive a loss of power.
     folder: Option<File>,
     replaces: bool,
-    /// The name it has meanwhile, if it needs one.
+    /// Its temporary name, if it needs one.
     temporary: Option<Temporary>,
 }
 
 impl Unpublished {
-    /// Makes an empty file for the absolute `path`, and opens it; one that
-    /// replaces another takes over its attributes.
+    /// Creates and opens an empty file for the absolute `path`. If it replaces a file, it
+    /// takes over that file's attributes.
     pub(super) fn create(
         path: PathBuf,
         replaced: Option<&Attributes>,
@@ -92,7 +94,7 @@ impl Unpublished {
     ) -> Result<(File, Self), Error> {
         match open_unnamed(&path, first_mode(replaced)) {
             Ok(file) => Self::prepare(file, None, path, replaced, sync),
-            // Many filesystems know no files without a name.
+            // Many filesystems do not support files without a name.
             Err(_) => Self::create_named(path, replaced, sync),
         }
     }
@@ -119,7 +121,7 @@ impl Unpublished {
                 .apply(&file)
                 .map_err(Error::io(&path, "replaced"))?;
         }
-        // Opened now, so that a folder that cannot be synced is told early.
+        // Opened now, so that a folder that cannot be synced is reported early.
         let folder = if sync {
             let folder = folder_of(&path);
             Some(File::open(folder).map_err(Error::io(folder, "opened"))?)
@@ -135,7 +137,7 @@ impl Unpublished {
         Ok((file, new))
     }
 
-    /// Gives `file` its name; `given` is what the caller calls it.
+    /// Gives `file` its name; errors call it `given`.
     pub(super) fn publish(self, file: &File, given: &Path) -> Result<(), Error> {
         unless_abandoned(given, |live| {
             let named = match &self.temporary {
@@ -145,12 +147,12 @@ impl Unpublished {
             };
             named.map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Error::Exists { path: given.into() },
-                _ => Error::io(given, "put in place")(error),
+                _ => Error::io(given, "moved into place")(error),
             })
         })?;
         let synced = self.folder.as_ref().map_or(Ok(()), sync_folder);
         synced.map_err(|error| {
-            // Whoever hears of a failure takes nothing to be there.
+            // After a failure, the caller expects that nothing is there.
             if !self.replaces {
                 let _ = remove_name_of(file, &self.path);
             }
@@ -159,7 +161,7 @@ impl Unpublished {
     }
 }
 
-/// Stores the names in `folder`. Some file systems have nothing to store there.
+/// Stores the names in `folder`. Some file systems do not need that.
 fn sync_folder(folder: &File) -> io::Result<()> {
     let synced = folder.sync_all();
     match synced.as_ref().map_err(Errno::from_io_error) {
@@ -168,12 +170,12 @@ fn sync_folder(folder: &File) -> io::Result<()> {
     }
 }
 
-/// The temporary name of a new file. Dropped, it is gone.
+/// The temporary name of a new file. It is removed when this is dropped.
 #[derive(Debug)]
 struct Temporary(PathBuf);
 
 impl Temporary {
-    /// The file, which is nobody else's to remove from now on.
+    /// Takes the file out of the list; from now on only the caller may remove it.
     fn release(&self, live: &mut Live) -> Option<TempPath> {
         live.temporary.remove(&self.0)
     }
@@ -181,7 +183,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // The lock outlives the file, so that the process does not end between.
+        // The lock outlives the file, so that the process does not end in between.
         let mut live = live();
         drop(self.release(&mut live));
     }
@@ -199,9 +201,8 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
 
-/// Opens a new file without a name, in the folder of `path`, that can be given
-/// one later. A file system in user space may make such a file and then not be
-/// able to name it.
+/// Opens a new nameless file in the folder of `path`, which can be named later. A file
+/// system in user space may create such a file and then be unable to name it.
 fn open_unnamed(path: &Path, mode: u32) -> io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file = rustix::fs::open(folder_of(path), flags, Mode::from_raw_mode(mode))?;
@@ -213,8 +214,8 @@ fn open_unnamed(path: &Path, mode: u32) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a new file with a temporary name in the folder of `path`, if the file
-/// system can give it that of `path` later.
+/// Opens a new file with a temporary name in the folder of `path`, if the file system
+/// can give it the name `path` later.
 fn open_temporary(path: &Path, mode: u32, replaces: bool) -> Result<(File, Temporary), Error> {
     unless_abandoned(path, |live| {
         let (folder, prefix) = (folder_of(path), temporary_prefix(path));
@@ -236,7 +237,7 @@ fn open_temporary(path: &Path, mode: u32, replaces: bool) -> Result<(File, Tempo
     })
 }
 
-/// `.NAME.`, which hides it, and tells whose it was if it is left.
+/// Returns `.NAME.`: the file is hidden, and shows what it belongs to if it is left.
 fn temporary_prefix(path: &Path) -> OsString {
     let name = path.file_name().unwrap_or_default();
     let mut prefix = OsString::from(".");
@@ -247,7 +248,7 @@ fn temporary_prefix(path: &Path) -> OsString {
     prefix
 }
 
-/// Where the system shows an open file, to be linked.
+/// Returns the path under which the system lists an open file, to be linked.
 fn link_to(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
@@ -258,8 +259,8 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts an unnamed file in the place of the one at `path`. No call does that at
-/// once, so it has another name for a moment.
+/// Replaces the file at `path` by a nameless file. No single call does that, so the
+/// file has another name for a moment.
 fn replace(file: &File, path: &Path) -> io::Result<()> {
     let name = tempfile::Builder::new()
         .prefix(&temporary_prefix(path))
@@ -267,7 +268,7 @@ fn replace(file: &File, path: &Path) -> io::Result<()> {
     rename(Some(name.into_temp_path()), path, true)
 }
 
-/// Moves a file from its temporary `name`, if it still has it, to `path`.
+/// Moves a file from its temporary `name`, if it still has one, to `path`.
 fn rename(name: Option<TempPath>, path: &Path, replaces: bool) -> io::Result<()> {
     let name = name.ok_or(io::ErrorKind::NotFound)?;
     if replaces {
@@ -278,7 +279,7 @@ fn rename(name: Option<TempPath>, path: &Path, replaces: bool) -> io::Result<()>
     }
 }
 
-/// Fails where the file to replace has become something else.
+/// Fails if the file to replace has become something else.
 fn refuse_other_types(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => Err(io::ErrorKind::AlreadyExists.into()),

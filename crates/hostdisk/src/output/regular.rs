@@ -16,18 +16,18 @@ use super::share::share_blocks;
 use super::zeroes::{try_fallocate, write_zero_bytes};
 use crate::disk::{next_data, read_within};
 
-/// A regular file that is written and read.
+/// A regular file that is both written and read.
 #[derive(Debug)]
 pub(crate) struct FileStore {
     file: File,
-    /// Writes share this lock; whoever sets the file's length has it alone, for
-    /// else he could cut off what was appended meanwhile.
+    /// The length. Writes share this lock; setting the length takes it exclusively,
+    /// since it could otherwise cut off bytes that are being appended.
     length: RwLock<AtomicU64>,
     starts_zeroed: bool,
 }
 
 impl FileStore {
-    /// The `file`, which is `length` bytes long.
+    /// Wraps `file`, which is `length` bytes long.
     pub(crate) fn new(file: File, length: u64, starts_zeroed: bool) -> Self {
         Self {
             file,

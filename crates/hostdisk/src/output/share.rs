@@ -1,4 +1,4 @@
-//! Letting files share blocks.
+//! Shares blocks between files (reflink).
 
 use std::fs::File;
 use std::io;
@@ -7,11 +7,11 @@ use std::num::NonZeroU64;
 use reflink_copy::ReflinkBlockBuilder;
 use rustix::io::Errno;
 
-/// Lets the `length` bytes of `file` at `offset` be the blocks that hold those
-/// of `source` at `source_offset`.
+/// Makes `length` bytes of `file` at `offset` share (reflink) the blocks of `source` at
+/// `source_offset`.
 ///
-/// The kernel takes a range of any length, and looks at all of it before it
-/// changes anything.
+/// The kernel accepts a range of any length, and checks all of it before it changes
+/// anything.
 pub(super) fn share_blocks(
     file: &File,
     offset: u64,
@@ -26,7 +26,7 @@ pub(super) fn share_blocks(
         .map_err(told_apart)
 }
 
-/// Tells what cannot be from what went wrong.
+/// Separates "cannot share these blocks" from other errors.
 fn told_apart(error: io::Error) -> io::Error {
     match Errno::from_io_error(&error) {
         // In turn: no such filesystem, or no such call; two of them; not whole

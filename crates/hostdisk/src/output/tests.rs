@@ -29,7 +29,7 @@ fn in_place() -> TargetOptions {
     }
 }
 
-/// As [`Target::create`] where the filesystem knows no unnamed files.
+/// As [`Target::create`] if the filesystem knows no unnamed files.
 fn create_named(path: &Path, replaced: Option<&Attributes>) -> Target {
     let (file, new) = Unpublished::create_named(path.into(), replaced, true).unwrap();
     Target {

@@ -1,4 +1,4 @@
-//! Making bytes of a file or device zero.
+//! Zeroes bytes of a file or device.
 
 use std::fs::File;
 use std::io;
@@ -9,11 +9,11 @@ use rustix::io::{Errno, retry_on_intr};
 
 use blockio::len_u64;
 
-/// Zeros written at once.
+/// Zeros to write at once.
 static ZEROS: [u8; 1 << 18] = [0; 1 << 18];
 
-/// Whether the system did to `length` bytes at `offset` what `flags` say;
-/// `false` where it cannot.
+/// Calls fallocate with `flags` on `length` bytes at `offset`. Returns `false` if the
+/// system does not support that.
 pub(super) fn try_fallocate(
     file: &File,
     flags: FallocateFlags,

@@ -261,7 +261,7 @@ fn only_what_is_mounted_here_can_be_frozen() {
         assert_eq!(
             refused.unwrap_err().to_string(),
             format!(
-                "{} cannot be frozen: no filesystem on it is mounted where we can see it",
+                "{} cannot be frozen: no filesystem on it is mounted in this mount namespace",
                 path.display()
             )
         );

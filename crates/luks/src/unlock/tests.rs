@@ -111,14 +111,17 @@ fn what_is_wrong_is_told() {
     );
     let mut wrong = right.clone();
     wrong[4096] = b'l';
-    assert_eq!(refused(&wrong, PASSPHRASE), "the magic is not that of LUKS");
+    assert_eq!(
+        refused(&wrong, PASSPHRASE),
+        "not a LUKS header (the magic is missing)"
+    );
     assert_eq!(
         refused(&right[..4096 + 591], PASSPHRASE),
-        "the LUKS header has bytes at 0x1000..0x1250, and the file ends at 0x124f"
+        "the file is too short for the LUKS header: it needs bytes 0x1000..0x1250 and ends at 0x124f"
     );
     assert_eq!(
         refused(&right[..right.len() - 1], PASSPHRASE),
-        "the LUKS header has bytes at 0x1400..0x1600, and the file ends at 0x15ff"
+        "the file is too short for the LUKS header: it needs bytes 0x1400..0x1600 and ends at 0x15ff"
     );
     let mut wrong = right;
     put(&mut wrong, 4096 + 164, &u32::MAX.to_be_bytes());

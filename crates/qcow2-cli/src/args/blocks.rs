@@ -1,4 +1,4 @@
-//! The command line of `blocks`.
+//! The options of `blocks`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,11 @@ use super::source::SourceArgs;
 
 /// List which bytes of a disk or filesystem are in use.
 ///
-/// The ranges tile the disk: they are what pack goes by, with the same options.
+/// The ranges cover the disk without gaps. They are those that pack uses when it is
+/// given the same options.
 #[derive(Args, Debug)]
 pub(crate) struct BlocksArgs {
-    /// Disk, partition or image file to look at, or - for the standard input
+    /// Disk, partition or disk image file to examine, or - for standard input
     pub(crate) source: PathBuf,
 
     #[command(flatten)]
@@ -23,21 +24,21 @@ pub(crate) struct BlocksArgs {
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,
 
-    /// Look at a source that somebody else may be writing, which proves nothing
-    /// free
+    /// Read a source that may be in use. No block of it can be proved free then, so
+    /// every block counts as used
     #[arg(long)]
     pub(crate) allow_mounted: bool,
 
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// Form of the list
+    /// Format of the list
     #[arg(long, default_value = "human")]
     pub(crate) output: BlocksOutput,
 }
 
 impl BlocksArgs {
-    /// The source in messages.
+    /// Returns the name of the source for messages.
     pub(crate) fn source_name(&self) -> &Path {
         name_of(&self.source)
     }

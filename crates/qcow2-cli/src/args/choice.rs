@@ -1,4 +1,4 @@
-//! What an option may be.
+//! The values that options take, and their parsers.
 
 use std::str::FromStr;
 
@@ -10,27 +10,27 @@ use qcow2_writer::DeflateWindow;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
-    /// For people
+    /// Text for people
     Human,
-    /// For programs
+    /// JSON for programs
     Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SourceFormatArg {
-    /// A disk; what looks like something else is refused
+    /// A disk; a file that looks like something else is refused
     Auto,
-    /// A disk, whatever it looks like
+    /// A disk, whatever the file looks like
     Raw,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BlocksOutput {
-    /// For people: a line a range, in bytes
+    /// Text for people: one line per range, in bytes
     Human,
-    /// For programs
+    /// JSON for programs
     Json,
-    /// A block map of what is in use, as bmaptool reads it, without checksums
+    /// A map of the used blocks for bmaptool, without checksums
     Bmap,
 }
 
@@ -55,14 +55,16 @@ impl From<Compat> for Version {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ContentArg {
-    /// The blocks an ext filesystem uses; everything where there is none or
-    /// something else claims the disk as well
+    /// The blocks that an ext filesystem uses; everything if there is no such
+    /// filesystem or the disk has the signature of something else as well
     Used,
-    /// The blocks an ext filesystem uses, though something else claims the disk
+    /// The blocks that an ext filesystem uses, even if the disk has the signature of
+    /// something else
     Ext,
     /// The metadata of an ext filesystem, without the contents of files: what
-    /// e2fsck, debugfs and dumpe2fs look at. File names are part of it. From 8 TiB
-    /// on (512 GiB with blocks of 1 KiB) only QEMU reads the image, from 5.2 on
+    /// e2fsck, debugfs and dumpe2fs read. This includes file names. If the filesystem
+    /// is 8 TiB or larger (512 GiB with 1 KiB blocks), only QEMU 5.2 and later read
+    /// the image
     Metadata,
     /// Everything but zeros, without looking for a filesystem
     All,
@@ -70,18 +72,18 @@ pub(crate) enum ContentArg {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TailArg {
-    /// Stored like the filesystem
+    /// Store them, as the filesystem itself is stored
     Keep,
-    /// Left out: they read as zeros
+    /// Leave them out: they read as zeros
     Drop,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TrustArg {
-    /// The block bitmaps, and that no inode refers to the block
+    /// The block bitmaps say so and no inode refers to the block
     Inodes,
-    /// The block bitmaps alone, where all of them have checksums that are right
-    /// (metadata_csum); elsewhere the inodes, too
+    /// The block bitmaps say so and all of them have correct checksums
+    /// (metadata_csum); without checksums, the same as inodes
     Bitmaps,
 }
 
@@ -89,11 +91,11 @@ pub(crate) enum TrustArg {
 pub(crate) enum DropArg {
     /// The contents of unwritten extents
     Unwritten,
-    /// The body of a clean journal
+    /// The blocks of a clean journal, except its superblock
     Journal,
 }
 
-/// `--compress`: a codec, and its level where one is asked for.
+/// The value of `--compress`: a codec and optionally a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CompressArg {
     pub(crate) codec: Codec,
@@ -117,26 +119,26 @@ impl FromStr for CompressArg {
             None => (text, None),
         };
         let codec = match name {
-            "none" if level.is_some() => return Err("none has no level".into()),
+            "none" if level.is_some() => return Err("none takes no level".into()),
             "none" => Codec::None,
             "zlib" => Codec::Zlib,
             "zstd" => Codec::Zstd,
-            _ => return Err("zlib, zstd or none".into()),
+            _ => return Err("must be zlib, zstd or none".into()),
         };
         let level = level.map(str::parse).transpose();
         Ok(Self {
             codec,
-            level: level.map_err(|error| format!("the level: {error}"))?,
+            level: level.map_err(|error| format!("invalid level: {error}"))?,
         })
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DeflateWindowArg {
-    /// 32 KiB, the most that deflate has
+    /// 32 KiB, the largest that deflate allows
     #[value(name = "32k")]
     Kib32,
-    /// 4 KiB, as QEMU writes: for readers that hold no more
+    /// 4 KiB, as QEMU writes: for readers that support no more
     #[value(name = "4k")]
     Kib4,
 }
@@ -152,11 +154,11 @@ impl From<DeflateWindowArg> for DeflateWindow {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReflinkArg {
-    /// Read and write everything
+    /// Copy everything
     Never,
-    /// Share where the file system can
+    /// Share blocks if the file system can, otherwise copy
     Auto,
-    /// Share, or fail
+    /// Share blocks; fail if that is impossible
     Always,
 }
 
@@ -174,8 +176,8 @@ impl From<ReflinkArg> for Reflink {
 pub(crate) enum ReferencesArg {
     /// None
     Refuse,
-    /// Those in the folder of the image and beneath: no absolute path, no .., no
-    /// symbolic link out
+    /// Those in the folder of the image or below: no absolute path, no .., no
+    /// symbolic link that leads out
     Beside,
     /// Any local path
     Any,
@@ -193,7 +195,7 @@ impl From<ReferencesArg> for References {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackingFormatArg {
-    /// The disk as it is
+    /// The bytes of the disk
     Raw,
     /// A qcow2 image
     Qcow2,
@@ -217,11 +219,11 @@ pub(super) fn parse_block_size(text: &str) -> Result<u64, String> {
     if bytes.is_power_of_two() && (1 << 10..=1 << 16).contains(&bytes) {
         Ok(bytes)
     } else {
-        Err("a power of two from 1K to 64K".into())
+        Err("must be a power of two from 1K to 64K".into())
     }
 }
 
-/// A number of bytes, with a unit.
+/// Parses a number of bytes with an optional unit.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match text.get(digits.len()..).unwrap_or_default() {
@@ -231,7 +233,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
         "g" | "G" | "GiB" => 1 << 30,
         "t" | "T" | "TiB" => 1 << 40,
         "p" | "P" | "PiB" => 1 << 50,
-        other => return Err(format!("unknown unit {other:?}: K, M, G, T or P")),
+        other => return Err(format!("unknown unit {other:?}; use K, M, G, T or P")),
     };
     let count: u64 = digits.parse().map_err(|error| format!("{error}"))?;
     let bytes = count.checked_mul(unit);

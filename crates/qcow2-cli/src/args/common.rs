@@ -1,4 +1,4 @@
-//! Options that several commands have.
+//! Options that several commands share.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -7,30 +7,30 @@ use clap::Args;
 
 use super::choice::{BackingFormatArg, OutputFormat, ReferencesArg};
 
-/// Which other files an image may bring in.
+/// Which other files may be opened for an image.
 #[derive(Args, Debug)]
 pub(crate) struct ReferenceArgs {
-    /// Which of the files that an image names may be opened: backing files and
-    /// external data files. Never protocols or json:
+    /// Which of the files that an image names may be opened, as its backing file or
+    /// external data file. Protocols (such as nbd:) and json: are never opened
     #[arg(long, value_name = "WHICH", default_value = "refuse")]
     pub(crate) references: ReferencesArg,
 
-    /// Backing file of IMAGE, whatever it names; given again, that of the backing
-    /// file, and so on
+    /// Backing file of IMAGE, in place of the one that it names. Repeat the option to
+    /// give the backing file of that backing file, and so on
     #[arg(long = "backing", value_name = "FILE")]
     pub(crate) backing_files: Vec<PathBuf>,
 
-    /// Format of backing files where the image that has them does not say
+    /// Format of a backing file if the image above it does not record the format
     #[arg(long, value_name = "FORMAT")]
     pub(crate) backing_format: Option<BackingFormatArg>,
 
-    /// External data file of IMAGE, whatever it names
+    /// External data file of IMAGE, in place of the one that it names
     #[arg(long, value_name = "FILE")]
     pub(crate) data_file: Option<PathBuf>,
 }
 
 impl ReferenceArgs {
-    /// Whether other files are asked for.
+    /// Whether the command line asks for other files.
     pub(crate) fn is_given(&self) -> bool {
         self.references != ReferencesArg::Refuse
             || !self.backing_files.is_empty()
@@ -41,16 +41,16 @@ impl ReferenceArgs {
 /// How a long job runs and reports.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// Threads that read, compress and write; as many as the machine runs at
-    /// once where not given. The result does not depend on it
+    /// Number of threads that read, compress and write [default: as many as the
+    /// machine can run at once]. The result does not depend on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Show progress even where the error output is no terminal
+    /// Show progress even if standard error is not a terminal
     #[arg(short, long)]
     pub(crate) progress: bool,
 
-    /// Neither progress nor report
+    /// Show neither progress nor a report
     #[arg(short, long, conflicts_with = "progress")]
     pub(crate) quiet: bool,
 
@@ -59,7 +59,7 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// The threads asked for, or as many as the machine runs at once.
+    /// Returns the number of threads asked for, or what the machine can run at once.
     pub(crate) fn threads(&self) -> NonZeroUsize {
         self.threads.unwrap_or_else(pipeline::available_threads)
     }
@@ -67,7 +67,7 @@ impl RunArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct OutputArgs {
-    /// Form of the report
+    /// Format of the report
     #[arg(long, default_value = "human")]
     pub(crate) output: OutputFormat,
 }

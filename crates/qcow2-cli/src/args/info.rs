@@ -1,4 +1,4 @@
-//! The command line of `info`.
+//! The options of `info`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,14 @@ use clap::Args;
 use super::common::{OutputArgs, ReferenceArgs};
 use super::input::{InputArgs, name_of};
 
-/// Say what a qcow2 image is.
+/// Show the properties of a qcow2 image.
 #[derive(Args, Debug)]
 pub(crate) struct InfoArgs {
-    /// qcow2 image to read, or - for the standard input
+    /// qcow2 image to read, or - for standard input
     pub(crate) image: PathBuf,
 
-    /// Say it of the backing files too; --references says whether they are opened
+    /// Show those of the backing files too. They are opened only if --references or
+    /// --backing allows it
     #[arg(long)]
     pub(crate) backing_chain: bool,
 
@@ -28,7 +29,7 @@ pub(crate) struct InfoArgs {
 }
 
 impl InfoArgs {
-    /// The image in messages.
+    /// Returns the name of the image for messages.
     pub(crate) fn image_name(&self) -> &Path {
         name_of(&self.image)
     }

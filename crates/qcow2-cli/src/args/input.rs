@@ -1,4 +1,4 @@
-//! Where the input comes from, and how it is read.
+//! Options for reading the input.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,28 @@ use clap::Args;
 
 use crate::failure::STDIN;
 
-/// How the input is read.
+/// How to read the input.
 #[derive(Args, Debug)]
 pub(crate) struct InputArgs {
-    /// Read what is in a file that is compressed as a whole with xz, gzip, zstd or
-    /// bzip2. It is read in one pass, as from a pipe
+    /// Decompress the input, which is compressed as a whole with xz, gzip, zstd or
+    /// bzip2. It is read once from start to end, like a pipe
     #[arg(long)]
     pub(crate) decompress: bool,
 
-    /// Folder of the temporary file for what comes from a pipe before it can be
-    /// used, and for images that go to one, instead of TMPDIR or /tmp. The file has
-    /// no name, and its zeros take no room. A disk from a pipe is kept there as a
-    /// whole
+    /// Folder for the temporary file, instead of TMPDIR or /tmp. The file holds what
+    /// arrives from a pipe before it can be used, a whole disk if the source of pack
+    /// is a pipe, and an image that is written to a pipe. It has no name, and zeros
+    /// in it take no space
     #[arg(long, value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,
 }
 
-/// Whether `path` stands for the standard input or output.
+/// Whether `path` stands for standard input or output.
 pub(crate) fn is_stream(path: &Path) -> bool {
     path.as_os_str() == OsStr::new("-")
 }
 
-/// An input in messages.
+/// Returns the name of an input for messages.
 pub(super) fn name_of(path: &Path) -> &Path {
     if is_stream(path) {
         Path::new(STDIN)

@@ -1,4 +1,4 @@
-//! The command line of `pack`.
+//! The options of `pack`.
 
 use std::path::{Path, PathBuf};
 
@@ -15,24 +15,24 @@ use super::source::SourceArgs;
 
 /// Pack a disk or filesystem into a qcow2 image.
 ///
-/// Of an ext2, ext3 or ext4 filesystem only the blocks in use are stored:
-/// deleted files and blocks of zeros take no space. A block is left out only
-/// where the filesystem proves it free; a filesystem that is unclean, damaged or
-/// unknown is kept whole or in part, and the report says why.
+/// Of an ext2, ext3 or ext4 filesystem, only the blocks in use are stored: deleted
+/// files and blocks of zeros take no space. A block is left out only if the
+/// filesystem proves that it is free. A filesystem that is unclean, damaged or
+/// unknown is kept whole or in part, and the report gives the reason.
 #[derive(Args, Debug)]
 pub(crate) struct PackArgs {
-    /// Disk, partition or image file to read, or - for the standard input
+    /// Disk, partition or disk image file to read, or - for standard input
     pub(crate) source: PathBuf,
 
-    /// qcow2 image to make: a new file, with --force an existing file or a block
-    /// device, or - for the standard output
+    /// qcow2 image to create: a new file, with --force an existing file or block
+    /// device, or - for standard output
     pub(crate) image: PathBuf,
 
-    /// Compress clusters with zlib, which every reader of qcow2 that we tried knows
-    /// (some need --deflate-window 4k), or with zstd, which is smaller and faster to
-    /// write and to read, and which hardly any but QEMU reads, from 5.1 on. Higher
-    /// levels are smaller and slower: 1 to 12 of zlib (9 with --deflate-window 4k),
-    /// 1 by default; 1 to 22 of zstd, 4 by default
+    /// Compress clusters. Every qcow2 reader that we tried reads zlib (some need
+    /// --deflate-window 4k). zstd gives a smaller image and is faster to write and
+    /// read, but hardly any reader other than QEMU 5.1 and later knows it. Higher levels
+    /// give smaller images and take longer: 1 to 12 for zlib (to 9 with
+    /// --deflate-window 4k), 1 by default; 1 to 22 for zstd, 4 by default
     #[arg(
         short,
         long,
@@ -41,29 +41,30 @@ pub(crate) struct PackArgs {
     )]
     pub(crate) compress: CompressArg,
 
-    /// How far back zlib may refer. QEMU, 7-Zip, libqcow and the Rust crates imago
-    /// and qcow2-rs read both. 4k is for readers with a window as small as the one
-    /// QEMU writes, such as dissect.hypervisor. The image is larger then, above all at
-    /// level 1, and slower to write; zlib:6 is about as small as QEMU's
+    /// Size of the zlib window: how far back compressed data may refer. QEMU, 7-Zip,
+    /// libqcow and the Rust crates imago and qcow2-rs read both. 4k is for readers
+    /// such as dissect.hypervisor, whose window is only as large as the one that QEMU
+    /// writes with. With 4k the image is larger, above all at level 1, and slower to
+    /// write; zlib:6 gives about the size of QEMU's images
     #[arg(long, value_name = "SIZE", default_value = "32k")]
     pub(crate) deflate_window: DeflateWindowArg,
 
-    /// Let the image share blocks with the source instead of copying them, on
-    /// btrfs and XFS: it takes no time and no space until one of them changes,
-    /// and a damaged block is damaged in both. Clusters are not tested for zeros
-    /// then, so the image may be larger than a copied one. always fails where
-    /// blocks cannot be shared
+    /// Share blocks between source and image (reflink) instead of copying them, on
+    /// btrfs and XFS. Shared blocks take no time, and no space until one side changes
+    /// them; if a shared block is damaged, it is damaged in both. Clusters are then
+    /// not tested for zeros, so the image may be larger than a copied one. With
+    /// always, pack fails if blocks cannot be shared
     #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(crate) reflink: ReflinkArg,
 
-    /// Cluster size of the image: 512 to 2M, a power of two; 64K if not given, and
-    /// with --content metadata what fits the size of a block. Every reader that we
-    /// tried reads all of them
+    /// Cluster size of the image: a power of two from 512 to 2M [default: 64K; with
+    /// --content metadata, one that suits the block size of the filesystem]. Every
+    /// reader that we tried reads all of them
     #[arg(long, value_name = "SIZE", value_parser = parse_cluster_size)]
     pub(crate) cluster_size: Option<ClusterBits>,
 
-    /// Version of the format: 1.1 is qcow2 v3, which every reader that we tried
-    /// reads; 0.10 is v2, for QEMU before 1.1 and others as old
+    /// Version of the format: 1.1 is qcow2 version 3, which every reader that we tried
+    /// reads; 0.10 is version 2, for QEMU before 1.1 and other software of that age
     #[arg(long, default_value = "1.1")]
     pub(crate) compat: Compat,
 
@@ -77,57 +78,57 @@ pub(crate) struct PackArgs {
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,
 
-    /// Pack the filesystem as it is once its journal has been replayed, which is
-    /// done in the image only. Otherwise the image is as unclean as the source,
-    /// and whoever mounts it replays the journal
+    /// Replay the journal of the filesystem in the image; the source is not changed.
+    /// Without this option the image is as unclean as the source, and the journal is
+    /// replayed when the filesystem is next mounted
     #[arg(long)]
     pub(crate) recover: bool,
 
-    /// Replace names in the metadata by others that tell nothing, of the same
-    /// length and each by the same: those of files, of users' attributes, targets
-    /// of symbolic links, the label, the last mount point. What else could hold one
-    /// is zeroed, and so is the journal, which is replayed first. The key is
-    /// random, and thrown away. Needs --content metadata
+    /// Replace names in the metadata with meaningless ones: names of files and of
+    /// user attributes, targets of symbolic links, the label and the last mount point.
+    /// A name keeps its length, and equal names stay equal. Anything else that could
+    /// hold a name is zeroed, and so is the journal after it is replayed. The key is
+    /// random and is discarded. Requires --content metadata
     #[arg(long)]
     pub(crate) scramble_names: bool,
 
-    /// Before the image appears under its name, read it and the source again and
-    /// compare every used byte
+    /// Read the image and the source again and compare every used byte, before the
+    /// image appears under its name
     #[arg(long)]
     pub(crate) verify: bool,
 
-    /// Report the SHA-256 of the disk that the image restores to
+    /// Report the SHA-256 digest of the disk that the image restores
     #[arg(long)]
     pub(crate) digest: bool,
 
-    /// Do not wait until the image is safe on its disk
+    /// Do not wait until the image is safely stored
     #[arg(long)]
     pub(crate) no_sync: bool,
 
-    /// Read a source that somebody else may be writing. Everything is packed,
-    /// since a filesystem in use proves nothing free, and the image may hold
-    /// states that never were on the disk at one time: a snapshot is better
+    /// Read a source that may be in use. Everything is packed, since a filesystem in
+    /// use proves no block free, and the image may mix states that were never on the
+    /// disk together. A snapshot is better
     #[arg(long)]
     pub(crate) allow_mounted: bool,
 
     /// Freeze the filesystem mounted from the source while it is read, so that the
-    /// image holds one moment and the filesystem can tell what is free. Programs
-    /// that write to it wait meanwhile. It is thawed as soon as all is read,
-    /// however the run ends, and when nothing could be read of it for 5 minutes,
-    /// which fails the run
+    /// image holds a single state and free blocks can be left out. Programs that write
+    /// to the filesystem wait meanwhile. It is thawed as soon as everything is read,
+    /// however the run ends; it is also thawed, and the run fails, if nothing could
+    /// be read for 5 minutes
     #[arg(long, requires = "allow_mounted")]
     pub(crate) freeze: bool,
 
-    /// Go on where the source cannot be read: what fails again and again reads as
-    /// zeros in the image, is listed, and lets the run end with 4
+    /// Continue if parts of the source cannot be read. After several attempts they
+    /// become zeros in the image, the report lists them, and pack exits with status 4
     #[arg(long)]
     pub(crate) salvage: bool,
 
-    /// Write what could not be read to FILE, as a map that GNU ddrescue reads
+    /// Write a map of what could not be read to FILE, in the format of GNU ddrescue
     #[arg(long, value_name = "FILE", requires = "salvage")]
     pub(crate) lost: Option<PathBuf>,
 
-    /// Replace IMAGE where it exists
+    /// Overwrite IMAGE if it exists
     #[arg(long)]
     pub(crate) force: bool,
 
@@ -139,17 +140,17 @@ pub(crate) struct PackArgs {
 }
 
 impl PackArgs {
-    /// Whether the filesystem is packed as it is after its journal was replayed.
+    /// Whether the journal is replayed in the image.
     pub(crate) fn recovers(&self) -> bool {
         self.recover || self.scramble_names
     }
 
-    /// Whether the image goes to the standard output.
+    /// Whether the image goes to standard output.
     pub(crate) fn to_stdout(&self) -> bool {
         is_stream(&self.image)
     }
 
-    /// The source in messages.
+    /// Returns the name of the source for messages.
     pub(crate) fn source_name(&self) -> &Path {
         name_of(&self.source)
     }

@@ -1,4 +1,4 @@
-//! What a source is.
+//! The format of a source.
 
 use clap::Args;
 
@@ -6,8 +6,8 @@ use super::choice::SourceFormatArg;
 
 #[derive(Args, Debug)]
 pub(crate) struct SourceArgs {
-    /// What the source is. A file that looks like an image in another format, a
-    /// compressed file or an archive is refused, unless raw says that its own bytes
+    /// Format of the source. A file that looks like a disk image in another format, a
+    /// compressed file or an archive is refused, unless raw declares that its own bytes
     /// are the disk
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) source_format: SourceFormatArg,

@@ -5,17 +5,17 @@ mod print;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use blockio::{Extent, ExtentKind, ReadAt};
+use blockio::{Extent, ExtentKind, ReadAt, Tiling};
+use disk_layout::Disk;
 use hostdisk::in_use;
 use serde::Serialize;
 
 use crate::args::BlocksArgs;
 use crate::containers;
-use crate::failure::{Failure, Outcome, STDOUT};
+use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::input::{Input, Unasked};
-use crate::kept::{Kept, Question};
 use crate::output::filesystem::FilesystemReport;
-use crate::output::{self, SCHEMA};
+use crate::output::{self, SCHEMA, kept};
 
 /// Bytes of a disk by what they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -72,27 +72,22 @@ impl From<Stop> for Failure {
 pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     let unasked = Unasked::of_source(args.format.source_format);
     let input = Input::open(&args.source, &args.input, unasked)?;
-    let disk = input.into_disk(&args.input, true)?.disk;
-    containers::refuse(args.format.source_format, args.source_name(), &disk)?;
-    let user = in_use::source_in_use(&disk)?.map(|user| user.to_string());
+    let source = input.into_disk(&args.input, true)?.disk;
+    containers::refuse(args.format.source_format, args.source_name(), &source)?;
+    let user = in_use::source_in_use(&source)?.map(|user| user.to_string());
     if let Some(user) = &user
         && !args.allow_mounted
     {
         let message = format!("{user}; --allow-mounted lists it all the same");
         return Err(Failure::because(args.source_name(), message));
     }
-    let question = Question {
-        args: &args.filesystem,
-        path: args.source_name(),
-        in_use: user.as_deref(),
-        salvage: false,
-        is_preliminary: false,
-        threads: pipeline::available_threads(),
-    };
-    let kept = Kept::decide(question, &disk)?;
-    let list = List { args, kept: &kept };
+    let mut options = args.filesystem.options();
+    options.in_use = user;
+    let disk = Disk::open(&source, &options)
+        .map_err(|error| Failure::about(args.source_name(), &error))?;
+    let list = List { args, disk: &disk };
     let mut out = BufWriter::new(io::stdout().lock());
-    let head = list.head(disk.size())?;
+    let head = list.head()?;
     match list.print(&head, &mut out) {
         Err(Stop::Output(error)) => output::unless_left_early(Err(error)).map_err(Stop::from)?,
         printed => printed?,
@@ -114,11 +109,11 @@ impl Head {
 /// The ranges of a source.
 struct List<'a> {
     args: &'a BlocksArgs,
-    kept: &'a Kept<'a>,
+    disk: &'a Disk<'a>,
 }
 
 impl List<'_> {
-    fn head(&self, disk_bytes: u64) -> Result<Head, Stop> {
+    fn head(&self) -> Result<Head, Stop> {
         let mut totals = Totals::default();
         self.each(|extent| {
             let total = match extent.kind {
@@ -129,30 +124,30 @@ impl List<'_> {
             *total += extent.length;
             Ok(())
         })?;
-        let kept = self.kept;
-        let (damage, damage_count) = kept.damage();
-        let filesystem = kept.filesystem.as_ref();
+        let report = self.disk.report();
         Ok(Head {
             schema: SCHEMA,
             command: "blocks",
             source: self.args.source.display().to_string(),
-            disk_bytes,
-            content: kept.content(),
-            evidence: kept.evidence(),
-            kept_whole: kept.kept_whole.clone(),
-            notes: kept.notes.clone(),
-            damage,
-            damage_count,
-            filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
+            disk_bytes: self.disk.size(),
+            content: kept::content(report),
+            evidence: kept::evidence(report),
+            kept_whole: kept::kept_whole(report),
+            notes: report.notes.clone(),
+            damage: report.damage.lines.clone(),
+            damage_count: report.damage.total,
+            filesystem: report.filesystem.as_ref().map(FilesystemReport::new),
             totals,
         })
     }
 
     /// Gives each extent of the disk to `take`.
     fn each(&self, mut take: impl FnMut(Extent) -> io::Result<()>) -> Result<(), Stop> {
-        for extent in self.kept.extents() {
-            let extent = extent
-                .map_err(|error| Stop::Failed(Failure::about(self.args.source_name(), &error)))?;
+        for extent in self.disk.extents(0..self.disk.size()) {
+            let extent = extent.map_err(|error| {
+                let message = Causes(&*error);
+                Stop::Failed(Failure::because(self.args.source_name(), message))
+            })?;
             take(extent)?;
         }
         Ok(())

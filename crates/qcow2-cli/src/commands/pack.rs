@@ -1,6 +1,8 @@
 //! `qcow2 pack`: a disk or filesystem into an image.
 
 mod job;
+mod prove;
+mod recover;
 mod report;
 mod scrambled;
 mod shape;
@@ -9,9 +11,11 @@ mod usage;
 
 use std::time::Instant;
 
+use blockio::ReadAt;
+use disk_layout::Disk;
+
 use crate::args::PackArgs;
 use crate::failure::{Failure, Outcome};
-use crate::kept::{Kept, Question};
 use job::{Data, Job};
 use shape::Shape;
 use source::Source;
@@ -21,41 +25,34 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     let compression = usage::check(args)?;
     let started = Instant::now();
     let source = Source::open(args)?;
-    let question = Question {
-        args: &args.filesystem,
-        path: args.source_name(),
-        in_use: source.in_use(),
-        salvage: args.salvage,
-        is_preliminary: args.recovers(),
-        threads: args.run.threads(),
-    };
-    let kept = Kept::decide(question, source.metadata())?;
-    let run = |data: Data<'_>, kept: &Kept<'_>| {
-        let shape = Shape::new(args, kept)?;
+    let mut options = args.filesystem.options();
+    options.in_use = source.in_use().map(str::to_owned);
+    options.salvage = args.salvage;
+    options.preliminary = args.recovers();
+    options.threads = Some(args.run.threads());
+    let failed = |error| Failure::about(args.source_name(), &error);
+    let disk = Disk::open(source.metadata(), &options).map_err(failed)?;
+    let run = |data: Data<'_>, disk: &Disk<'_>| {
         let job = Job {
             args,
             compression,
             started,
             source: &source,
             data,
-            kept,
-            shape,
+            disk,
+            shape: Shape::new(args, disk.report(), disk.size())?,
         };
         job.run()
     };
     if !args.recovers() {
-        return run(Data::Source, &kept);
+        return run(Data::Source, &disk);
     }
-    let recovered = kept.recovered(args.source_name())?;
-    let question = Question {
-        is_preliminary: false,
-        ..question
-    };
-    let mut kept = Kept::decide(question, &recovered)?;
-    kept.note_orphans();
+    let recovered = recover::recovered(&disk, args.source_name())?;
+    options.preliminary = false;
+    let disk = Disk::open(&recovered, &options).map_err(failed)?;
     if !args.scramble_names {
-        return run(Data::Recovered(&recovered), &kept);
+        return run(Data::Recovered(&recovered), &disk);
     }
-    let scrambled = kept.scrambled(args.source_name())?;
-    run(Data::Scrambled(&scrambled), &kept)
+    let scrambled = recover::scrambled(&disk, args.source_name())?;
+    run(Data::Scrambled(&scrambled), &disk)
 }

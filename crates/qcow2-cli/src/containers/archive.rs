@@ -1,13 +1,13 @@
-//! What tells archives and compressed files with short magics from other bytes.
+//! Further checks for archives and compressed files whose magic is short.
 
 use super::ends::Ends;
 
-/// Where a tar header, and a VHD footer, has its checksum.
+/// Offsets of the checksum in a tar header and in a VHD footer.
 const TAR_CHECKSUM: usize = 148;
 const VHD_CHECKSUM: usize = 64;
 
-/// Whether the first header of a tar archive is right, and names a file that ends
-/// in `suffix`.
+/// Returns whether the first header of a tar archive has the right checksum and names
+/// a file that ends in `suffix`.
 pub(super) fn is_tar_of(ends: &Ends, suffix: &[u8]) -> bool {
     let Some(header) = ends.head.get(..512) else {
         return false;
@@ -29,8 +29,8 @@ pub(super) fn is_tar_of(ends: &Ends, suffix: &[u8]) -> bool {
     sum.sum::<u32>() == stored && !name.is_empty() && name.ends_with(suffix)
 }
 
-/// Whether a zip archive begins: a file with a name, the end of an empty archive,
-/// or a part of a split one.
+/// Returns whether a zip archive begins here: a file with a name, the end of an empty
+/// archive, or a part of a split one.
 pub(super) fn is_zip(ends: &Ends) -> bool {
     let first_file = |at: usize| {
         let version = ends.byte(at + 4);
@@ -41,12 +41,12 @@ pub(super) fn is_zip(ends: &Ends) -> bool {
     first_file(0) || is_empty || ends.has(0, b"PK\x07\x08") && first_file(4)
 }
 
-/// Whether the flags of a gzip header are known ones.
+/// Returns whether a gzip header has known flags only.
 pub(super) fn is_deflated(ends: &Ends) -> bool {
     ends.byte(3) & 0xe0 == 0
 }
 
-/// Whether the header of a bare LZMA stream makes sense, as no boot code would: a
+/// Returns whether the header of a bare LZMA stream is plausible, unlike boot code: a
 /// dictionary of 2^n or 2^n + 2^(n-1) bytes, a size that is unknown or below 256
 /// TiB, and a first byte that is always zero.
 pub(super) fn is_lzma(ends: &Ends) -> bool {
@@ -61,8 +61,8 @@ pub(super) fn is_lzma(ends: &Ends) -> bool {
         && ends.byte(13) == 0
 }
 
-/// Whether the checksum of a VHD footer is right: the complement of the sum of its
-/// other bytes.
+/// Returns whether the checksum of a VHD footer is right: the complement of the sum of
+/// its other bytes.
 pub(super) fn has_checksum(footer: &[u8]) -> bool {
     let own = VHD_CHECKSUM..VHD_CHECKSUM + 4;
     let others = footer

@@ -1,14 +1,14 @@
-//! What tells what a file is: its first and its last bytes.
+//! The first and last bytes of a file, by which its format is recognized.
 
 use std::io;
 
 use blockio::{ReadAt, len_u64};
 
-/// How much of the start of a file is looked at. The last thing that tells anything
-/// is the superblock of btrfs.
+/// Bytes examined at the start of a file. The signature farthest from the start is in
+/// the superblock of btrfs.
 const HEAD_BYTES: usize = 68 << 10;
 
-/// How much of its end: a footer.
+/// Bytes examined at the end of a file: a footer.
 const TAIL_BYTES: usize = 512;
 
 /// The first and the last bytes of a file.
@@ -32,13 +32,13 @@ impl Ends {
         Ok(Self { head, tail, size })
     }
 
-    /// Whether the head has `bytes` at `at`.
+    /// Returns whether the head has `bytes` at `at`.
     pub(super) fn has(&self, at: usize, bytes: &[u8]) -> bool {
         let found = self.head.get(at..).unwrap_or_default();
         found.starts_with(bytes)
     }
 
-    /// The byte at `at`; zero past the end of the head.
+    /// Returns the byte at `at`, or zero past the end of the head.
     pub(super) fn byte(&self, at: usize) -> u8 {
         self.head.get(at).copied().unwrap_or(0)
     }

@@ -7,16 +7,16 @@ use super::ends::Ends;
 pub(super) struct Format {
     /// Its name with an article, as in "it is …".
     pub(super) name: &'static str,
-    /// The command that makes the disk of it, with FILE and DISK for the names.
+    /// The command that extracts the disk, with FILE and DISK for the names.
     pub(super) remedy: &'static str,
-    /// Where its magic is, and what.
+    /// The offset and bytes of each part of its magic.
     pub(super) magic: &'static [(usize, &'static [u8])],
-    /// What must hold beside the magic.
+    /// A check that must hold in addition to the magic.
     pub(super) check: fn(&Ends) -> bool,
 }
 
 impl Format {
-    /// Whether a file with these `ends` is in this format.
+    /// Returns whether a file with these `ends` is in this format.
     pub(super) fn fits(&self, ends: &Ends) -> bool {
         let mut magic = self.magic.iter();
         magic.all(|(at, bytes)| ends.has(*at, bytes)) && (self.check)(ends)

@@ -4,7 +4,7 @@ use super::archive::{has_checksum, is_deflated, is_lzma, is_tar_of, is_zip};
 use super::ends::Ends;
 use super::format::Format;
 
-/// All formats, the more special ones first.
+/// All formats, the more specific ones first.
 pub(super) static FORMATS: &[Format] = &[
     // Images of virtual machines.
     format(
@@ -198,7 +198,7 @@ const fn format(
     }
 }
 
-/// The magic is enough.
+/// Accepts every file that has the magic.
 fn always(_: &Ends) -> bool {
     true
 }
@@ -207,9 +207,9 @@ fn bzip2_level(ends: &Ends) -> bool {
     (b'1'..=b'9').contains(&ends.byte(3))
 }
 
-/// Whether the last bytes are the footer of a fixed VHD, whose first ones are those
-/// of the disk, or the first ones those of another VHD. The footer's checksum must be
-/// right, and the file as long as the footer says.
+/// Returns whether this is a VHD: its last bytes are the footer of a fixed one, which
+/// starts with the disk, or its first bytes are the header of another kind. The
+/// footer's checksum must be right, and the file must have the length it states.
 fn is_vhd(ends: &Ends) -> bool {
     const FIXED: u32 = 2;
     let footer = Ends {
@@ -228,7 +228,7 @@ fn is_vhd(ends: &Ends) -> bool {
     footer.be32(60) == FIXED && disk_bytes == rest
 }
 
-/// Whether the last bytes are the trailer of an Apple disk image, version 4.
+/// Returns whether the last bytes are the trailer of an Apple disk image, version 4.
 fn is_dmg(ends: &Ends) -> bool {
     ends.tail.starts_with(b"koly\0\0\0\x04\0\0\x02\0")
 }

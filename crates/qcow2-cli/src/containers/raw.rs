@@ -1,11 +1,11 @@
-//! What a file is that is in no container: a disk, or a text.
+//! Recognizes files outside any container: disks and text.
 
 use super::ends::Ends;
 
-/// What an ext filesystem is called.
+/// The name of an ext filesystem.
 pub(super) const EXT: &str = "an ext2, ext3 or ext4 filesystem";
 
-/// What is on a disk, and where its magic is.
+/// What can be on a disk, with the offset and bytes of its magic.
 const ON_DISKS: &[(&str, usize, &[u8])] = &[
     ("a GPT partition table", 512, b"EFI PART"),
     ("a GPT partition table", 4096, b"EFI PART"),
@@ -28,7 +28,7 @@ const ON_DISKS: &[(&str, usize, &[u8])] = &[
     ("an HFS+ filesystem", 1024, b"H+"),
 ];
 
-/// What is on the disk that the file is, if it looks like one.
+/// Names what is on the disk, if the file looks like one.
 pub(super) fn disk(ends: &Ends) -> Option<&'static str> {
     let mut known = ON_DISKS.iter();
     let found = known.find(|(_, at, magic)| ends.has(*at, magic));
@@ -38,7 +38,7 @@ pub(super) fn disk(ends: &Ends) -> Option<&'static str> {
     ends.has(510, &[0x55, 0xaa]).then_some(boot_sector(ends))
 }
 
-/// What the first sector is, which ends like a boot sector.
+/// Names a first sector that has the boot signature.
 fn boot_sector(ends: &Ends) -> &'static str {
     let entries = [446, 462, 478, 494].map(|at| ends.array::<16>(at));
     let is_entry = |entry: &[u8; 16]| matches!(entry[0], 0 | 0x80);
@@ -50,7 +50,7 @@ fn boot_sector(ends: &Ends) -> &'static str {
     }
 }
 
-/// Which text the file is, if it looks like one.
+/// Names the kind of text, if the file looks like text.
 pub(super) fn text(ends: &Ends) -> Option<&'static str> {
     let is_space = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0xef | 0xbb | 0xbf);
     let start = ends.head.iter().copied().skip_while(|byte| is_space(byte));
@@ -60,7 +60,7 @@ pub(super) fn text(ends: &Ends) -> Option<&'static str> {
         .collect();
     let pages: [&[u8]; 4] = [b"<!doctype html", b"<html", b"<head", b"<?xml"];
     if pages.iter().any(|page| start.starts_with(page)) {
-        return Some("an HTML or XML page: a download that went wrong?");
+        return Some("an HTML or XML page (a failed download?)");
     }
     let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     ends.head.iter().all(is_text).then_some("a text file")

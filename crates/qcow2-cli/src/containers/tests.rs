@@ -213,16 +213,16 @@ fn what_is_no_image_is_told() {
         (vec![0; 100], "it looks like a file that begins with zeros"),
         (
             b"\xef\xbb\xbf\n<!DOCTYPE HTML><title>404".to_vec(),
-            "it looks like an HTML or XML page: a download that went wrong?",
+            "it looks like an HTML or XML page (a failed download?)",
         ),
         (b"Not Found\n".to_vec(), "it looks like a text file"),
         (
             vec![7; 100],
-            "it looks like nothing that is known (it begins with 07070707)",
+            "its format is unknown (it begins with 07070707)",
         ),
         (
             file(b"\xfd7zXZ\0"),
-            "it looks like xz; unwrap it with `xz -dk FILE`",
+            "it looks like xz; extract its contents with `xz -dk FILE`",
         ),
     ] {
         assert_eq!(look(&bytes), said);

@@ -1,4 +1,4 @@
-//! Compressed input: which it is, and what it holds.
+//! Recognizes compressed input and decompresses it.
 
 use std::fmt::{self, Display};
 use std::io::{self, BufRead, Read};
@@ -8,13 +8,13 @@ use flate2::bufread::GzDecoder;
 use liblzma::read::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
-/// Bytes that tell a compression.
+/// Bytes that are needed to recognize a compression.
 pub(super) const HEAD_BYTES: usize = 16;
 
-/// Most memory that is used for the dictionary of an xz stream: `xz -9` needs 64 MiB.
+/// Most memory for the dictionary of an xz stream: `xz -9` needs 64 MiB.
 const XZ_MEMORY_MAX: u64 = 256 << 20;
 
-/// The same for a window of Zstandard, as a power of two: `zstd -d` has this limit.
+/// Largest Zstandard window, as log2 of bytes: `zstd -d` has this limit.
 const ZSTD_WINDOW_BITS_MAX: u32 = 27;
 
 /// How a whole file is compressed.
@@ -38,7 +38,7 @@ impl Display for Compression {
 }
 
 impl Compression {
-    /// That of a file that begins with `head`.
+    /// Recognizes the compression of a file that begins with `head`.
     pub(super) fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
@@ -55,7 +55,7 @@ impl Compression {
         }
     }
 
-    /// What `input`, which is compressed so, holds: all streams, one after the other.
+    /// Decompresses all streams in `input`, one after the other.
     pub(super) fn decoder(self, input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
         let decoder: Box<dyn Read + Send> = match self {
             Self::Xz => {
@@ -77,7 +77,7 @@ impl Compression {
     }
 }
 
-/// A decoder whose errors say what it decodes.
+/// A decoder whose errors name the compression.
 struct Told {
     compression: Compression,
     decoder: Box<dyn Read + Send>,
@@ -94,7 +94,7 @@ impl Read for Told {
             let compression = self.compression;
             let message = match lzma {
                 Some(liblzma::stream::Error::MemLimit) => format!(
-                    "{compression}: it takes more than {} MiB of memory to decompress",
+                    "{compression}: decompressing it takes more than {} MiB of memory",
                     XZ_MEMORY_MAX >> 20
                 ),
                 _ => format!("{compression}: {error}"),
@@ -104,15 +104,15 @@ impl Read for Told {
     }
 }
 
-/// Compressed bytes, which can be looked at before they are read.
+/// Compressed bytes, with a look ahead.
 struct Source {
     input: Box<dyn Read + Send>,
     buffer: Vec<u8>,
-    /// What of the buffer was read already.
+    /// How many bytes of the buffer were consumed.
     done: usize,
 }
 
-/// Bytes that are read at once.
+/// Bytes to read at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
 impl Source {
@@ -128,7 +128,7 @@ impl Source {
         self.buffer.get(self.done..).unwrap_or_default()
     }
 
-    /// Whether what comes next begins with `magic`.
+    /// Returns whether the next bytes are `magic`.
     fn begins_with(&mut self, magic: &[u8]) -> io::Result<bool> {
         if self.rest().len() < magic.len() {
             let mut buffer = self.rest().to_vec();
@@ -156,7 +156,7 @@ impl BufRead for Source {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.rest().is_empty() {
             self.buffer.resize(BUFFER_BYTES, 0);
-            // Nothing of it counts until something was read.
+            // None of the buffer counts until a read succeeds.
             self.done = BUFFER_BYTES;
             let length = self.input.read(&mut self.buffer)?;
             self.buffer.truncate(length);
@@ -170,9 +170,9 @@ impl BufRead for Source {
     }
 }
 
-/// A decoder of one stream of a format that may have several in a row.
+/// A decoder of one stream, in a format that allows several in a row.
 trait Member: Read {
-    /// What such a stream begins with.
+    /// The first bytes of such a stream.
     const MAGIC: &'static [u8];
     fn start(input: Source) -> Self;
     fn end(self) -> Source;
@@ -198,8 +198,8 @@ impl Member for BzDecoder<Source> {
     }
 }
 
-/// Streams in a row. What follows the last and is none is left alone, as `gzip -d`
-/// and `bzip2 -d` do: tapes are padded.
+/// Decodes streams in a row. Bytes after the last stream are ignored, as by `gzip -d`
+/// and `bzip2 -d`, since tapes are padded.
 struct Members<M>(Option<M>);
 
 impl<M: Member> Members<M> {
@@ -228,7 +228,7 @@ impl<M: Member> Read for Members<M> {
     }
 }
 
-/// Fills `bytes` from `input`, and says how many there are: fewer only where it ends.
+/// Fills `bytes` from `input` and returns how many were read: fewer only at its end.
 pub(super) fn read_start(input: &mut dyn Read, bytes: &mut [u8]) -> io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {

@@ -2,17 +2,18 @@
 
 use std::fmt::{self, Display};
 
-use ext_blocks::{Info, Kind};
+use disk_layout::FilesystemInfo;
 use serde::Serialize;
 
 use crate::text::{Bytes, Foreign};
 
-/// The ext filesystem on the source.
+/// The filesystem on the source.
 #[derive(Debug, Serialize)]
 pub(crate) struct FilesystemReport {
     pub(crate) kind: &'static str,
     pub(crate) label: Foreign,
-    pub(crate) uuid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
     /// UUID of the journal, where it is on another device: the filesystem is not
     /// self-contained.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,19 +30,15 @@ pub(crate) struct GeometryReport {
 }
 
 impl FilesystemReport {
-    pub(crate) fn new(info: &Info) -> Self {
+    pub(crate) fn new(info: &FilesystemInfo) -> Self {
         Self {
-            kind: match info.kind {
-                Kind::Ext2 => "ext2",
-                Kind::Ext3 => "ext3",
-                Kind::Ext4 => "ext4",
-            },
+            kind: info.kind,
             label: Foreign::new(&info.label),
-            uuid: uuid(&info.uuid),
+            uuid: info.uuid.as_ref().map(uuid),
             external_journal: info.external_journal.as_ref().map(uuid),
-            geometry: info.geometry.as_ref().map(|geometry| GeometryReport {
-                block_size: geometry.block_bytes(),
-                blocks: geometry.block_count(),
+            geometry: info.blocks.map(|blocks| GeometryReport {
+                block_size: blocks.bytes,
+                blocks: blocks.count,
             }),
         }
     }

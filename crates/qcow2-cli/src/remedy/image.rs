@@ -1,4 +1,4 @@
-//! What can be done about an image that is refused.
+//! Hints for images that are refused.
 
 use std::path::Path;
 
@@ -9,20 +9,21 @@ use crate::args::ReferencesArg;
 use crate::containers;
 use crate::failure::{Failure, STDIN};
 
-/// How an image is read, as far as it could be read otherwise.
+/// How an image is read, as far as options could change that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
-    /// Which files it may bring in.
+    /// Which other files may be opened for it.
     pub(crate) references: ReferencesArg,
-    /// Whether one of its snapshots is asked for.
+    /// Whether one of its snapshots is to be restored.
     pub(crate) snapshot: bool,
-    /// Whether damage would be lived with, if the user asked for that. `None` if it
-    /// is already, or never.
+    /// The option that tolerates damage. `None` if it is given already, or if there is
+    /// none.
     pub(crate) salvage: Option<&'static str>,
 }
 
 impl Reading {
-    /// How the tables beside the disk are read, which no option helps with.
+    /// Describes how the tables are read that are not part of the disk: no option helps
+    /// with them.
     pub(crate) fn of_tables(references: ReferencesArg) -> Self {
         Self {
             references,
@@ -32,13 +33,13 @@ impl Reading {
     }
 }
 
-/// Bytes of the magic of an image.
+/// Length of the magic of an image, in bytes.
 const MAGIC_BYTES: u64 = 4;
 
 /// The option that restores a damaged image.
 pub(crate) const SALVAGE: &str = "--salvage restores what can be read";
 
-/// The failure that `error` is, of the image at `path`.
+/// Turns `error`, about the image at `path`, into a failure with a hint.
 pub(crate) fn of_image(path: &Path, error: &Error, reading: Reading) -> Failure {
     let is_stdin = path == Path::new(STDIN);
     if let Some(ImageError::Header(error)) = error.of_image()
@@ -56,8 +57,8 @@ pub(crate) fn of_image(path: &Path, error: &Error, reading: Reading) -> Failure 
     }
 }
 
-/// Whether the file is something else than a qcow2 image: it has no magic, has not
-/// even room for it, or is of version 1, which is another format.
+/// Returns whether the file is not a qcow2 image at all: it lacks the magic, is too
+/// short for it, or has version 1, which is another format.
 fn is_no_image(error: &FormatError) -> bool {
     match error {
         FormatError::Magic { .. } | FormatError::Version { found: 1 } => true,
@@ -79,8 +80,8 @@ fn remedy(error: &Error, reading: Reading) -> Option<&'static str> {
         error = source;
     }
     match error {
-        ImageError::NoSecret { .. } => Some("--secret-file FILE has it"),
-        ImageError::NoSnapshot { .. } => Some("qcow2 info lists those it has"),
+        ImageError::NoSecret { .. } => Some("give it with --secret-file FILE"),
+        ImageError::NoSnapshot { .. } => Some("qcow2 info lists its snapshots"),
         ImageError::Reference { kind, source, .. } => {
             of_reference(*kind, source, reading.references)
         }
@@ -106,16 +107,16 @@ fn of_reference(
     let is_beside = references == ReferencesArg::Beside;
     match (fault, kind) {
         (ReferenceFault::NotAllowed | ReferenceFault::Outside, BackingFile) if is_beside => {
-            Some("--references any allows it, --backing FILE names the file")
+            Some("--references any allows it, --backing FILE replaces it")
         }
         (ReferenceFault::NotAllowed | ReferenceFault::Outside, DataFile) if is_beside => {
-            Some("--references any allows it, --data-file FILE names the file")
+            Some("--references any allows it, --data-file FILE replaces it")
         }
         (ReferenceFault::NotAllowed | ReferenceFault::Outside, BackingFile) => {
-            Some("--references beside or any allows it, --backing FILE names the file")
+            Some("--references beside or any allows it, --backing FILE replaces it")
         }
         (ReferenceFault::NotAllowed | ReferenceFault::Outside, DataFile) => {
-            Some("--references beside or any allows it, --data-file FILE names the file")
+            Some("--references beside or any allows it, --data-file FILE replaces it")
         }
         (ReferenceFault::Protocol | ReferenceFault::NoName, BackingFile) => {
             Some("--backing FILE names the file")
@@ -124,17 +125,17 @@ fn of_reference(
             Some("--data-file FILE names the file")
         }
         (ReferenceFault::NoFormat, _) => {
-            Some("--backing-format raw or --backing-format qcow2 says it")
+            Some("give it with --backing-format raw or --backing-format qcow2")
         }
         (ReferenceFault::Format { .. }, BackingFile) => {
-            Some("qemu-img convert reads it, with all its layers")
+            Some("qemu-img convert can read it with all its layers")
         }
         _ => None,
     }
 }
 
-/// Whether `--salvage` restores an image in spite of `error`: it does without
-/// everything but the headers, and the table of snapshots if it needs that.
+/// Returns whether `--salvage` restores an image in spite of `error`: it needs only the
+/// headers, and the snapshot table if a snapshot is to be restored.
 fn is_salvaged(error: &ImageError, snapshot: bool) -> bool {
     match error {
         ImageError::MarkedCorrupt

@@ -15,10 +15,11 @@ fn is_told(bench: &Bench, name: &str, called: &str) {
     ] {
         let refused = bench.run(&command.replace("NAME", name));
         assert_eq!(refused.code, Some(1), "{command} {name}: {refused:?}");
-        let start =
-            format!("qcow2: {name}: it looks like {called}, not like a disk; unwrap it with `");
+        let start = format!(
+            "qcow2: {name}: it looks like {called}, not like a disk; extract its contents with `"
+        );
         assert!(refused.stderr.starts_with(&start), "{refused:?}");
-        let end = "`, or take the file as it is with --source-format raw\n";
+        let end = "`, or use the file itself as the disk with --source-format raw\n";
         assert!(refused.stderr.ends_with(end), "{refused:?}");
         assert_eq!(refused.stdout, "");
     }
@@ -200,21 +201,24 @@ fn what_is_no_image_is_told_in_words() {
     bench.write("bytes", [7; 1000]);
     bench.write("short", b"QFI\xfb\0\0\0\x03");
     for (name, said) in [
-        ("empty", "an empty file"),
-        ("tiny", "a text file"),
-        ("page", "an HTML or XML page: a download that went wrong?"),
-        ("bytes", "nothing that is known (it begins with 07070707)"),
+        ("empty", "it looks like an empty file"),
+        ("tiny", "it looks like a text file"),
+        (
+            "page",
+            "it looks like an HTML or XML page (a failed download?)",
+        ),
+        ("bytes", "its format is unknown (it begins with 07070707)"),
     ] {
         for command in ["unpack", "info"] {
             let target = if command == "unpack" { " out" } else { "" };
-            let message = format!("{name}: not a qcow2 image: it looks like {said}");
+            let message = format!("{name}: not a qcow2 image: {said}");
             bench.fails(&format!("{command} {name}{target}"), 1, &message);
         }
     }
     bench.fails(
         "unpack short out",
         1,
-        "short: header at offset 0x0: found 8 bytes, needed are 24",
+        "short: the file ends within the qcow2 header: it has 8 bytes, the header needs 24",
     );
     assert!(!bench.path("out").exists());
 }

@@ -21,7 +21,7 @@ fn a_device_is_packed_and_its_file_is_not() {
         "pack disk two",
         1,
         &format!(
-            "disk: the loop device {name} shows it; --allow-mounted packs all of it all the same, a snapshot is better"
+            "disk: loop device {name} is backed by it; a snapshot is better, --allow-mounted packs all of it anyway"
         ),
     );
     drop(source);
@@ -55,7 +55,7 @@ fn a_disk_goes_back_onto_a_device_and_no_further() {
         &format!("unpack --force image {device}"),
         1,
         &format!(
-            "{device}: making the disk 2097152 bytes long: {device} is too small: it holds 1048576 bytes, 2097152 are needed"
+            "{device}: making the disk 2097152 bytes long: {device} is too small: it holds 1048576 bytes, but 2097152 are needed"
         ),
     );
     drop(target);

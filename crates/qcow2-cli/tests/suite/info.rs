@@ -147,7 +147,7 @@ fn snapshots_are_restored_by_id_and_by_name() {
     bench.fails(
         "unpack --snapshot third i out",
         1,
-        "i: the image has no snapshot \"third\"; qcow2 info lists those it has",
+        "i: the image has no snapshot \"third\"; qcow2 info lists its snapshots",
     );
     assert_eq!(bench.names(), ["i"]);
 }

@@ -192,7 +192,7 @@ fn a_source_is_never_overwritten() {
     let bench = Bench::new();
     bench.write("disk", [1; 4096]);
     fs::hard_link(bench.path("disk"), bench.path("same")).unwrap();
-    let message = "is the source itself, or one that the source depends on";
+    let message = "is the source itself, or a file or device that the source depends on";
     bench.fails("pack --force disk disk", 1, &format!("disk {message}"));
     bench.fails("pack --force disk same", 1, &format!("same {message}"));
     assert_eq!(bench.read("disk"), [1; 4096]);

@@ -43,7 +43,7 @@ fn a_process_that_may_not_write_so_much_is_told_before_the_work() {
         let output = limited(&bench, 100, &format!("unpack image {target}"));
         let name = target.split_whitespace().last().unwrap();
         let message = format!(
-            "qcow2: {name}: making the disk {} bytes long: this process may write no file of more \
+            "qcow2: {name}: making the disk {} bytes long: this process may not write a file longer \
              than {max} bytes (ulimit -f)\n",
             made.disk.len(),
         );
@@ -88,7 +88,7 @@ fn a_file_system_without_such_long_files_is_told_before_the_work() {
         let refused = bench.run(&format!("unpack image {target}"));
         assert_eq!(refused.code, Some(1));
         let message = format!(
-            "making the disk {DISK_BYTES} bytes long: the file system holds no file of more than "
+            "making the disk {DISK_BYTES} bytes long: the file system allows no file longer than "
         );
         assert!(refused.stderr.contains(&message), "{refused:?}");
         assert_eq!(bench.names(), ["image", "old", "probe"]);

@@ -1,4 +1,4 @@
-//! The libraries that make streams, each behind the same call.
+//! The libraries that make streams, with a common interface.
 
 use std::{fmt, io};
 
@@ -15,8 +15,9 @@ const FRAMING_BYTES: usize = 64;
 /// Log2 of the 4 KiB window.
 const WINDOW_BITS_4K: u8 = 12;
 
-/// Compresses one cluster after the other. A stream depends on its cluster
-/// alone, not on those before it.
+/// Compresses clusters, one after the other.
+///
+/// A stream depends on its cluster alone, not on those before it.
 pub struct Compressor(Library);
 
 /// The library that compresses.
@@ -28,8 +29,8 @@ enum Library {
 }
 
 impl Compressor {
-    /// A compressor for `compression`. Of a level that does not exist it takes the
-    /// nearest that does.
+    /// Returns a compressor for `compression`. An invalid level is replaced by the
+    /// nearest valid one.
     #[must_use]
     pub fn new(compression: &Compression) -> Self {
         let levels = compression.levels();
@@ -52,11 +53,11 @@ impl Compressor {
     }
 
     /// Compresses `cluster` into `stream` and returns the length of the stream,
-    /// or `None` where it does not fit.
+    /// or `None` if it does not fit.
     ///
     /// # Errors
     ///
-    /// Where the library fails, such as for lack of memory.
+    /// Fails if the library fails, for example for lack of memory.
     pub fn compress(&mut self, cluster: &[u8], stream: &mut [u8]) -> io::Result<Option<usize>> {
         match &mut self.0 {
             #[cfg(feature = "libdeflate")]
@@ -80,11 +81,11 @@ impl fmt::Debug for Compressor {
     }
 }
 
-/// zlib-rs: for small windows, and where libdeflate is not wanted.
+/// zlib-rs, for small windows and for builds without libdeflate.
 struct ZlibRs {
     deflate: Compress,
-    /// Room for any stream, so that nothing depends on how zlib-rs reports that its
-    /// output does not fit.
+    /// Room for the longest stream, so that nothing depends on how zlib-rs reports that
+    /// its output does not fit.
     stream: Vec<u8>,
 }
 
@@ -119,11 +120,10 @@ impl ZlibRs {
     }
 }
 
-/// Zstandard: single frames that know the length of their content, without a
-/// checksum.
+/// Zstandard: single frames with a content size and without a checksum.
 struct Zstd {
     level: i32,
-    /// Made when it is first needed, since that can fail.
+    /// Created when it is first needed, since that can fail.
     context: Option<zstd::bulk::Compressor<'static>>,
 }
 
@@ -141,7 +141,7 @@ impl Zstd {
     }
 }
 
-/// Whether `error` says that the stream does not fit.
+/// Returns whether `error` says that the stream does not fit.
 fn is_too_small(error: &io::Error) -> bool {
     error
         .get_ref()

@@ -3,19 +3,19 @@
 use super::Error;
 use super::bitmap::BitmapError;
 
-/// How bad it is.
+/// The kinds of [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The bytes contradict the specification, or themselves.
     Corrupt,
-    /// The bytes may be right, but need something nobody here knows.
+    /// The bytes may be right, but need something that is not supported.
     Unsupported,
-    /// A value is outside of what the format or its implementations can hold.
+    /// A value exceeds what the format or its implementations can hold.
     Limit,
 }
 
 impl Error {
-    /// How bad it is.
+    /// Returns the kind of this error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -1,4 +1,4 @@
-//! The rules on header fields, in the order in which they are checked.
+//! The rules for header fields, in the order in which they are checked.
 
 use core::ops::Range;
 
@@ -19,7 +19,7 @@ const TABLE_ENTRY_BYTES: u64 = 8;
 const WITH_COMPRESSION_TYPE_BYTES: u64 = 105;
 
 impl RawHeader {
-    /// Checks all fields but those that have a type of their own.
+    /// Checks all fields except those with a type of their own.
     pub(super) fn check(&self, version: Version, cluster_bits: ClusterBits) -> Result<(), Error> {
         self.check_header_length(version, cluster_bits)?;
         let incompatible = IncompatibleFeatures::from_bits_retain(self.incompatible_features);
@@ -64,7 +64,7 @@ impl RawHeader {
         header_length_within(self.header_length, min.into(), cluster_bits.bytes())
     }
 
-    /// Length, alignment and end of the tables that the header points to.
+    /// Checks length, alignment and end of the tables that the header points to.
     fn check_tables(&self, cluster_bits: ClusterBits) -> Result<(), Error> {
         let l1_entries_max = L1_BYTES_MAX / TABLE_ENTRY_BYTES;
         let l1_entries = u64::from(self.l1_size);
@@ -117,7 +117,7 @@ impl RawHeader {
         }
     }
 
-    /// The compression type, if its feature bit agrees.
+    /// Returns the compression type, if its feature bit agrees.
     pub(super) fn compression_type(&self) -> Result<CompressionType, Error> {
         let compression_type = match self.compression_type {
             0 => CompressionType::Deflate,
@@ -135,7 +135,7 @@ impl RawHeader {
         Ok(compression_type)
     }
 
-    /// Where the name of the backing file is in cluster 0, if there is one.
+    /// Returns the location of the backing file's name in cluster 0, if there is one.
     pub(super) fn backing_range(
         &self,
         cluster_bits: ClusterBits,
@@ -156,7 +156,7 @@ impl RawHeader {
 }
 
 impl Header {
-    /// Refuses values that have no place in the bytes.
+    /// Refuses values that cannot be stored.
     pub(super) fn check_storable(&self) -> Result<(), Error> {
         if self.backing_name.as_deref() == Some(&[]) {
             return Err(Error::EmptyBackingName);
@@ -173,7 +173,7 @@ impl Header {
         header_length_within(self.header_length, min, self.cluster_bits.bytes())
     }
 
-    /// Refuses what version 2 has no field for.
+    /// Refuses values for which version 2 has no field.
     fn check_version_2(&self) -> Result<(), Error> {
         let unknown = bytes::length(&self.unknown_header_bytes);
         let fields = [

@@ -1,4 +1,4 @@
-//! The fields of a header that choose among few values.
+//! Header fields with few possible values.
 
 /// Version of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,7 +10,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// The number stored in the header.
+    /// Returns the number stored in the header.
     #[must_use]
     pub const fn number(self) -> u32 {
         match self {
@@ -28,12 +28,12 @@ pub enum CryptMethod {
     None,
     /// AES-CBC with the password as key; legacy.
     Aes,
-    /// LUKS; [`Extension::Luks`](crate::extension::Extension::Luks) says where its header is.
+    /// LUKS; [`Extension::Luks`](crate::extension::Extension::Luks) locates its header.
     Luks,
 }
 
 impl CryptMethod {
-    /// The number stored in the header.
+    /// Returns the number stored in the header.
     #[must_use]
     pub const fn number(self) -> u32 {
         match self {
@@ -55,7 +55,7 @@ pub enum CompressionType {
 }
 
 impl CompressionType {
-    /// The number stored in the header.
+    /// Returns the number stored in the header.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {

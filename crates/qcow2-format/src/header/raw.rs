@@ -79,7 +79,7 @@ layout! { RawHeader, UNKNOWN_AT:
 }
 
 impl RawHeader {
-    /// Version and cluster size, which say how to read the rest.
+    /// Reads the version and cluster size, which determine how to read the rest.
     pub(super) fn start(first_bytes: &[u8]) -> Result<(Version, ClusterBits), Error> {
         needs(first_bytes, 4)?;
         let found = u32_at(first_bytes, 0);
@@ -95,9 +95,8 @@ impl RawHeader {
         Ok((version, ClusterBits::new(u32_at(first_bytes, 20))?))
     }
 
-    /// Reads the fields in `cluster`, of which the file has `stored`. Version 2
-    /// has no fields from byte 72 on; what its header has there is something
-    /// else. The compression type is the first that version 3 may leave out.
+    /// Reads the fields in `cluster`; the file contains the part `stored`. Version 2
+    /// has no fields from byte 72 on; other things may be stored there. The compression type is the first that version 3 may leave out.
     pub(super) fn read(cluster: &[u8], stored: &[u8], version: Version) -> Result<Self, Error> {
         match version {
             Version::V2 => {
@@ -117,7 +116,7 @@ impl RawHeader {
         }
     }
 
-    /// The header bytes from 105 on, without the zeros at their end.
+    /// Returns the header bytes from 105 on, without the zeros at their end.
     pub(super) fn unknown_bytes(&self, cluster: &[u8]) -> Vec<u8> {
         let end = usize::try_from(self.header_length).unwrap_or(usize::MAX);
         let unknown = cluster.get(UNKNOWN_AT..end).unwrap_or_default();
@@ -128,7 +127,7 @@ impl RawHeader {
         unknown.get(..length).unwrap_or_default().to_vec()
     }
 
-    /// The bytes up to the header length, those from 105 on from `unknown`.
+    /// Returns the bytes up to the header length; those from 105 on are `unknown`.
     pub(super) fn write(&self, unknown: &[u8]) -> Vec<u8> {
         let mut out = self.encode();
         out.extend_from_slice(unknown);
@@ -137,7 +136,7 @@ impl RawHeader {
     }
 }
 
-/// The first `length` bytes of `cluster`, or all.
+/// Returns the first `length` bytes of `cluster`, or all.
 fn front(cluster: &[u8], length: u32) -> &[u8] {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     cluster.get(..length).unwrap_or(cluster)

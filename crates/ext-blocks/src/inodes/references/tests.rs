@@ -119,9 +119,7 @@ fn the_bitmaps_have_what_is_placed_and_what_inodes_refer_to() {
             used.remove(&0);
         }
         for scan in [Scan::Held, Scan::Whole] {
-            let inodes = used_by_inodes(disk.as_slice(), &layout, &reserved, scan)
-                .unwrap()
-                .unwrap();
+            let inodes = used_by_inodes(disk.as_slice(), &layout, &reserved, scan).unwrap();
             let mut expected = blocks(placed(&disk, &layout, &reserved));
             expected.extend(blocks(inodes));
             let missing: Vec<_> = used.symmetric_difference(&expected).collect();

@@ -8,27 +8,27 @@ use crate::image::{Image, SB, crc32c, open};
 use crate::journal::{INODE, journal_superblock, journaled, node};
 
 /// The superblock of the journal, and behind it the log, in blocks of the disk.
-pub(super) const JOURNAL: usize = 30;
-pub(super) const JOURNAL_BLOCKS: u32 = 6;
+pub(crate) const JOURNAL: usize = 30;
+pub(crate) const JOURNAL_BLOCKS: u32 = 6;
 
 /// Which checksums the blocks of a log carry.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Checksums {
+pub(crate) enum Checksums {
     None,
     V1,
     V2,
     V3,
 }
 
-pub(super) use Checksums::{None as Plain, V1, V2, V3};
+pub(crate) use Checksums::{None as Plain, V1, V2, V3};
 
 /// A filesystem whose journal is in blocks 30 to 35, and the writer of its log.
-pub(super) struct Log {
-    pub(super) image: Image,
+pub(crate) struct Log {
+    pub(crate) image: Image,
     checksums: Checksums,
     wide: bool,
     /// The next block of the log, and the transaction.
-    pub(super) next: usize,
+    pub(crate) next: usize,
     sequence: u32,
     /// The checksum of the transaction in version 1.
     v1: u32,
@@ -44,12 +44,12 @@ fn crc32_be(start: u32, bytes: &[u8]) -> u32 {
 }
 
 impl Log {
-    pub(super) fn new(checksums: Checksums, wide: bool) -> Self {
+    pub(crate) fn new(checksums: Checksums, wide: bool) -> Self {
         Self::of(0, checksums, wide)
     }
 
     /// An empty log that starts at block `JOURNAL + 1` with transaction 7.
-    pub(super) fn of(ro_compat: u32, checksums: Checksums, wide: bool) -> Self {
+    pub(crate) fn of(ro_compat: u32, checksums: Checksums, wide: bool) -> Self {
         let mut image = journaled(ro_compat, 0x8_0000);
         node(&mut image, INODE + 0x28, 4, 0, [0, JOURNAL_BLOCKS, 30]);
         journal_superblock(&mut image, JOURNAL, JOURNAL_BLOCKS);
@@ -87,7 +87,7 @@ impl Log {
         matches!(self.checksums, V2 | V3)
     }
 
-    pub(super) fn seal_superblock(&mut self) {
+    pub(crate) fn seal_superblock(&mut self) {
         if self.has_tails() {
             let at = JOURNAL * 1024;
             self.image.put(at + 0xfc, &[0; 4]);
@@ -126,7 +126,7 @@ impl Log {
     }
 
     /// A descriptor of `copies`, and the copies.
-    pub(super) fn write(&mut self, copies: &[(u64, Vec<u8>)]) -> &mut Self {
+    pub(crate) fn write(&mut self, copies: &[(u64, Vec<u8>)]) -> &mut Self {
         let mut bytes = self.header(1);
         for (index, (block, copy)) in copies.iter().enumerate() {
             let escaped = copy.starts_with(&[0; 4]) && *block == 20;
@@ -158,7 +158,7 @@ impl Log {
         self
     }
 
-    pub(super) fn revoke(&mut self, block: u64) -> &mut Self {
+    pub(crate) fn revoke(&mut self, block: u64) -> &mut Self {
         let mut bytes = self.header(5);
         let width = if self.wide { 8 } else { 4 };
         bytes.extend(u32::to_be_bytes(16 + width));
@@ -167,7 +167,7 @@ impl Log {
         self.block(&self.with_tail(bytes))
     }
 
-    pub(super) fn commit(&mut self) -> &mut Self {
+    pub(crate) fn commit(&mut self) -> &mut Self {
         let mut bytes = self.header(2);
         bytes.resize(1024, 0);
         bytes[0x30..0x38].copy_from_slice(&1_700_000_000u64.to_be_bytes());
@@ -189,38 +189,38 @@ impl Log {
     }
 
     /// Block `block` of the disk, as it is stored.
-    pub(super) fn stored(&self, block: usize) -> Vec<u8> {
+    pub(crate) fn stored(&self, block: usize) -> Vec<u8> {
         self.image.bytes[block * 1024..(block + 1) * 1024].to_vec()
     }
 
     /// The bitmap of group 0 with block `block` in use, or free.
-    pub(super) fn bitmap(&self, block: usize, in_use: bool) -> Vec<u8> {
+    pub(crate) fn bitmap(&self, block: usize, in_use: bool) -> Vec<u8> {
         let mut copy = self.image.clone();
         copy.bit(3, block - 1, in_use);
         copy.bytes[3 * 1024..4 * 1024].to_vec()
     }
 
     /// The descriptors with `free` free blocks in group 0.
-    pub(super) fn descriptors(&self, free: u16) -> Vec<u8> {
+    pub(crate) fn descriptors(&self, free: u16) -> Vec<u8> {
         let mut copy = self.image.clone();
         copy.free(0, free);
         copy.bytes[2 * 1024..3 * 1024].to_vec()
     }
 
     /// A transaction in which block 40 comes into use.
-    pub(super) fn allocate(&mut self) -> &mut Self {
+    pub(crate) fn allocate(&mut self) -> &mut Self {
         let copies = [(3, self.bitmap(40, true)), (2, self.descriptors(50))];
         self.write(&copies).commit()
     }
 
-    pub(super) fn state(&self) -> Option<LogState> {
+    pub(crate) fn state(&self) -> Option<LogState> {
         open(&self.image, &Options::default()).unclean().log
     }
 
     /// The disk after the replay.
-    pub(super) fn recovered(&self) -> Image {
+    pub(crate) fn recovered(&self) -> Image {
         let filesystem = open(&self.image, &Options::default());
-        let recovered = filesystem.recovered().unwrap().unwrap();
+        let recovered = filesystem.recovered().unwrap();
         let mut after = self.image.clone();
         recovered.read_at(0, &mut after.bytes).unwrap();
         after

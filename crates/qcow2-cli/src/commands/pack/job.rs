@@ -4,12 +4,13 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{ReadAt, Tiling, WriteAt, clip};
+use blockio::{Extents, ReadAt, Tiling};
+use disk_layout::Disk as Layout;
 use ext_scramble::Scrambled;
 use hostdisk::{Disk, StreamTarget, Target, TargetOptions};
-use qcow2_reader::{Image, OpenOptions};
 use qcow2_writer::{Compression, PackOptions, PackReport};
 
+use super::recover::{self, Below};
 use super::report::Report;
 use super::scrambled::ScrambledReport;
 use super::shape::Shape;
@@ -17,12 +18,10 @@ use super::source::Source;
 use crate::args::{ContentArg, PackArgs};
 use crate::commands::info::compat_name;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
-use crate::kept::{Extents, Kept};
 use crate::lost::{LostMap, LostReport};
-use crate::output;
 use crate::output::filesystem::FilesystemReport;
+use crate::output::{self, kept};
 use crate::progress::Progress;
-use crate::verify::{self, VerifyError};
 
 /// The bytes that are packed.
 #[derive(Clone, Copy)]
@@ -32,7 +31,7 @@ pub(super) enum Data<'a> {
     /// Those of the source after its journal was replayed.
     Recovered(&'a dyn ReadAt),
     /// These, with scrambled names.
-    Scrambled(&'a Scrambled<'a, dyn ReadAt + 'a>),
+    Scrambled(&'a Scrambled<Below<'a>>),
 }
 
 /// What is packed, and how.
@@ -42,7 +41,7 @@ pub(super) struct Job<'a> {
     pub(super) started: Instant,
     pub(super) source: &'a Source<'a>,
     pub(super) data: Data<'a>,
-    pub(super) kept: &'a Kept<'a>,
+    pub(super) disk: &'a Layout<'a>,
     pub(super) shape: Shape,
 }
 
@@ -108,14 +107,6 @@ impl Job<'_> {
         }
     }
 
-    /// The disk as extents; the same each time.
-    fn extents(&self) -> Extents<'_> {
-        match self.data {
-            Data::Source | Data::Recovered(_) => self.kept.extents(),
-            Data::Scrambled(data) => Box::new(data.extents()),
-        }
-    }
-
     fn pack(&self, target: &Target) -> Result<PackReport, Failure> {
         self.with_options(|options| qcow2_writer::pack(self.data(), self, target, options))
     }
@@ -165,52 +156,16 @@ impl Job<'_> {
         })
     }
 
-    /// Reads the finished image back as `--verify` and `--digest` want it; the
-    /// digest, if asked for.
-    fn prove(&self, target: &Target) -> Result<Option<String>, Failure> {
-        let args = self.args;
-        if !args.verify && !args.digest {
-            return Ok(None);
-        }
-        target
-            .sync()
-            .map_err(|error| Failure::about(&args.image, &error))?;
-        let image = Image::open(target.uncached(), &OpenOptions::default())
-            .map_err(|error| Failure::about(&args.image, &error))?;
-        let blame = |error: VerifyError| match error {
-            VerifyError::Source(_) => Failure::about(args.source_name(), &error),
-            _ => Failure::about(&args.image, &error),
-        };
-        let disk_bytes = self.kept.disk_bytes;
-        if args.verify {
-            let bar = Progress::new(&args.run, "verifying");
-            let again = match self.data {
-                Data::Source => self.source.again(),
-                Data::Recovered(data) => Box::new(data),
-                Data::Scrambled(data) => Box::new(data),
-            };
-            let extents = self.extents();
-            verify::verify(&*again, extents, &image, args.run.threads(), |done| {
-                bar.update(done, disk_bytes);
-            })
-            .map_err(blame)?;
-        }
-        self.source.release()?;
-        if !args.digest {
-            return Ok(None);
-        }
-        let bar = Progress::new(&args.run, "digesting");
-        verify::sha256(&image, args.run.threads(), |done| {
-            bar.update(done, disk_bytes);
-        })
-        .map(Some)
-        .map_err(blame)
+    fn notes(&self) -> Vec<String> {
+        let orphans = self.args.recovers().then(|| recover::orphans(self.disk));
+        let notes = self.disk.report().notes.iter().cloned();
+        notes.chain(orphans.flatten()).collect()
     }
 
     fn describe(&self, packed: PackReport) -> Report {
-        let (args, kept) = (self.args, self.kept);
-        let filesystem = kept.filesystem.as_ref();
-        let (mut damage, mut damage_count) = kept.damage();
+        let (args, found) = (self.args, self.disk.report());
+        let mut damage = found.damage.lines.clone();
+        let mut damage_count = found.damage.total;
         if let Some(found) = self.source.mmp_damage() {
             damage.push(format!("{found}: nothing tells who uses the filesystem"));
             damage_count += 1;
@@ -221,13 +176,13 @@ impl Job<'_> {
             source: args.source.display().to_string(),
             image: args.image.display().to_string(),
             asked_for_all: args.filesystem.content == ContentArg::All,
-            content: kept.content(),
-            evidence: kept.evidence(),
-            dropped: args.filesystem.droppable().is_some(),
-            kept_whole: kept.kept_whole.clone(),
-            old_superblock: kept.old_copy.map(|at| at.offset()),
-            filesystem: filesystem.map(|filesystem| FilesystemReport::new(filesystem.info())),
-            on_disk: match filesystem {
+            content: kept::content(found),
+            evidence: kept::evidence(found),
+            dropped: args.filesystem.discards(),
+            kept_whole: kept::kept_whole(found),
+            old_superblock: found.old_superblock,
+            filesystem: found.filesystem.as_ref().map(FilesystemReport::new),
+            on_disk: match found.filesystem {
                 Some(_) => None,
                 None => self.source.on_disk(),
             },
@@ -243,7 +198,7 @@ impl Job<'_> {
             codec: self.compression.map(|codec| codec.codec()),
             compressed_clusters: packed.compressed_clusters,
             frozen: self.source.frozen_on(),
-            notes: kept.notes.clone(),
+            notes: self.notes(),
             recovered: args.recovers(),
             scrambled: match self.data {
                 Data::Scrambled(data) => Some(ScrambledReport::new(data.report())),
@@ -262,13 +217,13 @@ impl Job<'_> {
     }
 }
 
+/// What of the packed disk is needed.
 impl Tiling for Job<'_> {
-    fn extents(&self, range: Range<u64>) -> blockio::Extents<'_> {
-        if range == (0..self.kept.disk_bytes) {
-            // As they are: `pack` checks that they tile the disk.
-            return Box::new(Job::extents(self).map(|extent| extent.map_err(Into::into)));
+    fn extents(&self, range: Range<u64>) -> Extents<'_> {
+        match self.data {
+            Data::Source | Data::Recovered(_) => self.disk.extents(range),
+            Data::Scrambled(data) => data.extents(range),
         }
-        clip(Job::extents(self), range)
     }
 }
 

@@ -1,11 +1,11 @@
 //! How an image is laid out.
 
+use disk_layout::Report;
 use qcow2_format::{ClusterBits, Geometry};
 use qcow2_writer::{Allocation, exact_geometry};
 
 use crate::args::PackArgs;
 use crate::failure::Failure;
-use crate::kept::Kept;
 use crate::text::Bytes;
 
 /// Size of clusters, and what is allocated.
@@ -18,8 +18,8 @@ pub(super) struct Shape {
 impl Shape {
     /// The shape asked for; of the metadata of a filesystem the one that tells
     /// every block apart.
-    pub(super) fn new(args: &PackArgs, kept: &Kept<'_>) -> Result<Self, Failure> {
-        let Some(unit_bytes) = kept.metadata_unit() else {
+    pub(super) fn new(args: &PackArgs, report: &Report, disk_bytes: u64) -> Result<Self, Failure> {
+        let Some(unit_bytes) = report.unit_bytes else {
             return Ok(Self {
                 geometry: Geometry {
                     cluster_bits: args.cluster_size.unwrap_or(ClusterBits::DEFAULT),
@@ -28,12 +28,12 @@ impl Shape {
                 allocation: Allocation::Needed,
             });
         };
-        let geometry = exact_geometry(kept.disk_bytes, unit_bytes, args.refcount_bits);
+        let geometry = exact_geometry(disk_bytes, unit_bytes, args.refcount_bits);
         let geometry = geometry.ok_or_else(|| {
             let message = format!(
                 "no image can tell blocks of {} apart on a disk of {}",
                 Bytes(unit_bytes),
-                Bytes(kept.disk_bytes)
+                Bytes(disk_bytes)
             );
             Failure::because(args.source_name(), message)
         })?;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use blockio::salvage::Lost;
 use blockio::{Handle, ReadAt};
-use ext_blocks::Moment;
+use ext_blocks::Fingerprint;
 use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
 use hostdisk::in_use::{InUse, source_in_use};
 use hostdisk::{Direct, Disk, Freeze, FreezeOptions, Identity, Salvage, Stamp};
@@ -28,7 +28,7 @@ pub(super) struct Source<'a> {
     /// Who may write to it while it is read.
     in_use: Option<String>,
     /// What its filesystem was at first, of a disk in use.
-    moment: Option<Moment>,
+    moment: Option<Fingerprint>,
     mmp_damage: Option<MmpDamage>,
     on_disk: Option<&'static str>,
     /// What of it was kept in a temporary file, if it came from a pipe.
@@ -253,8 +253,8 @@ impl Reader {
     }
 
     /// What its filesystem is now; nothing where that cannot be read.
-    fn moment(&self) -> Option<Moment> {
-        Moment::of(self).ok().flatten()
+    fn moment(&self) -> Option<Fingerprint> {
+        Fingerprint::of(self).ok().flatten()
     }
 }
 

@@ -213,7 +213,7 @@ fn an_image_is_not_made_on_what_is_frozen() {
     std::os::unix::fs::symlink("a place", bench.path("place")).unwrap();
     let want = |name: &str| {
         format!(
-            "{device} cannot be frozen: {name} is on it, or on what depends on it, and would wait for ever"
+            "{device} cannot be frozen: {name} is stored on it, directly or through other devices, and writing would wait forever"
         )
     };
     let pack = format!("pack --allow-mounted --freeze {device}");
@@ -240,7 +240,7 @@ fn a_mounted_device_is_refused_or_read_past_the_page_cache() {
         &format!("pack {device} image"),
         1,
         &format!(
-            "{device}: it is mounted on {place}; --allow-mounted --freeze packs it while its filesystem holds still, --allow-mounted alone packs all of it all the same, a snapshot is better"
+            "{device}: it is mounted on {place}; a snapshot is better, --allow-mounted --freeze packs it while its filesystem is frozen, --allow-mounted alone packs all of it anyway"
         ),
     );
     run("sync", &["-f", path(&mounted.mount.0)]);

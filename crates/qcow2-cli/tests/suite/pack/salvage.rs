@@ -122,7 +122,7 @@ fn what_cannot_be_read_is_an_error_unless_it_is_salvaged() {
     assert_eq!(outcome.code, Some(4), "{outcome:?}");
     for text in [
         format!("lost     {BLOCK} bytes at {bad:#x}\n"),
-        format!("lost     {BLOCK} bytes in all, which are zeros\n"),
+        format!("lost     {BLOCK} bytes in total, replaced by zeros\n"),
     ] {
         assert!(outcome.stdout.contains(&text), "{outcome:?}");
     }
@@ -218,7 +218,7 @@ fn a_map_is_written_where_nothing_was_lost_and_overwrites_nothing() {
         1,
         "map already exists; --force overwrites it",
     );
-    let source = "disk is the source itself, or one that the source depends on";
+    let source = "disk is the source itself, or a file or device that the source depends on";
     bench.fails("pack --salvage --force --lost disk disk two", 1, source);
     assert!(bench.read("disk") == disk);
     bench.ok("pack --salvage --force --lost map disk two");

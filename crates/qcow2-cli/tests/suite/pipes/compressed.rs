@@ -173,7 +173,7 @@ fn compressed_files_are_named_and_read_when_that_is_asked_for() {
         bench.write("packed", made(&bench, program, options[0], "disk"));
         let (said, code) = piped(&bench, "pack --quiet - other", Some("packed"), "nothing");
         let message = format!(
-            "qcow2: standard input: it is compressed with {name}; --decompress packs what is in it\n"
+            "qcow2: standard input: it is compressed with {name}; --decompress reads the disk in it\n"
         );
         assert_eq!((said, code), (message, 1));
         let (said, code) = piped(
@@ -189,7 +189,7 @@ fn compressed_files_are_named_and_read_when_that_is_asked_for() {
     bench.fails(
         "unpack --decompress image again",
         1,
-        "image: --decompress: it is not compressed with xz, gzip, zstd or bzip2",
+        "image: not compressed with xz, gzip, zstd or bzip2, as --decompress requires",
     );
 }
 
@@ -199,7 +199,7 @@ fn memory_for_a_dictionary_is_bounded() {
     write_image(&bench);
     if fixtures::require("xz").is_some() {
         let whole = made(&bench, "xz", "-kc --lzma2=dict=512MiB", "image");
-        let says = "xz: it takes more than 256 MiB of memory to decompress";
+        let says = "xz: decompressing it takes more than 256 MiB of memory";
         is_refused(&bench, "xz", &whole, &[says]);
     }
     if fixtures::require("zstd").is_some() {

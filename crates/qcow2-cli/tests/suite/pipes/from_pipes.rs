@@ -120,7 +120,7 @@ fn preallocated_and_encrypted_images_are_restored() {
     let (said, code) = piped(&bench, "unpack - other", Some("image"), "nothing");
     assert_eq!(code, 1);
     assert!(
-        said.ends_with("there is no passphrase for it; --secret-file FILE has it\n"),
+        said.ends_with("there is no passphrase for it; give it with --secret-file FILE\n"),
         "{said}"
     );
 }
@@ -187,7 +187,7 @@ fn a_spool_is_where_it_is_wanted_and_told() {
     assert_eq!(code, 0, "{said}");
     assert!(
         said.starts_with("qcow2: standard input: up to ")
-            && said.contains(" of it is kept in folder meanwhile, which has "),
+            && said.contains(" of it is kept temporarily in folder, which has "),
         "{said}"
     );
     let report = String::from_utf8(bench.read("report")).unwrap();
@@ -204,7 +204,7 @@ fn a_spool_is_where_it_is_wanted_and_told() {
     assert_eq!(code, 1);
     assert_eq!(
         said,
-        "qcow2: a temporary file in missing: No such file or directory (os error 2); --spool DIR keeps it elsewhere\n"
+        "qcow2: temporary file in missing: No such file or directory (os error 2); --spool DIR uses another folder\n"
     );
 }
 
@@ -219,7 +219,7 @@ fn a_disk_from_a_pipe_gives_the_image_of_the_file() {
     let (said, code) = piped(&bench, "pack - piped", Some("disk"), "report");
     assert_eq!(code, 0, "{said}");
     assert!(
-        said.starts_with("qcow2: standard input: all of it is kept in "),
+        said.starts_with("qcow2: standard input: all of it is kept temporarily in "),
         "{said}"
     );
     assert!(bench.read("piped") == bench.read("image"));

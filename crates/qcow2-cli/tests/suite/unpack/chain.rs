@@ -21,7 +21,7 @@ fn bench() -> Option<Bench> {
     Some(bench)
 }
 
-const REMEDY: &str = "--references beside or any allows it, --backing FILE names the file";
+const REMEDY: &str = "--references beside or any allows it, --backing FILE replaces it";
 
 #[test]
 fn backing_files_are_read_where_that_is_allowed() {
@@ -48,12 +48,12 @@ fn backing_files_are_read_where_that_is_allowed() {
     bench.fails(
         "unpack --force --references beside --backing sub/mid --backing sub/base --backing disk top out",
         1,
-        "top: there is no such layer for --backing disk",
+        "top: no layer of it uses --backing disk",
     );
     bench.fails(
         "unpack --references beside --data-file disk top out2",
         1,
-        "top: it has no external data file",
+        "top: --data-file was given, but the image has no external data file",
     );
     // No layer is overwritten.
     let outcome = bench.run("unpack --force --references beside top sub/base");
@@ -78,7 +78,7 @@ fn links_out_of_the_folder_are_refused() {
         1,
         &format!(
             "inner/top: the image needs the backing file \"sub/mid\": {outside}; \
-             --references any allows it, --backing FILE names the file"
+             --references any allows it, --backing FILE replaces it"
         ),
     );
     bench.ok("unpack --references any inner/top out");
@@ -132,9 +132,7 @@ fn external_data_files_are_read_where_that_is_allowed() {
         bench.qemu_img("convert -f qcow2 -O raw i disk");
         let refused = bench.run("unpack i out");
         assert!(
-            refused
-                .stderr
-                .ends_with("--data-file FILE names the file\n"),
+            refused.stderr.ends_with("--data-file FILE replaces it\n"),
             "{refused:?}"
         );
         for options in ["--references beside", "--data-file data"] {

@@ -14,22 +14,22 @@ fn a_file_without_a_header_is_no_image() {
     refuses_image(
         cut(0),
         Corrupt,
-        "header at offset 0x0: found 0 bytes, needed are 4",
+        "the file ends within the qcow2 header: it has 0 bytes, the header needs 4",
     );
     refuses_image(
         cut(3),
         Corrupt,
-        "header at offset 0x0: found 3 bytes, needed are 4",
+        "the file ends within the qcow2 header: it has 3 bytes, the header needs 4",
     );
     refuses_image(
         cut(23),
         Corrupt,
-        "header at offset 0x0: found 23 bytes, needed are 24",
+        "the file ends within the qcow2 header: it has 23 bytes, the header needs 24",
     );
     refuses_image(
         cut(71),
         Corrupt,
-        "header at offset 0x0: found 71 bytes, needed are 104",
+        "the file ends within the qcow2 header: it has 71 bytes, the header needs 104",
     );
     refuses(
         3,
@@ -41,7 +41,7 @@ fn a_file_without_a_header_is_no_image() {
         7,
         &[1],
         Unsupported,
-        "header field version at offset 0x4: found 1, allowed are 2 and 3",
+        "qcow2 version 1 is not supported (header field version at offset 0x4, allowed are 2 and 3)",
     );
     refuses(
         23,
@@ -189,13 +189,13 @@ fn entries_that_lost_their_offsets_are_refused() {
         L1 + 8,
         &[0x80, 0, 0, 0, 0, 0, 0, 0],
         Corrupt,
-        "L1 table at host offset 0x600, guest offset 0x8000: L1 table entry 1: found 0x8000000000000000, allowed is the COPIED bit with an offset only",
+        "L1 table at host offset 0x600, guest offset 0x8000: L1 table entry 1: found 0x8000000000000000, the COPIED bit is allowed only with an offset",
     );
     refuses(
         L2_FIRST + 5 * 8,
         &[0x80, 0, 0, 0, 0, 0, 0, 2],
         Corrupt,
-        "L2 table at host offset 0x800, guest offset 0xa00: L2 table entry 5: found 0x8000000000000002, allowed is the COPIED bit with an offset only",
+        "L2 table at host offset 0x800, guest offset 0xa00: L2 table entry 5: found 0x8000000000000002, the COPIED bit is allowed only with an offset",
     );
 }
 

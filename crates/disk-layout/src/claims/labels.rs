@@ -1,7 +1,7 @@
 //! Partition tables and disk labels, but for the master boot record. Those that
 //! are found inside of a partition of one (Minix) have that to claim their disk.
 
-use ext_format::finding::Claim;
+use super::claim::Claim;
 
 use super::signature::{Place, Signature};
 use super::weak;

@@ -3,7 +3,7 @@
 use blockio::ExtentKind;
 
 use crate::image::{
-    GDT_CSUM, Image, METADATA_CSUM, SB, base_with, blocks, crc32c, damaged, damages, sound,
+    GDT_CSUM, Image, METADATA_CSUM, SB, base_with, blocks, crc32c, damaged, damages, sound, with,
 };
 use ext_blocks::Options;
 use ext_blocks::damage::{Consequence, Finding};
@@ -32,10 +32,7 @@ fn inodes_never_used_read_as_zeros() {
         let image = uninit(ro_compat);
         sound(&image);
         assert_eq!(zeros(&image), [70..71, 131..133]);
-        let options = Options {
-            keep_uninit: true,
-            ..Options::default()
-        };
+        let options = with(|options| options.keep_uninit = true);
         assert_eq!(blocks(&image, &options, ExtentKind::Zero), []);
     }
 }

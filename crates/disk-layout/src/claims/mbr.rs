@@ -1,7 +1,7 @@
 //! A master boot record, by the rule of the kernel.
 
+use super::claim::Claim;
 use blockio::ReadAt;
-use ext_format::finding::Claim;
 
 use super::bytes::{array, le16, le32, u8};
 use super::found::Found;

@@ -5,18 +5,26 @@ use std::fmt;
 /// Declares [`Claim`], each format with its name.
 macro_rules! claims {
     ($($claim:ident $name:literal)*) => {
-        /// A format whose signature is on a disk that looks like an ext filesystem.
+        /// A format that may claim a disk by its signature.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Claim {
             $(#[doc = concat!("The disk may be or hold ", $name, ".")] $claim,)*
         }
 
+        impl Claim {
+            /// What the format is called in messages, with its article.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$claim => $name,)*
+                }
+            }
+        }
+
         impl fmt::Display for Claim {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$claim => $name,)*
-                })
+                f.write_str(self.name())
             }
         }
     };

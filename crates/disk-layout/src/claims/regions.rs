@@ -14,10 +14,10 @@ const TAIL_BYTES: u64 = 768 << 10;
 
 /// A place that cannot be read.
 #[derive(Debug)]
-pub(crate) struct Unreadable {
+pub(super) struct Unreadable {
     /// In bytes from the start of the disk.
-    pub(crate) offset: u64,
-    pub(crate) source: io::Error,
+    pub(super) offset: u64,
+    pub(super) source: io::Error,
 }
 
 /// A disk of which both ends are in memory. Where an end cannot be read as a

@@ -5,8 +5,8 @@
 //! filesystem, mostly where it ends, or at the end of the disk. A hash tree on
 //! another device leaves no trace on this one, and fs-verity covers files only.
 
+use super::claim::Claim;
 use blockio::ReadAt;
-use ext_format::finding::Claim;
 
 use super::bytes::array;
 use super::found::Found;

@@ -1,7 +1,7 @@
 //! A signature: some bytes at some places, and what else must hold.
 
+use super::claim::Claim;
 use blockio::ReadAt;
-use ext_format::finding::Claim;
 
 use super::found::Found;
 use super::regions::{Regions, Unreadable};

@@ -1,7 +1,7 @@
 //! ZFS: four labels of 256 KiB, two at each end, of which any may be left.
 
+use super::claim::Claim;
 use blockio::ReadAt;
-use ext_format::finding::Claim;
 
 use super::found::Found;
 use super::regions::{Regions, Unreadable};

@@ -1,6 +1,6 @@
 //! Members of RAIDs, most of which are told by the last sectors of the disk.
 
-use ext_format::finding::Claim;
+use super::claim::Claim;
 
 use super::signature::{Place, Signature};
 use super::weak;

@@ -13,7 +13,7 @@ use ext_blocks::{Options, Trust};
 use fixtures::{E2fs, SplitMix, Usage};
 use hostdisk::Disk;
 
-use crate::image::open;
+use crate::image::{open, with};
 
 /// Options of mke2fs, the length of the disk in MiB, that of a block in bytes, and
 /// the blocks of a cluster.
@@ -155,26 +155,20 @@ fn kept(image: &Path, make: Make, number: u32, block: u64) -> bool {
     });
     assert!(told, "{what}: {findings:?}");
     let (start, end) = (block * block_bytes, (block + 1) * block_bytes);
-    let is_used = |filesystem: &ext_blocks::Filesystem<'_, Disk>| {
+    let is_used = |filesystem: &ext_blocks::Filesystem<&Disk>| {
         filesystem.used_extents().map(Result::unwrap).any(|extent| {
             extent.kind == ExtentKind::Data && extent.start <= start && end <= extent.end()
         })
     };
     assert!(is_used(&filesystem), "{what}");
     for threads in [1, 5] {
-        let options = Options {
-            threads: NonZeroUsize::new(threads),
-            ..Options::default()
-        };
+        let options = with(|options| options.threads = NonZeroUsize::new(threads));
         let other = open(&disk, &options);
         assert_eq!(other.damage(), filesystem.damage(), "{what}");
         assert_eq!(other.info(), filesystem.info(), "{what}");
     }
     // Bitmaps alone do not know.
-    let options = Options {
-        evidence: Evidence::Bitmaps,
-        ..Options::default()
-    };
+    let options = with(|options| options.evidence = Evidence::Bitmaps);
     assert_ne!(is_used(&open(&disk, &options)), is_plain, "{what}");
     is_plain
 }

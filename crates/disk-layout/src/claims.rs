@@ -1,4 +1,4 @@
-//! What else may claim a disk that looks like an ext filesystem.
+//! The signatures of all formats that may claim a disk.
 //!
 //! A superblock proves nothing about the rest of its disk: a disk formatted
 //! whole and partitioned later keeps one with right checksums, and so does the
@@ -17,6 +17,7 @@
 //! filesystem: one with 4991 free inodes is no Minix filesystem.
 
 mod bytes;
+mod claim;
 mod filesystems;
 mod found;
 mod labels;
@@ -31,9 +32,10 @@ mod zfs;
 
 use blockio::ReadAt;
 
-pub(crate) use found::Found;
-use regions::Regions;
-pub(crate) use regions::Unreadable;
+use crate::error::Error;
+pub use claim::Claim;
+pub use found::Found;
+use regions::{Regions, Unreadable};
 use signature::Signature;
 
 /// All signatures at places that only depend on the size of the disk.
@@ -44,10 +46,21 @@ const TABLES: [&[Signature]; 4] = [
     filesystems::SIGNATURES,
 ];
 
-/// The first claim to `disk` that is found.
-pub(crate) fn find<R: ReadAt + ?Sized>(disk: &R) -> Result<Option<Found>, Unreadable> {
+/// The first claim to `disk` that is found, besides those that are `own` signatures of
+/// the content that it would stand against. ext is not among them: nothing is proven free
+/// without a superblock, and what is looked for is what stands against it.
+///
+/// # Errors
+///
+/// [`Error::Signature`] if a place where a signature may be cannot be read.
+pub fn find<R: ReadAt + ?Sized>(disk: &R, own: &[Claim]) -> Result<Option<Found>, Error> {
+    Ok(first(disk, own)?)
+}
+
+fn first<R: ReadAt + ?Sized>(disk: &R, own: &[Claim]) -> Result<Option<Found>, Unreadable> {
     let regions = Regions::read(disk);
-    for signature in TABLES.into_iter().flatten() {
+    let others = TABLES.into_iter().flatten();
+    for signature in others.filter(|signature| !own.contains(&signature.claim)) {
         if let Some(found) = signature.find(&regions)? {
             return Ok(Some(found));
         }
@@ -60,11 +73,24 @@ pub(crate) fn find<R: ReadAt + ?Sized>(disk: &R) -> Result<Option<Found>, Unread
     zfs::find(&regions)
 }
 
-/// What makes the free blocks of a filesystem count, which ends `filesystem_bytes`
-/// into `disk`.
-pub(crate) fn covers_free_blocks<R: ReadAt + ?Sized>(
+/// Hashes that cover the free blocks of a filesystem, which ends `filesystem_bytes`
+/// into `disk`: they are right only while those hold what they hold.
+///
+/// # Errors
+///
+/// [`Error::Signature`] if a place where their structures may be cannot be read.
+pub fn covers_free_blocks<R: ReadAt + ?Sized>(
     disk: &R,
     filesystem_bytes: u64,
-) -> Result<Option<Found>, Unreadable> {
-    verity::find(disk, filesystem_bytes)
+) -> Result<Option<Found>, Error> {
+    Ok(verity::find(disk, filesystem_bytes)?)
+}
+
+impl From<Unreadable> for Error {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Signature {
+            offset: unreadable.offset,
+            source: unreadable.source,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What lies below filesystems: volume managers, encryption, block layers; and
 //! swap space.
 
-use ext_format::finding::Claim;
+use super::claim::Claim;
 
 use super::signature::{Place, Signature};
 use super::weak;

@@ -1,16 +1,16 @@
 //! What may be left out of a clean filesystem.
 
 use ext_blocks::Options;
-use ext_blocks::damage::{InodeDamage, NotDropped, WalkDamage};
-use ext_blocks::droppable::Droppable;
+use ext_blocks::damage::{InodeDamage, NotDiscarded, WalkDamage};
+use ext_blocks::discardable::Discardable;
 
-use crate::image::{Image, SB, base, open};
+use crate::image::{Image, SB, answer, base, open};
 use crate::metadata::{DIRECTORY, EXTENTS, FILE, i_block, inode, make, node, root};
 
 /// The blocks that may be left out of `image`.
-fn dropped(image: &Image, what: Droppable) -> Result<Vec<u64>, NotDropped> {
+fn dropped(image: &Image, what: Discardable) -> Result<Vec<u64>, NotDiscarded> {
     let filesystem = open(image, &Options::default());
-    let dropped = filesystem.droppable(what).unwrap()?;
+    let dropped = answer(filesystem.discardable(what))?;
     let bytes = dropped.ranges();
     Ok(bytes
         .flat_map(|run| run.start / 1024..run.end / 1024)
@@ -43,29 +43,20 @@ fn idle() -> Image {
     image
 }
 
-pub(crate) const ALL: Droppable = Droppable {
-    unwritten: true,
-    journal: true,
-};
-
 #[test]
 fn unwritten_extents_and_the_body_of_an_empty_journal_may_go() {
     let (unwritten, journal): (Vec<_>, Vec<_>) = ((40..50).collect(), (31..36).collect());
     assert_eq!(
-        dropped(&idle(), ALL),
+        dropped(&idle(), Discardable::ALL),
         Ok([journal.clone(), unwritten.clone()].concat())
     );
-    let what = Droppable {
-        journal: false,
-        ..ALL
-    };
+    let mut what = Discardable::ALL;
+    what.journal = false;
     assert_eq!(dropped(&idle(), what), Ok(unwritten));
-    let what = Droppable {
-        unwritten: false,
-        ..ALL
-    };
+    let mut what = Discardable::ALL;
+    what.unwritten = false;
     assert_eq!(dropped(&idle(), what), Ok(journal));
-    assert_eq!(dropped(&idle(), Droppable::default()), Ok(vec![]));
+    assert_eq!(dropped(&idle(), Discardable::default()), Ok(vec![]));
 }
 
 /// Asserts that of what may go, `patch` leaves `want`.
@@ -73,7 +64,10 @@ fn unwritten_extents_and_the_body_of_an_empty_journal_may_go() {
 fn drops(patch: impl FnOnce(&mut Image), want: impl IntoIterator<Item = u64>) {
     let mut image = idle();
     patch(&mut image);
-    assert_eq!(dropped(&image, ALL), Ok(want.into_iter().collect()));
+    assert_eq!(
+        dropped(&image, Discardable::ALL),
+        Ok(want.into_iter().collect())
+    );
 }
 
 #[test]
@@ -109,11 +103,17 @@ fn a_journal_in_use_stays() {
     for patch in [word(0, 0), word(3, 4096), word(7, 1)] {
         let mut image = idle();
         patch(&mut image);
-        assert_eq!(dropped(&image, ALL), Err(NotDropped::NotClean));
+        assert_eq!(
+            dropped(&image, Discardable::ALL),
+            Err(NotDiscarded::NotClean)
+        );
     }
     let mut image = idle();
     image.u16(SB + 0x3a, 2);
-    assert_eq!(dropped(&image, ALL), Err(NotDropped::NotClean));
+    assert_eq!(
+        dropped(&image, Discardable::ALL),
+        Err(NotDiscarded::NotClean)
+    );
 }
 
 #[test]
@@ -121,7 +121,10 @@ fn after_damage_nothing_goes() {
     let refuses = |patch: &dyn Fn(&mut Image), damage| {
         let mut image = idle();
         patch(&mut image);
-        assert_eq!(dropped(&image, ALL), Err(NotDropped::Walk(damage)));
+        assert_eq!(
+            dropped(&image, Discardable::ALL),
+            Err(NotDiscarded::Walk(damage))
+        );
     };
     let outside = |block| InodeDamage::OutOfRange { block, count: 1 };
     let inode = |inode, damage| WalkDamage::Inode { inode, damage };

@@ -1,6 +1,6 @@
 //! Filesystems, in the order of their names.
 
-use ext_format::finding::Claim;
+use super::claim::Claim;
 
 use super::signature::{Place, Signature};
 use super::weak;

@@ -1,0 +1,104 @@
+//! Two tilings of one disk, cut into pieces.
+
+use std::iter::Peekable;
+use std::ops::Range;
+
+use blockio::{Extent, ExtentKind};
+
+use crate::error::Error;
+
+/// Bytes compared or hashed in one piece.
+pub(crate) const PIECE_BYTES: u64 = 1 << 20;
+
+/// A few bytes of the disk that have to be looked at.
+pub(crate) struct Piece {
+    pub(crate) range: Range<u64>,
+    /// These bytes matter.
+    pub(crate) used: bool,
+    /// The disk that is looked at holds these bytes.
+    pub(crate) stored: bool,
+}
+
+impl Piece {
+    pub(crate) fn length(&self) -> usize {
+        usize_of(self.range.end.saturating_sub(self.range.start))
+    }
+}
+
+/// At most [`PIECE_BYTES`], which every address space holds.
+pub(crate) fn usize_of(piece_bytes: u64) -> usize {
+    usize::try_from(piece_bytes).unwrap_or(usize::MAX)
+}
+
+/// Two tilings of one disk, cut into pieces on which both are constant; what
+/// neither matters nor is held is left out.
+pub(crate) struct Pieces<A: Iterator, B: Iterator> {
+    used: Peekable<A>,
+    stored: Peekable<B>,
+    at: u64,
+}
+
+impl<A, B> Pieces<A, B>
+where
+    A: Iterator<Item = Result<Extent, Error>>,
+    B: Iterator<Item = Result<Extent, Error>>,
+{
+    pub(crate) fn new(used: A, stored: B) -> Self {
+        Self {
+            used: used.peekable(),
+            stored: stored.peekable(),
+            at: 0,
+        }
+    }
+}
+
+impl<A, B> Iterator for Pieces<A, B>
+where
+    A: Iterator<Item = Result<Extent, Error>>,
+    B: Iterator<Item = Result<Extent, Error>>,
+{
+    type Item = Result<Piece, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let used = match extent_at(&mut self.used, self.at)? {
+                Ok(extent) => extent,
+                Err(error) => return Some(Err(error)),
+            };
+            let stored = match extent_at(&mut self.stored, self.at)? {
+                Ok(extent) => extent,
+                Err(error) => return Some(Err(error)),
+            };
+            let start = self.at;
+            let end = used.end().min(stored.end());
+            let (used, stored) = (
+                used.kind == ExtentKind::Data,
+                stored.kind == ExtentKind::Data,
+            );
+            if used || stored {
+                self.at = end.min(start.saturating_add(PIECE_BYTES));
+                return Some(Ok(Piece {
+                    range: start..self.at,
+                    used,
+                    stored,
+                }));
+            }
+            self.at = end;
+        }
+    }
+}
+
+/// The extent that holds byte `at`, which never goes back.
+fn extent_at<I: Iterator<Item = Result<Extent, Error>>>(
+    extents: &mut Peekable<I>,
+    at: u64,
+) -> Option<Result<Extent, Error>> {
+    while let Some(next) = extents.next_if(|next| matches!(next, Ok(extent) if extent.end() <= at))
+    {
+        drop(next);
+    }
+    match extents.peek()? {
+        Ok(extent) => Some(Ok(*extent)),
+        Err(_) => extents.next(),
+    }
+}

@@ -1,0 +1,64 @@
+//! Why it cannot be said what of a disk must be kept.
+
+use std::io;
+
+use blockio::BoxError;
+
+/// Why it cannot be said what of a disk must be kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A place where something may have left its signature.
+    #[error("signature of something other than ext at byte {offset:#x} cannot be read")]
+    Signature {
+        /// Where, in bytes from the start of the disk.
+        offset: u64,
+        /// What the storage reported.
+        #[source]
+        source: io::Error,
+    },
+    /// A provider could not look at the content.
+    #[error(transparent)]
+    Content(BoxError),
+    /// A provider could not find out what of the content may be discarded.
+    #[error(transparent)]
+    Discard(BoxError),
+    /// The disk became shorter while it was opened.
+    #[error("the disk became shorter")]
+    Shrunk,
+    /// There has to be a filesystem, and there is none.
+    #[error("there is no ext filesystem here")]
+    NoFilesystem,
+    /// There has to be a superblock at some place, and there is none.
+    #[error("there is no ext superblock there")]
+    NoSuperblock,
+    /// The metadata of the content is not known.
+    #[error("no metadata can be told from data: {why}")]
+    NoMetadata {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The families of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The storage below failed.
+    Io,
+    /// What was asked for is not on the disk.
+    Missing,
+}
+
+impl Error {
+    /// The family this error belongs to.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Signature { .. } | Self::Content(_) | Self::Discard(_) | Self::Shrunk => {
+                ErrorKind::Io
+            }
+            Self::NoFilesystem | Self::NoSuperblock | Self::NoMetadata { .. } => ErrorKind::Missing,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What was found on a disk, and why it is kept.
+
+use crate::error::Error;
+
+/// What was found on a disk, and why it is kept.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// What is kept, in a word.
+    pub kept: Kept,
+    /// Why everything is kept although less was asked for.
+    pub kept_whole: Option<KeptWhole>,
+    /// What proves that bytes are free, where some are left out.
+    pub evidence: Option<Evidence>,
+    /// The filesystem that was found, whether it decides or not.
+    pub filesystem: Option<FilesystemInfo>,
+    /// A superblock left over from a filesystem that is no longer there, in bytes from the
+    /// start of the disk.
+    pub old_superblock: Option<u64>,
+    /// The unit of what is kept in bytes, of metadata.
+    pub unit_bytes: Option<u64>,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+    /// Damage found where the filesystem decides.
+    pub damage: Damage,
+}
+
+impl Report {
+    /// Every byte is kept; `why`, if less was asked for.
+    pub(crate) const fn whole(why: Option<KeptWhole>) -> Self {
+        Self {
+            kept: Kept::All,
+            kept_whole: why,
+            evidence: None,
+            filesystem: None,
+            old_superblock: None,
+            unit_bytes: None,
+            notes: Vec::new(),
+            damage: Damage {
+                lines: Vec::new(),
+                total: 0,
+            },
+        }
+    }
+}
+
+/// What is kept of a disk, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kept {
+    /// What a filesystem uses.
+    Used,
+    /// The metadata of a filesystem.
+    Metadata,
+    /// Every byte.
+    All,
+}
+
+/// Why a disk is kept whole although less was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeptWhole {
+    /// It may be written to while it is read.
+    #[error("{user}, so nothing is proven free")]
+    InUse {
+        /// By whom, as [`Options::in_use`](crate::Options::in_use) says.
+        user: String,
+    },
+    /// What is on it cannot be read.
+    #[error("{0}, so nothing is proven free")]
+    Unreadable(#[source] Error),
+    /// Its content proves nothing.
+    #[error("{why}")]
+    Distrust {
+        /// Why not, as its provider says.
+        why: String,
+    },
+    /// More than one provider took the content for its own.
+    #[error("it looks like more than one filesystem, so nothing is proven free")]
+    Disputed,
+}
+
+/// What proves that bytes are free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The filesystem's map of free blocks.
+    Map,
+    /// The map, and that no file refers to a free block.
+    References,
+}
+
+/// What content says of itself. A provider begins with
+/// [`ContentReport::new`], and fills in what it knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContentReport {
+    /// Names and sizes.
+    pub filesystem: FilesystemInfo,
+    /// Why every byte of it is used.
+    pub distrust: Option<String>,
+    /// What proves that bytes are free; `None` if that is not what decides.
+    pub evidence: Option<Evidence>,
+    /// The unit of what is kept in bytes, of metadata.
+    pub unit_bytes: Option<u64>,
+    /// Why nothing was discarded, though that was asked for.
+    pub not_discarded: Option<String>,
+    /// How it was left, if not clean.
+    pub unclean: Option<String>,
+    /// What is wrong in parts of it.
+    pub damage: Damage,
+}
+
+impl ContentReport {
+    /// The report of content that is trusted, clean and sound.
+    #[must_use]
+    pub const fn new(filesystem: FilesystemInfo) -> Self {
+        Self {
+            filesystem,
+            distrust: None,
+            evidence: None,
+            unit_bytes: None,
+            not_discarded: None,
+            unclean: None,
+            damage: Damage {
+                lines: Vec::new(),
+                total: 0,
+            },
+        }
+    }
+}
+
+/// What a filesystem says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FilesystemInfo {
+    /// Its kind, such as `ext4`.
+    pub kind: &'static str,
+    /// Its label; any bytes.
+    pub label: Vec<u8>,
+    /// Its UUID.
+    pub uuid: Option<[u8; 16]>,
+    /// The UUID of its journal, if that is on another device: the filesystem is not
+    /// self-contained.
+    pub external_journal: Option<[u8; 16]>,
+    /// Size and number of blocks, if its superblock makes sense.
+    pub blocks: Option<Blocks>,
+    /// Whether there are files that were deleted while open, which the next mount or a
+    /// check will free.
+    pub has_orphans: bool,
+}
+
+impl FilesystemInfo {
+    /// A filesystem of `kind` of which nothing else is known.
+    #[must_use]
+    pub fn new(kind: &'static str) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
+}
+
+/// The blocks of a filesystem.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Blocks {
+    /// Size of one in bytes.
+    pub bytes: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// What is damaged, each with what was done about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Damage {
+    /// The first findings, one line each.
+    pub lines: Vec<String>,
+    /// How many there are in all.
+    pub total: u64,
+}

@@ -1,0 +1,7 @@
+//! Which blocks are used, and what is left out.
+
+mod discardable;
+mod freed;
+pub(crate) mod ranges;
+mod reads;
+mod uninit;
