@@ -9,28 +9,14 @@ use super::finding::{File, Finding};
 /// Most lines of a source file.
 const FILE_LINES_MAX: usize = 400;
 
-/// Files that may be longer, each with the reason.
-const LONGER: &[(&str, &str)] = &[(
-    "crates/qcow2-format/src/error.rs",
-    "one flat enum: a variant, its message and its documented fields for every rule of the format",
-)];
-
 /// Most files of a folder of sources, those in its folders not among them.
 const FOLDER_FILES_MAX: usize = 15;
 
-/// Folders that are being divided.
-const FULLER: &[&str] = &[
-    "crates/ext-blocks/tests/ext",
-    "crates/qcow2-cli/src",
-    "crates/qcow2-reader/src",
-    "crates/qcow2-reader/tests/reader",
-];
-
-/// Finds long files and full folders, and exceptions no longer needed.
+/// Finds long files and full folders.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     let is_rust = |file: &&File| file.path.extension().is_some_and(|end| end == "rs");
     let rust: Vec<_> = files.iter().filter(is_rust).collect();
-    let mut findings: Vec<_> = rust.iter().copied().flat_map(check_file).collect();
+    let mut findings: Vec<_> = rust.iter().copied().filter_map(check_file).collect();
     let mut folders = BTreeMap::<&Path, usize>::new();
     for folder in rust.iter().filter_map(|file| file.path.parent()) {
         *folders.entry(folder).or_default() += 1;
@@ -44,29 +30,14 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
 }
 
 fn check_folder(folder: &Path, count: usize) -> Option<Finding> {
-    let text = match (
-        count > FOLDER_FILES_MAX,
-        FULLER.iter().any(|path| Path::new(path) == folder),
-    ) {
-        (true, false) => format!("{count} files; {FOLDER_FILES_MAX} are allowed"),
-        (false, true) => "no longer needs to be an exception".into(),
-        _ => return None,
-    };
-    Some(Finding::new(folder, 1, text))
+    let text = || format!("{count} files; {FOLDER_FILES_MAX} are allowed");
+    (count > FOLDER_FILES_MAX).then(|| Finding::new(folder, 1, text()))
 }
 
-fn check_file(file: &File) -> Vec<Finding> {
+fn check_file(file: &File) -> Option<Finding> {
     let lines = file.text.lines().count();
-    let excepted = LONGER.iter().any(|(path, _)| Path::new(path) == file.path);
-    let mut findings = Vec::new();
-    if lines > FILE_LINES_MAX && !excepted {
-        let text = format!("{lines} lines; {FILE_LINES_MAX} are allowed");
-        findings.push(file.finding(1, text));
-    }
-    if lines <= FILE_LINES_MAX && excepted {
-        findings.push(file.finding(1, "no longer needs to be an exception"));
-    }
-    findings
+    let text = || format!("{lines} lines; {FILE_LINES_MAX} are allowed");
+    (lines > FILE_LINES_MAX).then(|| file.finding(1, text()))
 }
 
 #[cfg(test)]
