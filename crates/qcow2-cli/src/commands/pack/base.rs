@@ -6,8 +6,8 @@ use blockio::ReadAt;
 use hostdisk::{Disk, Identity, Stamp, Target, in_use};
 use qcow2_format::header::CryptMethod;
 use qcow2_reader::{
-    BackingFormat, DiskGate, Error, Gate, Image, OpenOptions, Reference, ReferenceFault,
-    read_header,
+    BackingFormat, DiskGate, Error, Gate, Image, ImageError, OpenOptions, Reference,
+    ReferenceFault, read_header,
 };
 
 use super::source::Source;
@@ -45,7 +45,7 @@ impl<'a> Base<'a> {
             });
         }
         let failed = |error: Error| refused(args, &error);
-        let header = read_header(&disk).map_err(failed)?;
+        let header = read_header(&disk).map_err(|error| failed(error.into()))?;
         if header.crypt_method != CryptMethod::None {
             return Err(encrypted(args));
         }
@@ -170,7 +170,7 @@ fn of_base<'r>(reference: &Reference<'r>) -> Reference<'r> {
 
 /// Why the base cannot be used.
 fn refused(args: &PackArgs, error: &Error) -> Failure {
-    if needs_secret(error) {
+    if matches!(error, Error::Image(error) if needs_secret(error)) {
         return encrypted(args);
     }
     let reading = Reading {
@@ -181,10 +181,10 @@ fn refused(args: &PackArgs, error: &Error) -> Failure {
     remedy::of_image(args.base_name(), error, reading)
 }
 
-fn needs_secret(error: &Error) -> bool {
+fn needs_secret(error: &ImageError) -> bool {
     match error {
-        Error::InLayer { source, .. } => needs_secret(source),
-        Error::NoSecret { .. } => true,
+        ImageError::InLayer { source, .. } => needs_secret(source),
+        ImageError::NoSecret { .. } => true,
         _ => false,
     }
 }

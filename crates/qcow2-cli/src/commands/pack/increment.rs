@@ -10,7 +10,6 @@ use hostdisk::{Disk, Target, TargetOptions};
 
 use super::base::Base;
 use super::job::Job;
-use super::prove::Stored;
 use crate::failure::{Causes, Failure};
 use crate::progress::Progress;
 use crate::text::Bytes;
@@ -81,7 +80,7 @@ impl Job<'_> {
         let image = base.image();
         let old = Old::Disk {
             disk: image,
-            stored: &Stored(image),
+            stored: image,
         };
         Ok(Some(Increment {
             changes: self.compare(&old, index)?,
