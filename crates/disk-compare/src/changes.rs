@@ -1,5 +1,6 @@
 //! What of a disk differs from an older one.
 
+mod base;
 mod batches;
 mod ranges;
 mod units;
@@ -11,40 +12,13 @@ use blockio::{Extent, ExtentKind, Extents, Merge, ReadAt, Tiling, is_zero};
 use pipeline::{BufferPool, ordered_map};
 
 use crate::error::Error;
-use crate::index::{Digest, DigestIndex, IndexWriter, digest_of};
+use crate::index::IndexWriter;
+use crate::index::layout::{Digest, digest_of};
 use crate::options::Options;
 use crate::units::{Units, usize_of};
+pub use base::Base;
 use batches::{Batch, Batches, Known};
 use units::{Change, UnitMap};
-
-/// What a disk is compared with.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub enum Base<'a> {
-    /// Another disk. `stored` tells where it holds data; elsewhere it reads as zeros, and
-    /// is not read.
-    Disk {
-        /// Its bytes.
-        disk: &'a dyn ReadAt,
-        /// Where they may be other than zeros.
-        stored: &'a dyn Tiling,
-    },
-    /// The digests of another disk, which is not read. The units must be those of the
-    /// comparison.
-    Index(&'a DigestIndex<'a>),
-    /// Zeros.
-    Nothing,
-}
-
-impl fmt::Debug for Base<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Disk { .. } => "Disk",
-            Self::Index(_) => "Index",
-            Self::Nothing => "Nothing",
-        })
-    }
-}
 
 /// How much of a disk changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

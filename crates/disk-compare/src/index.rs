@@ -2,6 +2,7 @@
 //! compare another one with it.
 
 mod binding;
+pub(crate) mod layout;
 mod records;
 mod writer;
 
@@ -11,82 +12,9 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{Error, IndexFault};
 use crate::units::Units;
 pub use binding::binding;
+use layout::{Digest, HEADER_BYTES, Header, RECORD_BYTES};
 pub(crate) use records::Records;
 pub use writer::IndexWriter;
-
-/// A SHA-256.
-pub(crate) type Digest = [u8; 32];
-
-const MAGIC: [u8; 8] = *b"qcow2idx";
-const VERSION: u32 = 1;
-
-/// Length of the header in bytes.
-const HEADER_BYTES: usize = 96;
-/// What of it the checksum covers, in bytes.
-const CHECKED_BYTES: usize = 64;
-/// Length of a record in bytes: the number of a unit, and its digest.
-pub(crate) const RECORD_BYTES: usize = 40;
-
-/// The SHA-256 of a whole unit.
-pub(crate) fn digest_of(unit: &[u8]) -> Digest {
-    Sha256::digest(unit).into()
-}
-
-/// What stands before the records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) unit_bytes: u32,
-    pub(crate) disk_bytes: u64,
-    pub(crate) records: u64,
-    pub(crate) binding: [u8; 32],
-}
-
-impl Header {
-    /// The bytes that the checksum covers.
-    pub(crate) fn checked_bytes(&self) -> [u8; CHECKED_BYTES] {
-        let mut bytes = [0; CHECKED_BYTES];
-        let fields: [&[u8]; 6] = [
-            &MAGIC,
-            &VERSION.to_be_bytes(),
-            &self.unit_bytes.to_be_bytes(),
-            &self.disk_bytes.to_be_bytes(),
-            &self.records.to_be_bytes(),
-            &self.binding,
-        ];
-        for (byte, field) in bytes.iter_mut().zip(fields.into_iter().flatten()) {
-            *byte = *field;
-        }
-        bytes
-    }
-
-    /// The header in `bytes`, as far as it can be judged by itself, and its checksum.
-    fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<(Self, Digest), IndexFault> {
-        let mut rest = bytes.as_slice();
-        if take(&mut rest) != MAGIC {
-            return Err(IndexFault::Magic);
-        }
-        let found = u32::from_be_bytes(take(&mut rest));
-        if found != VERSION {
-            return Err(IndexFault::Version { found });
-        }
-        let header = Self {
-            unit_bytes: u32::from_be_bytes(take(&mut rest)),
-            disk_bytes: u64::from_be_bytes(take(&mut rest)),
-            records: u64::from_be_bytes(take(&mut rest)),
-            binding: take(&mut rest),
-        };
-        Ok((header, take(&mut rest)))
-    }
-}
-
-/// The first bytes of `rest`, which is long enough.
-fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
-    let Some((first, after)) = rest.split_first_chunk() else {
-        return [0; N];
-    };
-    *rest = after;
-    *first
-}
 
 /// The digests of the units of a disk. Units without one hold nothing but zeros.
 pub struct DigestIndex<'f> {

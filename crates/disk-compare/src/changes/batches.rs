@@ -5,14 +5,16 @@ use std::ops::Range;
 use blockio::{ReadAt, Tiling};
 
 use crate::error::Error;
-use crate::index::{Digest, Records};
+use crate::index::Records;
+use crate::index::layout::Digest;
 use crate::units::Units;
 
-use super::Base;
+use super::base::Base;
 use super::ranges::{Needed, Ranges, stored};
 
-/// Bytes of units that are read at once, unless a unit is larger.
-const BATCH_BYTES: u64 = 1 << 20;
+/// Bytes of units that are read at once, unless a unit is larger: with both disks, no
+/// more than 2 MiB are in memory for each thread.
+const BATCH_BYTES: u64 = 256 << 10;
 
 /// Whole units, and what of them is read.
 pub(crate) struct Batch {

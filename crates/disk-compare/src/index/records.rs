@@ -5,7 +5,7 @@ use blockio::{ReadAt, len_u64};
 use crate::error::{Error, IndexFault};
 use crate::units::Units;
 
-use super::{Digest, HEADER_BYTES, RECORD_BYTES, take};
+use super::layout::{Digest, HEADER_BYTES, RECORD_BYTES, take};
 
 /// Records that are read at once.
 const BLOCK_RECORDS: u64 = 2048;

@@ -141,3 +141,44 @@ fn nothing_is_an_index_before_it_is_finished() {
     let no_unit = IndexWriter::new(&file, 1 << 40, 65_537).map(|_| ());
     assert!(matches!(no_unit, Err(Error::Unit { unit_bytes: 65_537 })));
 }
+
+/// Storage that fails.
+struct Full;
+
+impl WriteAt for Full {
+    fn write_at(&self, _: u64, _: &[u8]) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+    fn write_zeroes(&self, _: u64, _: u64) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn set_size(&self, _: u64) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn starts_zeroed(&self) -> bool {
+        true
+    }
+    fn sync(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_index_that_cannot_be_written_is_an_error() {
+    let full = |error| matches!(error, Error::Index(IndexFault::Write(_)));
+    let kept = IndexWriter::new(&Full, 10, 512).unwrap();
+    assert!(full(kept.finish([0; 32]).unwrap_err()));
+    // More than is gathered.
+    let disk: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[1] | 1).collect();
+    let mut kept = IndexWriter::new(&Full, 3_000_000, 512).unwrap();
+    let options = Options::default();
+    let failed = changes(
+        &disk,
+        &AllData,
+        &Base::Nothing,
+        512,
+        Some(&mut kept),
+        &options,
+    );
+    assert!(full(failed.unwrap_err()));
+}

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{Error, IndexFault};
 use crate::units::Units;
 
-use super::{Digest, HEADER_BYTES, Header, RECORD_BYTES};
+use super::layout::{Digest, HEADER_BYTES, Header, RECORD_BYTES};
 
 /// Bytes of records that are written at once.
 const BUFFER_BYTES: usize = RECORD_BYTES * 2048;

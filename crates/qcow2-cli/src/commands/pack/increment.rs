@@ -34,6 +34,11 @@ impl Job<'_> {
         };
         // Known before the work.
         self.binding(target)?;
+        if self.source.in_use().is_some() {
+            let message = "--write-index needs a source that nobody writes to: the image could \
+                           hold what is written after its digest is taken";
+            return Err(Failure::because(args.source_name(), message));
+        }
         let image = Disk::open(&args.image).ok().map(|image| image.identity());
         let options = TargetOptions {
             force: args.force,

@@ -94,7 +94,7 @@ fn of_the_content(args: &PackArgs) -> [Refusal; 7] {
 }
 
 /// What does not go with a base, or without one, and with digests.
-fn of_the_base(args: &PackArgs) -> [Refusal; 8] {
+fn of_the_base(args: &PackArgs) -> [Refusal; 10] {
     let base = args.base.base.is_some();
     let index = args.base.write_index.as_ref();
     let references = &args.references;
@@ -116,6 +116,15 @@ fn of_the_base(args: &PackArgs) -> [Refusal; 8] {
             !base && (references.is_given() || references.backing_format.is_some()),
             "--references, --backing, --backing-format and --data-file are for the base, and need \
              --base",
+        ),
+        (
+            index.is_some() && args.salvage,
+            "--write-index and --salvage exclude each other: what can be read one time only has no \
+             digest",
+        ),
+        (
+            index.is_some() && args.filesystem.content == ContentArg::Metadata,
+            "--write-index and --content metadata exclude each other: an image of metadata is no base",
         ),
         (
             index.is_some() && args.to_stdout(),
