@@ -99,10 +99,14 @@ const STEPS: [Step; 8] = [
 
 /// `cargo xtask test`.
 pub(crate) fn run_all(mut arguments: Arguments) -> TaskResult {
-    let wanted = arguments.flag("--install");
+    let nothing_else = arguments.flag("--install-only");
+    let wanted = arguments.flag("--install") || nothing_else;
     arguments.finish()?;
     if wanted && !missing().is_empty() {
         install(&missing())?;
+    }
+    if nothing_else {
+        return Ok(());
     }
     let skipped = missing();
     if fixtures::strict() && !skipped.is_empty() {
@@ -143,7 +147,8 @@ pub(crate) fn run_all(mut arguments: Arguments) -> TaskResult {
     Ok(())
 }
 
-/// Unit, property and integration tests, among them those that ask the oracles.
+/// Unit, property and integration tests, among them those that ask the oracles;
+/// the long ones where `QCOW2_TESTS` asks for them.
 fn tests() -> TaskResult {
     if Tool::find("cargo-nextest").is_some() {
         return run(cargo().args(["nextest", "run", "--workspace"]));

@@ -48,6 +48,8 @@ mod keep;
 mod options;
 mod provider;
 mod report;
+pub mod swap;
+pub mod table;
 
 pub use disk::Disk;
 pub use error::{Error, ErrorKind};
