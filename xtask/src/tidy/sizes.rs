@@ -12,10 +12,7 @@ const FILE_LINES_MAX: usize = 400;
 /// Most files of a folder of sources, those in its folders not among them.
 const FOLDER_FILES_MAX: usize = 15;
 
-/// Folders that are being divided.
-const FULLER: &[&str] = &["crates/ext-blocks/tests/ext", "crates/qcow2-cli/src"];
-
-/// Finds long files and full folders, and exceptions no longer needed.
+/// Finds long files and full folders.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     let is_rust = |file: &&File| file.path.extension().is_some_and(|end| end == "rs");
     let rust: Vec<_> = files.iter().filter(is_rust).collect();
@@ -33,15 +30,8 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
 }
 
 fn check_folder(folder: &Path, count: usize) -> Option<Finding> {
-    let text = match (
-        count > FOLDER_FILES_MAX,
-        FULLER.iter().any(|path| Path::new(path) == folder),
-    ) {
-        (true, false) => format!("{count} files; {FOLDER_FILES_MAX} are allowed"),
-        (false, true) => "no longer needs to be an exception".into(),
-        _ => return None,
-    };
-    Some(Finding::new(folder, 1, text))
+    let text = || format!("{count} files; {FOLDER_FILES_MAX} are allowed");
+    (count > FOLDER_FILES_MAX).then(|| Finding::new(folder, 1, text()))
 }
 
 fn check_file(file: &File) -> Option<Finding> {
