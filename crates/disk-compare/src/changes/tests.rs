@@ -37,7 +37,14 @@ fn laid_over(changes: &impl Tiling, new: &[u8], old: &[u8]) -> Vec<u8> {
 }
 
 /// A disk that tells what is read of it.
-struct Watched(Vec<u8>, Mutex<Vec<Range<u64>>>);
+struct Watched(Vec<u8>, Mutex<Vec<(u64, u64)>>);
+
+impl Watched {
+    /// Where each read started and ended.
+    fn read(self) -> Vec<(u64, u64)> {
+        self.1.into_inner().unwrap()
+    }
+}
 
 impl ReadAt for Watched {
     fn size(&self) -> u64 {
@@ -45,7 +52,7 @@ impl ReadAt for Watched {
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<()> {
         let end = offset + u64::try_from(buf.len()).unwrap();
-        self.1.lock().unwrap().push(offset..end);
+        self.1.lock().unwrap().push((offset, end));
         self.0.read_at(offset, buf)
     }
     fn next_data(&self, from: u64) -> std::io::Result<Option<Range<u64>>> {
@@ -83,8 +90,8 @@ fn what_is_known_to_be_zeros_is_not_read() {
         Extent::new(8704..20_000, Unallocated),
     ];
     assert_eq!(all(&found, 0..20_000), want);
-    assert_eq!(new.1.into_inner().unwrap(), [0..4096]);
-    assert_eq!(old.1.into_inner().unwrap(), [8192..8704]);
+    assert_eq!(new.read(), [(0, 4096)]);
+    assert_eq!(old.read(), [(8192, 8704)]);
     let report = found.report();
     assert_eq!(report.used_bytes, 15_904);
     assert_eq!((report.changed_bytes, report.zeroed_bytes), (4096, 512));
