@@ -92,7 +92,7 @@ impl<'f> DigestIndex<'f> {
         self.header.unit_bytes.into()
     }
 
-    /// What [`IndexWriter::finish`] was told: normally a [`binding`].
+    /// What [`IndexWriter::finish`] was told: normally a [`binding()`].
     #[must_use]
     pub fn binding(&self) -> [u8; 32] {
         self.header.binding
