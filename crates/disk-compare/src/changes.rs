@@ -203,18 +203,9 @@ impl<S: ReadAt + ?Sized> Judge<'_, S> {
                 let old = self
                     .load(*disk, batch, stored)
                     .map_err(|error| Error::Found(error.into()))?;
-                // Bytes that nobody can see make no difference.
-                let seen = usize_of(self.units.seen_bytes.saturating_sub(batch.range.start));
-                let seen = |bytes: &'_ [u8], at: usize| -> usize {
-                    bytes.len().min(seen.saturating_sub(at))
-                };
                 new_units
                     .zip(old.chunks_exact(unit_bytes))
-                    .enumerate()
-                    .map(|(nth, (new, old))| {
-                        let end = seen(new, nth.saturating_mul(unit_bytes));
-                        self.against_bytes(new, new.get(..end) == old.get(..end))
-                    })
+                    .map(|(new, old)| self.against_bytes(new, new == old))
                     .collect()
             }
             (Known::Digests(known), _) => {

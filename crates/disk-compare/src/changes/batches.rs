@@ -61,6 +61,7 @@ impl<'a, S: ReadAt + ?Sized> Batches<'a, S> {
                 disk,
                 stored: tiling,
             } => {
+                // What nobody can see of it makes no difference.
                 let end = disk.size().min(units.seen_bytes);
                 Old::Bytes(Ranges::new(Box::new(stored(tiling.extents(0..end)))))
             }
