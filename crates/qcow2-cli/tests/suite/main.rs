@@ -10,6 +10,7 @@ mod info;
 mod mounts;
 mod pack;
 mod pipes;
+mod punch;
 mod recipes;
 mod reflink;
 mod roundtrip;
