@@ -155,7 +155,7 @@ impl Job<'_> {
             return failure;
         }
         let before = format!(
-            "{} before that, free or zero, were given back, and nothing else was changed",
+            "{} before that, free or zero, were given back, and every byte in use is what it was",
             Bytes(given_back)
         );
         failure.with(&before)
