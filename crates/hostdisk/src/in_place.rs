@@ -16,20 +16,10 @@ use crate::output::place::open_existing;
 use crate::{Disk, Error, Stamp};
 use storage::Storage;
 
+pub use storage::GiveBack;
+
 /// The unit in which the kernel counts the blocks of a file, in bytes.
 const COUNTED_BYTES: u64 = 512;
-
-/// How a block device gives blocks back. Files always have holes punched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum GiveBack {
-    /// The blocks read as zeros afterwards, or nothing is changed: the device zeroes
-    /// them without storing the zeros.
-    #[default]
-    Zeroed,
-    /// The blocks hold anything afterwards: they are discarded, by the program
-    /// `blkdiscard`.
-    Discarded,
-}
 
 /// A regular file or block device, opened so that no other program uses it, whose blocks
 /// can be given back to the storage.

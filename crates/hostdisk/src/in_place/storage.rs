@@ -10,7 +10,6 @@ use blockio::ReadAt;
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::GiveBack;
 use crate::{Disk, Error, sysfs};
 
 /// The smallest unit worth giving back: a page, which is also what most file systems and
@@ -27,6 +26,18 @@ const NO_HOLES: &str = "its file system does not support holes in files";
 const NO_ZEROING: &str = "the device does not zero blocks without storing the zeros";
 /// Why a device does not, if it is to discard them.
 const NO_DISCARD: &str = "the device does not support discard";
+
+/// How a block device gives blocks back. Files always have holes punched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum GiveBack {
+    /// The blocks read as zeros afterwards, or nothing is changed: the device zeroes
+    /// them without storing the zeros.
+    #[default]
+    Zeroed,
+    /// The blocks hold anything afterwards: they are discarded, by the program
+    /// `blkdiscard`.
+    Discarded,
+}
 
 /// Storage that takes blocks back.
 #[derive(Debug)]

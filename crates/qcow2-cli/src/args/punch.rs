@@ -11,8 +11,8 @@ use super::source::SourceArgs;
 
 /// Give the free blocks of a raw disk back to the storage, in place.
 ///
-/// Holes are punched in a file, and the blocks of a device are zeroed without storing the
-/// zeros. Only blocks that pack would leave out with the same options are given back. Of a
+/// Holes are punched in a file. A device zeroes the blocks itself, and frees them if it
+/// can. Only blocks that pack would leave out with the same options are given back. Of a
 /// filesystem that is damaged or unknown, or that needs a check by e2fsck, nothing is, and
 /// the report gives the reason. A source that anything else uses is refused. If punch is
 /// interrupted, nothing is lost: whatever it gave back was free.

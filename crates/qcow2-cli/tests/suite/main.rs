@@ -10,7 +10,6 @@ mod info;
 mod mounts;
 mod pack;
 mod pipes;
-mod punch;
 mod recipes;
 mod reflink;
 mod roundtrip;
