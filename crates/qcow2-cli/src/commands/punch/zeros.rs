@@ -158,6 +158,7 @@ mod tests {
         assert_eq!(runs(&disk, 0..1 << 20, 8), [0..8, 32..40]);
         let mut bytes = vec![0; 64];
         bytes[..8].fill(1);
-        assert_eq!(runs(&Sparse(bytes), 8..40, 8), [32..40]);
+        let found = runs(&Sparse(bytes), 8..40, 8);
+        assert!(found.into_iter().eq(std::iter::once(32..40)));
     }
 }
