@@ -8,6 +8,7 @@ mod filesystem;
 mod info;
 mod input;
 mod pack;
+mod punch;
 mod source;
 mod unpack;
 
@@ -23,6 +24,7 @@ pub(crate) use filesystem::spool;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use pack::PackArgs;
+pub(crate) use punch::PunchArgs;
 pub(crate) use unpack::UnpackArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
@@ -38,7 +40,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0        done
   1        failed: nothing was left under the target's name
-           (a device, a pipe, --in-place and --only-... may hold part of the data)
+           (a device, a pipe, --in-place and --only-... may hold part of the data;
+           punch may have given back a part of what is free, and nothing else)
   2        wrong usage
   3        done and complete, but the source is damaged or unclean in a way that
            you should know of: more was kept than needed, nothing was lost
@@ -53,6 +56,7 @@ pub(crate) enum Command {
     Unpack(UnpackArgs),
     Info(InfoArgs),
     Blocks(BlocksArgs),
+    Punch(PunchArgs),
 }
 
 #[cfg(test)]

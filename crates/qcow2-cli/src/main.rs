@@ -39,5 +39,6 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Blocks(args) => commands::blocks::run(args),
         Command::Unpack(args) => commands::unpack::run(args),
         Command::Info(args) => commands::info::run(args),
+        Command::Punch(args) => commands::punch::run(args),
     }
 }
