@@ -12,7 +12,7 @@ use crate::limits::{
     BITMAP_TABLE_ENTRIES_MAX, FILE_OFFSET_MAX,
 };
 use crate::rule::aligned;
-use crate::{ClusterBits, Error, HostOffset};
+use crate::{BitmapError, ClusterBits, Error, HostOffset};
 
 /// Bytes of a directory entry without extra data and name.
 pub const ENTRY_BYTES_MIN: u64 = 24;
@@ -78,10 +78,11 @@ impl BitmapDirectoryEntry {
 
         let entry_type = u8_at(fixed, 16);
         if entry_type != DIRTY_TRACKING {
-            return Err(Error::BitmapType {
+            return Err(BitmapError::Type {
                 index,
                 found: entry_type,
-            });
+            }
+            .into());
         }
         let entry = Self {
             table_offset: HostOffset(u64_at(fixed, 0)),
@@ -98,10 +99,11 @@ impl BitmapDirectoryEntry {
     /// The rules on single fields.
     fn check(&self, cluster_bits: ClusterBits, index: u64) -> Result<(), Error> {
         if self.flags.bits() & !BitmapFlags::all().bits() != 0 {
-            return Err(Error::BitmapFlags {
+            return Err(BitmapError::Flags {
                 index,
                 found: self.flags.bits(),
-            });
+            }
+            .into());
         }
         aligned(self.table_offset.0, cluster_bits, DIRECTORY, index)?;
         let within = |field, found: u64, min: u64, max: u64| {
@@ -180,8 +182,8 @@ impl BitmapDirectoryEntry {
 /// # Errors
 ///
 /// [`Error::TruncatedEntry`] if fewer bitmaps are there than announced,
-/// [`Error::BitmapsLeftOver`] if more are; [`Error::BitmapNameTwice`]; and
-/// for single fields [`Error::BitmapType`], [`Error::BitmapFlags`],
+/// [`BitmapError::LeftOver`] if more are; [`BitmapError::NameTwice`]; and
+/// for single fields [`BitmapError::Type`], [`BitmapError::Flags`],
 /// [`Error::UnalignedEntry`], [`Error::EntryRange`].
 pub fn decode_directory(
     bytes: &[u8],
@@ -193,10 +195,11 @@ pub fn decode_directory(
         .map(|index| BitmapDirectoryEntry::take(&mut rest, cluster_bits, index))
         .collect::<Result<Vec<_>, _>>()?;
     if !rest.0.is_empty() {
-        return Err(Error::BitmapsLeftOver {
+        return Err(BitmapError::LeftOver {
             found: bytes::length(rest.0),
             entries: count.into(),
-        });
+        }
+        .into());
     }
     check_names(&entries)?;
     Ok(entries)
@@ -224,7 +227,7 @@ fn check_names(entries: &[BitmapDirectoryEntry]) -> Result<(), Error> {
     let mut seen = BTreeMap::new();
     for (index, entry) in (0..).zip(entries) {
         if let Some(first) = seen.insert(&entry.name, index) {
-            return Err(Error::BitmapNameTwice { index, first });
+            return Err(BitmapError::NameTwice { index, first }.into());
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! L1 and L2 entries, which map guest clusters to host clusters.
 
+pub(crate) mod words;
+
 use crate::header::Version;
 use crate::limits::HOST_OFFSET_END;
 use crate::rule::aligned;

@@ -3,7 +3,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub(crate) mod bitmap;
 pub(crate) mod kind;
+pub(crate) mod refcount;
+
+use bitmap::BitmapError;
+use refcount::RefcountError;
 
 /// A structure that cannot be decoded, or a value that cannot be encoded.
 ///
@@ -379,22 +384,9 @@ pub enum Error {
         /// The subclusters, as bits.
         both: u32,
     },
-    /// A refcount that its width cannot hold.
-    #[error("refcount {found}: allowed are at most {max}")]
-    RefcountTooLarge {
-        /// The refcount.
-        found: u64,
-        /// The greatest that fits.
-        max: u64,
-    },
-    /// A refcount behind the end of its block.
-    #[error("refcount block of {entries} entries: entries below {end} are needed")]
-    RefcountIndex {
-        /// End of the entries asked for.
-        end: u64,
-        /// Entries of the block.
-        entries: u64,
-    },
+    /// A refcount that cannot be stored.
+    #[error(transparent)]
+    Refcount(#[from] RefcountError),
     /// A snapshot that says something its table entry cannot hold.
     #[error("snapshot table entry {index}: {field} cannot be stored without a disk size")]
     SnapshotNeedsDiskSize {
@@ -403,36 +395,7 @@ pub enum Error {
         /// The field.
         field: &'static str,
     },
-    /// A bitmap of a type nobody defined.
-    #[error("bitmap directory entry {index}: found type {found}, allowed is 1 (dirty tracking)")]
-    BitmapType {
-        /// The entry.
-        index: u64,
-        /// The type stored.
-        found: u8,
-    },
-    /// A bitmap with flags nobody defined.
-    #[error("bitmap directory entry {index}: found flags {found:#x}, allowed are 0x7")]
-    BitmapFlags {
-        /// The entry.
-        index: u64,
-        /// The flags stored.
-        found: u32,
-    },
-    /// Two bitmaps with one name.
-    #[error("bitmap directory entry {index}: has the name of entry {first}")]
-    BitmapNameTwice {
-        /// The entry.
-        index: u64,
-        /// The entry that has the name already.
-        first: u64,
-    },
-    /// Bytes behind the last entry of the bitmap directory.
-    #[error("bitmap directory: found {found} bytes behind entry {entries}, the last announced")]
-    BitmapsLeftOver {
-        /// Bytes left over.
-        found: u64,
-        /// Entries announced.
-        entries: u64,
-    },
+    /// A bitmap directory entry that is wrong.
+    #[error(transparent)]
+    Bitmap(#[from] BitmapError),
 }

@@ -49,9 +49,12 @@ pub mod refcount;
 pub mod snapshot;
 pub mod subcluster;
 
+pub use entry::words::{L2Words, Named};
 pub use entry::{EntryContext, L1Entry, L2Entry};
 pub use error::Error;
+pub use error::bitmap::BitmapError;
 pub use error::kind::ErrorKind;
+pub use error::refcount::RefcountError;
 pub use geometry::{ClusterBits, Geometry, GuestOffset, HostOffset};
 pub use header::{Header, Version};
 pub use refcount::RefcountOrder;

@@ -5,7 +5,7 @@ use core::ops::Range;
 use byteorder::{BigEndian, ByteOrder};
 
 use crate::rule::aligned;
-use crate::{ClusterBits, Error, HostOffset, bytes};
+use crate::{ClusterBits, Error, HostOffset, RefcountError, bytes};
 
 /// Bits 9 to 63: the offset of a refcount block.
 const TABLE_OFFSET_MASK: u64 = 0xffff_ffff_ffff_fe00;
@@ -94,8 +94,8 @@ impl RefcountOrder {
     ///
     /// # Errors
     ///
-    /// [`Error::RefcountTooLarge`] if `value` does not fit,
-    /// [`Error::RefcountIndex`] behind the end of the block; nothing is changed
+    /// [`RefcountError::TooLarge`] if `value` does not fit,
+    /// [`RefcountError::Index`] behind the end of the block; nothing is changed
     /// then.
     pub fn set(self, block: &mut [u8], index: u64, value: u64) -> Result<(), Error> {
         self.fill(block, index..index.saturating_add(1), value)
@@ -117,17 +117,19 @@ impl RefcountOrder {
     /// As [`Self::set`].
     pub fn fill(self, block: &mut [u8], indexes: Range<u64>, value: u64) -> Result<(), Error> {
         if value > self.max() {
-            return Err(Error::RefcountTooLarge {
+            return Err(RefcountError::TooLarge {
                 found: value,
                 max: self.max(),
-            });
+            }
+            .into());
         }
         let entries = bytes::length(block).saturating_mul(8) >> self.0;
         if indexes.end > entries {
-            return Err(Error::RefcountIndex {
+            return Err(RefcountError::Index {
                 end: indexes.end,
                 entries,
-            });
+            }
+            .into());
         }
         if self.0 < 3 {
             self.fill_bits(block, indexes, value);

@@ -1,52 +1,37 @@
-//! What can be wrong with an image, or go wrong on the way.
+//! What can go wrong on the way from an image to its disk.
 
 mod classify;
-mod kind;
-mod parts;
 
 use std::io;
-use std::ops::Range;
 
-use luks::Fault as LuksFault;
-use qcow2_codec::StreamFault;
+use qcow2_check::Finding;
 use qcow2_format::{GuestOffset, HostOffset};
-
-use crate::gate::{Reference, ReferenceFault, ReferenceKind};
-
-pub use kind::ErrorKind;
-pub use parts::{Structure, Use};
-
-use parts::{crossed, needed, of_guest};
+use qcow2_map::{ReferenceKind, Structure, needed};
 
 /// Why an image could not be opened or read, or its disk not be written.
 ///
 /// Where it passes through an [`io::Error`], [`io::Error::downcast`] gives it
 /// back.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The header is not right, or needs an unknown or unsupported feature.
+    /// The image, or what it depends on, is wrong or missing in a part, or cannot be read.
     #[error(transparent)]
-    Header(#[from] qcow2_format::Error),
-    /// The corrupt bit is set: a writer has seen damage in this image.
-    #[error("the image is marked as corrupt (incompatible feature bit 1)")]
-    MarkedCorrupt,
-    /// The disk is not complete without another file, which is not opened.
-    #[error("the image needs {}", needed(*kind, name.as_deref()))]
-    Reference {
-        /// What for.
-        kind: ReferenceKind,
-        /// Its name, as stored; bytes that are not UTF-8 are replaced.
-        name: Option<String>,
-        /// Why.
-        source: ReferenceFault,
-    },
-    /// The LUKS header is not right, or the passphrase is not.
-    #[error("LUKS header at host offset {host}")]
-    Luks {
-        /// Where the header is.
-        host: HostOffset,
-        /// What is wrong.
-        source: LuksFault,
+    Image(#[from] qcow2_map::Error),
+    /// The image cannot be held against its refcounts.
+    #[error(transparent)]
+    Check(#[from] qcow2_check::Error),
+    /// The disk depends on a host cluster of which something is wrong.
+    #[error(transparent)]
+    Finding(#[from] Box<Finding>),
+    /// The same in a backing file.
+    #[error("backing file {layer}")]
+    InLayer {
+        /// Which: 1 is that of the image that was opened, 2 that of the backing
+        /// file, and so on.
+        layer: usize,
+        /// What is wrong with it.
+        source: Box<Finding>,
     },
     /// An image from a pipe needs another file.
     #[error("the image needs {}: save it to a file and unpack that", needed(*kind, name.as_deref()))]
@@ -55,214 +40,6 @@ pub enum Error {
         kind: ReferenceKind,
         /// Its name, as stored; bytes that are not UTF-8 are replaced.
         name: Option<String>,
-    },
-    /// A backing file is not right.
-    #[error("backing file {layer}")]
-    InLayer {
-        /// Which: 1 is that of the image that was opened, 2 that of the backing
-        /// file, and so on.
-        layer: usize,
-        /// What is wrong with it.
-        source: Box<Self>,
-    },
-    /// Guest data in an external data file is not at its guest offset.
-    #[error(
-        "data of guest offset {guest} lies at offset {host} of the external data file, allowed is the guest offset"
-    )]
-    DataFileOffset {
-        /// The first guest byte that it is for.
-        guest: GuestOffset,
-        /// Where the entry says that it is.
-        host: HostOffset,
-    },
-    /// The guest data is encrypted, and nobody said how to decrypt it.
-    #[error("the image is encrypted with {method}, and there is no passphrase for it")]
-    NoSecret {
-        /// The method by its name in the specification.
-        method: &'static str,
-    },
-    /// An entry of the L1 table is not right.
-    #[error("L1 table at host offset {table}, guest offset {guest}")]
-    L1Entry {
-        /// Where the table is.
-        table: HostOffset,
-        /// The first guest byte that the entry maps.
-        guest: GuestOffset,
-        /// What is wrong with it.
-        source: qcow2_format::Error,
-    },
-    /// An entry of an L2 table is not right.
-    #[error("L2 table at host offset {table}, guest offset {guest}")]
-    L2Entry {
-        /// Where the table is.
-        table: HostOffset,
-        /// The first guest byte that the entry maps.
-        guest: GuestOffset,
-        /// What is wrong with it.
-        source: qcow2_format::Error,
-    },
-    /// A compressed stream does not give its cluster.
-    #[error("compressed stream at host offset {host}, guest offset {guest}")]
-    Compressed {
-        /// Where the stream starts.
-        host: HostOffset,
-        /// The first guest byte of the cluster.
-        guest: GuestOffset,
-        /// What is wrong with it.
-        source: StreamFault,
-    },
-    /// Two structures claim the same bytes.
-    #[error(
-        "{structure} of guest offset {guest} lies at host offset {host}, inside the {with} at {:#x}..{:#x}",
-        range.start, range.end
-    )]
-    Overlap {
-        /// What was looked up.
-        structure: Structure,
-        /// The first guest byte that it is for.
-        guest: GuestOffset,
-        /// Where it starts.
-        host: HostOffset,
-        /// What is there already.
-        with: Structure,
-        /// The host bytes of `with`.
-        range: Range<u64>,
-    },
-    /// The file ends before a structure does.
-    #[error(
-        "{structure} at host offset {host}, for guest bytes {:#x}..{:#x}, reaches to {end:#x}, and the file ends at {file_bytes:#x}: the image is truncated",
-        guest.start, guest.end
-    )]
-    Truncated {
-        /// What is missing, or missing its end.
-        structure: Structure,
-        /// The guest bytes that cannot be known without it.
-        guest: Range<u64>,
-        /// Where it starts.
-        host: HostOffset,
-        /// The host offset behind its last byte.
-        end: u64,
-        /// The length of the file.
-        file_bytes: u64,
-    },
-    /// A table beside the disk is missing, in whole or in part. No guest byte is.
-    #[error(
-        "{structure} at host offset {host} reaches to {end:#x}, and the file ends at {file_bytes:#x}: the image is truncated"
-    )]
-    TableTruncated {
-        /// What is missing, or missing its end.
-        structure: Structure,
-        /// Where it starts, or its entry.
-        host: HostOffset,
-        /// The host offset behind its last byte.
-        end: u64,
-        /// The length of the file.
-        file_bytes: u64,
-    },
-    /// An entry of the snapshot table is not right.
-    #[error("snapshot table at host offset {table}")]
-    SnapshotTable {
-        /// Where the table is.
-        table: HostOffset,
-        /// What is wrong with it.
-        source: qcow2_format::Error,
-    },
-    /// The snapshot table is larger than anybody accepts.
-    #[error(
-        "snapshot table at host offset {table}: found {found} bytes up to entry {index}, allowed are at most {max}"
-    )]
-    SnapshotTableTooLarge {
-        /// Where the table is.
-        table: HostOffset,
-        /// The entry that is too much.
-        index: u64,
-        /// Bytes of the table up to its end.
-        found: u64,
-        /// The limit, in bytes.
-        max: u64,
-    },
-    /// The disk of a snapshot is larger than an image can have.
-    #[error(
-        "snapshot table entry {index}: found a disk of {found} bytes, allowed are at most {max}"
-    )]
-    SnapshotSize {
-        /// The entry.
-        index: u64,
-        /// The stored size.
-        found: u64,
-        /// The limit, in bytes.
-        max: u64,
-    },
-    /// No snapshot has this ID or name.
-    #[error("the image has no snapshot {name:?}")]
-    NoSnapshot {
-        /// What was asked for; bytes that are not UTF-8 are replaced.
-        name: String,
-    },
-    /// The bitmap directory is not right.
-    #[error("bitmap directory at host offset {directory}")]
-    BitmapDirectory {
-        /// Where the directory is.
-        directory: HostOffset,
-        /// What is wrong with it.
-        source: qcow2_format::Error,
-    },
-    /// The image has no refcount table.
-    #[error("header field refcount_table_clusters at offset 0x38: found 0, allowed are at least 1")]
-    NoRefcountTable,
-    /// An entry of the refcount table is not right.
-    #[error("refcount table at host offset {table}")]
-    RefcountTable {
-        /// Where the table is.
-        table: HostOffset,
-        /// What is wrong with it.
-        source: qcow2_format::Error,
-    },
-    /// A host cluster is used more often than its refcount says.
-    #[error(
-        "{structure}{} at host offset {host}: used {references} times, allowed is its refcount, {refcount}{}",
-        of_guest(*guest), crossed(owners)
-    )]
-    Refcount {
-        /// What it is used for.
-        structure: Structure,
-        /// Where the cluster is.
-        host: HostOffset,
-        /// A guest byte that needs it.
-        guest: Option<GuestOffset>,
-        /// How often it is used, at least.
-        references: u64,
-        /// The stored refcount.
-        refcount: u64,
-        /// The first two guest ranges that need it, if it has several owners.
-        owners: Vec<Range<u64>>,
-    },
-    /// A host cluster is used for two things.
-    #[error(
-        "host cluster at {host}{} is used as {first} and as {second}, allowed is one{}",
-        of_guest(*guest), crossed(owners)
-    )]
-    Conflict {
-        /// Where the cluster is.
-        host: HostOffset,
-        /// A guest byte that needs it.
-        guest: Option<GuestOffset>,
-        /// What it is used for.
-        first: Use,
-        /// What else.
-        second: Use,
-        /// The first two guest ranges that need it.
-        owners: Vec<Range<u64>>,
-    },
-    /// What an image uses lies too far apart for its refcounts to be compared.
-    #[error(
-        "what the image uses lies in more than {max} parts of its file, each of {part_bytes} bytes, allowed are {max}"
-    )]
-    TooScattered {
-        /// Most parts that are looked at.
-        max: u32,
-        /// Bytes of a part.
-        part_bytes: u64,
     },
     /// An image from a pipe has a part in front of one that is needed first.
     #[error(
@@ -296,16 +73,6 @@ pub enum Error {
         /// Where in the file.
         host: HostOffset,
         /// What the pipe reported.
-        source: io::Error,
-    },
-    /// Reading the image failed.
-    #[error("reading the {structure} at host offset {host}")]
-    Read {
-        /// What was read.
-        structure: Structure,
-        /// Where the read started.
-        host: HostOffset,
-        /// What the storage reported.
         source: io::Error,
     },
     /// Writing the disk failed.
@@ -358,39 +125,38 @@ pub enum Error {
         /// What the storage reported.
         source: io::Error,
     },
+    /// The caller wanted no more of it.
+    #[error("stopped before the disk was complete")]
+    Stopped,
+}
+
+impl From<Finding> for Error {
+    fn from(finding: Finding) -> Self {
+        let source = Box::new(finding);
+        match source.layer {
+            0 => Self::Finding(source),
+            layer => Self::InLayer { layer, source },
+        }
+    }
 }
 
 impl Error {
-    /// The error that a file which an image needs is not opened.
+    /// What is wrong with the image itself, if that is it, and of which layer: neither
+    /// its refcounts, nor the target.
     #[must_use]
-    pub fn reference(reference: &Reference<'_>, source: ReferenceFault) -> Self {
-        Self::Reference {
-            kind: reference.kind,
-            name: reference.name.map(lossy),
-            source,
-        }
-    }
-
-    pub(crate) fn reference_from_pipe(reference: &Reference<'_>) -> Self {
-        Self::ReferenceFromPipe {
-            kind: reference.kind,
-            name: reference.name.map(lossy),
-        }
-    }
-
-    /// The same, of the layer with this index.
-    pub(crate) fn in_layer(self, layer: usize) -> Self {
-        if layer == 0 {
-            return self;
-        }
-        Self::InLayer {
-            layer,
-            source: Box::new(self),
+    pub fn of_image(&self) -> Option<&qcow2_map::Error> {
+        match self {
+            Self::Image(error) => Some(error),
+            Self::Check(error) => of_check(error),
+            _ => None,
         }
     }
 }
 
-/// Text of an image, as far as it is UTF-8.
-fn lossy(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).into_owned()
+fn of_check(error: &qcow2_check::Error) -> Option<&qcow2_map::Error> {
+    match error {
+        qcow2_check::Error::Map(error) => Some(error),
+        qcow2_check::Error::InLayer { source, .. } => of_check(source),
+        _ => None,
+    }
 }

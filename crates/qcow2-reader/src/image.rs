@@ -2,34 +2,23 @@
 
 use std::fmt;
 use std::io;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
-use blockio::{Cursor, Handle, Holes, ReadAt, len_u64};
+use blockio::{Cursor, Handle, ReadAt, Tiling, len_u64};
+use qcow2_check::{Checked, Scope, check, doubtful};
 use qcow2_format::Header;
+use qcow2_map::{Closed, Extents, Gate, ImageMap, MapEntries, Mapping, Runs};
 
-use crate::chain::{Chain, Runs};
-use crate::clusters::Clusters;
-use crate::crypt::Cipher;
-use crate::gate::{Closed, Gate};
-use crate::layer::{Content, Layer, Opening};
-use crate::load::Source;
-use crate::runs::{Mapping, data_bytes};
-use crate::stationary::Stationary;
-use crate::trust::doubt;
-use crate::{Error, Extents, OpenOptions};
+use crate::cluster_cache::Clusters;
+use crate::error::Error;
+use crate::options::OpenOptions;
+use crate::source::Source;
+use crate::source::files::Files;
 
 /// An opened image: the disk in it can be read anywhere, by many threads.
 pub struct Image<S> {
-    /// The image, the files that it depends on, and those that they do.
-    files: Vec<S>,
-    /// What is known of the holes of each.
-    holes: Vec<Holes>,
-    ciphers: Vec<Option<Cipher>>,
-    /// Top first.
-    layers: Vec<Layer>,
-    header: Header,
+    map: ImageMap<S>,
     clusters: Clusters,
-    salvage: bool,
 }
 
 impl<S: ReadAt> Image<S> {
@@ -50,55 +39,43 @@ impl<S: ReadAt> Image<S> {
     ///
     /// # Errors
     ///
-    /// As [`Self::open`], for all of them; [`Error::Reference`] where one is not
-    /// opened.
+    /// As [`Self::open`], for all of them;
+    /// [`qcow2_map::Error::Reference`] where one is not opened.
     pub fn open_with(
         storage: S,
         options: &OpenOptions,
         gate: &mut dyn Gate<S>,
     ) -> Result<Self, Error> {
-        let (header, opening) = Opening::run(storage, options, gate)?;
-        let Opening {
-            files,
-            ciphers,
-            mut layers,
-            ..
-        } = opening;
-        let holes: Vec<_> = files.iter().map(|_| Holes::new()).collect();
+        let mut map = ImageMap::open_with(storage, &options.of_map(), gate)?;
         if options.salvage {
-            doubt(&files, &holes, &mut layers);
+            for (layer, guest) in doubtful(&map) {
+                map.give_up(layer, guest);
+            }
         }
-        let cluster_bits = layers.iter().filter_map(|layer| match &layer.content {
-            Content::Image(image) => Some(image.tables.geometry.cluster_bits),
-            Content::Raw => None,
-        });
-        let cluster_bits = cluster_bits.max().unwrap_or_default();
         Ok(Self {
-            clusters: Clusters::new(cluster_bits, options),
-            salvage: options.salvage,
-            header,
-            holes,
-            files,
-            ciphers,
-            layers,
+            clusters: Clusters::new(map.cluster_bits_max(), options),
+            map,
         })
     }
 
     /// Exact length of the disk, in bytes. It need not be a multiple of 512.
+    #[must_use]
     pub fn size(&self) -> u64 {
-        self.layers.first().map_or(0, |layer| layer.size)
+        self.map.size()
     }
 
     /// The header. [`IncompatibleFeatures::DIRTY`](qcow2_format::feature::IncompatibleFeatures::DIRTY)
     /// may be set in it: the refcounts of such an image may be stale, which
     /// matters to those who write to it.
+    #[must_use]
     pub fn header(&self) -> &Header {
-        &self.header
+        self.map.header()
     }
 
     /// The files: first the one with the image, then those that it depends on.
+    #[must_use]
     pub fn files(&self) -> &[S] {
-        &self.files
+        self.map.files()
     }
 
     /// The disk as a file that is read from a place.
@@ -106,15 +83,25 @@ impl<S: ReadAt> Image<S> {
         Cursor::new(self)
     }
 
-    /// What is where on the disk, in the image and in what it depends on.
-    pub fn extents(&self) -> Extents<'_, S> {
-        Extents::new(self.runs(0..self.size()))
+    /// What the bytes `guest` of the disk are, and where: in which layer, in which file,
+    /// from which offset on. What lies past the end of the disk is left out.
+    #[must_use]
+    pub fn map(&self, guest: Range<u64>) -> MapEntries<'_, S> {
+        self.map.entries(guest)
     }
 
-    /// What the image itself allocates. What it leaves to its backing file, or
-    /// to nobody, is `Unallocated`.
-    pub fn allocated_extents(&self) -> Extents<'_, S> {
-        Extents::new(self.own_runs())
+    /// What the bytes `guest` of the disk are, in the image and in what it depends on, as
+    /// extents that tile them. What lies past the end of the disk is left out.
+    #[must_use]
+    pub fn extents(&self, guest: Range<u64>) -> Extents<'_, S> {
+        self.map.extents(guest)
+    }
+
+    /// What the image itself allocates of the bytes `guest`. What it leaves to its
+    /// backing file, or to nobody, is `Unallocated`.
+    #[must_use]
+    pub fn allocated_extents(&self, guest: Range<u64>) -> Extents<'_, S> {
+        self.map.allocated_extents(guest)
     }
 
     /// Bytes of the disk that are stored, as the tables say; above `most` they are
@@ -125,46 +112,55 @@ impl<S: ReadAt> Image<S> {
     ///
     /// A damaged part of a table.
     pub fn data_bytes(&self, most: u64) -> Result<u64, Error> {
-        data_bytes(self.runs(0..self.size()), most)
+        Ok(self.map.data_bytes(most)?)
+    }
+
+    /// Compares the refcounts of the image and its backing files with what the
+    /// disk uses. An image that was not closed properly may have wrong ones, and
+    /// is right: the dirty bit says so. Says what was seen of the tables on the way.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Finding`] where a cluster of the disk is used more often than
+    /// its refcount says, which may be never, or is used for two things,
+    /// [`Error::InLayer`] where one of a backing file is, and [`Error::Check`] where the
+    /// refcounts themselves cannot be read.
+    pub fn check_references(&self) -> Result<Checked, Error> {
+        let mut first = None;
+        let checked = check(&self.map, Scope::Disk, |finding| {
+            first.get_or_insert(finding);
+            ControlFlow::Break(())
+        })?;
+        first.map_or(Ok(checked), |finding| Err(finding.into()))
     }
 
     /// The files, to be read.
-    pub(crate) fn stationary(&self) -> Stationary<'_, S> {
-        Stationary {
-            files: &self.files,
-            ciphers: &self.ciphers,
+    pub(crate) fn source(&self) -> Files<'_, S> {
+        Files {
+            files: self.map.files(),
+            ciphers: self.map.ciphers(),
         }
     }
 
     /// The files whose blocks may become those of a disk, at their indices.
     pub(crate) fn shareable_files(&self) -> Vec<Option<&Handle>> {
-        let files = self.files.iter().zip(&self.ciphers);
+        let files = self.map.files().iter().zip(self.map.ciphers());
         files
             .map(|(file, cipher)| file.handle().filter(|_| cipher.is_none()))
             .collect()
     }
 
-    /// What is known of the holes of the file with this index.
-    pub(crate) fn holes(&self, file: usize) -> Option<&Holes> {
-        self.holes.get(file)
-    }
-
     pub(crate) fn is_salvaged(&self) -> bool {
-        self.salvage
-    }
-
-    pub(crate) fn layers(&self) -> &[Layer] {
-        &self.layers
+        self.map.is_salvaged()
     }
 
     pub(crate) fn runs(&self, guest: Range<u64>) -> Runs<'_, S> {
-        Runs::new(Chain::new(&self.files, &self.holes, &self.layers, guest))
+        self.map.runs(guest)
     }
 
     /// The runs of the disk in the image itself.
     pub(crate) fn own_runs(&self) -> Runs<'_, S> {
-        let top = self.layers.get(..1).unwrap_or_default();
-        Runs::new(Chain::new(&self.files, &self.holes, top, 0..self.size()))
+        self.map.own_runs(0..self.size())
     }
 }
 
@@ -178,12 +174,12 @@ impl<S: ReadAt> ReadAt for Image<S> {
             .checked_add(len_u64(buf.len()))
             .filter(|end| *end <= self.size())
             .ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut files = self.stationary();
+        let mut files = self.source();
         let mut rest = buf;
         for run in self.runs(offset..end) {
-            let run = run?;
+            let run = run.map_err(Error::Image)?;
             let length = usize::try_from(run.bytes()).unwrap_or(usize::MAX);
-            let (bytes, behind) = rest.split_at_mut(length);
+            let (bytes, after) = rest.split_at_mut(length);
             match run.mapping {
                 Mapping::Unallocated | Mapping::Zero | Mapping::Lost => bytes.fill(0),
                 Mapping::Data { host } => {
@@ -194,14 +190,14 @@ impl<S: ReadAt> ReadAt for Image<S> {
                     clusters.read(&files, run.file, guest, &stream, bytes)?;
                 }
             }
-            rest = behind;
+            rest = after;
         }
         Ok(())
     }
 
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
         for run in self.runs(from..self.size()) {
-            let run = run?;
+            let run = run.map_err(Error::Image)?;
             if matches!(run.mapping, Mapping::Data { .. } | Mapping::Compressed(_)) {
                 return Ok(Some(run.guest));
             }
@@ -210,11 +206,16 @@ impl<S: ReadAt> ReadAt for Image<S> {
     }
 }
 
+impl<S: ReadAt> Tiling for Image<S> {
+    fn extents(&self, range: Range<u64>) -> blockio::Extents<'_> {
+        Tiling::extents(&self.map, range)
+    }
+}
+
 impl<S> fmt::Debug for Image<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Image")
-            .field("layers", &self.layers.len())
-            .field("header", &self.header)
+            .field("map", &self.map)
             .finish_non_exhaustive()
     }
 }

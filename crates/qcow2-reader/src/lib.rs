@@ -22,7 +22,7 @@
 //! let image = Image::open(Disk::open("root.qcow2")?, &OpenOptions::default())?;
 //! let mut superblock = [0; 1024];
 //! image.read_at(1024, &mut superblock)?;
-//! for extent in image.extents() {
+//! for extent in image.extents(0..image.size()) {
 //!     println!("{:?}", extent?);
 //! }
 //! let target = Target::create("root.img", &TargetOptions::default())?;
@@ -35,53 +35,23 @@
 //! `libdeflate` by zlib-rs, which is not. Without the feature `files` nothing here
 //! knows of files, nor of the system below.
 
-mod arrived;
-mod batch;
-mod chain;
-mod clusters;
-mod compressed;
-mod crypt;
-#[cfg(feature = "files")]
-mod disk_gate;
+mod cluster_cache;
 mod error;
-mod extents;
-mod files;
-mod forward;
-mod gate;
-mod header;
 mod image;
-mod l1;
-mod l2;
-mod layer;
-mod load;
-mod mapped_disk;
 mod options;
-mod output;
-mod places;
-mod runs;
-mod segment;
-mod share;
-mod slices;
-mod snapshots;
-mod stationary;
-mod stream;
-mod tables;
-mod trust;
-mod units;
+mod pipe;
+mod source;
 mod unpack;
-mod walk;
 
-pub use crypt::{Secret, read_luks};
-#[cfg(feature = "files")]
-pub use disk_gate::{DiskGate, References, has_protocol};
-pub use error::{Error, ErrorKind, Structure, Use};
-pub use extents::Extents;
-pub use gate::{BackingFormat, Closed, Gate, Reference, ReferenceFault, ReferenceKind};
-pub use header::read_header;
+pub use error::Error;
 pub use image::Image;
-pub use layer::backing_file_of;
-pub use luks::{Fault as LuksFault, Info as LuksInfo, KeySlot as LuksKeySlot};
-pub use options::{OpenOptions, Progress, UnpackOptions, UnpackReport};
-pub use qcow2_codec::StreamFault;
-pub use snapshots::{read_bitmaps, read_snapshots};
-pub use stream::{Arrival, ImageStream};
+pub use options::{OpenOptions, UnpackOptions, UnpackReport};
+pub use pipe::{Arrival, ImageStream};
+pub use qcow2_check::{Checked, Error as CheckError, Finding, FindingKind, Use};
+pub use qcow2_map::{
+    BackingFormat, Closed, Error as ImageError, ErrorKind, Extents, Gate, LuksFault, LuksInfo,
+    LuksKeySlot, MapEntries, MapEntry, Reference, ReferenceFault, ReferenceKind, Secret, Stored,
+    StreamFault, Structure, backing_file_of, read_bitmaps, read_header, read_luks, read_snapshots,
+};
+#[cfg(feature = "files")]
+pub use qcow2_map::{DiskGate, References, has_protocol};

@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 
-use blockio::Reflink;
 use blockio::salvage::Lost;
+use blockio::{OnProgress, Progress, Reflink};
+use qcow2_map::{MapOptions, Secret};
 
-use crate::Secret;
+use crate::error::Error;
 
 /// How an image is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OpenOptions {
     /// Bytes of L1 and L2 tables, of all layers together, that are kept for the
     /// reads to come, in parts of at most 64 KiB; one of those is kept however
@@ -44,14 +47,28 @@ impl Default for OpenOptions {
     }
 }
 
+impl OpenOptions {
+    /// Those for the map of the image.
+    pub(crate) fn of_map(&self) -> MapOptions {
+        let mut options = MapOptions::default();
+        options.l2_cache_bytes = self.l2_cache_bytes;
+        options.snapshot.clone_from(&self.snapshot);
+        options.salvage = self.salvage;
+        options.secret.clone_from(&self.secret);
+        options
+    }
+}
+
 /// How an image is unpacked.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct UnpackOptions<'p> {
     /// Threads that read, decompress and write. The disk written does
     /// not depend on it.
     pub threads: NonZeroUsize,
-    /// Told how far the work has come, by one thread at a time.
-    pub progress: Option<&'p (dyn Fn(Progress) + Sync)>,
+    /// Told how far the work has come, in bytes of the disk, holes included, by one
+    /// thread at a time. It may stop the work, which then fails with [`Error::Stopped`].
+    pub progress: Option<OnProgress<'p>>,
     /// Whether the disk may share blocks with the file that holds the image.
     /// Blocks that are shared are not read, so zeros in them are not left out.
     pub reflink: Reflink,
@@ -62,12 +79,17 @@ pub struct UnpackOptions<'p> {
 }
 
 impl UnpackOptions<'_> {
-    pub(crate) fn report(&self, done_bytes: u64, total_bytes: u64) {
-        if let Some(progress) = self.progress {
-            progress(Progress {
-                done_bytes,
-                total_bytes,
-            });
+    /// Tells how far the work has come, and whether it goes on.
+    pub(crate) fn report(&self, done_bytes: u64, total_bytes: u64) -> Result<(), Error> {
+        let Some(progress) = self.progress else {
+            return Ok(());
+        };
+        match progress(Progress {
+            done_bytes,
+            total_bytes,
+        }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Stopped),
         }
     }
 }
@@ -94,17 +116,9 @@ impl fmt::Debug for UnpackOptions<'_> {
     }
 }
 
-/// How far the work has come, in bytes of the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes from the start of the disk that are done, holes included.
-    pub done_bytes: u64,
-    /// Bytes of the whole disk.
-    pub total_bytes: u64,
-}
-
 /// What unpacking did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UnpackReport {
     /// Bytes of the disk, holes included.
     pub disk_bytes: u64,

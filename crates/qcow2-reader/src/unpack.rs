@@ -1,5 +1,11 @@
 //! Back to raw: the whole disk of an image, written somewhere else.
 
+pub(crate) mod batch;
+pub(crate) mod load;
+pub(crate) mod output;
+pub(crate) mod reflink;
+pub(crate) mod segment;
+
 use std::io;
 use std::iter;
 use std::num::NonZeroUsize;
@@ -7,13 +13,15 @@ use std::num::NonZeroUsize;
 use blockio::{ReadAt, Reflink, WriteAt};
 use pipeline::ordered_map_with;
 use qcow2_codec::Decoders;
+use qcow2_map::{Mapping, Run};
 
-use crate::batch::{Batch, Batches};
-use crate::load::{Buffers, Loaded, Piece};
-use crate::output::Output;
-use crate::runs::{Mapping, Run};
-use crate::share::Sharing;
-use crate::{Error, Image, UnpackOptions, UnpackReport};
+use crate::error::Error;
+use crate::image::Image;
+use crate::options::{UnpackOptions, UnpackReport};
+use crate::unpack::batch::{Batch, Batches};
+use crate::unpack::load::{Buffers, Loaded, Piece};
+use crate::unpack::output::Output;
+use crate::unpack::reflink::Sharing;
 
 /// Threads that are worth having for plain images: they only copy from the page
 /// cache and look for zeros, which outruns any storage, and each holds three
@@ -75,7 +83,7 @@ impl<S: ReadAt> Image<S> {
             output.zero_to(size)?;
         }
         let report = output.finish(size)?;
-        options.report(size, size);
+        options.report(size, size)?;
         Ok(report)
     }
 }
@@ -125,7 +133,7 @@ impl<S: ReadAt> Job<'_, S> {
         batch: &Batch,
         zeroes_min: usize,
     ) -> Result<Piece<'_>, Error> {
-        let mut source = self.image.stationary();
+        let mut source = self.image.source();
         let salvage = self.image.is_salvaged();
         let loaded = Loaded::read(&mut source, batch, &self.buffers, salvage)?;
         loaded.decode(decoders, zeroes_min)
@@ -137,8 +145,7 @@ impl<S: ReadAt> Job<'_, S> {
         output: &mut Output<'_, T>,
     ) -> Result<(), Error> {
         output.put(piece)?;
-        self.options.report(piece.end(), self.image.size());
-        Ok(())
+        self.options.report(piece.end(), self.image.size())
     }
 
     /// Shares a run of plain data, or copies it where the target cannot and
@@ -157,8 +164,7 @@ impl<S: ReadAt> Job<'_, S> {
         if !sharing.is_refused() {
             match output.share(&run.guest, file, host) {
                 Ok(()) => {
-                    self.options.report(run.guest.end, self.image.size());
-                    return Ok(());
+                    return self.options.report(run.guest.end, self.image.size());
                 }
                 Err(Error::Share { source, .. })
                     if source.kind() == io::ErrorKind::Unsupported

@@ -8,7 +8,7 @@
 
 use std::fs;
 
-use qcow2_reader::{Error, Image, LuksFault, OpenOptions, Secret};
+use qcow2_reader::{Error, Image, ImageError, LuksFault, OpenOptions, Secret};
 use tempfile::TempDir;
 
 const OBJECT: [&str; 2] = ["--object", "secret,id=s0,data=pass word"];
@@ -28,10 +28,9 @@ fn image(options: &str) -> Option<Vec<u8>> {
 }
 
 fn options(secret: Option<&str>) -> OpenOptions {
-    OpenOptions {
-        secret: secret.map(|secret| Secret::new(secret.into())),
-        ..OpenOptions::default()
-    }
+    let mut options = OpenOptions::default();
+    options.secret = secret.map(|secret| Secret::new(secret.into()));
+    options
 }
 
 #[test]
@@ -41,7 +40,10 @@ fn a_passphrase_is_not_printed() {
 
 fn assert_no_secret(bytes: Vec<u8>) {
     let error = Image::open(bytes, &options(None)).unwrap_err();
-    assert!(matches!(error, Error::NoSecret { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Image(ImageError::NoSecret { .. })),
+        "{error}"
+    );
 }
 
 #[test]
@@ -65,7 +67,7 @@ fn luks_headers_and_passphrases_that_are_wrong_are_told() {
         let mut bytes = bytes.clone();
         bytes[at + offset..at + offset + patch.len()].copy_from_slice(patch);
         match Image::open(bytes, &options(Some(secret))) {
-            Err(Error::Luks { source, .. }) => source,
+            Err(Error::Image(ImageError::Luks { source, .. })) => source,
             other => panic!("{other:?}"),
         }
     };
@@ -106,5 +108,8 @@ fn luks_headers_and_passphrases_that_are_wrong_are_told() {
     let mut far = bytes.clone();
     far[at + 208 + 40] = 0xff;
     let error = Image::open(far, &options(Some("pass word"))).unwrap_err();
-    assert!(matches!(error, Error::TableTruncated { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Image(ImageError::TableTruncated { .. })),
+        "{error}"
+    );
 }

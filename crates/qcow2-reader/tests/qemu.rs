@@ -47,10 +47,8 @@ fn compressed_images_give_their_disks() {
         let image = fs::read(shop.path(IMAGE)).unwrap();
         let image = Image::open(image, &OpenOptions::default()).unwrap();
         for threads in [1, 3] {
-            let options = UnpackOptions {
-                threads: NonZeroUsize::new(threads).unwrap(),
-                ..UnpackOptions::default()
-            };
+            let mut options = UnpackOptions::default();
+            options.threads = NonZeroUsize::new(threads).unwrap();
             let disk = MemoryDisk::default();
             image.unpack(&disk, &options).unwrap();
             assert!(disk.into_bytes() == want, "{}", recipe.name);

@@ -1,36 +1,20 @@
 //! A file has one job and stays short. Clippy counts the lines of functions.
 
-use std::path::Path;
-
 use super::finding::{File, Finding};
 
 /// Most lines of a source file.
 const FILE_LINES_MAX: usize = 400;
 
-/// Files that may be longer, each with the reason.
-const LONGER: &[(&str, &str)] = &[(
-    "crates/qcow2-format/src/error.rs",
-    "one flat enum: a variant, its message and its documented fields for every rule of the format",
-)];
-
-/// Finds long files, and exceptions no longer needed.
+/// Finds long files.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     let rust = |file: &&File| file.path.extension().is_some_and(|end| end == "rs");
-    files.iter().filter(rust).flat_map(check_file).collect()
+    files.iter().filter(rust).filter_map(check_file).collect()
 }
 
-fn check_file(file: &File) -> Vec<Finding> {
+fn check_file(file: &File) -> Option<Finding> {
     let lines = file.text.lines().count();
-    let excepted = LONGER.iter().any(|(path, _)| Path::new(path) == file.path);
-    let mut findings = Vec::new();
-    if lines > FILE_LINES_MAX && !excepted {
-        let text = format!("{lines} lines; {FILE_LINES_MAX} are allowed");
-        findings.push(file.finding(1, text));
-    }
-    if lines <= FILE_LINES_MAX && excepted {
-        findings.push(file.finding(1, "no longer needs to be an exception"));
-    }
-    findings
+    let text = || format!("{lines} lines; {FILE_LINES_MAX} are allowed");
+    (lines > FILE_LINES_MAX).then(|| file.finding(1, text()))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
     } else {
         let reading = Reading::of_tables(args.references.references);
         let report = Info::new(&disk)
-            .map_err(|error| remedy::of_image(args.image_name(), &error, reading))?;
+            .map_err(|error| remedy::of_image(args.image_name(), &error.into(), reading))?;
         output::print(&report, args.output.output)?;
     }
     Ok(Outcome::Done)

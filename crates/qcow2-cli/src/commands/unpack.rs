@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use blockio::WriteAt;
 use hostdisk::{Disk, Identity, Spool, Stamp, in_use};
-use qcow2_reader::{Arrival, Error, Image, ImageStream, OpenOptions, UnpackOptions};
+use qcow2_reader::{Arrival, Checked, Error, Image, ImageStream, OpenOptions, UnpackOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};
 use crate::failure::{Failure, Outcome};
@@ -132,12 +132,13 @@ fn from_disk(args: &UnpackArgs, disk: &Disk, file: Option<Identity>) -> Result<R
         false => None,
     };
     let (image, stamps) = open(args, disk, &options)?;
-    if !args.salvage {
-        image
+    let checked = match args.salvage {
+        true => Checked::default(),
+        false => image
             .check_references()
-            .map_err(|error| of_image(args, &error))?;
-    }
-    output_limit::check(args, &image)?;
+            .map_err(|error| of_image(args, &error))?,
+    };
+    output_limit::check(args, &image, checked.data_bytes_max)?;
     let files = image.files();
     let identities = files.iter().map(Disk::identity);
     let identities: Vec<_> = identities.chain(file).collect();
@@ -173,11 +174,10 @@ fn from_disk(args: &UnpackArgs, disk: &Disk, file: Option<Identity>) -> Result<R
 
 /// How the image is opened: where it is encrypted, with a passphrase.
 fn options_for(args: &UnpackArgs, disk: &Disk) -> Result<OpenOptions, Failure> {
-    let header = qcow2_reader::read_header(disk).map_err(|error| of_image(args, &error))?;
-    Ok(OpenOptions {
-        secret: secret::secret(args.secret_file.as_deref(), args.image_name(), &header)?,
-        ..open_options(args)
-    })
+    let header = qcow2_reader::read_header(disk).map_err(|error| of_image(args, &error.into()))?;
+    let mut options = open_options(args);
+    options.secret = secret::secret(args.secret_file.as_deref(), args.image_name(), &header)?;
+    Ok(options)
 }
 
 /// Opens the image, and says in what state its files are.
@@ -213,15 +213,13 @@ fn damage(
     disk: &Disk,
     options: &OpenOptions,
 ) -> Result<Option<String>, Failure> {
-    let strict = OpenOptions {
-        salvage: false,
-        ..options.clone()
-    };
+    let mut strict = options.clone();
+    strict.salvage = false;
     let checked = open(args, disk, &strict).and_then(|(image, _)| {
-        let wrong = image.extents().find_map(Result::err);
+        let wrong = image.extents(0..image.size()).find_map(Result::err);
         let checked = image.check_references();
         wrong
-            .map_or(checked, Err)
+            .map_or(checked.map(drop), |error| Err(error.into()))
             .map_err(|error| Failure::about(args.image_name(), &error))
     });
     match checked {
@@ -233,9 +231,8 @@ fn damage(
 
 fn open_options(args: &UnpackArgs) -> OpenOptions {
     let snapshot = args.snapshot.as_ref();
-    OpenOptions {
-        snapshot: snapshot.map(|name| name.as_bytes().to_vec()),
-        salvage: args.salvage,
-        ..OpenOptions::default()
-    }
+    let mut options = OpenOptions::default();
+    options.snapshot = snapshot.map(|name| name.as_bytes().to_vec());
+    options.salvage = args.salvage;
+    options
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use qcow2_format::Error as FormatError;
-use qcow2_reader::{Error, ReferenceFault, ReferenceKind, Structure};
+use qcow2_reader::{Error, ImageError, ReferenceFault, ReferenceKind, Structure};
 
 use crate::args::ReferencesArg;
 use crate::containers;
@@ -42,7 +42,7 @@ pub(crate) const SALVAGE: &str = "--salvage restores what can be read";
 /// Turns `error`, about the image at `path`, into a failure with a hint.
 pub(crate) fn of_image(path: &Path, error: &Error, reading: Reading) -> Failure {
     let is_stdin = path == Path::new(STDIN);
-    if let Error::Header(error) = error
+    if let Some(ImageError::Header(error)) = error.of_image()
         && is_no_image(error)
         && !is_stdin
     {
@@ -68,22 +68,34 @@ fn is_no_image(error: &FormatError) -> bool {
 }
 
 fn remedy(error: &Error, reading: Reading) -> Option<&'static str> {
+    let Some(mut error) = error.of_image() else {
+        // What its refcounts say.
+        let is_checked = matches!(
+            error,
+            Error::Check(_) | Error::Finding(_) | Error::InLayer { .. }
+        );
+        return reading.salvage.filter(|_| is_checked);
+    };
+    while let ImageError::InLayer { source, .. } = error {
+        error = source;
+    }
     match error {
-        Error::InLayer { source, .. } => remedy(source, reading),
-        Error::NoSecret { .. } => Some("give it with --secret-file FILE"),
-        Error::NoSnapshot { .. } => Some("qcow2 info lists its snapshots"),
-        Error::Reference { kind, source, .. } => of_reference(*kind, source, reading.references),
+        ImageError::NoSecret { .. } => Some("give it with --secret-file FILE"),
+        ImageError::NoSnapshot { .. } => Some("qcow2 info lists its snapshots"),
+        ImageError::Reference { kind, source, .. } => {
+            of_reference(*kind, source, reading.references)
+        }
         error if is_salvaged(error, reading.snapshot) => reading.salvage,
         _ => None,
     }
 }
 
 fn is_of_reference(error: &Error) -> bool {
-    match error {
-        Error::InLayer { source, .. } => is_of_reference(source),
-        Error::Reference { .. } => true,
-        _ => false,
+    let mut error = error.of_image();
+    while let Some(ImageError::InLayer { source, .. }) = error {
+        error = Some(source);
     }
+    matches!(error, Some(ImageError::Reference { .. }))
 }
 
 fn of_reference(
@@ -124,23 +136,18 @@ fn of_reference(
 
 /// Returns whether `--salvage` restores an image in spite of `error`: it needs only the
 /// headers, and the snapshot table if a snapshot is to be restored.
-fn is_salvaged(error: &Error, snapshot: bool) -> bool {
+fn is_salvaged(error: &ImageError, snapshot: bool) -> bool {
     match error {
-        Error::MarkedCorrupt
-        | Error::DataFileOffset { .. }
-        | Error::L1Entry { .. }
-        | Error::L2Entry { .. }
-        | Error::Compressed { .. }
-        | Error::Overlap { .. }
-        | Error::Truncated { .. }
-        | Error::NoRefcountTable
-        | Error::RefcountTable { .. }
-        | Error::Refcount { .. }
-        | Error::Conflict { .. }
-        | Error::TooScattered { .. }
-        | Error::BitmapDirectory { .. } => true,
-        Error::SnapshotTable { .. } | Error::SnapshotTableTooLarge { .. } => !snapshot,
-        Error::TableTruncated { structure, .. } | Error::Read { structure, .. } => {
+        ImageError::MarkedCorrupt
+        | ImageError::DataFileOffset { .. }
+        | ImageError::L1Entry { .. }
+        | ImageError::L2Entry { .. }
+        | ImageError::Compressed { .. }
+        | ImageError::Overlap { .. }
+        | ImageError::Truncated { .. }
+        | ImageError::BitmapDirectory { .. } => true,
+        ImageError::SnapshotTable { .. } | ImageError::SnapshotTableTooLarge { .. } => !snapshot,
+        ImageError::TableTruncated { structure, .. } | ImageError::Read { structure, .. } => {
             match structure {
                 Structure::Header | Structure::LuksHeader => false,
                 Structure::SnapshotTable => !snapshot,

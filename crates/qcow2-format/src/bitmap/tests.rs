@@ -82,8 +82,16 @@ fn fields_out_of_range() {
         &[8, 0, 0, 1],
         range("table size", 0x800_0001, 1, 0x800_0000),
     );
-    refuses(15, &[8], Error::BitmapFlags { index: 0, found: 8 });
-    refuses(16, &[0], Error::BitmapType { index: 0, found: 0 });
+    refuses(
+        15,
+        &[8],
+        Error::Bitmap(BitmapError::Flags { index: 0, found: 8 }),
+    );
+    refuses(
+        16,
+        &[0],
+        Error::Bitmap(BitmapError::Type { index: 0, found: 0 }),
+    );
     refuses(17, &[8], range("granularity_bits", 8, 9, 31));
     refuses(17, &[32], range("granularity_bits", 32, 9, 31));
     refuses(18, &[0, 0, 0, 0, 0, 8], range("name length", 0, 1, 1023));
@@ -111,10 +119,10 @@ fn the_directory_holds_what_is_announced() {
     );
     assert_eq!(
         names(&two, 1),
-        Err(Error::BitmapsLeftOver {
+        Err(Error::Bitmap(BitmapError::LeftOver {
             found: 32,
             entries: 1
-        })
+        }))
     );
     assert_eq!(
         names(&two, 3),
@@ -125,7 +133,7 @@ fn the_directory_holds_what_is_announced() {
             needed: 24
         })
     );
-    let twice = Error::BitmapNameTwice { index: 1, first: 0 };
+    let twice = Error::Bitmap(BitmapError::NameTwice { index: 1, first: 0 });
     assert_eq!(decode(&[entry(), entry()].concat(), 2), Err(twice.clone()));
     let encoded = encode_directory(&[decoded(), decoded()], ClusterBits::DEFAULT);
     assert_eq!(encoded, Err(twice));

@@ -1,6 +1,7 @@
 //! The kind of each error, decided variant by variant.
 
 use super::Error;
+use super::bitmap::BitmapError;
 
 /// The kinds of [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,9 +41,7 @@ impl Error {
             | Self::CompressedWithDataFile { .. }
             | Self::CompressedEntryOffset { .. }
             | Self::SubclustersWithoutHost { .. }
-            | Self::SubclustersBoth { .. }
-            | Self::BitmapNameTwice { .. }
-            | Self::BitmapsLeftOver { .. } => ErrorKind::Corrupt,
+            | Self::SubclustersBoth { .. } => ErrorKind::Corrupt,
             Self::Version { .. }
             | Self::ClusterBits { .. }
             | Self::ClusterBytes { .. }
@@ -50,9 +49,8 @@ impl Error {
             | Self::CryptMethod { .. }
             | Self::CompressionType { .. }
             | Self::Features { .. }
-            | Self::NeedsVersion3 { .. }
-            | Self::BitmapType { .. }
-            | Self::BitmapFlags { .. } => ErrorKind::Unsupported,
+            | Self::NeedsVersion3 { .. } => ErrorKind::Unsupported,
+            Self::Bitmap(error) => error.kind(),
             Self::TooLarge { .. }
             | Self::PastFileOffsets { .. }
             | Self::HeaderTooLarge { .. }
@@ -62,8 +60,17 @@ impl Error {
             | Self::EntryRange { .. }
             | Self::CompressedOffset { .. }
             | Self::CompressedLength { .. }
-            | Self::RefcountTooLarge { .. }
-            | Self::RefcountIndex { .. } => ErrorKind::Limit,
+            | Self::Refcount(_) => ErrorKind::Limit,
+        }
+    }
+}
+
+impl BitmapError {
+    /// How bad it is.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NameTwice { .. } | Self::LeftOver { .. } => ErrorKind::Corrupt,
+            Self::Type { .. } | Self::Flags { .. } => ErrorKind::Unsupported,
         }
     }
 }

@@ -59,17 +59,17 @@ fn a_refcount_lies_within_its_block_and_its_width() {
         let mut block = [0xa5; 16];
         for index in [entries, entries + 1, u64::MAX] {
             assert_eq!(order.get(&block, index), None);
-            let error = Error::RefcountIndex {
+            let error = Error::Refcount(RefcountError::Index {
                 end: index.saturating_add(1),
                 entries,
-            };
+            });
             assert_eq!(order.set(&mut block, index, 1), Err(error));
         }
         if let Some(found) = order.max().checked_add(1) {
-            let error = Error::RefcountTooLarge {
+            let error = Error::Refcount(RefcountError::TooLarge {
                 found,
                 max: order.max(),
-            };
+            });
             assert_eq!(order.set(&mut block, 0, found), Err(error));
         }
         assert_eq!(block, [0xa5; 16], "nothing is changed");

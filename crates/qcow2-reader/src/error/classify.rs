@@ -2,66 +2,24 @@
 
 use std::io;
 
-use luks::Fault as LuksFault;
+use qcow2_map::ErrorKind;
 
-use super::{Error, ErrorKind};
-use crate::gate::ReferenceFault;
+use super::Error;
 
 impl Error {
     /// What sort of trouble this is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Header(source)
-            | Self::L1Entry { source, .. }
-            | Self::L2Entry { source, .. }
-            | Self::SnapshotTable { source, .. }
-            | Self::RefcountTable { source, .. }
-            | Self::BitmapDirectory { source, .. } => match source.kind() {
-                qcow2_format::ErrorKind::Corrupt => ErrorKind::Corrupt,
-                qcow2_format::ErrorKind::Unsupported => ErrorKind::Unsupported,
-                qcow2_format::ErrorKind::Limit => ErrorKind::Limit,
-            },
-            Self::MarkedCorrupt
-            | Self::DataFileOffset { .. }
-            | Self::NoRefcountTable
-            | Self::Refcount { .. }
-            | Self::Conflict { .. }
-            | Self::TableTruncated { .. }
-            | Self::Compressed { .. }
-            | Self::Overlap { .. }
-            | Self::Truncated { .. } => ErrorKind::Corrupt,
-            Self::InLayer { source, .. } => source.kind(),
-            Self::Luks { source, .. } => match source {
-                LuksFault::Magic => ErrorKind::Corrupt,
-                LuksFault::Limit { .. } => ErrorKind::Limit,
-                LuksFault::Version { .. }
-                | LuksFault::Unsupported { .. }
-                | LuksFault::WrongSecret => ErrorKind::Unsupported,
-            },
-            Self::Reference { source, .. } => match source {
-                ReferenceFault::TooDeep { .. } => ErrorKind::Limit,
-                ReferenceFault::Loop => ErrorKind::Corrupt,
-                ReferenceFault::File(_) => ErrorKind::Io,
-                ReferenceFault::NotAllowed
-                | ReferenceFault::NoName
-                | ReferenceFault::Protocol
-                | ReferenceFault::Outside
-                | ReferenceFault::NoFormat
-                | ReferenceFault::Format { .. } => ErrorKind::Unsupported,
-            },
-            Self::ReferenceFromPipe { .. } | Self::NoSecret { .. } | Self::Passed { .. } => {
-                ErrorKind::Unsupported
-            }
-            Self::TooMuchData { .. }
-            | Self::TooScattered { .. }
-            | Self::SnapshotTableTooLarge { .. }
-            | Self::SnapshotSize { .. } => ErrorKind::Limit,
-            Self::NoSnapshot { .. } => ErrorKind::NotFound,
+            Self::Image(source) => source.kind(),
+            Self::Check(source) => source.kind(),
+            Self::Finding(_) | Self::InLayer { .. } => ErrorKind::Corrupt,
+            Self::ReferenceFromPipe { .. } | Self::Passed { .. } => ErrorKind::Unsupported,
+            Self::TooMuchData { .. } => ErrorKind::Limit,
             Self::GoesBack { .. } | Self::Uneven { .. } => ErrorKind::Internal,
+            Self::Stopped => ErrorKind::Stopped,
             Self::Spool { .. }
             | Self::Arrival { .. }
-            | Self::Read { .. }
             | Self::Write { .. }
             | Self::Share { .. }
             | Self::Resize { .. } => ErrorKind::Io,
@@ -74,16 +32,14 @@ impl From<Error> for io::Error {
         let kind = match &error {
             Error::Spool { source }
             | Error::Arrival { source, .. }
-            | Error::Read { source, .. }
             | Error::Write { source, .. }
             | Error::Share { source, .. }
-            | Error::Resize { source, .. } => source.kind(),
-            other => match other.kind() {
-                ErrorKind::Unsupported => io::ErrorKind::Unsupported,
-                ErrorKind::NotFound => io::ErrorKind::NotFound,
-                ErrorKind::Internal => io::ErrorKind::Other,
-                ErrorKind::Corrupt | ErrorKind::Limit | ErrorKind::Io => io::ErrorKind::InvalidData,
-            },
+            | Error::Resize { source, .. }
+            | Error::Image(qcow2_map::Error::Read { source, .. })
+            | Error::Check(qcow2_check::Error::Map(qcow2_map::Error::Read { source, .. })) => {
+                source.kind()
+            }
+            other => other.kind().as_io(),
         };
         Self::new(kind, error)
     }

@@ -9,7 +9,7 @@ use blockio::{Extent, ExtentKind, MemoryDisk, ReadAt, len_u64, tiles};
 use fixtures::SplitMix;
 use hostdisk::{Disk, StreamTarget};
 use qcow2_reader::{
-    DiskGate, Error, Image, ImageStream, OpenOptions, References, Secret, UnpackOptions,
+    DiskGate, Error, Image, ImageError, ImageStream, OpenOptions, References, Secret, UnpackOptions,
 };
 
 use crate::chain::Chain;
@@ -55,19 +55,15 @@ fn judge(oracle: &Oracle<'_>, tally: &mut Tally) -> Result<(), String> {
     unpacks_what_is_allocated(&image, &truth.disk)?;
     extents_agree(&image, &truth)?;
     reads_anywhere(&image, &truth.disk)?;
-    let salvage = OpenOptions {
-        salvage: true,
-        ..options(chain, layer)
-    };
+    let mut salvage = options(chain, layer);
+    salvage.salvage = true;
     unpacks(&open(chain, layer, &salvage)?, &truth.disk, 2)?;
     tally.streamed += u64::from(arrives_on_a_pipe(chain, layer, &truth.disk)?);
     lists::agree(image.files().first(), image.header(), &truth.info, tally)?;
     for taken in &chain.layers[layer].snapshots {
         let want = oracle.snapshot(taken)?;
-        let wanted = OpenOptions {
-            snapshot: Some(taken.name.clone().into()),
-            ..options(chain, layer)
-        };
+        let mut wanted = options(chain, layer);
+        wanted.snapshot = Some(taken.name.clone().into());
         let of_snapshot = |fault| format!("snapshot {}: {fault}", taken.name);
         let image = open(chain, layer, &wanted).map_err(of_snapshot)?;
         unpacks(&image, &want, 1).map_err(of_snapshot)?;
@@ -84,10 +80,9 @@ fn said<E: Debug>(what: &str) -> impl Fn(E) -> String {
 
 fn options(chain: &Chain, layer: usize) -> OpenOptions {
     let is_encrypted = chain.is_encrypted(layer);
-    OpenOptions {
-        secret: is_encrypted.then(|| Secret::new(PASSPHRASE.into())),
-        ..OpenOptions::default()
-    }
+    let mut options = OpenOptions::default();
+    options.secret = is_encrypted.then(|| Secret::new(PASSPHRASE.into()));
+    options
 }
 
 fn open(chain: &Chain, layer: usize, options: &OpenOptions) -> Result<Image<Disk>, String> {
@@ -111,10 +106,8 @@ fn same(found: &[u8], want: &[u8]) -> Result<(), String> {
 /// All of the disk, with nothing lost.
 fn unpacks(image: &Image<Disk>, want: &[u8], threads: usize) -> Result<(), String> {
     let target = MemoryDisk::new(vec![FILLING; 77]);
-    let options = UnpackOptions {
-        threads: NonZeroUsize::new(threads).unwrap(),
-        ..UnpackOptions::default()
-    };
+    let mut options = UnpackOptions::default();
+    options.threads = NonZeroUsize::new(threads).unwrap();
     let report = image.unpack(&target, &options).map_err(said("unpack"))?;
     if !report.lost.is_empty() {
         return Err(format!("lost: {:?}", report.lost));
@@ -125,14 +118,12 @@ fn unpacks(image: &Image<Disk>, want: &[u8], threads: usize) -> Result<(), Strin
 /// What the image allocates itself is written, and nothing else is touched.
 fn unpacks_what_is_allocated(image: &Image<Disk>, want: &[u8]) -> Result<(), String> {
     let target = MemoryDisk::new(vec![FILLING; want.len()]);
-    let options = UnpackOptions {
-        only_allocated: true,
-        ..UnpackOptions::default()
-    };
+    let mut options = UnpackOptions::default();
+    options.only_allocated = true;
     let report = image.unpack(&target, &options);
     report.map_err(said("unpack what is allocated"))?;
     let mut expected = want.to_vec();
-    for extent in tiling(image.allocated_extents(), image.size())? {
+    for extent in tiling(image.allocated_extents(0..u64::MAX), image.size())? {
         if extent.kind == ExtentKind::Unallocated {
             expected[place(&extent.range())].fill(FILLING);
         }
@@ -145,7 +136,7 @@ fn place(range: &Range<u64>) -> Range<usize> {
 }
 
 fn tiling(
-    extents: impl Iterator<Item = Result<Extent, Error>>,
+    extents: impl Iterator<Item = Result<Extent, ImageError>>,
     size: u64,
 ) -> Result<Vec<Extent>, String> {
     let extents: Result<Vec<_>, _> = extents.collect();
@@ -159,8 +150,8 @@ fn tiling(
 /// What is stored is data in both, and what is nowhere is unused; what the top
 /// leaves to its backing file is the same.
 fn extents_agree(image: &Image<Disk>, truth: &Truth) -> Result<(), String> {
-    let extents = tiling(image.extents(), image.size())?;
-    let own = tiling(image.allocated_extents(), image.size())?;
+    let extents = tiling(image.extents(0..u64::MAX), image.size())?;
+    let own = tiling(image.allocated_extents(0..u64::MAX), image.size())?;
     let by_us = |extents: &[Extent], is: fn(ExtentKind) -> bool| {
         let all = extents.iter();
         runs(all.map(|extent| (extent.range(), is(extent.kind))))

@@ -3,6 +3,7 @@
 
 use std::error::Error as _;
 use std::io::Read as _;
+use std::sync::LazyLock;
 
 use blockio::{MemoryDisk, ReadAt};
 use qcow2_reader::{Error, ErrorKind, Image, ImageStream, OpenOptions, UnpackOptions};
@@ -19,13 +20,12 @@ pub(crate) const LAST_DATA: usize = 0x1600;
 pub(crate) const FILE: usize = LAST_DATA + 64;
 
 /// One table and one cluster are kept, whatever the options say.
-pub(crate) const TINY_CACHES: OpenOptions = OpenOptions {
-    l2_cache_bytes: 0,
-    cluster_cache_bytes: 0,
-    snapshot: None,
-    salvage: false,
-    secret: None,
-};
+pub(crate) static TINY_CACHES: LazyLock<OpenOptions> = LazyLock::new(|| {
+    let mut options = OpenOptions::default();
+    options.l2_cache_bytes = 0;
+    options.cluster_cache_bytes = 0;
+    options
+});
 
 /// An image of version 3 with clusters of 512 bytes.
 ///

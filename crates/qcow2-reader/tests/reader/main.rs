@@ -2,22 +2,38 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod arbitrary;
-mod arrival;
 mod builder;
-mod chain;
 mod common;
-mod compressed;
-mod content;
-mod costs;
-mod flips;
-mod gate;
-mod pipe;
-mod reflink;
-mod refusals;
-mod salvage;
-mod slices;
-mod snapshots;
-mod subclusters;
-mod trust;
-mod unpack;
+
+/// What is on a disk, and where.
+mod reading {
+    mod chain;
+    mod compressed;
+    mod content;
+    mod gate;
+    mod map;
+    mod slices;
+    pub(crate) mod snapshots;
+    pub(crate) mod subclusters;
+}
+
+/// The disk, written somewhere else, and what that costs.
+mod restoring {
+    mod arrival;
+    mod costs;
+    mod pipe;
+    mod reflink;
+    mod salvage;
+    mod stopped;
+    mod unpack;
+    mod walks;
+}
+
+/// Images with something wrong.
+mod wrong {
+    mod arbitrary;
+    mod findings;
+    mod flips;
+    mod refusals;
+    mod trust;
+}

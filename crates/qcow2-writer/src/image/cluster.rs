@@ -5,7 +5,7 @@
 
 use qcow2_format::entry::CompressedDescriptor;
 use qcow2_format::subcluster::{ExtendedL2Entry, SubclusterBitmap};
-use qcow2_format::{EntryContext, Geometry, HostOffset, L2Entry, Version};
+use qcow2_format::{EntryContext, Geometry, HostOffset, L2Entry, L2Words, Version};
 
 use crate::error::Error;
 
@@ -75,23 +75,16 @@ impl Mapping {
             version: Version::V3,
             external_data_file: false,
         };
-        let (raw, rest) = entry.split_first_chunk()?;
-        let raw = u64::from_be_bytes(*raw);
-        let (host, units) = if geometry.extended_l2 {
-            let bitmap = u64::from_be_bytes(*rest.first_chunk()?);
-            match ExtendedL2Entry::decode(raw, bitmap, &context, index).ok()? {
-                ExtendedL2Entry::Standard {
-                    host, subclusters, ..
-                } => (host, subclusters),
-                ExtendedL2Entry::Compressed(stream) => return Some(Self::Compressed(stream)),
-            }
-        } else {
-            match L2Entry::decode(raw, &context, index).ok()? {
-                L2Entry::Unallocated => (None, bitmap(0, 0)),
-                L2Entry::Zero { host, .. } => (host, bitmap(0, WHOLE)),
-                L2Entry::Data { host, .. } => (Some(host), bitmap(WHOLE, 0)),
-                L2Entry::Compressed(stream) => return Some(Self::Compressed(stream)),
-            }
+        let words = L2Words::read(entry, geometry.extended_l2)?;
+        let (host, units) = match words.decode(&context, index).ok()? {
+            ExtendedL2Entry::Standard {
+                host, subclusters, ..
+            } => (host, subclusters),
+            ExtendedL2Entry::Compressed(stream) => return Some(Self::Compressed(stream)),
+        };
+        let units = match geometry.extended_l2 {
+            true => units,
+            false => bitmap(units.allocated() & WHOLE, units.zero() & WHOLE),
         };
         let has_data = units.allocated() != 0;
         (host.is_some() == has_data).then_some(Self::Cluster(Cluster { host, units }))

@@ -46,7 +46,7 @@ pub(super) fn sparse_digest_of_extents<S: ReadAt>(image: &Image<S>) -> io::Resul
     let block_bytes = blockio::len_u64(BLOCK_BYTES);
     let mut blocks = Blocks::default();
     let mut part = vec![0; PART_BYTES];
-    for extent in image.extents() {
+    for extent in image.extents(0..image.size()) {
         let extent = extent?;
         if extent.kind != ExtentKind::Data {
             continue;

@@ -33,11 +33,9 @@ pub(super) struct Subject {
 impl Subject {
     fn open(&self) -> io::Result<Image<Disk>> {
         let disk = Disk::open(&self.path).map_err(io::Error::other)?;
-        let options = OpenOptions {
-            snapshot: self.snapshot.clone().map(String::into_bytes),
-            secret: self.secret.map(|secret| Secret::new(secret.into())),
-            ..OpenOptions::default()
-        };
+        let mut options = OpenOptions::default();
+        options.snapshot = self.snapshot.clone().map(String::into_bytes);
+        options.secret = self.secret.map(|secret| Secret::new(secret.into()));
         let mut gate = DiskGate::new(&disk, References::Beside);
         let opened = Image::open_with(disk, &options, &mut gate);
         opened.map_err(Error::into)

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use hostdisk::Disk;
-use qcow2_reader::{BackingFormat, Error, Gate, backing_file_of, read_header};
+use qcow2_reader::{BackingFormat, Gate, ImageError, backing_file_of, read_header};
 use serde::Serialize;
 
 use super::image::Info;
@@ -27,7 +27,7 @@ pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
     let mut layers = Vec::new();
     let mut next = Some((top, BackingFormat::Qcow2));
     while let Some((disk, format)) = next {
-        let failed = |error: Error| remedy::of_image(disk.path(), &error, reading);
+        let failed = |error: ImageError| remedy::of_image(disk.path(), &error.into(), reading);
         if format == BackingFormat::Raw {
             layers.push(Info::raw(&disk));
             break;
@@ -42,7 +42,7 @@ pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
         next = backing
             .map(|reference| {
                 let opened = gate.backing_file(&reference);
-                opened.map_err(|fault| failed(Error::reference(&reference, fault)))
+                opened.map_err(|fault| failed(ImageError::reference(&reference, fault)))
             })
             .transpose()?;
     }

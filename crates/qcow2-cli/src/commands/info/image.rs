@@ -108,7 +108,7 @@ pub(super) struct ImageFacts {
 impl Info {
     /// What the image on `disk` is. One that needs features nobody here knows may
     /// be anything.
-    pub(super) fn new(disk: &Disk) -> Result<Self, qcow2_reader::Error> {
+    pub(super) fn new(disk: &Disk) -> Result<Self, qcow2_reader::ImageError> {
         let header = qcow2_reader::read_header(disk)?;
         header.check_features(IncompatibleFeatures::all())?;
         let snapshots = qcow2_reader::read_snapshots(disk, &header)?;

@@ -21,10 +21,18 @@ const GROWTH_BYTES_MIN: u64 = 1 << 30;
 /// Refuses an image with more data than `--max-output` allows, and warns of it
 /// where the target's filesystem has less room than that, or where it is out of all
 /// proportion.
-pub(super) fn check(args: &UnpackArgs, image: &Image<Disk>) -> Result<(), Failure> {
+/// `known` is the most that it can be, where that is known already.
+pub(super) fn check(
+    args: &UnpackArgs,
+    image: &Image<Disk>,
+    known: Option<u64>,
+) -> Result<(), Failure> {
     let sizes = image.files().iter().map(ReadAt::size);
     let stored_bytes = sizes.fold(0, u64::saturating_add);
     let growth_bytes = stored_bytes.saturating_mul(GROWTH).max(GROWTH_BYTES_MIN);
+    if known.is_some_and(|known| known < growth_bytes && is_within(args, known)) {
+        return Ok(());
+    }
     let data_bytes = check_data(args, args.image_name(), growth_bytes, |most| {
         image.data_bytes(most)
     })?;
@@ -43,8 +51,15 @@ pub(super) fn check_stream(
     args: &UnpackArgs,
     image: &ImageStream<Box<dyn Read + Send>, &Spool>,
 ) -> Result<(), Failure> {
-    let count = |most| image.data_bytes(most).unwrap_or(Ok(0));
+    let count = |_| Ok(image.data_bytes().unwrap_or(0));
     check_data(args, args.image_name(), 0, count).map(drop)
+}
+
+/// Whether so many bytes of data are neither refused nor worth a warning.
+fn is_within(args: &UnpackArgs, data_bytes: u64) -> bool {
+    let room = room(args).filter(|_| !args.run.quiet);
+    args.max_output.is_none_or(|max| data_bytes <= max)
+        && room.is_none_or(|room| data_bytes <= room)
 }
 
 /// Refuses more data than is allowed, and warns of more than there is room for.

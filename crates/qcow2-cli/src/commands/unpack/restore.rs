@@ -1,5 +1,6 @@
 //! Where `qcow2 unpack` restores to.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use blockio::salvage::Lost;
@@ -43,14 +44,15 @@ pub(super) fn restore(
     check: impl FnOnce(&Lost) -> Result<(), Failure>,
 ) -> Result<Restored, Failure> {
     let bar = Progress::new(&args.run, "unpacking");
-    let show =
-        |progress: qcow2_reader::Progress| bar.update(progress.done_bytes, progress.total_bytes);
-    let options = UnpackOptions {
-        threads: args.run.threads(),
-        progress: Some(&show),
-        reflink: args.reflink.into(),
-        only_allocated: args.only_allocated,
+    let show = |progress: blockio::Progress| {
+        bar.update(progress.done_bytes, progress.total_bytes);
+        ControlFlow::Continue(())
     };
+    let mut options = UnpackOptions::default();
+    options.threads = args.run.threads();
+    options.progress = Some(&show);
+    options.reflink = args.reflink.into();
+    options.only_allocated = args.only_allocated;
     let unpack = |target: &dyn WriteAt| {
         unpack(target, &options)
             .map(Restored::of)

@@ -32,12 +32,10 @@ impl Subject<'_> {
         let Opening {
             snapshot, secret, ..
         } = self.opening.clone();
-        let options = OpenOptions {
-            snapshot: snapshot.map(String::into_bytes),
-            secret: secret.map(|secret| Secret::new(secret.into())),
-            salvage,
-            ..OpenOptions::default()
-        };
+        let mut options = OpenOptions::default();
+        options.snapshot = snapshot.map(String::into_bytes);
+        options.secret = secret.map(|secret| Secret::new(secret.into()));
+        options.salvage = salvage;
         let references = match self.opening.references {
             References::Refuse => qcow2_reader::References::Refuse,
             References::Beside => qcow2_reader::References::Beside,
@@ -52,7 +50,7 @@ impl Subject<'_> {
         let name = self.name;
         let image = self.open(false).unwrap();
         image.check_references().unwrap();
-        let extents: Vec<_> = image.extents().map(Result::unwrap).collect();
+        let extents: Vec<_> = image.extents(0..image.size()).map(Result::unwrap).collect();
         assert!(tiles(extents, disk.size()), "{name}");
         same(name, &image, disk);
         in_places(name, &image, disk);
@@ -69,7 +67,9 @@ impl Subject<'_> {
     pub(super) fn refuses(&self, says: &str) {
         let refused = self.open(false).and_then(|image| {
             image.check_references()?;
-            image.extents().try_for_each(|extent| extent.map(drop))?;
+            image
+                .extents(0..image.size())
+                .try_for_each(|extent| extent.map(drop))?;
             image.unpack(&MemoryDisk::default(), &UnpackOptions::default())
         });
         let error = chain(&refused.expect_err(self.name));
@@ -80,7 +80,7 @@ impl Subject<'_> {
     pub(super) fn salvages(&self, lost: &[Range<u64>], disk: &Content) {
         let name = self.name;
         let image = self.open(true).unwrap();
-        let extents: Vec<_> = image.extents().map(Result::unwrap).collect();
+        let extents: Vec<_> = image.extents(0..image.size()).map(Result::unwrap).collect();
         assert!(tiles(extents, disk.size()), "{name}");
         let target = MemoryDisk::default();
         let report = image.unpack(&target, &UnpackOptions::default()).unwrap();

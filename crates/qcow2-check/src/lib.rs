@@ -1,0 +1,45 @@
+//! Whether a qcow2 image agrees with itself: every host cluster that a disk needs is
+//! counted in its refcount, and has one use.
+//!
+//! ```text
+//! image ── qcow2-map ──▶ references ──▶ counts ─┬▶ findings, as values
+//!                                   refcounts ──┘
+//! ```
+//!
+//! [`check()`] shows each [`Finding`] to the caller, who says whether to go on; nothing is
+//! written. [`doubtful`] says which parts of a damaged disk nobody can vouch for.
+//!
+//! ```no_run
+//! use std::ops::ControlFlow;
+//!
+//! use qcow2_check::{Scope, check};
+//! use qcow2_map::{ImageMap, MapOptions};
+//!
+//! # fn open() -> std::io::Result<Vec<u8>> { Ok(Vec::new()) }
+//! let map = ImageMap::open(open()?, &MapOptions::default())?;
+//! check(&map, Scope::All, |finding| {
+//!     println!("{finding}");
+//!     ControlFlow::Continue(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod check;
+mod counts;
+mod crossing;
+mod doubt;
+mod error;
+mod finding;
+mod metadata;
+mod owners;
+mod parts;
+mod refcounts;
+mod references;
+mod streams;
+mod survey;
+
+pub use check::{Checked, Scope, check};
+pub use doubt::doubtful;
+pub use error::Error;
+pub use finding::{Finding, FindingKind, Use};
+pub use refcounts::RefcountTable;
