@@ -4,6 +4,7 @@ mod blocks;
 mod choice;
 mod common;
 mod filesystem;
+mod image;
 mod info;
 mod input;
 mod pack;
@@ -19,6 +20,7 @@ pub(crate) use choice::{
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
 pub(crate) use filesystem::spool;
+pub(crate) use image::ImageArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use pack::PackArgs;

@@ -21,7 +21,9 @@ use super::source::SourceArgs;
 /// unknown is kept whole or in part, and the report gives the reason.
 #[derive(Args, Debug)]
 pub(crate) struct PackArgs {
-    /// Disk, partition or disk image file to read, or - for standard input
+    /// Disk, partition, disk image file or qcow2 image to read, or - for standard input.
+    /// Of a qcow2 image the disk is read, with the backing files that it may use; what
+    /// it leaves unallocated is zeros
     pub(crate) source: PathBuf,
 
     /// qcow2 image to create: a new file, with --force an existing file or block
@@ -73,7 +75,7 @@ pub(crate) struct PackArgs {
     pub(crate) refcount_bits: RefcountOrder,
 
     #[command(flatten)]
-    pub(crate) format: SourceArgs,
+    pub(crate) reading: SourceArgs,
 
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,

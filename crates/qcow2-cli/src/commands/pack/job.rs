@@ -8,7 +8,7 @@ use blockio::{Extents, ReadAt, Tiling};
 use disk_layout::Disk as Layout;
 use ext_scramble::Scrambled;
 use hostdisk::{Disk, StreamTarget, Target, TargetOptions};
-use qcow2_writer::{Compression, PackOptions, PackReport};
+use qcow2_writer::{Compression, ErrorKind, PackOptions, PackReport};
 
 use super::recover::{self, Below};
 use super::report::Report;
@@ -85,7 +85,7 @@ impl Job<'_> {
         };
         // An image that is there already is to become the new one.
         let image = Disk::open(&args.image).ok().map(|image| image.identity());
-        let others = image.into_iter().chain([self.source.identity()]).collect();
+        let others = image.into_iter().chain(self.source.identities()).collect();
         LostMap::begin(path, args.force, !args.no_sync, others).map(Some)
     }
 
@@ -93,7 +93,7 @@ impl Job<'_> {
         TargetOptions {
             force: self.args.force,
             sync: !self.args.no_sync,
-            sources: vec![self.source.identity()],
+            sources: self.source.identities(),
             head_bytes: self.shape.geometry.cluster_bits.bytes(),
             ..TargetOptions::default()
         }
@@ -152,7 +152,11 @@ impl Job<'_> {
                 args.source_name(),
                 format_args!("{}; --content all does without it", Causes(&*error)),
             ),
-            error => Failure::about(blamed(args, &error), &error),
+            error => match error.kind() {
+                ErrorKind::Source => self.source.failure(&error),
+                _ if args.to_stdout() => Failure::about(Path::new(STDOUT), &error),
+                _ => Failure::about(&args.image, &error),
+            },
         })
     }
 
@@ -166,6 +170,10 @@ impl Job<'_> {
         let (args, found) = (self.args, self.disk.report());
         let mut damage = found.damage.lines.clone();
         let mut damage_count = found.damage.total;
+        if let Some(found) = self.source.image_damage() {
+            damage.push(found);
+            damage_count += 1;
+        }
         if let Some(found) = self.source.mmp_damage() {
             damage.push(format!("{found}: nothing tells who uses the filesystem"));
             damage_count += 1;
@@ -174,6 +182,8 @@ impl Job<'_> {
             schema: output::SCHEMA,
             command: "pack",
             source: args.source.display().to_string(),
+            source_format: self.source.format(),
+            source_image: self.source.image().cloned(),
             image: args.image.display().to_string(),
             asked_for_all: args.filesystem.content == ContentArg::All,
             content: kept::content(found),
@@ -224,15 +234,5 @@ impl Tiling for Job<'_> {
             Data::Source | Data::Recovered(_) => self.disk.extents(range),
             Data::Scrambled(data) => data.extents(range),
         }
-    }
-}
-
-/// The file that `error` is about.
-fn blamed<'a>(args: &'a PackArgs, error: &qcow2_writer::Error) -> &'a Path {
-    use qcow2_writer::ErrorKind;
-    match error.kind() {
-        ErrorKind::Source => args.source_name(),
-        _ if args.to_stdout() => Path::new(STDOUT),
-        _ => &args.image,
     }
 }

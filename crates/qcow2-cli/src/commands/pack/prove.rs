@@ -26,7 +26,7 @@ impl Job<'_> {
             .map_err(|error| Failure::about(&args.image, &error))?;
         if args.verify {
             let again = match self.data {
-                Data::Source => self.source.again(),
+                Data::Source => self.source.again()?,
                 Data::Recovered(data) => Box::new(data),
                 Data::Scrambled(data) => Box::new(data),
             };

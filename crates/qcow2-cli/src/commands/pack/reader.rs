@@ -1,0 +1,152 @@
+//! The bytes of a source, with what is lost in a damaged image as zeros if that is
+//! tolerated.
+
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use blockio::salvage::Lost;
+use blockio::{Handle, ReadAt, len_u64};
+use ext_blocks::Fingerprint;
+use hostdisk::{Direct, Freeze};
+use qcow2_reader::Image;
+
+use crate::source::Opening;
+
+/// The disk itself.
+pub(super) struct Reader {
+    pub(super) disk: Opening,
+    /// It is read past the page cache.
+    pub(super) direct: Option<Direct>,
+    pub(super) freeze: Option<Freeze>,
+    /// What was frozen may change again.
+    pub(super) released: AtomicBool,
+}
+
+impl Reader {
+    fn bytes(&self) -> &dyn ReadAt {
+        match &self.direct {
+            Some(direct) => direct,
+            None => &self.disk,
+        }
+    }
+
+    /// What its filesystem is now; nothing where that cannot be read.
+    pub(super) fn moment(&self) -> Option<Fingerprint> {
+        Fingerprint::of(self).ok().flatten()
+    }
+}
+
+impl ReadAt for Reader {
+    fn size(&self) -> u64 {
+        self.disk.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if let Some(freeze) = &self.freeze {
+            if self.released.load(Ordering::Acquire) {
+                return Err(io::Error::other("the filesystem is no longer frozen"));
+            }
+            freeze.beat();
+        }
+        self.bytes().read_at(offset, buf)
+    }
+
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        self.bytes().next_data(from)
+    }
+
+    fn handle(&self) -> Option<&Handle> {
+        self.bytes().handle()
+    }
+}
+
+/// The disk in a damaged image: what is lost reads as zeros and is remembered.
+pub(super) struct SalvagedImage {
+    pub(super) reader: Reader,
+    lost: Mutex<Lost>,
+}
+
+impl SalvagedImage {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self {
+            lost: Mutex::new(Lost::new(reader.size())),
+            reader,
+        }
+    }
+
+    /// What was lost so far.
+    pub(super) fn lost(&self) -> Lost {
+        self.guard().clone()
+    }
+
+    /// Returns `image`, the same once more, to compare it with what was read: parts
+    /// lost so far read as zeros, and nothing else may be lost.
+    pub(super) fn again<S: ReadAt>(&self, image: Image<S>) -> SalvagedAgain<S> {
+        SalvagedAgain {
+            image,
+            lost: self.lost(),
+        }
+    }
+
+    fn guard(&self) -> MutexGuard<'_, Lost> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ReadAt for SalvagedImage {
+    fn size(&self) -> u64 {
+        self.reader.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        match &self.reader.disk {
+            Opening::Raw(disk) => disk.read_at(offset, buf),
+            Opening::Image(chain) => {
+                let lose = |range| self.guard().insert(range);
+                chain.image.read_salvaged(offset, buf, lose)
+            }
+        }
+    }
+
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        self.reader.next_data(from)
+    }
+}
+
+/// A damaged image that is read again.
+pub(super) struct SalvagedAgain<S> {
+    image: Image<S>,
+    lost: Lost,
+}
+
+impl<S: ReadAt> ReadAt for SalvagedAgain<S> {
+    fn size(&self) -> u64 {
+        self.image.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let mut failed = None;
+        self.image.read_salvaged(offset, buf, |range| {
+            let mut pieces = self.lost.pieces(range).into_iter();
+            let more = pieces.find(|(_, was_lost)| !was_lost);
+            failed = failed.take().or(more.map(|(range, _)| range));
+        })?;
+        if let Some(Range { start, end }) = failed {
+            let message = format!("bytes {start:#x} to {end:#x} of the disk are lost now");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        for (range, was_lost) in self
+            .lost
+            .pieces(offset..offset.saturating_add(len_u64(buf.len())))
+        {
+            if was_lost {
+                let index =
+                    |at: u64| usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX);
+                buf[index(range.start)..index(range.end)].fill(0);
+            }
+        }
+        Ok(())
+    }
+}
