@@ -19,6 +19,9 @@ use crate::input::{Input, Spooled, Unasked, Whole};
 pub(crate) use chain::{Ask, Chain, ImageReport};
 use format::Format;
 
+/// What is said of a source that has become shorter since it was opened.
+pub(crate) const SHORTER: &str = "it became shorter while it was read";
+
 /// Returns the failure that `error` is: one that comes from the image that is asked for
 /// is reported as `unpack` reports it.
 pub(crate) fn failure(ask: &Ask<'_>, error: &(dyn Error + 'static)) -> Failure {

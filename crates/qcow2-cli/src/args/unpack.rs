@@ -65,6 +65,13 @@ pub(crate) struct UnpackArgs {
     #[arg(long)]
     pub(crate) only_allocated: bool,
 
+    /// Write the disk at byte BYTES of the existing file or block device TARGET, such as
+    /// at the start of a partition. The disk must fit; nothing else of TARGET is touched,
+    /// and its length is kept. Not atomic: an interrupted run leaves a mix of old and new
+    /// data. Requires --in-place or --only-changed
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    pub(crate) target_offset: Option<u64>,
+
     /// Share blocks between image and disk (reflink) instead of copying them, on btrfs
     /// and XFS. Shared blocks take no time, and no space until one side changes them;
     /// if a shared block is damaged, it is damaged in both. Clusters are then not

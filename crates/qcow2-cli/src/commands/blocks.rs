@@ -5,7 +5,7 @@ mod print;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use blockio::{Extent, ExtentKind, ReadAt, Tiling};
+use blockio::{Extent, ExtentKind, ReadAt, Tiling, Window};
 use disk_layout::Disk;
 use hostdisk::in_use;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::args::BlocksArgs;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::output::filesystem::FilesystemReport;
 use crate::output::{self, SCHEMA, kept};
-use crate::source::{self, Ask, ImageReport, Opened};
+use crate::source::{self, Ask, ImageReport, Opened, SHORTER};
 
 /// Bytes of a disk by what they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -101,7 +101,10 @@ pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     }
     let mut options = args.filesystem.options();
     options.in_use = user;
-    let disk = Disk::open(&source, &options).map_err(|error| source::failure(&ask, &error))?;
+    let range = args.reading.range(source.size());
+    let range = range.map_err(|why| Failure::because(ask.name, why))?;
+    let part = Window::new(&source, range).ok_or_else(|| Failure::because(ask.name, SHORTER))?;
+    let disk = Disk::open(&part, &options).map_err(|error| source::failure(&ask, &error))?;
     let list = List { args, disk: &disk };
     let mut out = BufWriter::new(io::stdout().lock());
     let mut head = list.head()?;

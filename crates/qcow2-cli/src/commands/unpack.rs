@@ -3,6 +3,7 @@
 mod blame;
 mod facts;
 mod output_limit;
+mod place;
 mod report;
 mod restore;
 
@@ -59,6 +60,14 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
         (
             args.reflink != ReflinkArg::Never && (args.only_changed || args.only_allocated),
             "--reflink excludes --only-changed and --only-allocated",
+        ),
+        (
+            args.target_offset.is_some() && !(args.in_place || args.only_changed),
+            "--target-offset requires --in-place or --only-changed",
+        ),
+        (
+            args.target_offset.is_some() && args.reflink != ReflinkArg::Never,
+            "--reflink excludes --target-offset",
         ),
         (
             args.reflink != ReflinkArg::Never && (args.to_stdout() || args.is_from_stdin()),

@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use blockio::salvage::Lost;
-use blockio::{Handle, ReadAt, len_u64};
+use blockio::{Handle, ReadAt, Window, len_u64};
 use ext_blocks::Fingerprint;
 use hostdisk::{Direct, Freeze};
 use qcow2_reader::Image;
 
-use crate::source::Opening;
+use crate::source::{Opening, SHORTER};
 
 /// The disk itself.
 pub(super) struct Reader {
     pub(super) disk: Opening,
+    /// The bytes of it that are packed.
+    pub(super) range: Range<u64>,
     /// It is read past the page cache.
     pub(super) direct: Option<Direct>,
     pub(super) freeze: Option<Freeze>,
@@ -25,11 +27,17 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn bytes(&self) -> &dyn ReadAt {
-        match &self.direct {
+    fn bytes(&self) -> io::Result<Window<&dyn ReadAt>> {
+        self.part_of(match &self.direct {
             Some(direct) => direct,
             None => &self.disk,
-        }
+        })
+    }
+
+    /// Returns the part of `disk` that is packed; it is another view of the source.
+    pub(super) fn part_of<R: ReadAt>(&self, disk: R) -> io::Result<Window<R>> {
+        let part = Window::new(disk, self.range.clone());
+        part.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, SHORTER))
     }
 
     /// What its filesystem is now; nothing where that cannot be read.
@@ -40,7 +48,7 @@ impl Reader {
 
 impl ReadAt for Reader {
     fn size(&self) -> u64 {
-        self.disk.size()
+        self.range.end.saturating_sub(self.range.start)
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
@@ -50,15 +58,20 @@ impl ReadAt for Reader {
             }
             freeze.beat();
         }
-        self.bytes().read_at(offset, buf)
+        self.bytes()?.read_at(offset, buf)
     }
 
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.bytes().next_data(from)
+        self.bytes()?.next_data(from)
     }
 
     fn handle(&self) -> Option<&Handle> {
-        self.bytes().handle()
+        // A handle has the offsets of the whole.
+        let whole: &dyn ReadAt = match &self.direct {
+            Some(direct) => direct,
+            None => &self.disk,
+        };
+        whole.handle().filter(|_| self.range.start == 0)
     }
 }
 
@@ -86,6 +99,7 @@ impl SalvagedImage {
     pub(super) fn again<S: ReadAt>(&self, image: Image<S>) -> SalvagedAgain<S> {
         SalvagedAgain {
             image,
+            range: self.reader.range.clone(),
             lost: self.lost(),
         }
     }
@@ -102,10 +116,13 @@ impl ReadAt for SalvagedImage {
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         match &self.reader.disk {
-            Opening::Raw(disk) => disk.read_at(offset, buf),
+            Opening::Raw(_) => self.reader.read_at(offset, buf),
             Opening::Image(chain) => {
-                let lose = |range| self.guard().insert(range);
-                chain.image.read_salvaged(offset, buf, lose)
+                let part = &self.reader.range;
+                let lose = |range| self.guard().insert(within(part, &range));
+                chain
+                    .image
+                    .read_salvaged(in_whole(part, offset, buf)?, buf, lose)
             }
         }
     }
@@ -118,18 +135,36 @@ impl ReadAt for SalvagedImage {
 /// A damaged image that is read again.
 pub(super) struct SalvagedAgain<S> {
     image: Image<S>,
+    range: Range<u64>,
     lost: Lost,
+}
+
+/// Returns where in the whole `offset` of the part `range` is, if the part has all of
+/// `buf`.
+fn in_whole(range: &Range<u64>, offset: u64, buf: &[u8]) -> io::Result<u64> {
+    let start = range.start.checked_add(offset);
+    let end = start.and_then(|start| start.checked_add(len_u64(buf.len())));
+    match (start, end) {
+        (Some(start), Some(end)) if end <= range.end => Ok(start),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Returns the bytes `whole`, which the part `range` has, as those of the part.
+fn within(range: &Range<u64>, whole: &Range<u64>) -> Range<u64> {
+    whole.start.saturating_sub(range.start)..whole.end.saturating_sub(range.start)
 }
 
 impl<S: ReadAt> ReadAt for SalvagedAgain<S> {
     fn size(&self) -> u64 {
-        self.image.size()
+        self.range.end.saturating_sub(self.range.start)
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let mut failed = None;
-        self.image.read_salvaged(offset, buf, |range| {
-            let mut pieces = self.lost.pieces(range).into_iter();
+        let start = in_whole(&self.range, offset, buf)?;
+        self.image.read_salvaged(start, buf, |range| {
+            let mut pieces = self.lost.pieces(within(&self.range, &range)).into_iter();
             let more = pieces.find(|(_, was_lost)| !was_lost);
             failed = failed.take().or(more.map(|(range, _)| range));
         })?;

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blockio::ReadAt;
 use blockio::salvage::Lost;
+use blockio::{ReadAt, Window};
 use ext_blocks::Fingerprint;
 use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
 use hostdisk::in_use::{InUse, source_in_use};
@@ -15,7 +15,7 @@ use super::reader::{Reader, SalvagedImage};
 use crate::args::{PackArgs, ReflinkArg};
 use crate::failure::Failure;
 use crate::input::Spooled;
-use crate::source::{self, Ask, ImageReport, Opened, Opening};
+use crate::source::{self, Ask, ImageReport, Opened, Opening, SHORTER};
 use crate::{containers, remedy};
 
 /// What is better than to read a disk in use.
@@ -82,13 +82,17 @@ impl<'a> Source<'a> {
             let message = "--reflink shares blocks with a raw disk, and this is an image";
             return Err(Failure::because(name, message));
         }
-        let on_disk = containers::on_disk(&disk);
+        let range = args.reading.range(disk.size());
+        let range = range.map_err(|why| Failure::because(name, why))?;
+        let part = Window::new(&disk, range.clone());
+        let part = part.ok_or_else(|| Failure::because(name, SHORTER))?;
+        let on_disk = containers::on_disk(&part);
         let stamps = disk.stamps()?;
         // That an image is in use was found when it was opened.
         let system = disk.raw().map(source_in_use).transpose()?.flatten();
         let mmp = match &system {
             Some(_) => None,
-            None => mmp(args, &disk)?,
+            None => mmp(args, &part)?,
         };
         let mmp_damage = mmp.as_ref().and_then(mmp_damage);
         let mmp = mmp.filter(Mmp::is_in_use).map(|mmp| mmp.to_string());
@@ -115,6 +119,7 @@ impl<'a> Source<'a> {
         }
         let reader = Reader {
             disk,
+            range,
             direct,
             freeze,
             released: AtomicBool::new(false),
@@ -204,14 +209,19 @@ impl<'a> Source<'a> {
     /// The bytes that were stored, read once more from the storage.
     pub(super) fn again(&self) -> Result<Box<dyn ReadAt + '_>, Failure> {
         let reader = self.reader();
+        let shorter = |error| Failure::about(self.args.source_name(), &error);
         let again: Box<dyn ReadAt + '_> = match (&reader.disk, &reader.direct) {
             (Opening::Raw(_), Some(_)) => Box::new(reader),
-            (Opening::Raw(disk), None) => Box::new(disk.uncached()),
+            (Opening::Raw(disk), None) => {
+                Box::new(reader.part_of(disk.uncached()).map_err(shorter)?)
+            }
             (Opening::Image(chain), _) => {
                 let image = chain.again(self.args.source_name())?;
                 return Ok(match &self.view {
                     View::SalvagedImage(salvage) => Box::new(salvage.again(image)),
-                    View::Plain(_) | View::Salvage(_) => Box::new(image),
+                    View::Plain(_) | View::Salvage(_) => {
+                        Box::new(reader.part_of(image).map_err(shorter)?)
+                    }
                 });
             }
         };
@@ -297,7 +307,7 @@ fn mmp_damage(mmp: &Mmp) -> Option<MmpDamage> {
 
 /// What the filesystem says of who uses it. Where that cannot be read, nobody can
 /// use it.
-fn mmp(args: &PackArgs, disk: &Opening) -> Result<Option<Mmp>, Failure> {
+fn mmp(args: &PackArgs, disk: &Window<&Opening>) -> Result<Option<Mmp>, Failure> {
     match read_mmp(disk) {
         Err(_) if args.salvage => Ok(None),
         result => result.map_err(|error| source::failure(&ask(args), &error)),
