@@ -7,6 +7,7 @@ use qcow2_format::{ClusterBits, RefcountOrder};
 
 use super::choice::{
     Compat, CompressArg, DeflateWindowArg, ReflinkArg, parse_cluster_size, parse_refcount_bits,
+    parse_size,
 };
 use super::common::RunArgs;
 use super::filesystem::FilesystemArgs;
@@ -73,6 +74,17 @@ pub(crate) struct PackArgs {
     /// Width of a reference count in bits: 1, 2, 4, 8, 16, 32 or 64
     #[arg(long, value_name = "BITS", default_value = "16", value_parser = parse_refcount_bits)]
     pub(crate) refcount_bits: RefcountOrder,
+
+    /// Make the disk in the image SIZE long, such as 20G; what comes after the source is
+    /// zeros. Never shorter than the source
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) grow: Option<u64>,
+
+    /// Write the backup of the GPT at the new end of the disk, and make the space before
+    /// it usable: the protective MBR, both headers and the second array are those of the
+    /// longer disk. The source is not changed. A GPT with any damage is refused
+    #[arg(long, requires = "grow")]
+    pub(crate) move_gpt_backup: bool,
 
     #[command(flatten)]
     pub(crate) reading: SourceArgs,

@@ -1,5 +1,6 @@
 //! `qcow2 pack`: a disk or filesystem into an image.
 
+mod grown;
 mod job;
 mod prove;
 mod reader;

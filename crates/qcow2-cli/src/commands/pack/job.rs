@@ -163,7 +163,8 @@ impl Job<'_> {
     fn notes(&self) -> Vec<String> {
         let orphans = self.args.recovers().then(|| recover::orphans(self.disk));
         let notes = self.disk.report().notes.iter().cloned();
-        notes.chain(orphans.flatten()).collect()
+        let grown = self.source.grown_note();
+        notes.chain(orphans.flatten()).chain(grown).collect()
     }
 
     fn describe(&self, packed: PackReport) -> Report {

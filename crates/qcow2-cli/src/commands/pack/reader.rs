@@ -12,6 +12,9 @@ use ext_blocks::Fingerprint;
 use hostdisk::{Direct, Freeze};
 use qcow2_reader::Image;
 
+use disk_layout::table::Patch;
+
+use super::grown::Grown;
 use crate::source::{Opening, SHORTER};
 
 /// The disk itself.
@@ -19,6 +22,10 @@ pub(super) struct Reader {
     pub(super) disk: Opening,
     /// The bytes of it that are packed.
     pub(super) range: Range<u64>,
+    /// The length of the disk that is packed: at least that of the range.
+    pub(super) size: u64,
+    /// What replaces bytes of it.
+    pub(super) patches: Vec<Patch>,
     /// It is read past the page cache.
     pub(super) direct: Option<Direct>,
     pub(super) freeze: Option<Freeze>,
@@ -27,7 +34,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn bytes(&self) -> io::Result<Window<&dyn ReadAt>> {
+    fn bytes(&self) -> io::Result<Grown<'_, Window<&dyn ReadAt>>> {
         self.part_of(match &self.direct {
             Some(direct) => direct,
             None => &self.disk,
@@ -35,9 +42,15 @@ impl Reader {
     }
 
     /// Returns the part of `disk` that is packed; it is another view of the source.
-    pub(super) fn part_of<R: ReadAt>(&self, disk: R) -> io::Result<Window<R>> {
+    pub(super) fn part_of<R: ReadAt>(&self, disk: R) -> io::Result<Grown<'_, Window<R>>> {
         let part = Window::new(disk, self.range.clone());
-        part.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, SHORTER))
+        let part = part.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, SHORTER));
+        Ok(self.grown(part?))
+    }
+
+    /// Returns the disk that is packed, of which the source has the bytes `part`.
+    pub(super) fn grown<R: ReadAt>(&self, part: R) -> Grown<'_, R> {
+        Grown::new(part, self.size, &self.patches)
     }
 
     /// What its filesystem is now; nothing where that cannot be read.
@@ -48,7 +61,7 @@ impl Reader {
 
 impl ReadAt for Reader {
     fn size(&self) -> u64 {
-        self.range.end.saturating_sub(self.range.start)
+        self.size
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
@@ -71,7 +84,8 @@ impl ReadAt for Reader {
             Some(direct) => direct,
             None => &self.disk,
         };
-        whole.handle().filter(|_| self.range.start == 0)
+        let is_plain = self.range.start == 0 && self.patches.is_empty();
+        whole.handle().filter(|_| is_plain)
     }
 }
 
@@ -115,20 +129,35 @@ impl ReadAt for SalvagedImage {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        match &self.reader.disk {
-            Opening::Raw(_) => self.reader.read_at(offset, buf),
+        self.reader.grown(Zeroed(self)).read_at(offset, buf)
+    }
+
+    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        self.reader.next_data(from)
+    }
+}
+
+/// The part of a damaged image that is packed.
+struct Zeroed<'a>(&'a SalvagedImage);
+
+impl ReadAt for Zeroed<'_> {
+    fn size(&self) -> u64 {
+        let Range { start, end } = self.0.reader.range;
+        end.saturating_sub(start)
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let Self(salvaged) = self;
+        match &salvaged.reader.disk {
+            Opening::Raw(_) => salvaged.reader.read_at(offset, buf),
             Opening::Image(chain) => {
-                let part = &self.reader.range;
-                let lose = |range| self.guard().insert(within(part, &range));
+                let part = &salvaged.reader.range;
+                let lose = |range| salvaged.guard().insert(within(part, &range));
                 chain
                     .image
                     .read_salvaged(in_whole(part, offset, buf)?, buf, lose)
             }
         }
-    }
-
-    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.reader.next_data(from)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use blockio::salvage::Lost;
 use blockio::{ReadAt, Window};
+use disk_layout::table::{self, Patch};
 use ext_blocks::Fingerprint;
 use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
 use hostdisk::in_use::{InUse, source_in_use};
@@ -78,14 +79,12 @@ impl<'a> Source<'a> {
             image,
             ..
         } = opened;
-        if disk.image().is_some() && args.reflink != ReflinkArg::Never {
-            let message = "--reflink shares blocks with a raw disk, and this is an image";
-            return Err(Failure::because(name, message));
-        }
+        check_reflink(args, &disk)?;
         let range = args.reading.range(disk.size());
         let range = range.map_err(|why| Failure::because(name, why))?;
         let part = Window::new(&disk, range.clone());
         let part = part.ok_or_else(|| Failure::because(name, SHORTER))?;
+        let (size, patches) = grow(args, &part)?;
         let on_disk = containers::on_disk(&part);
         let stamps = disk.stamps()?;
         // That an image is in use was found when it was opened.
@@ -120,6 +119,8 @@ impl<'a> Source<'a> {
         let reader = Reader {
             disk,
             range,
+            size,
+            patches,
             direct,
             freeze,
             released: AtomicBool::new(false),
@@ -148,6 +149,25 @@ impl<'a> Source<'a> {
     /// Which files and devices it is read from.
     pub(super) fn identities(&self) -> Vec<Identity> {
         self.files.clone()
+    }
+
+    /// What is to be said of a partition table on a disk that became longer.
+    pub(super) fn grown_note(&self) -> Option<String> {
+        let Reader { size, patches, .. } = self.reader();
+        let was = self
+            .reader()
+            .range
+            .end
+            .saturating_sub(self.reader().range.start);
+        if *size == was || !patches.is_empty() || self.args.move_gpt_backup {
+            return None;
+        }
+        let table = table::read(self.metadata(), &table::Options::default()).ok()?;
+        (table.kind == table::Kind::Gpt).then(|| {
+            "the disk is longer, and the backup of its GPT is no longer at its end; \
+             --move-gpt-backup moves it"
+                .to_owned()
+        })
     }
 
     /// The name of its format.
@@ -218,7 +238,7 @@ impl<'a> Source<'a> {
             (Opening::Image(chain), _) => {
                 let image = chain.again(self.args.source_name())?;
                 return Ok(match &self.view {
-                    View::SalvagedImage(salvage) => Box::new(salvage.again(image)),
+                    View::SalvagedImage(salvage) => Box::new(reader.grown(salvage.again(image))),
                     View::Plain(_) | View::Salvage(_) => {
                         Box::new(reader.part_of(image).map_err(shorter)?)
                     }
@@ -285,6 +305,33 @@ impl<'a> Source<'a> {
             View::SalvagedImage(salvage) => &salvage.reader,
         }
     }
+}
+
+/// Refuses to share blocks with an image: they are not those of its disk.
+fn check_reflink(args: &PackArgs, disk: &Opening) -> Result<(), Failure> {
+    if disk.image().is_none() || args.reflink == ReflinkArg::Never {
+        return Ok(());
+    }
+    let message = "--reflink shares blocks with a raw disk, and this is an image";
+    Err(Failure::because(args.source_name(), message))
+}
+
+/// Returns the length of the disk that is packed, and what replaces bytes of it.
+fn grow(args: &PackArgs, part: &Window<&Opening>) -> Result<(u64, Vec<Patch>), Failure> {
+    let size = args.grow.unwrap_or(part.size());
+    let refused = |message: String| Failure::because(args.source_name(), message);
+    if size < part.size() {
+        let there = part.size();
+        return Err(refused(format!(
+            "--grow {size} is less than the {there} bytes of the disk"
+        )));
+    }
+    if !args.move_gpt_backup {
+        return Ok((size, Vec::new()));
+    }
+    let patches = table::moved_backup(part, size);
+    let patches = patches.map_err(|error| refused(format!("--move-gpt-backup: {error}")))?;
+    Ok((size, patches))
 }
 
 /// What is asked of the source, if it is an image.

@@ -93,12 +93,16 @@ fn of_the_content(args: &PackArgs) -> [Refusal; 7] {
 }
 
 /// What does not go with where it is stored.
-fn of_the_output(args: &PackArgs) -> [Refusal; 6] {
+fn of_the_output(args: &PackArgs) -> [Refusal; 7] {
     let shares = args.reflink != ReflinkArg::Never;
     [
         (
             shares && args.to_stdout(),
             "--reflink makes no sense with the standard output",
+        ),
+        (
+            shares && args.grow.is_some(),
+            "--reflink and --grow exclude each other",
         ),
         (
             args.lost.as_deref().is_some_and(is_stream),

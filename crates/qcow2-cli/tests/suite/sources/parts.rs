@@ -1,5 +1,10 @@
 //! Parts of sources and of targets.
 
+use std::fs::File;
+
+use fixtures::Tool;
+use fixtures::require;
+
 use super::{bench_with_disk, filled};
 use crate::bench::Bench;
 
@@ -103,4 +108,68 @@ fn a_disk_is_restored_into_a_place_and_nothing_else_is_touched() {
     );
     assert!(bench.read("target") == before);
     assert_eq!(bench.names(), ["disk", "image", "target"]);
+}
+
+#[test]
+fn a_disk_grows_and_the_backup_of_its_gpt_moves_if_asked_to() {
+    let Some(sgdisk) = require("sgdisk") else {
+        return;
+    };
+    let bench = Bench::new();
+    let run = |arguments: &[&str]| {
+        let ran = Tool::ok(&sgdisk, |command| {
+            command.args(arguments).current_dir(bench.folder())
+        });
+        ran.unwrap()
+    };
+    let disk = File::create(bench.path("disk.raw")).unwrap();
+    disk.set_len(16 << 20).unwrap();
+    run(&["-n", "1:0:+4M", "-t", "1:8300", "-c", "1:root", "disk.raw"]);
+    bench.fails(
+        "pack --grow 8M disk.raw image",
+        1,
+        "disk.raw: --grow 8388608 is less than the 16777216 bytes of the disk",
+    );
+
+    // Longer, and otherwise as it was.
+    let told = bench.run("pack --verify --grow 40M disk.raw image");
+    assert_eq!(told.code, Some(3), "{told:?}");
+    let note = "note     the disk is longer, and the backup of its GPT is no longer at its end; \
+                --move-gpt-backup moves it\n";
+    assert!(told.stdout.contains(note), "{told:?}");
+    bench.ok("unpack image grown");
+    let grown = bench.read("grown");
+    let raw = bench.read("disk.raw");
+    assert!(grown.len() == 40 << 20 && grown[..raw.len()] == raw);
+    assert!(grown[raw.len()..].iter().all(|&byte| byte == 0));
+
+    // With a right backup, which sgdisk finds no fault with.
+    for size in ["40M", "16777728", "17M"] {
+        bench.ok(&format!(
+            "pack --force --verify --grow {size} --move-gpt-backup disk.raw image"
+        ));
+        bench.ok("unpack --force image grown");
+        let said = run(&["-v", "grown"]);
+        assert!(said.contains("No problems found"), "{size}: {said}");
+        let listed = run(&["-p", "grown"]);
+        assert!(listed.contains("root"), "{listed}");
+    }
+    assert!(bench.read("disk.raw") == raw);
+
+    // What is not right is not repaired.
+    let mut cut = raw.clone();
+    let end = cut.len();
+    cut[end - 512..].fill(0);
+    bench.write("cut.raw", cut);
+    let refused = bench.run("pack --grow 40M --move-gpt-backup cut.raw out");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let start = "qcow2: cut.raw: --move-gpt-backup: the GPT is not quite right: ";
+    assert!(refused.stderr.starts_with(start), "{refused:?}");
+    bench.write("none.raw", vec![3; 1 << 20]);
+    bench.fails(
+        "pack --grow 40M --move-gpt-backup none.raw out",
+        1,
+        "none.raw: --move-gpt-backup: there is no GPT on the disk",
+    );
+    assert!(!bench.path("out").exists());
 }
