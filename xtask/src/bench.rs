@@ -5,8 +5,6 @@ mod foreign;
 mod job;
 mod jobs;
 mod machine;
-pub(crate) mod measure;
-
 mod place;
 pub(crate) mod report;
 mod tools;
@@ -19,10 +17,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use fixtures::{REFLINKS, Reflinks};
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
-use crate::mount::reflinks::{self, Mounted};
-use crate::program::Program;
+use crate::program;
 use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use crate::workspace;
@@ -63,7 +61,7 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     let write = arguments.flag("--write");
     let settings = Settings::take(&mut arguments)?;
     arguments.finish()?;
-    let tools = Tools::find(Program::at_or_built(program)?.into_tool());
+    let tools = Tools::find(program::at_or_built(program)?.tool().clone());
     let cache = settings.folder.join("cache");
     let workload = Workload::open(&cache, settings.size_bytes, &settings.trees)?;
     println!("{}", workload.about());
@@ -174,7 +172,7 @@ impl Bench {
     /// The jobs that share blocks, and the images of others, on file systems in
     /// files: on the disk, where one was given.
     fn on_reflinks(&mut self) {
-        for (name, mkfs, arguments) in reflinks::KINDS {
+        for (name, mkfs, arguments) in REFLINKS {
             let memory = self.settings.folder.join("work");
             let around = self.settings.disk.clone().unwrap_or(memory);
             let place = copies_in(&around.join("mounted"), name);
@@ -183,7 +181,7 @@ impl Bench {
             let jobs = self.wanted(sharing.chain(foreign).collect());
             let size_bytes = 2 * self.settings.size_bytes + GIB;
             self.with_copies(&around, &place, jobs, self.settings.rounds, || {
-                Mounted::new(&around, mkfs, arguments, size_bytes)
+                Reflinks::new(&around, mkfs, arguments, size_bytes)
             });
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fixtures::{E2fs, Outcome, Qemu, Tool, compare, ext, first_difference, number};
 
-use crate::program::Program;
+use crate::program;
 use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 
@@ -32,7 +32,7 @@ struct Disk {
 pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     let program = arguments.option("--bin")?;
     arguments.finish()?;
-    let program = Program::at_or_built(program)?;
+    let program = program::at_or_built(program)?;
     let folder = tempfile::tempdir()?;
     let (e2fs, qemu) = (E2fs::find(), Qemu::find());
     let disk = match &e2fs {
@@ -43,7 +43,7 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
 
     let image = folder.path().join("disk.qcow2");
     let restored = folder.path().join("restored.raw");
-    let arguments = ["--verify", "--digest", "--output", "json"].map(String::from);
+    let arguments = ["--verify", "--digest", "--output", "json"];
     let packed = succeed("pack", program.pack(&arguments, &disk.image, &image)?)?;
     succeed("unpack", program.unpack(&[], &image, &restored)?)?;
     check_image(qemu.as_ref(), &image, &restored)?;
@@ -52,7 +52,7 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
         None => check_assembled(&disk.image, &restored)?,
     }
     let fine = folder.path().join("fine.qcow2");
-    let arguments = ["--cluster-size", "4K"].map(String::from);
+    let arguments = ["--cluster-size", "4K"];
     succeed("pack", program.pack(&arguments, &disk.image, &fine)?)?;
     let mut sizes = sizes_of_others(&disk.image, qemu.as_ref(), folder.path())?;
     sizes.push(("qcow2 pack", image.metadata()?.len()));

@@ -1,15 +1,8 @@
 //! The project's own tasks: `cargo xtask` prints them.
 
 mod bench;
-mod crash;
 mod demo;
-mod hostile;
-mod matrix;
-mod mount;
-mod oracle;
 mod program;
-mod readers;
-mod roundtrip;
 mod task;
 mod test;
 mod tidy;
@@ -18,19 +11,19 @@ mod workspace;
 use std::env;
 use std::process::ExitCode;
 
-use bench::measure;
 use task::arguments::Arguments;
-use task::{TASKS, TaskResult};
+use task::{Failure, TASKS, TaskResult};
 
 fn main() -> ExitCode {
+    match fixtures::measure::if_asked() {
+        Ok(false) => {}
+        measured => return end("measure", measured.map(drop).map_err(Failure::from)),
+    }
     let mut arguments = Arguments::new(env::args().skip(1));
     let Some(name) = arguments.first() else {
         print_tasks();
         return ExitCode::SUCCESS;
     };
-    if name == measure::TASK {
-        return end(&name, measure::run(arguments));
-    }
     let Some(run) = task_named(&name) else {
         eprintln!("there is no task {name}\n");
         print_tasks();
@@ -44,11 +37,6 @@ fn task_named(name: &str) -> Option<fn(Arguments) -> TaskResult> {
         "demo" => demo::run,
         "test" => test::run_all,
         "tidy" => tidy::run,
-        "oracle" => oracle::run,
-        "matrix" => matrix::run,
-        "crash" => crash::run,
-        "hostile" => hostile::run,
-        "readers" => readers::run,
         "bench" => bench::run,
         _ => return None,
     };

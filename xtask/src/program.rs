@@ -1,74 +1,36 @@
-//! The `qcow2` program under test.
+//! The `qcow2` program that a task runs.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
-use fixtures::{Outcome, Tool};
+use cargo_metadata::Message;
+use fixtures::Program;
 
 use crate::task::Failure;
 use crate::workspace;
 
-/// The program.
-#[derive(Clone, Debug)]
-pub(crate) struct Program(Tool);
-
-impl Program {
-    /// The program at `path`; without a path, ours, built for release.
-    pub(crate) fn at_or_built(path: Option<String>) -> Result<Self, Failure> {
-        let path = match path {
-            Some(path) => PathBuf::from(path).canonicalize()?,
-            None => build()?,
-        };
-        Ok(Self(Tool::at(path)))
-    }
-
-    /// The program itself.
-    pub(crate) fn into_tool(self) -> Tool {
-        self.0
-    }
-
-    /// `qcow2 pack` with `arguments` before the file names.
-    pub(crate) fn pack(
-        &self,
-        arguments: &[String],
-        source: &Path,
-        image: &Path,
-    ) -> io::Result<Outcome> {
-        self.0
-            .run(|command| command.arg("pack").args(arguments).arg(source).arg(image))
-    }
-
-    /// `qcow2 unpack` with `arguments` before the file names.
-    pub(crate) fn unpack(
-        &self,
-        arguments: &[&str],
-        image: &Path,
-        target: &Path,
-    ) -> io::Result<Outcome> {
-        self.0
-            .run(|command| command.arg("unpack").args(arguments).arg(image).arg(target))
-    }
+/// The program at `path`; without a path, ours, built for release.
+pub(crate) fn at_or_built(path: Option<String>) -> Result<Program, Failure> {
+    let path = match path {
+        Some(path) => PathBuf::from(path).canonicalize()?,
+        None => build()?,
+    };
+    Ok(Program::at(path))
 }
 
 /// Builds the program for release and says where it is.
 fn build() -> Result<PathBuf, Failure> {
     let built = workspace::cargo()
-        .args(["build", "--release", "--package", "qcow2-cli"])
-        .args([
-            "--bin",
-            "qcow2",
-            "--message-format",
-            "json-render-diagnostics",
-        ])
+        .args(["build", "--release", "--package=qcow2-cli", "--bin=qcow2"])
+        .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()?;
-    let said = String::from_utf8_lossy(&built.stdout);
-    let path = said
-        .rsplit_once("\"executable\":\"")
-        .and_then(|(_, behind)| Some(behind.split_once('"')?.0));
+    let path = Message::parse_stream(&built.stdout[..]).find_map(|message| match message {
+        Ok(Message::CompilerArtifact(artifact)) => artifact.executable,
+        _ => None,
+    });
     match path {
-        Some(path) if built.status.success() => Ok(PathBuf::from(path)),
+        Some(path) if built.status.success() => Ok(path.into()),
         _ => Err(Failure::new("the program does not build")),
     }
 }

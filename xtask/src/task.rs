@@ -1,7 +1,6 @@
 //! What there is to do, and how it ends.
 
 pub(crate) mod arguments;
-pub(crate) mod verdict;
 
 use std::fmt;
 use std::io;
@@ -25,7 +24,7 @@ pub(crate) const TASKS: &[Task] = &[
     Task {
         name: "test",
         help: [
-            "[--install]",
+            "[--install] [--install-only]",
             "format, lints, tidy, all tests, documentation; --install fetches the tools it lacks",
         ],
     },
@@ -34,42 +33,6 @@ pub(crate) const TASKS: &[Task] = &[
         help: [
             "",
             "layers, sizes, documents: the rules a program can check",
-        ],
-    },
-    Task {
-        name: "oracle",
-        help: [
-            "--corpus DIR [--bin PROGRAM] [--fraction 1/6] [--pack-args \"…\"] [--require]",
-            "hold every image of a folder against qemu-img and e2fsprogs, or its manifest",
-        ],
-    },
-    Task {
-        name: "matrix",
-        help: [
-            "[--full] [--bin PROGRAM] [--only TEXT]",
-            "the same for filesystems of many makes, sizes and fill levels, and for unusual disks",
-        ],
-    },
-    Task {
-        name: "crash",
-        help: [
-            "[--full] [--bin PROGRAM] [--only TEXT] [--keep DIR]",
-            "filesystems the kernel was writing when the machine stopped; as root",
-        ],
-    },
-    Task {
-        name: "hostile",
-        help: [
-            "[--cases N] [--bin PROGRAM]",
-            "every field of real filesystems set to values nobody would write",
-        ],
-    },
-    Task {
-        name: "readers",
-        help: [
-            "[--dir DIR] [--also PROGRAM]… [--only TEXT] [--bin PROGRAM] [--write]",
-            "install other readers of qcow2, and read each kind of image of ours with them; \
-             --dir keeps them, --also a newer qemu-img or 7z, --write into docs/readers.md",
         ],
     },
     Task {

@@ -14,7 +14,7 @@ use crate::workspace::cargo;
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 21] = [
+const ORACLES: [(&str, [&str; 3]); 27] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -29,6 +29,12 @@ const ORACLES: [(&str, [&str; 3]); 21] = [
     ("blkid", ["util-linux"; 3]),
     ("mkswap", ["util-linux"; 3]),
     ("mkfs.vfat", ["dosfstools"; 3]),
+    ("fsck.fat", ["dosfstools"; 3]),
+    ("mkfs.exfat", ["exfatprogs"; 3]),
+    ("fsck.exfat", ["exfatprogs"; 3]),
+    ("sgdisk", ["gdisk", "gdisk", "gptfdisk"]),
+    ("sfdisk", ["fdisk", "util-linux", "util-linux"]),
+    ("parted", ["parted"; 3]),
     ("mformat", ["mtools"; 3]),
     ("mkudffs", ["udftools"; 3]),
     ("mkntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
@@ -99,10 +105,14 @@ const STEPS: [Step; 8] = [
 
 /// `cargo xtask test`.
 pub(crate) fn run_all(mut arguments: Arguments) -> TaskResult {
-    let wanted = arguments.flag("--install");
+    let nothing_else = arguments.flag("--install-only");
+    let wanted = arguments.flag("--install") || nothing_else;
     arguments.finish()?;
     if wanted && !missing().is_empty() {
         install(&missing())?;
+    }
+    if nothing_else {
+        return Ok(());
     }
     let skipped = missing();
     if fixtures::strict() && !skipped.is_empty() {
@@ -143,7 +153,8 @@ pub(crate) fn run_all(mut arguments: Arguments) -> TaskResult {
     Ok(())
 }
 
-/// Unit, property and integration tests, among them those that ask the oracles.
+/// Unit, property and integration tests, among them those that ask the oracles;
+/// the long ones where `QCOW2_TESTS` asks for them.
 fn tests() -> TaskResult {
     if Tool::find("cargo-nextest").is_some() {
         return run(cargo().args(["nextest", "run", "--workspace"]));

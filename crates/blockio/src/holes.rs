@@ -90,76 +90,34 @@ impl Default for Holes {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
+    use crate::testing::{Call, Double, Sparse};
 
-    /// Storage with data in these ranges, that counts how often it is asked.
-    struct Asked {
-        data: Vec<Range<u64>>,
-        size: u64,
-        calls: AtomicUsize,
-    }
-
-    impl Asked {
-        fn new(size: u64, data: &[Range<u64>]) -> Self {
-            Self {
-                data: data.to_vec(),
-                size,
-                calls: AtomicUsize::new(0),
-            }
-        }
-
-        fn calls(&self) -> usize {
-            self.calls.load(Ordering::Relaxed)
-        }
-    }
-
-    impl ReadAt for Asked {
-        fn size(&self) -> u64 {
-            self.size
-        }
-        fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
-            Err(io::ErrorKind::Unsupported.into())
-        }
-        fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-            self.calls.fetch_add(1, Ordering::Relaxed);
-            let next = self.data.iter().find(|data| data.end > from);
-            Ok(next.map(|data| data.start.max(from)..data.end))
-        }
+    /// Storage of 1000 bytes with data in these ranges.
+    fn storage(data: &[Range<u64>]) -> Double<Sparse> {
+        Double::new(Sparse::new(1000)).with_data(data)
     }
 
     #[test]
     fn each_range_is_asked_for_once() {
-        let storage = Asked::new(1000, &[100..300, 301..400, 900..1000]);
+        let data = [100..300, 301..400, 900..1000];
+        let storage = storage(&data);
         let holes = Holes::new();
         for from in 0..1100 {
-            let want = storage.data.iter().find(|data| data.end > from);
+            let want = data.iter().find(|data| data.end > from);
             let want = want.map(|data| data.start.max(from)..data.end);
             assert_eq!(holes.next_data(&storage, from).unwrap(), want, "{from}");
         }
         // Three ranges, and nothing after them.
-        assert_eq!(storage.calls(), 4);
+        assert_eq!(storage.calls().len(), 4);
         assert_eq!(holes.next_data(&storage, 99).unwrap(), Some(100..300));
-        assert_eq!(storage.calls(), 5);
+        assert_eq!(storage.calls(), [Call::NextData(99)]);
     }
 
     #[test]
     fn a_wrong_answer_is_held_for_data() {
         for (start, end) in [(10, 10), (20, 19), (700, 600)] {
-            struct Wrong(Range<u64>);
-            impl ReadAt for Wrong {
-                fn size(&self) -> u64 {
-                    1000
-                }
-                fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
-                    Err(io::ErrorKind::Unsupported.into())
-                }
-                fn next_data(&self, _: u64) -> io::Result<Option<Range<u64>>> {
-                    Ok(Some(self.0.clone()))
-                }
-            }
-            let storage = Wrong(start..end);
+            let storage = Double::new(Sparse::new(1000)).always_saying(start..end);
             let holes = Holes::new();
             assert_eq!(holes.next_data(&storage, 30).unwrap(), Some(30..1000));
         }
@@ -167,11 +125,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_no_hole_and_costs_no_question_behind_it() {
-        let mut storage = Asked::new(1000, std::slice::from_ref(&(900..1000)));
+        let mut data: Vec<_> = std::iter::once(900..1000).collect();
+        let storage = storage(&data);
         let holes = Holes::new();
         assert_eq!(holes.next_data(&storage, 0).unwrap(), Some(900..1000));
         for at in (10..890).step_by(10) {
-            storage.data.insert(storage.data.len() - 1, at..at + 5);
+            data.insert(data.len() - 1, at..at + 5);
+            storage.set_data(&data);
             holes.written(&(at..at + 5));
             assert_eq!(
                 holes.next_data(&storage, at + 5).unwrap(),
@@ -179,16 +139,18 @@ mod tests {
                 "{at}"
             );
         }
-        assert_eq!(storage.calls(), 1);
+        assert_eq!(storage.calls().len(), 1);
         assert_eq!(holes.next_data(&storage, 12).unwrap(), Some(12..15));
         assert_eq!(holes.next_data(&storage, 16).unwrap(), Some(20..25));
-        storage.data.insert(1, 17..20);
+        data.insert(1, 17..20);
+        storage.set_data(&data);
         holes.written(&(17..20));
         assert_eq!(holes.next_data(&storage, 16).unwrap(), Some(17..25));
-        assert_eq!(storage.calls(), 3);
+        assert_eq!(storage.calls().len(), 2);
         // Where nothing followed, something does.
         assert_eq!(holes.next_data(&storage, 1000).unwrap(), None);
-        storage.data.push(1000..2000);
+        data.push(1000..2000);
+        storage.set_data(&data);
         holes.written(&(1000..2000));
         assert_eq!(holes.next_data(&storage, 1000).unwrap(), Some(1000..2000));
         holes.written(&(0..0));

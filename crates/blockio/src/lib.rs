@@ -35,6 +35,8 @@ mod only_changed;
 mod progress;
 pub mod salvage;
 mod spool;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod tiling;
 mod window;
 mod zero;

@@ -1,5 +1,8 @@
 //! Regular files and block devices to read.
 
+mod direct;
+mod uncached;
+
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -11,7 +14,10 @@ use blockio::{Handle, ReadAt};
 use rustix::fs::{SeekFrom, seek};
 
 use crate::identity::not_a_disk;
-use crate::{Direct, Error, Identity, Stamp, Uncached};
+use crate::{Error, Identity, Stamp};
+
+pub use direct::Direct;
+pub use uncached::Uncached;
 
 /// The smallest sector size, in bytes.
 const SECTOR_BYTES: u64 = 512;

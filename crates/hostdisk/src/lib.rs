@@ -35,7 +35,6 @@
 //! ```
 
 mod beneath;
-mod direct;
 mod disk;
 mod error;
 pub mod freeze;
@@ -48,11 +47,9 @@ mod space;
 mod spool;
 mod stream;
 mod sysfs;
-mod uncached;
 
 pub use beneath::open_beneath;
-pub use direct::Direct;
-pub use disk::Disk;
+pub use disk::{Direct, Disk, Uncached};
 pub use error::{Error, ErrorKind};
 pub use freeze::{Freeze, FreezeOptions};
 pub use identity::{Identity, Stamp};
@@ -62,4 +59,3 @@ pub use salvage::Salvage;
 pub use space::free_bytes;
 pub use spool::Spool;
 pub use stream::StreamTarget;
-pub use uncached::Uncached;

@@ -12,8 +12,7 @@ use refcount::RefcountError;
 
 /// A structure that cannot be decoded, or a value that cannot be encoded.
 ///
-/// Offsets called `at` are those of the field within the file; `index` counts
-/// the entries of a table from zero.
+/// `at` is the offset of the field within the file; `index` counts table entries from 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

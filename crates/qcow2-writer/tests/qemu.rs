@@ -81,6 +81,7 @@ impl Mapped {
             _ => Unit::Data,
         };
         assert_eq!(says("\"data\": true"), !says("\"zero\": true"), "{line}");
+        let line = line.trim_matches(['[', ',', ']']);
         let start = fixtures::number(line, "start").unwrap();
         Self {
             guest: start..start + fixtures::number(line, "length").unwrap(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::measure::Cost;
+use fixtures::measure::Cost;
 
 /// What must hold between ours and the program it is said of.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fixtures::Tool;
+use fixtures::measure::{Cost, measure};
 
 use super::figures::{Goal, Series};
-use super::measure::measure;
 use super::tools::Line;
 use crate::task::{Failure, TaskResult};
 
@@ -46,6 +46,21 @@ pub(super) struct Contender {
     pub(super) once: bool,
 }
 
+/// How long a program may run before it is ended.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// What `line` costs, which must end with 0.
+fn cost(line: &Line) -> Result<Cost, Failure> {
+    let run = measure(line.words(), PATIENCE)?;
+    if run.code == Some(0) {
+        return Ok(run.cost);
+    }
+    let (code, stderr) = (run.code, run.stderr);
+    Err(Failure::new(format!(
+        "{line} ended with {code:?}: {stderr}"
+    )))
+}
+
 /// What is expected of an output.
 #[derive(Clone, Debug)]
 pub(super) struct Check {
@@ -62,7 +77,7 @@ impl Job {
         println!("\n## {}\n", self.name);
         for (file, line) in &self.needs {
             remove(file)?;
-            if let Some(Err(failure)) = line.as_ref().map(measure) {
+            if let Some(Err(failure)) = line.as_ref().map(cost) {
                 println!("not made: {failure}");
             }
         }
@@ -116,7 +131,7 @@ impl Job {
             settle(&contender.output)?;
             io::copy(&mut File::open(&contender.input)?, &mut io::sink())?;
         }
-        series.costs.push(measure(line)?);
+        series.costs.push(cost(line)?);
         let metadata = contender.output.metadata()?;
         series.length_bytes = metadata.len();
         series.stored_bytes = metadata.blocks() * SECTOR_BYTES;

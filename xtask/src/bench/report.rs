@@ -1,5 +1,7 @@
 //! The figures as text: tables, and the document made of them.
 
+use fixtures::aligned;
+
 use super::figures::{Series, Verdict, mib, seconds};
 use super::machine;
 
@@ -143,33 +145,6 @@ fn row(series: &Series, ours: &Series) -> Vec<String> {
     cells
 }
 
-/// A table of Markdown, its columns as wide as their widest cell: the first
-/// row is the head.
-pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or(0)
-            .max(3)
-    };
-    let widths: Vec<_> = (0..columns).map(width).collect();
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let pad = |(cell, width): (&String, &usize)| format!("{cell:<width$}");
-    let mut text = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        text.push_str(&line(row.iter().zip(&widths).map(pad).collect()));
-        if index == 0 {
-            text.push_str(&line(
-                widths.iter().map(|width| "-".repeat(*width)).collect(),
-            ));
-        }
-    }
-    text
-}
-
 fn first_upper(text: &str) -> String {
     let mut rest = text.chars();
     let first = rest.next().map(|first| first.to_uppercase().to_string());
@@ -182,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::bench::figures::Goal;
-    use crate::bench::measure::Cost;
+    use fixtures::measure::Cost;
 
     fn series(name: &str, seconds: u64, goals: &[Goal]) -> Series {
         Series {

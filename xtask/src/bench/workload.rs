@@ -96,7 +96,8 @@ impl Workload {
 
     /// For people: what is on the disk.
     pub(super) fn about(&self) -> String {
-        let fact = |key| number(&self.facts, key).unwrap_or_default();
+        let facts = self.facts.lines().last().unwrap_or_default();
+        let fact = |key| number(facts, key).unwrap_or_default();
         let mib = |key| fact(key) >> 20;
         format!(
             "An ext4 of {} MiB: {} MiB in use with {} files; {} MiB of {} deleted files are \

@@ -1,5 +1,4 @@
-use std::collections::BTreeMap;
-
+use blockio::testing::Double;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -7,78 +6,38 @@ use super::*;
 
 const SECTOR: NonZeroU64 = NonZeroU64::new(512).unwrap();
 
+/// Bytes that differ from sector to sector, none of them zero.
+fn bytes(length: usize) -> Vec<u8> {
+    (0..length)
+        .map(|at| (at ^ at >> 8).to_le_bytes()[0] | 1)
+        .collect()
+}
+
+fn range(sector: u64) -> Range<u64> {
+    sector * 512..(sector + 1) * 512
+}
+
 /// A disk that cannot read some of its sectors.
-struct Failing {
-    bytes: Vec<u8>,
-    /// How often the sector of this number still fails, and with what.
-    bad: Mutex<BTreeMap<u64, (u32, Errno)>>,
-    reads: Mutex<u32>,
+fn failing(length: usize, bad: impl IntoIterator<Item = u64>) -> Double<Vec<u8>> {
+    let disk = Double::new(bytes(length)).with_error(|| Errno::IO.into());
+    let bad = bad.into_iter().map(range);
+    bad.fold(disk, Double::failing)
 }
 
-const FOREVER: u32 = u32::MAX;
-
-impl Failing {
-    fn new(length: usize, bad: impl IntoIterator<Item = (u64, u32)>) -> Self {
-        let bad = bad.into_iter();
-        Self {
-            bytes: (0..length)
-                .map(|at| (at ^ at >> 8).to_le_bytes()[0] | 1)
-                .collect(),
-            bad: Mutex::new(
-                bad.map(|(sector, times)| (sector, (times, Errno::IO)))
-                    .collect(),
-            ),
-            reads: Mutex::new(0),
-        }
+/// Such a disk, zeros where nothing can be read.
+fn readable(length: usize, bad: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    let mut bytes = bytes(length);
+    for sector in bad.into_iter().map(range) {
+        let [start, end] = [sector.start, sector.end].map(|at| usize::try_from(at).unwrap());
+        bytes[start..end].fill(0);
     }
-
-    fn fail_with(self, error: Errno) -> Self {
-        for (_, kind) in self.bad.lock().unwrap().values_mut() {
-            *kind = error;
-        }
-        self
-    }
-
-    /// Its bytes, zeros where nothing can be read.
-    fn readable(&self) -> Vec<u8> {
-        let mut bytes = self.bytes.clone();
-        for (&sector, &(times, _)) in self.bad.lock().unwrap().iter() {
-            let start = usize::try_from(sector * 512).unwrap();
-            let end = bytes.len().min(start + 512);
-            if times == FOREVER {
-                bytes[start..end].fill(0);
-            }
-        }
-        bytes
-    }
-}
-
-impl ReadAt for Failing {
-    fn size(&self) -> u64 {
-        self.bytes.size()
-    }
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        *self.reads.lock().unwrap() += 1;
-        self.bytes.read_at(offset, buf)?;
-        let sectors = offset / 512..(offset + buf.size()).div_ceil(512);
-        let mut bad = self.bad.lock().unwrap();
-        match bad.range_mut(sectors).find(|(_, (times, _))| *times > 0) {
-            None => Ok(()),
-            Some((_, (times, error))) => {
-                buf.fill(0xee);
-                if *times != FOREVER {
-                    *times -= 1;
-                }
-                Err((*error).into())
-            }
-        }
-    }
+    bytes
 }
 
 #[test]
 fn only_the_sector_that_fails_is_lost() {
-    let disk = Failing::new(1 << 20, [(3, FOREVER), (1000, FOREVER), (1001, FOREVER)]);
-    let want = disk.readable();
+    let bad = [3, 1000, 1001];
+    let (disk, want) = (failing(1 << 20, bad), readable(1 << 20, bad));
     let salvage = Salvage::new(disk, SECTOR);
     let mut read = vec![9; 1 << 20];
     salvage.read_at(0, &mut read).unwrap();
@@ -86,12 +45,12 @@ fn only_the_sector_that_fails_is_lost() {
     let ranges: Vec<_> = salvage.lost().ranges().collect();
     assert_eq!(ranges, [1536..2048, 512_000..513_024]);
     // The disk, two parts, and what they are cut into.
-    let reads = *salvage.inner().reads.lock().unwrap();
+    let reads = salvage.inner().calls().len();
     assert!(reads < 150, "{reads}");
     assert!(salvage.inner().read_at(1536, &mut [0]).is_err());
 
     // What is lost is not asked for again, though it could be read now.
-    salvage.inner().bad.lock().unwrap().clear();
+    salvage.inner().heal();
     let mut part = vec![9; 2000];
     salvage.read_at(1000, &mut part).unwrap();
     assert!(part == want[1000..3000]);
@@ -99,7 +58,7 @@ fn only_the_sector_that_fails_is_lost() {
 
 #[test]
 fn a_part_of_a_sector_loses_all_of_it() {
-    let salvage = Salvage::new(Failing::new(1300, [(1, FOREVER), (2, FOREVER)]), SECTOR);
+    let salvage = Salvage::new(failing(1300, [1, 2]), SECTOR);
     let mut part = [9; 100];
     salvage.read_at(600, &mut part).unwrap();
     assert_eq!(part, [0; 100]);
@@ -111,8 +70,8 @@ fn a_part_of_a_sector_loses_all_of_it() {
 #[test]
 fn a_sector_that_can_be_read_at_last_is_not_lost() {
     // The disk, one of its parts, and all attempts but the last.
-    let disk = Failing::new(64 * 512, [(40, 2 + RETRIES)]);
-    let want = disk.bytes.clone();
+    let want = bytes(64 * 512);
+    let disk = failing(64 * 512, []).failing_times(range(40), u64::from(2 + RETRIES));
     let salvage = Salvage::new(disk, SECTOR);
     let mut read = vec![9; 64 * 512];
     salvage.read_at(0, &mut read).unwrap();
@@ -122,19 +81,19 @@ fn a_sector_that_can_be_read_at_last_is_not_lost() {
 #[test]
 fn what_is_not_of_the_medium_stays_an_error() {
     for error in [Errno::INVAL, Errno::NODEV, Errno::NXIO, Errno::NOMEM] {
-        let disk = Failing::new(4096, [(1, FOREVER)]).fail_with(error);
+        let disk = failing(4096, [1]).with_error(move || error.into());
         let salvage = Salvage::new(disk, SECTOR);
         let found = salvage.read_at(0, &mut [0; 4096]).unwrap_err();
         assert_eq!(Errno::from_io_error(&found), Some(error));
         assert!(salvage.lost().is_empty());
     }
     for error in [Errno::NODATA, Errno::ILSEQ, Errno::UCLEAN, Errno::TIMEDOUT] {
-        let disk = Failing::new(4096, [(1, FOREVER)]).fail_with(error);
+        let disk = failing(4096, [1]).with_error(move || error.into());
         let salvage = Salvage::new(disk, SECTOR);
         salvage.read_at(0, &mut [0; 4096]).unwrap();
         assert_eq!(salvage.lost().bytes(), 512);
     }
-    let salvage = Salvage::new(Failing::new(4096, [(7, FOREVER)]), SECTOR);
+    let salvage = Salvage::new(failing(4096, [7]), SECTOR);
     for offset in [4096, u64::MAX] {
         let error = salvage.read_at(offset, &mut [0]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
@@ -143,18 +102,17 @@ fn what_is_not_of_the_medium_stays_an_error() {
 
 #[test]
 fn read_again_only_what_was_lost_may_fail() {
-    let disk = Failing::new(8192, [(2, FOREVER)]);
-    let want = disk.readable();
+    let (disk, want) = (failing(8192, [2]), readable(8192, [2]));
     let salvage = Salvage::new(&disk, SECTOR);
     let mut read = vec![9; 8192];
     salvage.read_at(0, &mut read).unwrap();
     // Lost at first, readable now: it was stored as zeros.
-    let healed = Failing::new(8192, []);
+    let healed = failing(8192, []);
     let mut again = vec![9; 8192];
     salvage.again(&healed).read_at(0, &mut again).unwrap();
     assert!(again == want);
     // Read at first, lost now: this cannot be compared.
-    let worse = Failing::new(8192, [(2, FOREVER), (5, FOREVER)]);
+    let worse = failing(8192, [2, 5]);
     let error = salvage.again(&worse).read_at(0, &mut again).unwrap_err();
     assert_eq!(Errno::from_io_error(&error), Some(Errno::IO));
     assert_eq!(salvage.lost().bytes(), 512);
@@ -169,10 +127,10 @@ proptest! {
     ) {
         let length = 81_111usize;
         let sector_bytes = 512u64 << sectors_of;
-        let disk = Failing::new(length, bad.iter().map(|&sector| (sector, FOREVER)));
+        let disk = failing(length, bad.iter().copied());
         let salvage = Salvage::new(&disk, NonZeroU64::new(sector_bytes).unwrap());
         // With larger sectors, all of one is lost.
-        let mut want = disk.bytes.clone();
+        let mut want = bytes(length);
         for sector in &bad {
             let start = usize::try_from(sector * 512 / sector_bytes * sector_bytes).unwrap();
             let end = length.min(start + usize::try_from(sector_bytes).unwrap());
@@ -190,7 +148,7 @@ proptest! {
             for (index, &byte) in read.iter().enumerate() {
                 let place = len_u64(at + index);
                 let is_lost = lost.ranges().any(|range| range.contains(&place));
-                prop_assert!(byte == want[at + index] || !is_lost && byte == disk.bytes[at + index]);
+                prop_assert!(byte == want[at + index] || !is_lost && byte == disk.inner[at + index]);
             }
         }
         salvage.read_at(0, &mut whole).unwrap();

@@ -146,10 +146,10 @@ fn a_disk_of_no_bytes_is_read_without_tables() {
     image.truncate(0x600);
     for l1_host in [0, 0x600, 1 << 40] {
         put64(&mut image, 40, l1_host);
-        assert_eq!(from_pipe(&image).unwrap(), []);
+        assert!(from_pipe(&image).unwrap().is_empty());
         let image = open(image.clone()).unwrap();
         assert_eq!((image.size(), image.extents(0..u64::MAX).count()), (0, 0));
-        assert_eq!(unpacked(&image).unwrap(), []);
+        assert!(unpacked(&image).unwrap().is_empty());
     }
 }
 

@@ -88,7 +88,7 @@ fn unpack(
     assert!(target.disk.into_bytes() == disk);
     let asked = target.asked.into_inner().unwrap();
     if target.refusal.is_none() {
-        let shared = asked.iter().map(|range| range.end - range.start).sum();
+        let shared: u64 = asked.iter().map(|range| range.end - range.start).sum();
         assert_eq!(report.shared_bytes, shared);
     }
     (report, asked)

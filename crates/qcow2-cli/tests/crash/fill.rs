@@ -1,0 +1,19 @@
+//! What a filesystem holds before anything happens to it.
+
+use std::io;
+use std::path::Path;
+
+use fixtures::Mount;
+
+use super::kinds::Kind;
+use super::load::Load;
+
+/// Bytes written, and a third of them deleted.
+pub(super) const FILL_BYTES: u64 = 24 << 20;
+
+/// Fills a filesystem and unmounts it: what was deleted then is in no log.
+pub(super) fn fill(disk: &Path, mounted: &Path, kind: &Kind, load: &mut Load) -> io::Result<()> {
+    let mount = Mount::new(disk, mounted, kind.mount)?;
+    load.fill(FILL_BYTES)?;
+    mount.end()
+}

@@ -1,0 +1,43 @@
+//! Filesystems of every make, size and fill level, and unusual disks, through the
+//! program. Those of a quick run; with `QCOW2_TESTS=full` all.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod case;
+mod distrust;
+mod fill_levels;
+mod interop;
+mod judges;
+mod makes;
+mod source;
+mod special;
+
+use std::process::ExitCode;
+
+use case::Case;
+use judges::checks;
+use support::suite::{Level, judged, level, run};
+
+fn main() -> ExitCode {
+    let mut cases = all_cases();
+    cases.retain(|case| case.quick || level() == Level::Full);
+    let trials = cases.into_iter().map(|case| {
+        judged(case.name, move |bench| {
+            let folder = tempfile::tempdir()?;
+            (case.run)(bench, folder.path())
+        })
+    });
+    run(trials.chain(checks()).collect())
+}
+
+fn all_cases() -> Vec<Case> {
+    let mut cases = makes::cases();
+    cases.extend(fill_levels::cases());
+    cases.extend(special::cases());
+    cases.extend(distrust::cases());
+    cases.extend(interop::cases());
+    cases
+}
