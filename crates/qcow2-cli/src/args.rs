@@ -5,6 +5,7 @@ mod blocks;
 mod choice;
 mod common;
 mod filesystem;
+mod image;
 mod info;
 mod input;
 mod pack;
@@ -16,11 +17,12 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use blocks::BlocksArgs;
 pub(crate) use choice::{
-    BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, ReferencesArg, ReflinkArg,
-    SourceFormatArg,
+    BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, RawFormatArg, ReferencesArg,
+    ReflinkArg, SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
 pub(crate) use filesystem::spool;
+pub(crate) use image::ImageArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use pack::PackArgs;

@@ -11,6 +11,7 @@ mod progress;
 mod references;
 mod remedy;
 mod signals;
+mod source;
 mod terminal;
 mod text;
 

@@ -8,7 +8,7 @@ use clap::Args;
 use super::choice::{BackingFormatArg, OutputFormat, ReferencesArg};
 
 /// Which other files may be opened for an image.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ReferenceArgs {
     /// Which of the files that an image names may be opened, as its backing file or
     /// external data file. Protocols (such as nbd:) and json: are never opened

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use hostdisk::GiveBack;
 
+use super::choice::RawFormatArg;
 use super::common::RunArgs;
 use super::filesystem::FilesystemArgs;
-use super::source::SourceArgs;
 
 /// Give the free blocks of a raw disk back to the storage, in place.
 ///
@@ -21,8 +21,10 @@ pub(crate) struct PunchArgs {
     /// Raw disk image file, disk or partition to change
     pub(crate) source: PathBuf,
 
-    #[command(flatten)]
-    pub(crate) format: SourceArgs,
+    /// Format of the source. With auto, a file that looks like a disk image in another
+    /// format, a compressed file or an archive is refused
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub(crate) source_format: RawFormatArg,
 
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,

@@ -2,9 +2,11 @@
 
 mod base;
 mod base_report;
+mod grown;
 mod increment;
 mod job;
 mod prove;
+mod reader;
 mod recover;
 mod report;
 mod scrambled;
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     options.salvage = args.salvage;
     options.preliminary = args.recovers();
     options.threads = Some(args.run.threads());
-    let failed = |error| Failure::about(args.source_name(), &error);
+    let failed = |error| source.failure(&error);
     let disk = Disk::open(source.metadata(), &options).map_err(failed)?;
     let run = |data: Data<'_>, disk: &Disk<'_>| {
         let job = Job {

@@ -11,7 +11,7 @@ use qcow2_reader::{
 };
 
 use super::source::Source;
-use crate::args::PackArgs;
+use crate::args::{PackArgs, ReferenceArgs};
 use crate::failure::Failure;
 use crate::remedy::{self, Reading};
 use crate::{references, remedy::end_of};
@@ -27,6 +27,8 @@ pub(super) struct Base<'a> {
     stamps: Vec<Stamp>,
     /// What the new image calls it.
     name: Vec<u8>,
+    /// Which other files it may bring in.
+    references: ReferenceArgs,
 }
 
 impl<'a> Base<'a> {
@@ -50,9 +52,10 @@ impl<'a> Base<'a> {
             return Err(encrypted(args));
         }
         let stamp = disk.stamp()?;
-        let mut gate = references::gate(&args.references, &disk);
+        let references = args.base_references(source.is_image());
+        let mut gate = references::gate(&references, &disk);
         let image = Image::open_with(disk, &OpenOptions::default(), &mut gate).map_err(failed)?;
-        references::check_use(&args.references, path, &gate)?;
+        references::check_use(&references, path, &gate)?;
         // Both the new image and the base are layers, too.
         if gate.backing_file_count().saturating_add(2) > LAYERS_MAX {
             let message =
@@ -70,8 +73,12 @@ impl<'a> Base<'a> {
             image,
             stamps,
             name: name::recorded(args, path)?,
+            references,
         };
-        if base.identities().any(|file| file == source.identity()) {
+        if base
+            .identities()
+            .any(|file| Some(file) == source.identity())
+        {
             let message = "the source is a part of it";
             return Err(Failure::because(path, message));
         }
@@ -120,7 +127,7 @@ impl<'a> Base<'a> {
             return Err(Failure::because(&self.args.image, "its base is not open"));
         };
         let mut gate = Below {
-            gate: references::gate(&self.args.references, &file),
+            gate: references::gate(&self.references, &file),
             base: Some(file),
         };
         let image: Box<dyn ReadAt + 't> = Box::new(target.uncached());
@@ -174,7 +181,7 @@ fn refused(args: &PackArgs, error: &Error) -> Failure {
         return encrypted(args);
     }
     let reading = Reading {
-        references: args.references.references,
+        references: args.reading.image.references.references,
         snapshot: false,
         salvage: None,
     };

@@ -10,7 +10,8 @@ use disk_layout::Disk as Layout;
 use ext_scramble::Scrambled;
 use hostdisk::{Disk, Identity, StreamTarget, Target, TargetOptions};
 use qcow2_writer::{
-    Allocation, Backing, BackingFormat, Compression, PackOptions, PackReport, pack_to_pipe,
+    Allocation, Backing, BackingFormat, Compression, ErrorKind, PackOptions, PackReport,
+    pack_to_pipe,
 };
 
 use super::base::Base;
@@ -119,7 +120,7 @@ impl Job<'_> {
     /// Which files are read.
     pub(super) fn inputs(&self) -> impl Iterator<Item = Identity> {
         let base = self.base.into_iter().flat_map(Base::identities);
-        base.chain([self.source.identity()])
+        base.chain(self.source.identities())
     }
 
     fn target_options(&self) -> TargetOptions {
@@ -199,20 +200,29 @@ impl Job<'_> {
                 args.source_name(),
                 format_args!("{}; --content all does without it", Causes(&*error)),
             ),
-            error => Failure::about(blamed(args, &error), &error),
+            error => match error.kind() {
+                ErrorKind::Source => self.source.failure(&error),
+                _ if args.to_stdout() => Failure::about(Path::new(STDOUT), &error),
+                _ => Failure::about(&args.image, &error),
+            },
         })
     }
 
     fn notes(&self) -> Vec<String> {
         let orphans = self.args.recovers().then(|| recover::orphans(self.disk));
         let notes = self.disk.report().notes.iter().cloned();
-        notes.chain(orphans.flatten()).collect()
+        let grown = self.source.grown_note();
+        notes.chain(orphans.flatten()).chain(grown).collect()
     }
 
     fn describe(&self, packed: PackReport) -> Report {
         let (args, found) = (self.args, self.disk.report());
         let mut damage = found.damage.lines.clone();
         let mut damage_count = found.damage.total;
+        if let Some(found) = self.source.image_damage() {
+            damage.push(found);
+            damage_count += 1;
+        }
         if let Some(found) = self.source.mmp_damage() {
             damage.push(format!("{found}: nothing tells who uses the filesystem"));
             damage_count += 1;
@@ -221,6 +231,8 @@ impl Job<'_> {
             schema: output::SCHEMA,
             command: "pack",
             source: args.source.display().to_string(),
+            source_format: self.source.format(),
+            source_image: self.source.image().cloned(),
             image: args.image.display().to_string(),
             asked_for_all: args.filesystem.content == ContentArg::All,
             content: kept::content(found),
@@ -272,15 +284,5 @@ impl Tiling for Job<'_> {
             Data::Source | Data::Recovered(_) => self.disk.extents(range),
             Data::Scrambled(data) => data.extents(range),
         }
-    }
-}
-
-/// The file that `error` is about.
-fn blamed<'a>(args: &'a PackArgs, error: &qcow2_writer::Error) -> &'a Path {
-    use qcow2_writer::ErrorKind;
-    match error.kind() {
-        ErrorKind::Source => args.source_name(),
-        _ if args.to_stdout() => Path::new(STDOUT),
-        _ => &args.image,
     }
 }

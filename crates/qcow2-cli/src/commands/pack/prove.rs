@@ -33,7 +33,7 @@ impl Job<'_> {
         };
         if args.verify {
             let again = match self.data {
-                Data::Source => self.source.again(),
+                Data::Source => self.source.again()?,
                 Data::Recovered(data) => Box::new(data),
                 Data::Scrambled(data) => Box::new(data),
             };

@@ -9,6 +9,7 @@ use super::scrambled::ScrambledReport;
 use crate::failure::Outcome;
 use crate::lost::LostReport;
 use crate::output::filesystem::FilesystemReport;
+use crate::source::ImageReport;
 use crate::text::Bytes;
 
 /// The report of a finished `pack`.
@@ -17,6 +18,11 @@ pub(crate) struct Report {
     pub(crate) schema: u32,
     pub(crate) command: &'static str,
     pub(crate) source: String,
+    /// The format that the source is read as: `raw` or `qcow2`.
+    pub(crate) source_format: &'static str,
+    /// What the source is, if it is an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source_image: Option<ImageReport>,
     pub(crate) image: String,
     #[serde(skip)]
     pub(crate) asked_for_all: bool,
@@ -120,6 +126,9 @@ impl Report {
                 Some(what) => writeln!(f, ", {what}, not looked into: everything is stored")?,
                 None => writeln!(f, ", no filesystem that we know: everything is stored")?,
             },
+        }
+        if let Some(image) = &self.source_image {
+            image.fmt(f)?;
         }
         if let (Some(bytes), Some(folder)) = (self.spooled_bytes, &self.spool_folder) {
             writeln!(f, "spooled  {} in {folder}, meanwhile", Bytes(bytes))?;

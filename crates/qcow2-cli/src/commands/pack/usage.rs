@@ -94,10 +94,9 @@ fn of_the_content(args: &PackArgs) -> [Refusal; 7] {
 }
 
 /// What does not go with a base, or without one, and with digests.
-fn of_the_base(args: &PackArgs) -> [Refusal; 10] {
+fn of_the_base(args: &PackArgs) -> [Refusal; 9] {
     let base = args.base.base.is_some();
     let index = args.base.write_index.as_ref();
-    let references = &args.references;
     [
         (
             base && Version::from(args.compat) == Version::V2,
@@ -111,11 +110,6 @@ fn of_the_base(args: &PackArgs) -> [Refusal; 10] {
         (
             base && args.reflink != ReflinkArg::Never,
             "--base and --reflink exclude each other: what is shared is not compared",
-        ),
-        (
-            !base && (references.is_given() || references.backing_format.is_some()),
-            "--references, --backing, --backing-format and --data-file are for the base, and need \
-             --base",
         ),
         (
             index.is_some() && args.salvage,
@@ -146,12 +140,16 @@ fn of_the_base(args: &PackArgs) -> [Refusal; 10] {
 }
 
 /// What does not go with where it is stored.
-fn of_the_output(args: &PackArgs) -> [Refusal; 6] {
+fn of_the_output(args: &PackArgs) -> [Refusal; 7] {
     let shares = args.reflink != ReflinkArg::Never;
     [
         (
             shares && args.to_stdout(),
             "--reflink makes no sense with the standard output",
+        ),
+        (
+            shares && args.grow.is_some(),
+            "--reflink and --grow exclude each other",
         ),
         (
             args.lost.as_deref().is_some_and(is_stream),

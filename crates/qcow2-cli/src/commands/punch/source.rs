@@ -7,8 +7,8 @@ use ext_blocks::mmp::{Mmp, read_mmp};
 use hostdisk::in_use::target_in_use;
 use hostdisk::{Disk, Error, InPlace, Stamp, punch_unit_bytes};
 
-use crate::args::PunchArgs;
-use crate::containers;
+use crate::args::{PunchArgs, RawFormatArg};
+use crate::containers::{self, Start};
 use crate::failure::Failure;
 
 /// The disk, open until everything is given back.
@@ -46,7 +46,7 @@ impl<'a> Source<'a> {
             Opened::ToPunch(InPlace::open(path, args.give_back())?)
         };
         let disk = opened.disk();
-        containers::refuse(args.format.source_format, path, disk)?;
+        refuse_containers(args, disk)?;
         let mmp = read_mmp(disk).map_err(|error| Failure::about(path, &error))?;
         let mmp_damage = match mmp {
             Some(mmp) if mmp.is_in_use() => return Err(Failure::because(path, mmp)),
@@ -128,4 +128,20 @@ impl Opened {
 /// What changes whenever the filesystem on `disk` is written to, if there is one.
 fn moment(disk: &Disk) -> Option<Fingerprint> {
     Fingerprint::of(disk).ok().flatten()
+}
+
+/// Refuses a file that contains a disk instead of being one.
+fn refuse_containers(args: &PunchArgs, disk: &Disk) -> Result<(), Failure> {
+    if args.source_format == RawFormatArg::Raw {
+        return Ok(());
+    }
+    match containers::start_of(disk) {
+        Start::Qcow2 => Err(Failure::because(
+            &args.source,
+            "it looks like a qcow2 image, and only a raw disk can give blocks back: pack makes a \
+             smaller image, and --source-format raw uses the file itself as the disk",
+        )),
+        Start::Container(found) => Err(containers::refused(&args.source, &found)),
+        Start::Unknown | Start::Unreadable => Ok(()),
+    }
 }

@@ -351,7 +351,7 @@ fn what_is_no_raw_disk_is_refused() {
     assert!(
         outcome
             .stderr
-            .starts_with("qcow2: image: it looks like a qcow2 image, not like a disk; "),
+            .starts_with("qcow2: image: it looks like a qcow2 image, and only a raw disk can "),
         "{outcome:?}"
     );
     assert!(bench.read("image") == image);

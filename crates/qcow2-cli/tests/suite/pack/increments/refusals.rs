@@ -28,12 +28,6 @@ fn what_makes_no_sense_is_refused() {
         "--base and --reflink exclude each other: what is shared is not compared",
     );
     bench.fails(
-        "pack --references any disk new",
-        2,
-        "--references, --backing, --backing-format and --data-file are for the base, and need \
-         --base",
-    );
-    bench.fails(
         "pack --write-index index disk -",
         2,
         "--write-index needs an image in a file, not on the standard output",
