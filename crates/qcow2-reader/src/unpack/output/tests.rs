@@ -27,7 +27,7 @@ fn a_piece_that_starts_before_what_is_done_is_refused_and_not_written() {
         assert_eq!(error.kind(), crate::ErrorKind::Internal);
         assert_eq!(
             error.to_string(),
-            "internal error: a part of the disk at 0x22 starts before 0x23, up to which the disk is done"
+            "internal error: a part of the disk starts at 0x22, but everything before 0x23 is done"
         );
         assert!(matches!(
             output.zero_to(34),
