@@ -94,7 +94,7 @@ fn pieces_in_any_order_are_what_the_tables_name_and_no_more_or_less() {
         let error = output.put_anywhere(&piece(&pool, 69, 11)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "internal error: 31 bytes of the disk came from the image, and its tables name 30"
+            "internal error: 31 bytes of the disk came from the image, but its tables name 30"
         );
         let mut output = anywhere(&target, only_allocated);
         output.put_anywhere(&piece(&pool, 40, 20)).unwrap();
