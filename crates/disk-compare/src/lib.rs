@@ -37,3 +37,8 @@ pub use compare::compare;
 pub use digest::sha256;
 pub use error::{Error, ErrorKind};
 pub use options::Options;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -43,3 +43,8 @@ pub use doubt::doubtful;
 pub use error::Error;
 pub use finding::{Finding, FindingKind, Use};
 pub use refcounts::RefcountTable;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

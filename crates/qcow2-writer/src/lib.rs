@@ -40,3 +40,8 @@ pub use pack::pack;
 pub use pack::pipe::pack_to_pipe;
 pub use pack::report::PackReport;
 pub use qcow2_codec::{Compression, DeflateWindow};
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
