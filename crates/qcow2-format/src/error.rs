@@ -189,9 +189,7 @@ pub enum Error {
         at: u64,
     },
     /// A bitmaps extension without bitmaps.
-    #[error(
-        "bitmaps extension field nb_bitmaps at offset {at:#x} is 0, must be 1 to 65535"
-    )]
+    #[error("bitmaps extension field nb_bitmaps at offset {at:#x} is 0, must be 1 to 65535")]
     NoBitmaps {
         /// Where the field is in the file.
         at: u64,
@@ -272,9 +270,7 @@ pub enum Error {
     },
     /// A table entry whose offset must be a multiple of the cluster size and
     /// is not.
-    #[error(
-        "{table} entry {index}: offset {found:#x} must be a multiple of {alignment:#x}"
-    )]
+    #[error("{table} entry {index}: offset {found:#x} must be a multiple of {alignment:#x}")]
     UnalignedEntry {
         /// The table.
         table: &'static str,
@@ -286,9 +282,7 @@ pub enum Error {
         alignment: u64,
     },
     /// An entry with the COPIED bit and no cluster.
-    #[error(
-        "{table} entry {index}: {found:#x} has the COPIED bit without an offset"
-    )]
+    #[error("{table} entry {index}: {found:#x} has the COPIED bit without an offset")]
     CopiedWithoutOffset {
         /// The table.
         table: &'static str,

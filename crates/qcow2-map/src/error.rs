@@ -173,9 +173,7 @@ pub enum Error {
         max: u64,
     },
     /// The disk of a snapshot is larger than an image can have.
-    #[error(
-        "snapshot table entry {index}: the disk has {found} bytes, must have at most {max}"
-    )]
+    #[error("snapshot table entry {index}: the disk has {found} bytes, must have at most {max}")]
     SnapshotSize {
         /// The entry.
         index: u64,

@@ -131,7 +131,9 @@ pub enum Finding {
         counted: u32,
     },
     /// A count of never used inodes that is larger than the table.
-    #[error("group {group}: {unused} inodes are marked as never used, must be at most {inodes_per_group}")]
+    #[error(
+        "group {group}: {unused} inodes are marked as never used, must be at most {inodes_per_group}"
+    )]
     UnusedInodes {
         /// The group.
         group: u32,
@@ -164,7 +166,9 @@ pub enum Finding {
         counted: u32,
     },
     /// An inode in use among those that were never used.
-    #[error("group {group}: {unused} inodes are marked as never used, but the inode bitmap marks one of them as used")]
+    #[error(
+        "group {group}: {unused} inodes are marked as never used, but the inode bitmap marks one of them as used"
+    )]
     UnusedInodeInUse {
         /// The group.
         group: u32,

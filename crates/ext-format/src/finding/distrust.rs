@@ -46,7 +46,9 @@ pub enum Distrust {
     },
     /// The filesystem was not left clean, so that what its inodes refer to counts,
     /// and that is not known.
-    #[error("the filesystem was not cleanly unmounted (s_state {s_state:#x}) and is damaged: {damage}")]
+    #[error(
+        "the filesystem was not cleanly unmounted (s_state {s_state:#x}) and is damaged: {damage}"
+    )]
     Inodes {
         /// As found.
         s_state: u16,
@@ -152,7 +154,9 @@ pub enum Distrust {
         allowed: Allowed,
     },
     /// A block of the group descriptor table lies outside the filesystem.
-    #[error("block {index} of the group descriptor table is at block {block}, outside the filesystem of {blocks} blocks")]
+    #[error(
+        "block {index} of the group descriptor table is at block {block}, outside the filesystem of {blocks} blocks"
+    )]
     DescriptorTable {
         /// Which block of the table, from 0.
         index: u64,
