@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use fixtures::{Qemu, Tool};
 
+use crate::api;
 use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use crate::tidy;
@@ -72,6 +73,7 @@ const STEPS: [Step; 8] = [
         run(cargo().args(clippy))
     }),
     ("tidy", || tidy::run(Arguments::new([]))),
+    ("public API", || api::run(Arguments::new([]))),
     ("tests", tests),
     ("doc tests", || {
         run(cargo().args(["test", "--workspace", "--doc"]))

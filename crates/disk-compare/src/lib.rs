@@ -43,3 +43,8 @@ pub use digest::sha256;
 pub use error::{Error, ErrorKind, IndexFault};
 pub use index::{DigestIndex, IndexWriter, binding};
 pub use options::Options;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

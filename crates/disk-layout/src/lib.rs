@@ -61,3 +61,8 @@ pub use provider::{
 pub use report::{
     Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Report,
 };
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

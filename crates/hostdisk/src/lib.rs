@@ -62,3 +62,8 @@ pub use salvage::Salvage;
 pub use space::free_bytes;
 pub use spool::Spool;
 pub use stream::StreamTarget;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -40,7 +40,7 @@ impl<S: ReadAt> Image<S> {
     /// # Errors
     ///
     /// As [`Self::open`], for all of them;
-    /// [`qcow2_map::Error::Reference`] where one is not opened.
+    /// [`qcow2_map::Error::Reference`] if one is not opened.
     pub fn open_with(
         storage: S,
         options: &OpenOptions,
@@ -98,7 +98,7 @@ impl<S: ReadAt> Image<S> {
     }
 
     /// What the image itself allocates of the bytes `guest`. What it leaves to its
-    /// backing file, or to nobody, is `Unallocated`.
+    /// backing file, or has no backing file for, is `Unallocated`.
     #[must_use]
     pub fn allocated_extents(&self, guest: Range<u64>) -> Extents<'_, S> {
         self.map.allocated_extents(guest)
@@ -121,9 +121,9 @@ impl<S: ReadAt> Image<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Finding`] where a cluster of the disk is used more often than
+    /// [`Error::Finding`] if a cluster of the disk is used more often than
     /// its refcount says, which may be never, or is used for two things,
-    /// [`Error::InLayer`] where one of a backing file is, and [`Error::Check`] where the
+    /// [`Error::InLayer`] if one of a backing file is, and [`Error::Check`] where the
     /// refcounts themselves cannot be read.
     pub fn check_references(&self) -> Result<Checked, Error> {
         let mut first = None;

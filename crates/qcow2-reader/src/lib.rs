@@ -56,3 +56,8 @@ pub use qcow2_map::{
 };
 #[cfg(feature = "files")]
 pub use qcow2_map::{DiskGate, References, has_protocol};
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

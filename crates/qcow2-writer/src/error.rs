@@ -32,7 +32,7 @@ pub enum Error {
     /// New bytes would go where some were written already: a fault of this crate, found
     /// before it does harm.
     #[error(
-        "internal error: {structure} at host offset {offset} starts before {done}, up to which it is written"
+        "internal error: {structure} starts at host offset {offset}, but everything before {done} is written"
     )]
     GoesBack {
         /// What would be written.
@@ -45,8 +45,7 @@ pub enum Error {
     /// Bytes of the disk would be read that come before some that were read already: a
     /// fault of this crate, found before it does harm.
     #[error(
-        "internal error: data of the disk at {offset:#x} comes after {done:#x}, up to which it is \
-         read"
+        "internal error: data of the disk at {offset:#x} comes after data up to {done:#x} was read"
     )]
     ReadsBack {
         /// Guest offset of the data.
@@ -164,7 +163,7 @@ pub enum Error {
         length: u64,
     },
     /// The spool could not be written.
-    #[error("cannot write what belongs at {offset} of the image to the spool")]
+    #[error("cannot write the part of the image at {offset} to the spool")]
     WriteSpool {
         /// Where in the image, and in the spool.
         offset: HostOffset,
@@ -173,7 +172,7 @@ pub enum Error {
         source: io::Error,
     },
     /// What was put into the spool could not be read back.
-    #[error("cannot read what belongs at {offset} of the image back from the spool")]
+    #[error("cannot read the part of the image at {offset} back from the spool")]
     ReadSpool {
         /// Where in the image, and in the spool.
         offset: HostOffset,

@@ -142,7 +142,7 @@ impl<T> fmt::Debug for ImageWriter<T> {
 }
 
 impl<T: Store> ImageWriter<T> {
-    /// Begins an image on `target`, which holds nothing anybody needs. A header
+    /// Begins an image on `target`, whose contents are not needed. A header
     /// that is there already is overwritten with zeros.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ impl<T: Store> ImageWriter<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] where the write passes the end of the disk; nothing
+    /// [`Error::OutOfRange`] if the write passes the end of the disk; nothing
     /// is written then. After any other error the writer is
     /// [broken](Error::Broken).
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
@@ -211,7 +211,7 @@ impl<T: Store> ImageWriter<T> {
     /// # Errors
     ///
     /// [`Error::Broken`] after a failed write; [`Error::WriteImage`], and there
-    /// is no image then.
+    /// is not an image then.
     pub fn finish(mut self) -> Result<(T, ImageReport), Error> {
         let report = self.complete()?;
         Ok((self.file.into_target(), report))

@@ -16,7 +16,7 @@ pub enum Allocation {
     /// What holds anything but zeros: nothing more is needed to read the disk.
     #[default]
     Needed,
-    /// Exactly what is in use. What of it is zeros is marked as such; what is not
+    /// Exactly what is in use. Zeros in it are marked as such; what is not
     /// in use is not allocated. So extents must be made of whole clusters or, with
     /// extended L2 entries, of whole subclusters. A header extension says that the
     /// image is about what is allocated. Version 3 only.
@@ -73,7 +73,7 @@ impl BackingFormat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// Exact length of the disk in bytes. One that is no multiple of 512 is
+    /// Exact length of the disk in bytes. One that is not a multiple of 512 is
     /// rounded up in the header, and kept in a header extension.
     pub size: u64,
     /// Size of a cluster.

@@ -42,7 +42,7 @@ struct LoadedStream {
     stream: Stream,
     /// Its place among the stored bytes.
     place: Range<usize>,
-    /// Length of the file that has it, as far as that was known.
+    /// Length of the file that has it, if that was known.
     file_bytes: u64,
 }
 
@@ -155,7 +155,7 @@ impl<'p> Loaded<'p> {
         }
     }
 
-    /// The guest bytes, decoded, of which runs of `zeroes_min` zeros need not
+    /// The guest bytes, decoded; runs of `zeroes_min` zeros need not
     /// be written.
     pub(crate) fn decode(
         mut self,
@@ -240,7 +240,7 @@ impl Piece<'_> {
         len_u64(self.bytes.len())
     }
 
-    /// Guest offset behind the last byte.
+    /// Guest offset after the last byte.
     pub(crate) fn end(&self) -> u64 {
         self.start.saturating_add(self.bytes())
     }
@@ -269,7 +269,7 @@ pub(crate) fn salvage_plain(
     while !rest.is_empty() {
         let to_boundary = SECTOR_BYTES.saturating_sub(host % SECTOR_BYTES);
         let length = rest.len().min(in_memory(to_boundary));
-        let (sector, behind) = rest.split_at_mut(length);
+        let (sector, after) = rest.split_at_mut(length);
         let range = guest..guest.saturating_add(len_u64(length));
         if source.plain(&range, file, host, sector).is_err() {
             sector.fill(0);
@@ -277,7 +277,7 @@ pub(crate) fn salvage_plain(
         }
         host = host.saturating_add(len_u64(length));
         guest = range.end;
-        rest = behind;
+        rest = after;
     }
     lost
 }

@@ -85,7 +85,7 @@ fn check_allocation(options: &PackOptions<'_>) -> Result<(), Unrepresentable> {
     }
 }
 
-/// What the image must hold of `source`, of which `tiling` says what is in use.
+/// What the image must hold of `source`; `tiling` says what is in use.
 pub(crate) fn needed<'s, S, G>(
     source: &'s S,
     tiling: &'s G,

@@ -1,4 +1,4 @@
-//! What of a disk an image must hold, from what is known of the disk.
+//! The parts of a disk that an image must hold, from what is known of the disk.
 
 use std::ops::Range;
 

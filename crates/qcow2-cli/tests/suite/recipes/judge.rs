@@ -107,7 +107,7 @@ impl Trial<'_> {
     /// Asserts that nothing is read with a lesser opening.
     fn is_refused_with_less(&self) {
         let opening = &self.recipe.opening;
-        let closed = "nothing that an image names is opened unless that is allowed";
+        let closed = "files that an image names are opened only if that is allowed";
         for (lesser, says) in [
             (References::Refuse, closed),
             (References::Beside, "the image needs "),
@@ -119,7 +119,7 @@ impl Trial<'_> {
         }
         if opening.secret.is_some() {
             let outcome = self.unpack_with(opening.references, false, &[]);
-            self.assert_refused(&outcome, "there is no passphrase for it");
+            self.assert_refused(&outcome, "no passphrase was given");
         }
     }
 
@@ -212,7 +212,7 @@ impl Trial<'_> {
         if let Some(outcome) = self.piped(&["-", "piped"]) {
             assert_eq!(outcome.code, Some(1), "{name}: {outcome:?}");
             let starts = outcome.stderr.contains("qcow2: standard input: ");
-            let broken = "standard input: compressed stream at host offset ";
+            let broken = "standard input: compressed cluster at host offset ";
             let is_shared = says.contains("share it") || says.contains("its refcount");
             assert!(
                 starts
