@@ -59,7 +59,7 @@ const INSTALLERS: [(&str, &[&str]); 3] = [
 /// A step: its name, and whether it holds.
 type Step = (&'static str, fn() -> TaskResult);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("format", || run(cargo().args(["fmt", "--all", "--check"]))),
     ("lints", || {
         let clippy = [
