@@ -40,6 +40,7 @@ mod error;
 mod image;
 mod options;
 mod pipe;
+mod salvaged;
 mod source;
 mod unpack;
 

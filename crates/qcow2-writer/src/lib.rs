@@ -35,7 +35,7 @@ mod units;
 pub use error::{Error, ErrorKind, Unrepresentable};
 pub use image::exact::exact_geometry;
 pub use image::{ImageReport, ImageWriter};
-pub use options::{Allocation, PackOptions, WriteOptions};
+pub use options::{Allocation, Backing, BackingFormat, PackOptions, WriteOptions};
 pub use pack::pack;
 pub use pack::pipe::pack_to_pipe;
 pub use pack::report::PackReport;

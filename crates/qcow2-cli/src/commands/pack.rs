@@ -1,7 +1,12 @@
 //! `qcow2 pack`: a disk or filesystem into an image.
 
+mod base;
+mod base_report;
+mod grown;
+mod increment;
 mod job;
 mod prove;
+mod reader;
 mod recover;
 mod report;
 mod scrambled;
@@ -16,6 +21,7 @@ use disk_layout::Disk;
 
 use crate::args::PackArgs;
 use crate::failure::{Failure, Outcome};
+use base::Base;
 use job::{Data, Job};
 use shape::Shape;
 use source::Source;
@@ -25,12 +31,13 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     let compression = usage::check(args)?;
     let started = Instant::now();
     let source = Source::open(args)?;
+    let base = Base::open(args, &source)?;
     let mut options = args.filesystem.options();
     options.in_use = source.in_use().map(str::to_owned);
     options.salvage = args.salvage;
     options.preliminary = args.recovers();
     options.threads = Some(args.run.threads());
-    let failed = |error| Failure::about(args.source_name(), &error);
+    let failed = |error| source.failure(&error);
     let disk = Disk::open(source.metadata(), &options).map_err(failed)?;
     let run = |data: Data<'_>, disk: &Disk<'_>| {
         let job = Job {
@@ -38,6 +45,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
             compression,
             started,
             source: &source,
+            base: base.as_ref(),
             data,
             disk,
             shape: Shape::new(args, disk.report(), disk.size())?,

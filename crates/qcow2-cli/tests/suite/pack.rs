@@ -4,6 +4,7 @@ mod claims;
 mod compress;
 mod crash;
 mod filesystem;
+mod increments;
 mod mounted;
 mod salvage;
 mod wrong_bitmaps;

@@ -46,6 +46,9 @@ impl List<'_> {
             Some(filesystem) => writeln!(out, ", {filesystem}")?,
             None => writeln!(out)?,
         }
+        if let Some(image) = &head.source_image {
+            write!(out, "{image}")?;
+        }
         if let Some(reason) = &head.kept_whole {
             writeln!(out, "note     everything is in use: {reason}")?;
         }

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use blockio::WriteAt;
+use blockio::{ReadAt, WriteAt};
 use disk_compare::{Options, compare, sha256};
 use hostdisk::Target;
 use qcow2_reader::{Image, OpenOptions};
 
+use super::base::Chain;
 use super::job::{Data, Job};
 use crate::failure::{Causes, Failure};
 use crate::progress::Progress;
@@ -22,11 +23,17 @@ impl Job<'_> {
         target
             .sync()
             .map_err(|error| Failure::about(&args.image, &error))?;
-        let image = Image::open(target.uncached(), &OpenOptions::default())
-            .map_err(|error| Failure::about(&args.image, &error))?;
+        let image: Chain<'_> = match self.base {
+            Some(base) => base.below(target)?,
+            None => {
+                let image: Box<dyn ReadAt + '_> = Box::new(target.uncached());
+                Image::open(image, &OpenOptions::default())
+                    .map_err(|error| Failure::about(&args.image, &error))?
+            }
+        };
         if args.verify {
             let again = match self.data {
-                Data::Source => self.source.again(),
+                Data::Source => self.source.again()?,
                 Data::Recovered(data) => Box::new(data),
                 Data::Scrambled(data) => Box::new(data),
             };
