@@ -13,7 +13,7 @@ use crate::bench::Bench;
 fn kept_whole(bench: &Bench, note: &str) {
     let outcome = bench.run("pack --force --verify disk image");
     assert_eq!(outcome.code, Some(3), "{note}: {outcome:?}");
-    let said = format!("everything is stored: {note} covers free blocks, too");
+    let said = format!("everything is stored: {note} also covers free blocks");
     assert!(outcome.stdout.contains(&said), "{said}: {}", outcome.stdout);
     bench.ok("unpack --force image restored");
     assert!(bench.read("restored") == bench.read("disk"), "{note}");
