@@ -6,6 +6,7 @@ mod crash;
 mod filesystem;
 mod mounted;
 mod salvage;
+mod sources;
 mod wrong_bitmaps;
 
 use std::fs::{self, File};
