@@ -53,7 +53,7 @@ pub use error::{Error, ErrorKind, Structure};
 use found::Found;
 pub use gpt::array::ArrayFault;
 pub use gpt::header::HeaderFault;
-pub use grow::{MoveError, Patch, moved_backup};
+pub use grow::{MoveError, Patch};
 pub use guid::Guid;
 pub use kind::{DiskId, Kind, NoTable};
 pub use owner::Owner;
@@ -193,6 +193,25 @@ fn gpt_table_without_mbr(disk: &dyn ReadAt, headers: &gpt::Headers) -> Result<Ta
     let sector_bytes = gpt.as_ref().map_or(SECTOR_BYTES, |gpt| gpt.sector_bytes);
     let id = gpt.map_or(DiskId::None, |gpt| DiskId::Gpt(gpt.disk));
     Ok(finish(disk, Kind::Gpt, sector_bytes, id, found))
+}
+
+/// Returns what is to be written so that the GPT of `disk` has its backup at the end when
+/// the disk is `size` bytes long: the protective MBR, both headers and the second array.
+/// The sectors up to the backup become usable. The old backup stays as it is, in what is
+/// a gap then. `disk` is not changed.
+///
+/// # Errors
+///
+/// [`MoveError`] if the table cannot be read, or is not a GPT in which all is right.
+pub fn moved_backup(disk: &dyn ReadAt, size: u64) -> Result<Vec<Patch>, MoveError> {
+    let table = read(disk, &Options::default())?;
+    if table.kind != Kind::Gpt {
+        return Err(MoveError::NoGpt);
+    }
+    if let Some(damage) = table.damage.first() {
+        return Err(MoveError::Damage(damage.to_string()));
+    }
+    grow::patches(disk, table.sector_bytes, size)
 }
 
 fn none(disk: &dyn ReadAt, reason: NoTable) -> Table {

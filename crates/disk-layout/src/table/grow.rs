@@ -5,7 +5,6 @@ use blockio::ReadAt;
 use super::bytes::{array, le32};
 use super::error::{Error, Structure, fill};
 use super::gpt::header::{self, Header};
-use super::{Kind, Options, read};
 
 /// Where the entries of a boot record are, and how long each of them is.
 const ENTRIES_AT: usize = 446;
@@ -41,23 +40,8 @@ pub enum MoveError {
 /// Bytes that replace others: from where on, and what they are.
 pub type Patch = (u64, Vec<u8>);
 
-/// Returns what is to be written so that the GPT of `disk` has its backup at the end when
-/// the disk is `size` bytes long: the protective MBR, both headers and the second array.
-/// The sectors up to the backup become usable. The old backup stays as it is, in what is
-/// a gap then. `disk` is not changed.
-///
-/// # Errors
-///
-/// [`MoveError`] if the table cannot be read, or is not a GPT in which all is right.
-pub fn moved_backup(disk: &dyn ReadAt, size: u64) -> Result<Vec<Patch>, MoveError> {
-    let table = read(disk, &Options::default())?;
-    if table.kind != Kind::Gpt {
-        return Err(MoveError::NoGpt);
-    }
-    if let Some(damage) = table.damage.first() {
-        return Err(MoveError::Damage(damage.to_string()));
-    }
-    let unit = table.sector_bytes;
+/// Returns the patches for a sound GPT with sectors of `unit` bytes.
+pub(super) fn patches(disk: &dyn ReadAt, unit: u32, size: u64) -> Result<Vec<Patch>, MoveError> {
     let whole = |bytes: u64| bytes.checked_div(u64::from(unit)).unwrap_or(0);
     let Ok(primary) = Header::load(disk, 1, unit)? else {
         return Err(MoveError::NoGpt);

@@ -10,6 +10,7 @@
 mod disk;
 mod gpt;
 mod gpt_fields;
+mod grow;
 mod hostile;
 mod mbr;
 mod tools;

@@ -14,6 +14,5 @@ mod recipes;
 mod reflink;
 mod roundtrip;
 mod signals;
-mod sources;
 mod target_limits;
 mod unpack;

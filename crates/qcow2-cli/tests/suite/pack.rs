@@ -7,6 +7,7 @@ mod filesystem;
 mod increments;
 mod mounted;
 mod salvage;
+mod sources;
 mod wrong_bitmaps;
 
 use std::fs::{self, File};
