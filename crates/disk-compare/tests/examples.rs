@@ -1,7 +1,5 @@
 //! The example does what it says.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
-
 #[path = "../examples/compare_disks.rs"]
 #[expect(dead_code, reason = "a test calls what `main` calls")]
 mod compare_disks;

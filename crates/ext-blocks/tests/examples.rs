@@ -1,7 +1,5 @@
 //! The example does what it says.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
-
 #[path = "../examples/used_runs.rs"]
 #[expect(dead_code, reason = "a test calls what `main` calls")]
 mod used_runs;

@@ -1,7 +1,5 @@
 //! The examples do what they say.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
-
 #[path = "../examples/any_order.rs"]
 #[expect(dead_code, reason = "a test calls what `main` calls")]
 mod any_order;
