@@ -43,15 +43,17 @@
 pub mod claims;
 mod disk;
 mod error;
-mod ext;
 mod keep;
+mod layout;
 mod options;
+mod parts;
 mod provider;
+mod providers;
 mod report;
 pub mod swap;
 pub mod table;
 
-pub use disk::Disk;
+pub use disk::{Disk, Usage};
 pub use error::{Error, ErrorKind};
 pub use ext_blocks::SuperblockAt;
 pub use options::{Discard, Keep, Options, Proof};
@@ -59,5 +61,6 @@ pub use provider::{
     Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider, Source,
 };
 pub use report::{
-    Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Report,
+    Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Layout, PartReport,
+    Report,
 };
