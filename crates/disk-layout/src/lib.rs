@@ -50,6 +50,7 @@ mod parts;
 mod provider;
 mod providers;
 mod report;
+mod select;
 pub mod swap;
 pub mod table;
 
@@ -64,3 +65,4 @@ pub use report::{
     Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Layout, PartReport,
     Report,
 };
+pub use select::find_partition;

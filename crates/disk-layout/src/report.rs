@@ -212,6 +212,24 @@ impl FilesystemInfo {
             ..Self::default()
         }
     }
+
+    /// What identifies it, in the usual form: 8-4-4-4-12 hexadecimal digits of a UUID, or
+    /// 4-4 of a serial number.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        match (self.uuid, self.serial) {
+            (Some(uuid), _) => Some(uuid_text(&uuid)),
+            (None, Some(serial)) => Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
+            (None, None) => None,
+        }
+    }
+}
+
+/// The usual form of a UUID.
+fn uuid_text(bytes: &[u8; 16]) -> String {
+    let hex = format!("{:032x}", u128::from_be_bytes(*bytes));
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or(""));
+    parts.join("-")
 }
 
 /// The blocks of a filesystem.

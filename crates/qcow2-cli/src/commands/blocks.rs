@@ -2,6 +2,7 @@
 
 mod print;
 
+use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -10,11 +11,13 @@ use disk_layout::Disk;
 use hostdisk::in_use;
 use serde::Serialize;
 
+use super::partition::{self, Part};
 use crate::args::BlocksArgs;
 use crate::containers;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::input::{Input, Unasked};
 use crate::output::filesystem::FilesystemReport;
+use crate::output::layout::LayoutReport;
 use crate::output::{self, SCHEMA, kept};
 
 /// Bytes of a disk by what they are.
@@ -42,6 +45,8 @@ struct Head {
     damage: Vec<String>,
     damage_count: u64,
     filesystem: Option<FilesystemReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layout: Option<LayoutReport>,
     totals: Totals,
 }
 
@@ -83,8 +88,12 @@ pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     }
     let mut options = args.filesystem.options();
     options.in_use = user;
-    let disk = Disk::open(&source, &options)
-        .map_err(|error| Failure::about(args.source_name(), &error))?;
+    let name = args.source_name();
+    let wanted = args.filesystem.partition.as_deref();
+    let range = partition::find(&source, wanted, name)?;
+    let source = Part::new(&source, range.as_ref());
+    let source = source.map_err(|error| Failure::about(name, &error))?;
+    let disk = Disk::open(source, &options).map_err(|error| partition::about(name, &error))?;
     let list = List { args, disk: &disk };
     let mut out = BufWriter::new(io::stdout().lock());
     let head = list.head()?;
@@ -137,17 +146,19 @@ impl List<'_> {
             damage: report.damage.lines.clone(),
             damage_count: report.damage.total,
             filesystem: report.filesystem.as_ref().map(FilesystemReport::new),
+            layout: LayoutReport::new(self.disk).map_err(|error| self.failed(&*error))?,
             totals,
         })
+    }
+
+    fn failed(&self, error: &dyn Error) -> Stop {
+        Stop::Failed(Failure::because(self.args.source_name(), Causes(error)))
     }
 
     /// Gives each extent of the disk to `take`.
     fn each(&self, mut take: impl FnMut(Extent) -> io::Result<()>) -> Result<(), Stop> {
         for extent in self.disk.extents(0..self.disk.size()) {
-            let extent = extent.map_err(|error| {
-                let message = Causes(&*error);
-                Stop::Failed(Failure::because(self.args.source_name(), message))
-            })?;
+            let extent = extent.map_err(|error| self.failed(&*error))?;
             take(extent)?;
         }
         Ok(())

@@ -9,11 +9,13 @@ mod shape;
 mod source;
 mod usage;
 
+use std::io;
 use std::time::Instant;
 
 use blockio::ReadAt;
 use disk_layout::Disk;
 
+use super::partition::{self, Part};
 use crate::args::PackArgs;
 use crate::failure::{Failure, Outcome};
 use job::{Data, Job};
@@ -30,14 +32,23 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     options.salvage = args.salvage;
     options.preliminary = args.recovers();
     options.threads = Some(args.run.threads());
-    let failed = |error| Failure::about(args.source_name(), &error);
-    let disk = Disk::open(source.metadata(), &options).map_err(failed)?;
+    let name = args.source_name();
+    let failed = |error| partition::about(name, &error);
+    let wanted = args.filesystem.partition.as_deref();
+    let range = partition::find(source.metadata(), wanted, name)?;
+    let cut = |bytes| Part::new(bytes, range.as_ref());
+    let unread = |error: io::Error| Failure::about(name, &error);
+    let metadata = cut(source.metadata()).map_err(unread)?;
+    let bytes = cut(source.data()).map_err(unread)?;
+    let disk = Disk::open(metadata, &options).map_err(failed)?;
     let run = |data: Data<'_>, disk: &Disk<'_>| {
         let job = Job {
             args,
             compression,
             started,
             source: &source,
+            bytes: &bytes,
+            range: range.as_ref(),
             data,
             disk,
             shape: Shape::new(args, disk.report(), disk.size())?,

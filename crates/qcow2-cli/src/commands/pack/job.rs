@@ -20,6 +20,7 @@ use crate::commands::info::compat_name;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::lost::{LostMap, LostReport};
 use crate::output::filesystem::FilesystemReport;
+use crate::output::layout::LayoutReport;
 use crate::output::{self, kept};
 use crate::progress::Progress;
 
@@ -40,6 +41,10 @@ pub(super) struct Job<'a> {
     pub(super) compression: Option<Compression>,
     pub(super) started: Instant,
     pub(super) source: &'a Source<'a>,
+    /// The bytes of the source that are packed.
+    pub(super) bytes: &'a dyn ReadAt,
+    /// Where they are, if they are those of one partition.
+    pub(super) range: Option<&'a Range<u64>>,
     pub(super) data: Data<'a>,
     pub(super) disk: &'a Layout<'a>,
     pub(super) shape: Shape,
@@ -66,7 +71,7 @@ impl Job<'_> {
         }
         target.map_or(Ok(()), Target::commit)?;
 
-        let mut report = self.describe(packed);
+        let mut report = self.describe(packed)?;
         report.notes.extend(change);
         report.lost = lost.as_ref().map(LostReport::new);
         report.sha256 = sha256;
@@ -101,7 +106,7 @@ impl Job<'_> {
 
     fn data(&self) -> &dyn ReadAt {
         match self.data {
-            Data::Source => self.source.data(),
+            Data::Source => self.bytes,
             Data::Recovered(data) => data,
             Data::Scrambled(data) => data,
         }
@@ -162,7 +167,7 @@ impl Job<'_> {
         notes.chain(orphans.flatten()).collect()
     }
 
-    fn describe(&self, packed: PackReport) -> Report {
+    fn describe(&self, packed: PackReport) -> Result<Report, Failure> {
         let (args, found) = (self.args, self.disk.report());
         let mut damage = found.damage.lines.clone();
         let mut damage_count = found.damage.total;
@@ -170,7 +175,9 @@ impl Job<'_> {
             damage.push(format!("{found}: nothing tells who uses the filesystem"));
             damage_count += 1;
         }
-        Report {
+        let layout = LayoutReport::new(self.disk)
+            .map_err(|error| Failure::because(args.source_name(), Causes(&*error)))?;
+        Ok(Report {
             schema: output::SCHEMA,
             command: "pack",
             source: args.source.display().to_string(),
@@ -182,10 +189,11 @@ impl Job<'_> {
             kept_whole: kept::kept_whole(found),
             old_superblock: found.old_superblock,
             filesystem: found.filesystem.as_ref().map(FilesystemReport::new),
-            on_disk: match found.filesystem {
-                Some(_) => None,
-                None => self.source.on_disk(),
+            on_disk: match (&found.filesystem, &layout, self.range) {
+                (None, None, None) => self.source.on_disk(),
+                _ => None,
             },
+            layout,
             disk_bytes: packed.disk_bytes,
             used_bytes: packed.used_bytes,
             stored_bytes: packed.stored_bytes,
@@ -213,7 +221,7 @@ impl Job<'_> {
             spool_folder: (self.source.spooled())
                 .map(|spooled| spooled.folder.display().to_string()),
             seconds: 0.0,
-        }
+        })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use blockio::WriteAt;
+use blockio::{ReadAt, WriteAt};
 use disk_compare::{Options, compare, sha256};
 use hostdisk::Target;
 use qcow2_reader::{Image, OpenOptions};
 
 use super::job::{Data, Job};
+use crate::commands::partition::Part;
 use crate::failure::{Causes, Failure};
 use crate::progress::Progress;
 
@@ -25,8 +26,11 @@ impl Job<'_> {
         let image = Image::open(target.uncached(), &OpenOptions::default())
             .map_err(|error| Failure::about(&args.image, &error))?;
         if args.verify {
-            let again = match self.data {
-                Data::Source => self.source.again(),
+            let again: Box<dyn ReadAt + '_> = match self.data {
+                Data::Source => {
+                    let again = Part::new(self.source.again(), self.range);
+                    Box::new(again.map_err(|error| Failure::about(args.source_name(), &error))?)
+                }
                 Data::Recovered(data) => Box::new(data),
                 Data::Scrambled(data) => Box::new(data),
             };
