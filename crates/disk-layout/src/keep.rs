@@ -47,7 +47,7 @@ impl Owner<'_> {
 /// What is known of a part.
 pub(crate) enum Decision<'d> {
     /// Whose its bytes are.
-    Known(Owner<'d>, Report),
+    Known(Owner<'d>, Box<Report>),
     /// No provider knows its content.
     Unknown(Unknown),
 }
@@ -78,7 +78,7 @@ pub(crate) fn decide<'d>(
     options: &Options<'_>,
     others: &[&dyn Provider],
 ) -> Result<Decision<'d>, Error> {
-    let whole = |why| Decision::Known(Owner::Unknown, Report::whole(why));
+    let whole = |why| Decision::Known(Owner::Unknown, Box::new(Report::whole(why)));
     if options.keep == Keep::All {
         return Ok(whole(in_use(options)));
     }
@@ -86,7 +86,7 @@ pub(crate) fn decide<'d>(
     match known(part, options, others) {
         Ok(Known::Content(content)) => {
             let (owner, report) = by(content, options);
-            Ok(Decision::Known(owner, report))
+            Ok(Decision::Known(owner, Box::new(report)))
         }
         Ok(Known::Disputed) => Ok(whole(Some(KeptWhole::Disputed))),
         Ok(Known::Nobody { relic }) => Ok(Decision::Unknown(Unknown { relic })),

@@ -14,8 +14,9 @@
 //!   claims: what else is on the disk ── open ──▶ content: extents that tile it, a report
 //! ```
 //!
-//! A disk is a list of parts, each with a content or none; so far every disk has one part,
-//! which is all of it.
+//! A disk is a list of parts: its partitions, each with a content or none, and what is
+//! between them. A disk without a partition table has one part, which is all of it. Content
+//! on the whole disk comes first: with a table beside it, all of the disk is used.
 //!
 //! ```
 //! use blockio::{ExtentKind, Tiling};

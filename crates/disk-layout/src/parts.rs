@@ -49,7 +49,7 @@ pub(crate) fn split<'d>(
     let disk = part(source, range.clone())?;
     let only = |owner, report| Ok((vec![Owned { range, owner }], report));
     let unknown = match keep::decide(&disk, options, others)? {
-        Decision::Known(owner, report) => return only(owner, report),
+        Decision::Known(owner, report) => return only(owner, *report),
         Decision::Unknown(unknown) => unknown,
     };
     let table = match table::read(source, &table::Options::default()) {
@@ -67,11 +67,10 @@ pub(crate) fn split<'d>(
     }
     if keep::needs_one_filesystem(options) {
         let partitions = table.partitions;
-        return match unknown.report(options) {
-            Err(_) if !partitions.is_empty() => Err(Error::NeedsPartition { partitions }),
-            Err(error) => Err(error),
-            Ok(report) => only(Owner::Unknown, report),
-        };
+        if !partitions.is_empty() {
+            return Err(Error::NeedsPartition { partitions });
+        }
+        return only(Owner::Unknown, unknown.report(options)?);
     }
     by_table(source, table, options, others)
 }
@@ -174,7 +173,7 @@ fn content<'d>(
     }
     let window = part(source, partition.range.clone())?;
     let (owner, report, looks_like) = match keep::decide(&window, options, others)? {
-        Decision::Known(owner, report) => (owner, report, None),
+        Decision::Known(owner, report) => (owner, *report, None),
         Decision::Unknown(unknown) => {
             // Only a name is missing if that cannot be read.
             let looks_like = claims::find(&window, &[]).unwrap_or(None);

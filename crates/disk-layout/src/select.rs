@@ -49,8 +49,10 @@ fn is_called(partition: &Partition, wanted: &str) -> bool {
 /// Whether the filesystem in `partition` is called `wanted`. One that cannot be read is
 /// called nothing.
 fn holds(source: &Source<'_>, partition: &Partition, wanted: &str) -> bool {
-    let mut options = Options::default();
-    options.preliminary = true;
+    let options = Options {
+        preliminary: true,
+        ..Options::default()
+    };
     let window = parts::part(source, partition.range.clone());
     let decided = window.and_then(|window| keep::decide(&window, &options, &[]));
     let Ok(Decision::Known(_, report)) = decided else {

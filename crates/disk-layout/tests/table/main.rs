@@ -12,5 +12,6 @@ mod gpt;
 mod gpt_fields;
 mod hostile;
 mod mbr;
+mod parts;
 mod tools;
 mod wiped;

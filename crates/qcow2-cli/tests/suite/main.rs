@@ -6,6 +6,7 @@ mod bench;
 mod blocks;
 mod containers;
 mod device;
+mod disks;
 mod info;
 mod mounts;
 mod pack;

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use blockio::salvage::Lost;
-use blockio::{Handle, ReadAt};
+use blockio::{Handle, ReadAt, Window};
+use disk_layout::table;
 use ext_blocks::Fingerprint;
 use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
 use hostdisk::in_use::{InUse, source_in_use};
@@ -217,10 +218,25 @@ impl<'a> Source<'a> {
 /// What the filesystem says of who uses it. Where that cannot be read, nobody can
 /// use it.
 fn mmp(args: &PackArgs, disk: &Disk) -> Result<Option<Mmp>, Failure> {
-    match read_mmp(disk) {
+    let read = |part: &dyn ReadAt| match read_mmp(part) {
         Err(_) if args.salvage => Ok(None),
         result => result.map_err(|error| Failure::about(args.source_name(), &error)),
+    };
+    let whole = read(disk)?;
+    if whole.as_ref().is_some_and(Mmp::is_in_use) {
+        return Ok(whole);
     }
+    // A table that cannot be read is told of where it matters.
+    let table = table::read(disk, &table::Options::default());
+    let partitions = table.map_or_else(|_| Vec::new(), |table| table.partitions);
+    for partition in partitions.iter().filter(|one| !one.is_extended) {
+        let window = Window::new(disk, partition.range.clone());
+        let own = window.map(|window| read(&window)).transpose()?.flatten();
+        if own.as_ref().is_some_and(Mmp::is_in_use) {
+            return Ok(own);
+        }
+    }
+    Ok(whole)
 }
 
 fn freeze_options(args: &PackArgs) -> FreezeOptions {
