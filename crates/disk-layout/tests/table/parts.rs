@@ -83,7 +83,7 @@ fn what_is_free_in_a_partition_is_free_on_the_disk() {
             let layout = report.layout.as_ref().unwrap();
             let kinds = layout.parts.iter().map(|part| &part.report.filesystem);
             let kinds: Vec<_> = kinds.map(|found| found.as_ref().unwrap().kind).collect();
-            assert_eq!(kinds, ["ext2", "ext2"]);
+            assert_eq!(kinds, ["ext4", "ext4"]);
             assert_eq!(
                 (report.filesystem.is_none(), report.damage.total),
                 (true, 0)
@@ -307,7 +307,7 @@ fn a_partition_is_found_by_what_it_is_called() {
         matches!(error, Error::Partition { matches: 0, partitions, .. } if partitions.is_empty())
     );
     // The label of an ext filesystem is at byte 120 of its superblock.
-    disk.put(1024 * 512 + 1024 + 120, b"data");
+    disk.put(1024 * 512 + 1024 + 120, b"data\0");
     assert_eq!(found(&disk, "data").unwrap().number, 2);
 }
 

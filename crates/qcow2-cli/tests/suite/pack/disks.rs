@@ -16,8 +16,12 @@ use made::{Made, Slot};
 
 /// What is free on a disk, as `blocks` lists it.
 fn unused(bench: &Bench, name: &str) -> Vec<Range<u64>> {
-    let json: Value =
-        serde_json::from_str(&bench.run(&format!("blocks --output json {name}")).stdout).unwrap();
+    let json: Value = serde_json::from_str(
+        &bench
+            .run(&format!("blocks --keep-uninit --output json {name}"))
+            .stdout,
+    )
+    .unwrap();
     let ranges = json["ranges"].as_array().unwrap().iter();
     let ranges = ranges.filter(|range| range["kind"] == "unused");
     let number = |range: &Value, key: &str| range[key].as_u64().unwrap();
@@ -30,7 +34,9 @@ fn unused(bench: &Bench, name: &str) -> Vec<Range<u64>> {
 /// lies within `free`, and that this reads as zeros.
 #[track_caller]
 fn nothing_is_lost(bench: &Bench, name: &str, free: &[Range<u64>]) {
-    let outcome = bench.run(&format!("pack --force --verify {name} packed.qcow2"));
+    let outcome = bench.run(&format!(
+        "pack --force --keep-uninit --verify {name} packed.qcow2"
+    ));
     assert!(matches!(outcome.code, Some(0 | 3)), "{outcome:?}");
     bench.ok("unpack --force packed.qcow2 restored");
     let (before, after) = (bench.read(name), bench.read("restored"));
