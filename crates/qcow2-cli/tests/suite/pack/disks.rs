@@ -138,11 +138,14 @@ fn a_disk_of_a_machine_is_packed_part_by_part() {
         );
         assert!(!ours.is_empty() && ours == theirs, "{}", slot.name);
     }
-    // What was deleted is gone, and so is what was there before any filesystem.
-    for gone in [made::DELETED, made::OLD] {
-        assert!(made::has(&before, gone) && !made::has(&after, gone));
-    }
-    assert!(made::has(&after, made::KEPT));
+    // What was deleted is gone, and so is what was there before any filesystem, but for the
+    // ends of blocks and for sectors in no cluster.
+    let count = |bytes: &[u8], text| made::count(bytes, text);
+    assert!(count(&before, made::DELETED) > 30_000);
+    assert_eq!(count(&after, made::DELETED), 0);
+    let old = [&before, &after].map(|bytes| count(bytes, made::OLD));
+    assert!(old[0] > 1_000_000 && old[1] < 2000, "{old:?}");
+    assert!(count(&after, made::KEPT) > 8000 * 3);
     if let Some(qemu) = Qemu::require() {
         let checked = qemu.check(&bench.path("image.qcow2")).unwrap();
         assert!(checked.success(), "{checked:?}");
