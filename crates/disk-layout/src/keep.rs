@@ -90,7 +90,9 @@ pub(crate) fn decide<'d>(
         }
         Ok(Known::Disputed) => Ok(whole(Some(KeptWhole::Disputed))),
         Ok(Known::Nobody { relic }) => Ok(Decision::Unknown(Unknown { relic })),
-        Err(error @ (Error::Content(_) | Error::Signature { .. })) if !has_to_be_read => {
+        Err(error @ (Error::Content(_) | Error::Table(_) | Error::Signature { .. }))
+            if !has_to_be_read =>
+        {
             Ok(whole(Some(KeptWhole::Unreadable(error))))
         }
         Err(error) => Err(error),

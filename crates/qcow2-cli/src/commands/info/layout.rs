@@ -96,7 +96,10 @@ impl Display for OnDisk {
             writeln!(f, "    damage: {damage}")?;
         }
         let (used, free) = (Bytes(self.used_bytes), Bytes(self.free_bytes));
-        writeln!(f, "    in use: {used}, free: {free}, which pack leaves out")
+        match self.free_bytes {
+            0 => writeln!(f, "    in use: {used}, nothing is free"),
+            _ => writeln!(f, "    in use: {used}, free: {free}, which pack leaves out"),
+        }
     }
 }
 
