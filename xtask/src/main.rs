@@ -1,5 +1,6 @@
 //! The project's own tasks: `cargo xtask` prints them.
 
+mod api;
 mod bench;
 mod demo;
 mod program;
@@ -38,6 +39,7 @@ fn task_named(name: &str) -> Option<fn(Arguments) -> TaskResult> {
         "test" => test::run_all,
         "tidy" => tidy::run,
         "bench" => bench::run,
+        "api" => api::run,
         _ => return None,
     };
     Some(run)

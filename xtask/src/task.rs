@@ -44,6 +44,14 @@ pub(crate) const TASKS: &[Task] = &[
              --write into docs/benchmarks.md",
         ],
     },
+    Task {
+        name: "api",
+        help: [
+            "[--write]",
+            "compare the public API of each library with docs/api, or --write it there; \
+             needs cargo-public-api and a nightly toolchain",
+        ],
+    },
 ];
 
 /// How a task ends.

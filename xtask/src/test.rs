@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use fixtures::{Qemu, Tool};
 
+use crate::api;
 use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use crate::tidy;
@@ -14,7 +15,7 @@ use crate::workspace::cargo;
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 21] = [
+const ORACLES: [(&str, [&str; 3]); 27] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -29,6 +30,12 @@ const ORACLES: [(&str, [&str; 3]); 21] = [
     ("blkid", ["util-linux"; 3]),
     ("mkswap", ["util-linux"; 3]),
     ("mkfs.vfat", ["dosfstools"; 3]),
+    ("fsck.fat", ["dosfstools"; 3]),
+    ("mkfs.exfat", ["exfatprogs"; 3]),
+    ("fsck.exfat", ["exfatprogs"; 3]),
+    ("sgdisk", ["gdisk", "gdisk", "gptfdisk"]),
+    ("sfdisk", ["fdisk", "util-linux", "util-linux"]),
+    ("parted", ["parted"; 3]),
     ("mformat", ["mtools"; 3]),
     ("mkudffs", ["udftools"; 3]),
     ("mkntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
@@ -66,6 +73,7 @@ const STEPS: [Step; 8] = [
         run(cargo().args(clippy))
     }),
     ("tidy", || tidy::run(Arguments::new([]))),
+    ("public API", || api::run(Arguments::new([]))),
     ("tests", tests),
     ("doc tests", || {
         run(cargo().args(["test", "--workspace", "--doc"]))

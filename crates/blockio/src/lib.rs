@@ -52,3 +52,8 @@ pub use spool::{NewSpool, Spool};
 pub use tiling::{AllData, BoxError, Extents, Tiling, clip};
 pub use window::Window;
 pub use zero::{is_zero, nonzero_runs};
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

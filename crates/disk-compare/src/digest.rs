@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::options::Options;
-use crate::pieces::{PIECE_BYTES, Piece, Pieces, usize_of};
+use crate::pieces::{PIECE_BYTES, Piece, Pieces};
+use crate::units::usize_of;
 
 /// The SHA-256 of all bytes of `disk`. `stored` tells where it holds data; elsewhere it
 /// reads as zeros, and is not read.

@@ -1,5 +1,7 @@
 //! Why two disks are not known to be the same.
 
+use std::io;
+
 use blockio::BoxError;
 
 /// Why two disks are not known to be the same, or a disk has no digest.
@@ -31,9 +33,62 @@ pub enum Error {
         /// What the other one has.
         found: u8,
     },
+    /// Disks cannot be compared in units of this size.
+    #[error("disks are not compared in units of {unit_bytes} bytes")]
+    Unit {
+        /// Its size in bytes.
+        unit_bytes: u64,
+    },
+    /// The digests of a disk cannot be used.
+    #[error("the digests cannot be used")]
+    Index(#[from] IndexFault),
     /// The progress callback stopped the job.
     #[error("stopped")]
     Stopped,
+}
+
+/// Why the digests of a disk cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexFault {
+    /// The file holds something else.
+    #[error("the file is no index of digests")]
+    Magic,
+    /// The file has another version of the format.
+    #[error("the index has version {found}, and only version 1 is read")]
+    Version {
+        /// The version.
+        found: u32,
+    },
+    /// No unit has that size.
+    #[error("the index has units of {found} bytes; a power of two from 512 to 2097152 is allowed")]
+    Unit {
+        /// The size in bytes.
+        found: u32,
+    },
+    /// The file is longer or shorter than its records.
+    #[error("the index has {records} records, and its {found} bytes are not as many")]
+    Length {
+        /// Records as the header counts them.
+        records: u64,
+        /// Length of the file in bytes.
+        found: u64,
+    },
+    /// The file is not what was written.
+    #[error("the index is damaged: its checksum is wrong")]
+    Checksum,
+    /// A record is of a unit that is not on the disk, or does not follow the last one.
+    #[error("the index is damaged: a record of unit {found} is out of place")]
+    Order {
+        /// The number of the unit.
+        found: u64,
+    },
+    /// The file cannot be read.
+    #[error("the index cannot be read")]
+    Read(#[source] io::Error),
+    /// The file cannot be written.
+    #[error("the index cannot be written")]
+    Write(#[source] io::Error),
 }
 
 /// The families of [`Error`].
@@ -44,6 +99,10 @@ pub enum ErrorKind {
     Io,
     /// The disks differ.
     Differs,
+    /// The caller asked for what makes no sense.
+    Invalid,
+    /// The digests cannot be used.
+    Index,
     /// The progress callback stopped the job.
     Stopped,
 }
@@ -55,6 +114,8 @@ impl Error {
         match self {
             Self::Expected(_) | Self::Found(_) => ErrorKind::Io,
             Self::Size { .. } | Self::Differs { .. } => ErrorKind::Differs,
+            Self::Unit { .. } => ErrorKind::Invalid,
+            Self::Index(_) => ErrorKind::Index,
             Self::Stopped => ErrorKind::Stopped,
         }
     }

@@ -1,6 +1,7 @@
 //! Whether two disks are the same, wholly or where it matters, and the digest of a disk.
 //!
-//! [`compare()`] reads two disks side by side; a [`Tiling`](blockio::Tiling) says which
+//! [`changes()`] finds what of a disk differs from an older one, or from the digests of one
+//! that an [`IndexWriter`] kept; [`compare()`] reads two disks side by side; a [`Tiling`](blockio::Tiling) says which
 //! bytes of the first one matter. [`sha256()`] is the digest of all bytes of a disk. Both
 //! work on several threads, report their progress, and can be stopped.
 //!
@@ -27,13 +28,23 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+mod changes;
 mod compare;
 mod digest;
 mod error;
+mod index;
 mod options;
 mod pieces;
+mod units;
 
+pub use changes::{Base, ChangeReport, Changes, changes};
 pub use compare::compare;
 pub use digest::sha256;
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, IndexFault};
+pub use index::{DigestIndex, IndexWriter, binding};
 pub use options::Options;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

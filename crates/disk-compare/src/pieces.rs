@@ -6,6 +6,7 @@ use std::ops::Range;
 use blockio::{Extent, ExtentKind};
 
 use crate::error::Error;
+use crate::units::usize_of;
 
 /// Bytes compared or hashed in one piece.
 pub(crate) const PIECE_BYTES: u64 = 1 << 20;
@@ -23,11 +24,6 @@ impl Piece {
     pub(crate) fn length(&self) -> usize {
         usize_of(self.range.end.saturating_sub(self.range.start))
     }
-}
-
-/// At most [`PIECE_BYTES`], which every address space holds.
-pub(crate) fn usize_of(piece_bytes: u64) -> usize {
-    usize::try_from(piece_bytes).unwrap_or(usize::MAX)
 }
 
 /// Two tilings of one disk, cut into pieces on which both are constant; what

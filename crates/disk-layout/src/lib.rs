@@ -67,3 +67,8 @@ pub use report::{
     Report,
 };
 pub use select::find_partition;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -23,6 +23,9 @@ pub struct Report {
     pub unit_bytes: Option<u64>,
     /// What else is worth knowing.
     pub notes: Vec<String>,
+    /// Why the content should be checked before anything changes it in place: it was not
+    /// cleanly unmounted, beyond what its journal repairs.
+    pub needs_check: Option<String>,
     /// Damage found where the filesystem decides.
     pub damage: Damage,
     /// The partition table and what is in the partitions, if the disk has a table that
@@ -41,6 +44,7 @@ impl Report {
             old_superblock: None,
             unit_bytes: None,
             notes: Vec::new(),
+            needs_check: None,
             damage: Damage {
                 lines: Vec::new(),
                 total: 0,
@@ -158,6 +162,9 @@ pub struct ContentReport {
     pub not_discarded: Option<String>,
     /// How it was left, if not clean.
     pub unclean: Option<String>,
+    /// Why it should be checked before anything changes it in place, if a journal alone
+    /// does not make it clean.
+    pub needs_check: Option<String>,
     /// What is wrong in parts of it.
     pub damage: Damage,
 }
@@ -173,6 +180,7 @@ impl ContentReport {
             unit_bytes: None,
             not_discarded: None,
             unclean: None,
+            needs_check: None,
             damage: Damage {
                 lines: Vec::new(),
                 total: 0,

@@ -43,9 +43,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
     let disk = Image { file, bytes };
-
     let start = Instant::now();
-    let filesystem = match detect(&disk, &options)? {
+    print(&disk, &options, BufWriter::new(io::stdout().lock()))?;
+    eprintln!("done in {:?}", start.elapsed());
+    Ok(())
+}
+
+/// Writes the runs of `disk` to `out`.
+pub(crate) fn print(
+    disk: &impl ReadAt,
+    options: &Options<'_>,
+    mut out: impl Write,
+) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    let filesystem = match detect(disk, options)? {
         Detected::Ext(filesystem) => filesystem,
         Detected::Nothing { .. } => return Err("no ext superblock".into()),
     };
@@ -57,12 +68,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for finding in filesystem.damage().findings() {
         eprintln!("{finding}: {}", finding.consequence());
     }
-    let mut out = BufWriter::new(io::stdout().lock());
     for extent in filesystem.used_extents() {
         let extent = extent?;
         writeln!(out, "{} {} {:?}", extent.start, extent.length, extent.kind)?;
     }
-    out.flush()?;
-    eprintln!("done in {:?}", start.elapsed());
-    Ok(())
+    Ok(out.flush()?)
 }

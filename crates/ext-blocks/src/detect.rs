@@ -1,5 +1,5 @@
-//! From a disk to a filesystem: what is there, how it was left, and what of it is
-//! believed.
+//! From a disk to a filesystem: what is there, how it was left, and which parts are
+//! trusted.
 
 use blockio::{ExtentKind, ReadAt};
 use ext_format::error::{Error, Halt};
@@ -37,7 +37,7 @@ const BESIDES_RUNS_MAX: usize = 1 << 21;
 ///
 /// # Errors
 ///
-/// [`Error::Read`] where the storage fails. Nothing that is wrong with a
+/// [`Error::Read`] if the storage fails. Nothing that is wrong with a
 /// filesystem is an error: see [`Filesystem::trust`] and
 /// [`Filesystem::damage`].
 pub fn detect<R: ReadAt>(disk: R, options: &Options<'_>) -> Result<Detected<R>, Error> {
@@ -52,7 +52,7 @@ pub fn detect<R: ReadAt>(disk: R, options: &Options<'_>) -> Result<Detected<R>, 
 ///
 /// # Errors
 ///
-/// [`Error::Read`] where the storage fails.
+/// [`Error::Read`] if the storage fails.
 pub fn find<R: ReadAt + ?Sized>(
     disk: &R,
     superblock: Option<SuperblockAt>,
@@ -110,7 +110,7 @@ impl Candidate {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
+    /// [`Error::Read`] if the storage fails.
     pub fn open<R: ReadAt>(self, disk: R, options: &Options<'_>) -> Result<Filesystem<R>, Error> {
         let mut filesystem = Filesystem {
             volume: self.volume(),
@@ -303,7 +303,7 @@ impl<R: ReadAt> Filesystem<R> {
         }
     }
 
-    /// Replays `journal` in memory, and adds to `besides` what of it no bitmap
+    /// Replays `journal` in memory, and adds to `besides` its blocks that no bitmap
     /// knows.
     fn replay(
         &mut self,

@@ -30,7 +30,7 @@ pub struct Options<'s> {
     /// Keep the parts of inode tables that never held an inode as data. They
     /// are [`ExtentKind::Zero`] otherwise.
     pub keep_uninit: bool,
-    /// What becomes of the bytes behind the filesystem.
+    /// Whether to keep the bytes after the end of the filesystem.
     pub tail: Tail,
     /// The superblock to go by, instead of the first. The filesystem is then taken
     /// for one that was not left clean.
@@ -63,7 +63,7 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
-/// What becomes of the bytes behind the last block of a filesystem.
+/// Whether to keep the bytes after the last block of a filesystem.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tail {
     /// They are used.
@@ -124,9 +124,9 @@ pub(crate) enum Known {
 #[derive(Debug)]
 pub(crate) struct Replayed {
     pub(crate) journal: Journal,
-    /// The transaction behind the last one.
+    /// The transaction after the last one.
     pub(crate) next_sequence: u32,
-    /// Fast commits behind that, which were not replayed.
+    /// Fast commits after that, which were not replayed.
     pub(crate) fast_commits: u32,
 }
 
@@ -199,7 +199,7 @@ impl<R: ReadAt> Filesystem<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
+    /// [`Error::Read`] if the storage fails.
     pub fn leave_out(&mut self, discarded: Discarded) -> Result<(), Error> {
         self.discarded = discarded;
         let mut used_bytes = 0u64;
@@ -248,7 +248,7 @@ impl<R: ReadAt> Filesystem<R> {
     ///
     /// # Errors
     ///
-    /// [`Distrust`] where the superblock is not believed.
+    /// [`Distrust`] if the superblock is not believed.
     pub const fn volume(&self) -> Result<&Volume, &Distrust> {
         self.volume.as_ref()
     }

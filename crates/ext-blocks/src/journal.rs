@@ -1,5 +1,5 @@
 //! The journal: where it is, what is in it, and the filesystem as it will be
-//! once somebody has replayed it.
+//! once it has been replayed.
 //!
 //! See "Journal (jbd2)" in the kernel's documentation of ext4.
 
@@ -48,11 +48,11 @@ pub(crate) struct Journal {
 pub(crate) struct Replay {
     pub(crate) copies: LogCopies,
     pub(crate) transactions: u32,
-    /// Fast commits behind them.
+    /// Fast commits after them.
     pub(crate) fast_commits: u32,
     /// Blocks that files have once these are replayed.
     pub(crate) fast_blocks: RunSet,
-    /// The transaction behind the last.
+    /// The transaction after the last.
     pub(crate) next_sequence: u32,
     /// What ended the log early.
     pub(crate) bad_tail: Option<LogDamage>,
@@ -114,7 +114,7 @@ impl Journal {
         self.superblock.start.is_none()
     }
 
-    /// Its blocks, where nobody will read more of them than the first, which
+    /// Its blocks, if no more of them will be read than the first, which
     /// holds its superblock.
     pub(crate) fn idle(&self) -> Option<&[BlockRun]> {
         (self.is_empty() && self.errno() == 0).then(|| self.blocks.runs())

@@ -113,3 +113,8 @@ pub mod error {
 pub mod geometry {
     pub use ext_format::geometry::Geometry;
 }
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -1,5 +1,5 @@
 //! The metadata of a filesystem: all that e2fsck, debugfs and dumpe2fs look
-//! at, and little else. What is damaged is kept as far as it can be found.
+//! at, and little else. Of what is damaged, every part that can be found is kept.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -159,7 +159,7 @@ struct Selector<'s, 'a, R: ?Sized> {
     reserved: &'s Reserved,
     /// For inodes all of whose contents are selected.
     whole: Mapper<'a, R>,
-    /// For those of which only the map is.
+    /// For those with only the block map selected.
     nodes: Mapper<'a, R>,
     never_used: NeverUsed<'a, R>,
     selected: &'s mut WideCollector,

@@ -92,6 +92,6 @@ impl Unclean {
 pub struct LogState {
     /// Transactions that a replay takes in.
     pub transactions: u32,
-    /// Fast commits behind them.
+    /// Fast commits after them.
     pub fast_commits: u32,
 }

@@ -180,7 +180,7 @@ enum At {
     Group(u32),
     /// In `group`, before cluster `bit`.
     Bit { group: u32, bit: usize },
-    /// Behind the tail.
+    /// After the tail.
     End,
 }
 
@@ -189,7 +189,7 @@ enum At {
 struct GroupRuns<'a, R: ?Sized> {
     disk_bytes: u64,
     loader: Loader<'a, R>,
-    /// What the bytes behind the filesystem are.
+    /// What the bytes after the filesystem are.
     tail: ExtentKind,
     bitmap: Bitmap,
     at: At,

@@ -34,7 +34,7 @@ const DEPTH_READ_MAX: u16 = 31;
 /// The logical blocks an extent tree can name.
 const LOGICAL_BLOCKS: Range<u64> = 0..1 << 32;
 
-/// Pointers in the inode that point at the contents. The three behind them
+/// Pointers in the inode that point at the contents. The three after them
 /// point at one, two and three levels of indirect blocks.
 const DIRECT_POINTERS: usize = 12;
 
@@ -56,7 +56,7 @@ pub enum Item {
         unwritten: bool,
     },
     /// Something is wrong. Of the node or entry it is found in, the walk gives
-    /// what can be told all the same, and goes on behind it.
+    /// what can be told all the same, and goes on after it.
     Damage(InodeDamage),
 }
 
@@ -293,7 +293,7 @@ where
         }
     }
 
-    /// Lets the siblings from `first` on be read in their order.
+    /// Reads the siblings from `first` on in their order.
     fn reverse_from(&mut self, first: usize) {
         if let Some(siblings) = self.unread.get_mut(first..) {
             siblings.reverse();

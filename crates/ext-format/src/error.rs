@@ -1,5 +1,5 @@
 //! What ends a run: storage that cannot be read. Everything wrong with the
-//! filesystem itself is no error: it makes more of the disk used.
+//! filesystem itself is not an error: it makes more of the disk used.
 
 use std::fmt;
 use std::io;
@@ -100,7 +100,7 @@ pub enum Structure {
     Contents,
     /// A block of extended attributes.
     Attributes,
-    /// The block of multiple mount protection.
+    /// The multiple mount protection block.
     Mmp,
     /// Blocks of a journal.
     Journal,
@@ -117,8 +117,8 @@ impl fmt::Display for Structure {
             Self::Directory => "directory",
             Self::MappingBlock => "extent or indirect block",
             Self::Contents => "target of a link, attribute value or file of the filesystem",
-            Self::Attributes => "block of extended attributes",
-            Self::Mmp => "block of multiple mount protection",
+            Self::Attributes => "extended attribute block",
+            Self::Mmp => "multiple mount protection block",
             Self::Journal => "journal",
         })
     }
@@ -128,7 +128,7 @@ impl fmt::Display for Structure {
 ///
 /// # Errors
 ///
-/// [`Error::Read`] where the storage fails.
+/// [`Error::Read`] if the storage fails.
 pub fn read<R: ReadAt + ?Sized>(
     disk: &R,
     structure: Structure,

@@ -89,7 +89,7 @@ impl Incompat {
     /// What ext3 already had.
     pub const EXT3: Self = Self::FILETYPE.union(Self::RECOVER).union(Self::META_BG);
 
-    /// The bits nobody named.
+    /// The undefined bits.
     #[must_use]
     pub const fn unknown(self) -> u32 {
         self.bits() & !Self::all().bits()
@@ -100,7 +100,7 @@ impl RoCompat {
     /// What ext3 already had.
     pub const EXT3: Self = Self::SPARSE_SUPER.union(Self::LARGE_FILE);
 
-    /// The bits nobody named.
+    /// The undefined bits.
     #[must_use]
     pub const fn unknown(self) -> u32 {
         self.bits() & !Self::all().bits()

@@ -62,7 +62,7 @@ impl Geometry {
     ///
     /// # Errors
     ///
-    /// [`Distrust`] where a number is not that of a filesystem, or does not fit the disk.
+    /// [`Distrust`] if a number is not that of a filesystem, or does not fit the disk.
     pub fn new(sb: &Superblock, disk_bytes: u64) -> Result<Self, Distrust> {
         check_sizes(sb)?;
         let block_bits = 10 + sb.s_log_block_size;
@@ -254,7 +254,7 @@ impl Geometry {
     }
 
     /// The same filesystem, with the group descriptors that e2fsck takes where
-    /// the first ones are damaged: those behind the second superblock.
+    /// the first ones are damaged: those after the second superblock.
     #[must_use]
     pub fn with_backup_descriptors(&self) -> Option<Self> {
         let mut groups = 1..self.group_count;

@@ -90,7 +90,7 @@ impl Descriptor {
     #[must_use]
     pub fn decode(bytes: &[u8], group: u32, checksums: &Checksums) -> Self {
         // The upper halves are there with the 64bit feature alone, and zero
-        // behind the end of the others.
+        // past the end of the others.
         let wide = bytes.len() > LOW_BYTES;
         let block = |low, high| join(u32_at(bytes, low), u32_at(bytes, high));
         let count =
@@ -226,7 +226,7 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
+    /// [`Error::Read`] if the storage fails.
     pub fn descriptor(&mut self, group: u32) -> Result<Descriptor, Error> {
         if self.in_piece(group).is_none() {
             let end = group
@@ -249,7 +249,7 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
+    /// [`Error::Read`] if the storage fails.
     pub fn load(
         &mut self,
         group: u32,
@@ -274,7 +274,7 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
+    /// [`Error::Read`] if the storage fails.
     pub fn block_bitmap(&mut self, group: u32, verdicts: &[Verdict]) -> Result<&[u8], Error> {
         self.bitmap(Structure::BlockBitmap, group, |group, descriptor| {
             (verdict_of(verdicts, group) == Verdict::Stored).then_some(descriptor.block_bitmap)
@@ -286,7 +286,7 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
+    /// [`Error::Read`] if the storage fails.
     pub fn raw_block_bitmap(&mut self, group: u32) -> Result<Option<&[u8]>, Error> {
         let geometry = &self.layout.geometry;
         let inside = |descriptor: &Descriptor| {
@@ -307,7 +307,7 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
+    /// [`Error::Read`] if the storage fails.
     pub fn inode_bitmap(&mut self, group: u32) -> Result<&[u8], Error> {
         self.bitmap(Structure::InodeBitmap, group, |_, descriptor| {
             let wanted = !descriptor.inode_uninit() && descriptor.itable_unused > 0;
@@ -316,7 +316,7 @@ impl<'a, R: ReadAt + ?Sized> GroupReader<'a, R> {
     }
 
     /// The bitmap of `group`, which lies at `place`. Those of the next groups
-    /// are read with it, as far as they lie side by side.
+    /// are read with it if they lie side by side.
     fn bitmap(
         &mut self,
         structure: Structure,

@@ -1,4 +1,4 @@
-//! An inode, as far as its blocks are concerned.
+//! The fields of an inode that locate its blocks.
 
 use blockio::ReadAt;
 
@@ -86,7 +86,7 @@ impl Inode {
         }
     }
 
-    /// An inode of which nothing but the map is known.
+    /// An inode with nothing but its block map known.
     #[must_use]
     pub fn with_map(number: u32, i_block: [u8; I_BLOCK_BYTES], geometry: &Geometry) -> Self {
         Self {
@@ -123,7 +123,7 @@ impl Inode {
         self.i_flags & EXTENTS_FL != 0
     }
 
-    /// Whether the contents are metadata whoever it belongs to: names, the
+    /// Whether the contents are metadata, whatever file has the inode: names, the
     /// target of a link, or the value of an extended attribute.
     #[must_use]
     pub const fn holds_metadata(&self) -> bool {
@@ -178,7 +178,7 @@ impl Inode {
 ///
 /// # Errors
 ///
-/// [`Error::Read`] where the storage fails.
+/// [`Error::Read`] if the storage fails.
 pub fn read_inode<R: ReadAt + ?Sized>(
     disk: &R,
     groups: &mut GroupReader<'_, R>,

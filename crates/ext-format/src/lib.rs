@@ -30,3 +30,8 @@ pub mod reserved;
 pub mod runs;
 pub mod superblock;
 pub mod volume;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

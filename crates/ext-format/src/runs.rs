@@ -67,7 +67,7 @@ pub struct Full;
 /// Collects runs, in any order.
 #[derive(Debug)]
 pub struct RunCollector {
-    /// Sorted and disjoint up to `settled`, as they came behind it.
+    /// Sorted and disjoint up to `settled`, as they came after it.
     runs: Vec<BlockRun>,
     settled: usize,
     limit: usize,
@@ -93,7 +93,7 @@ impl RunCollector {
     ///
     /// # Errors
     ///
-    /// [`Full`] where there are more separate runs than it may hold.
+    /// [`Full`] if there are more separate runs than it may hold.
     pub fn insert(&mut self, run: BlockRun) -> Result<(), Full> {
         if run.is_empty() {
             return Ok(());
@@ -113,7 +113,7 @@ impl RunCollector {
     ///
     /// # Errors
     ///
-    /// [`Full`] where there are more separate runs than it may hold.
+    /// [`Full`] if there are more separate runs than it may hold.
     pub fn finish(mut self) -> Result<RunSet, Full> {
         self.settle()?;
         self.overlaps.runs.sort_unstable();
@@ -198,7 +198,7 @@ pub fn join_touching(runs: &mut Vec<BlockRun>, mut overlapped: impl FnMut(BlockR
     });
 }
 
-/// What of `runs`, which ascend without overlaps, is in none of `holes`, whose
+/// The parts of `runs`, which ascend without overlaps, outside all `holes`, whose
 /// starts ascend.
 #[must_use]
 pub fn subtract(runs: &[BlockRun], holes: impl IntoIterator<Item = BlockRun>) -> Vec<BlockRun> {

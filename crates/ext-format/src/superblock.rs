@@ -85,7 +85,7 @@ pub struct Superblock {
     pub s_first_meta_bg: u32,
     /// The first 60 bytes: `i_block`.
     pub s_jnl_blocks: [u8; 60],
-    /// The block of multiple mount protection.
+    /// The multiple mount protection block.
     pub s_mmp_block: u64,
     /// The kind of checksums.
     pub s_checksum_type: u8,
@@ -199,7 +199,7 @@ impl Superblock {
 ///
 /// # Errors
 ///
-/// [`Error::Read`] where the storage fails.
+/// [`Error::Read`] if the storage fails.
 pub fn read_superblock<R: ReadAt + ?Sized>(
     disk: &R,
 ) -> Result<Option<(Superblock, [u8; SUPERBLOCK_BYTES])>, Error> {
@@ -217,19 +217,19 @@ pub fn join(low: u32, high: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// The little-endian integer at byte `at`; 0 behind the end of `bytes`.
+/// The little-endian integer at byte `at`; 0 past the end of `bytes`.
 #[must_use]
 pub fn u16_at(bytes: &[u8], at: usize) -> u16 {
     LittleEndian::read_u16(&array_at::<2>(bytes, at))
 }
 
-/// The little-endian integer at byte `at`; 0 behind the end of `bytes`.
+/// The little-endian integer at byte `at`; 0 past the end of `bytes`.
 #[must_use]
 pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
     LittleEndian::read_u32(&array_at::<4>(bytes, at))
 }
 
-/// The `N` bytes at byte `at`; zeros behind the end of `bytes`.
+/// The `N` bytes at byte `at`; zeros past the end of `bytes`.
 #[must_use]
 pub fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes

@@ -13,7 +13,7 @@ use crate::names::{Case, Names, is_portable};
 /// `h_magic`, of a block and of the attributes in an inode.
 const MAGIC: u32 = 0xea02_0000;
 
-/// Where the entries begin in a block, and in an inode behind its fields.
+/// Where the entries begin in a block, and in an inode after its fields.
 const BLOCK_ENTRIES_AT: usize = 0x20;
 const INODE_ENTRIES_AT: usize = 4;
 
@@ -83,7 +83,7 @@ struct Attribute {
     /// The entry without its name.
     header: [u8; HEADER_BYTES],
     name: Vec<u8>,
-    /// The value in the same area, where it is there and in nobody's way.
+    /// The value in the same area, if it is there and overlaps nothing else.
     value: Option<Range<usize>>,
 }
 
@@ -112,7 +112,7 @@ impl Attribute {
 #[derive(Debug)]
 struct Table {
     attributes: Vec<Attribute>,
-    /// Behind the zeros that end the entries, or where they stop making sense.
+    /// After the zeros that end the entries, or where they stop making sense.
     end: usize,
     is_sound: bool,
 }
@@ -175,7 +175,7 @@ impl Table {
     }
 }
 
-/// The value of `system.data` in `area`, which begins behind the fields of an
+/// The value of `system.data` in `area`, which begins after the fields of an
 /// inode.
 pub(super) fn inline_data(area: &[u8]) -> Option<&[u8]> {
     if u32_at(area, 0) != MAGIC {
@@ -202,7 +202,7 @@ pub(super) struct Scrambler<'a, S> {
 }
 
 impl<S: Surroundings> Scrambler<'_, S> {
-    /// Scrambles what lies behind the fields of an inode, up to its end. Tells
+    /// Scrambles what lies after the fields of an inode, up to its end. Tells
     /// whether something was zeroed that was no attribute.
     pub(super) fn inode(&mut self, area: &mut [u8]) -> Result<bool, Error> {
         if u32_at(area, 0) != MAGIC {
@@ -216,7 +216,7 @@ impl<S: Surroundings> Scrambler<'_, S> {
         Ok(!table.is_sound)
     }
 
-    /// Scrambles the attributes in block `number`, which is one. Tells whether something was
+    /// Scrambles the attributes in block `number`, which is one. Returns whether something was
     /// zeroed that was no attribute.
     pub(super) fn block(&mut self, number: u64, block: &mut [u8]) -> Result<bool, Error> {
         let mut table = Table::parse(block, BLOCK_ENTRIES_AT, 0);
@@ -328,14 +328,14 @@ fn write_entries(table: &Table, area: &mut [u8], first: usize) {
     zero(area, first..table.end.min(area.len()));
     let mut at = first;
     for Attribute { header, name, .. } in &table.attributes {
-        let behind = at + HEADER_BYTES;
-        if let Some(bytes) = area.get_mut(at..behind) {
+        let after = at + HEADER_BYTES;
+        if let Some(bytes) = area.get_mut(at..after) {
             bytes.copy_from_slice(header);
         }
-        if let Some(bytes) = area.get_mut(behind..behind + name.len()) {
+        if let Some(bytes) = area.get_mut(after..after + name.len()) {
             bytes.copy_from_slice(name);
         }
-        at = (behind + name.len()).next_multiple_of(ALIGNMENT);
+        at = (after + name.len()).next_multiple_of(ALIGNMENT);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The superblock and the block of multiple mount protection.
+//! The superblock and the multiple mount protection block.
 
 use ext_format::checksum::{self, Checksums};
 use ext_format::superblock::{SUPERBLOCK_BYTES, u16_at, u32_at};
@@ -30,7 +30,7 @@ const MMP_NAMES: std::ops::Range<usize> = 0x10..0x70;
 const MMP_CHECKSUM_AT: usize = 0x3fc;
 
 /// Scrambles a superblock or a copy of it. `keep_strict` is false where some
-/// name in a directory that ignores case is not UTF-8 any more. Tells whether
+/// name in a directory that ignores case is not UTF-8 any more. Returns whether
 /// such names were refused.
 pub(super) fn scramble_superblock(
     sb: &mut [u8; SUPERBLOCK_BYTES],
@@ -71,8 +71,8 @@ pub(super) fn scramble_superblock(
     was_strict
 }
 
-/// Scrambles the block of multiple mount protection: nobody needs to know
-/// which machine had it.
+/// Scrambles the multiple mount protection block, which names the machine
+/// that had it.
 pub(super) fn scramble_mmp(block: &mut [u8], checksums: &Checksums) {
     if u32_at(block, 0) != MMP_MAGIC {
         block.fill(0);
@@ -89,9 +89,9 @@ pub(super) fn scramble_mmp(block: &mut [u8], checksums: &Checksums) {
 }
 
 fn field(sb: &mut [u8; SUPERBLOCK_BYTES], at: usize, bytes: usize) -> &mut [u8] {
-    let behind = sb.get_mut(at..).unwrap_or_default();
-    let end = bytes.min(behind.len());
-    behind.get_mut(..end).unwrap_or_default()
+    let after = sb.get_mut(at..).unwrap_or_default();
+    let end = bytes.min(after.len());
+    after.get_mut(..end).unwrap_or_default()
 }
 
 /// Bytes of a text that ends with its field or before a NUL.

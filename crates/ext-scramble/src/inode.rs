@@ -1,4 +1,4 @@
-//! What an inode says of itself, as far as names may be in it.
+//! The fields of an inode that may hold names.
 
 use blockio::len_u64;
 use ext_format::inode::{I_BLOCK_BYTES, Inode};
@@ -168,8 +168,8 @@ pub(super) fn zero_unknown_fields(inode: &mut [u8]) {
     }
 }
 
-/// Where attributes lie, from behind the fields of `inode` to its end. With an
-/// extra size that cannot be, from behind the fields that there are.
+/// Where attributes lie, from after the fields of `inode` to its end. With an
+/// extra size that cannot be, from after the fields that there are.
 pub(super) fn attributes_at(inode: &[u8]) -> usize {
     let extra = usize::from(u16_at(inode, 0x80));
     let room = inode.len().saturating_sub(GOOD_OLD_BYTES);

@@ -41,3 +41,8 @@ pub use directory::Unindexed;
 pub use names::key::ScrambleKey;
 pub use report::ScrambleReport;
 pub use scramble::{CannotScramble, Scrambled, scramble};
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

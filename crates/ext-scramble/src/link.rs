@@ -18,7 +18,7 @@ pub(super) fn scramble(names: &Names, bytes: &mut [u8], target_bytes: usize, is_
     let (target, rest) = bytes.split_at_mut(end);
     rest.fill(0);
     if is_encrypted {
-        // No name, but perhaps one under a key that somebody has.
+        // Not a name, but perhaps one under a key that another holds.
         if let Some((_, target)) = target.split_at_mut_checked(LENGTH_BYTES) {
             let old = target.to_vec();
             names.replace(&old, target);

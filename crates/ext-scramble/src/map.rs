@@ -1,4 +1,4 @@
-//! Maps of inodes hold no names, but for what was left behind their entries
+//! Block maps of inodes hold no names, except for what was left after their entries
 //! and for damaged ones that are something else.
 
 use ext_format::superblock::{u16_at, u32_at};
@@ -13,7 +13,7 @@ const EXTENT_MAGIC: u16 = 0xf30a;
 pub(super) const EXTENT_BYTES: usize = 12;
 
 /// Zeros what follows the entries of a node of an extent tree, up to where
-/// `eh_max` ends, and what follows its checksum. All of what is no node.
+/// `eh_max` ends, and what follows its checksum. All of what is not a node.
 #[expect(clippy::arithmetic_side_effects, reason = "products of 16-bit numbers")]
 pub(super) fn clean_extents(node: &mut [u8]) {
     let entries = usize::from(u16_at(node, 2));

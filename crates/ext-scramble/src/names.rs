@@ -38,7 +38,7 @@ pub(super) enum Case {
 pub(super) struct Names {
     sensitive: Classes,
     folded: Classes,
-    /// Replaces what is no name.
+    /// Replaces what is not a name.
     values: ScrambleKey,
 }
 
@@ -52,7 +52,7 @@ impl Names {
         }
     }
 
-    /// The name that stands for `name`, as long as it. In what is no name,
+    /// The name that stands for `name`, as long as it. In what is not a name,
     /// each part between NULs and slashes is one.
     pub(super) fn map(&self, name: &[u8], case: Case) -> Vec<u8> {
         let mut mapped = Vec::new();

@@ -37,7 +37,7 @@ const VALUES_MAX: usize = 1 << 16;
 /// Bit of `s_flags`: bytes of names are unsigned in hashes.
 const UNSIGNED_HASH: u32 = 0x2;
 
-/// Lustre's feature for data behind names, which Linux does not know.
+/// Lustre's feature for data after names, which Linux does not know.
 const DIRDATA: u32 = 0x1000;
 
 /// There are more runs of metadata than are kept.
@@ -73,7 +73,7 @@ pub(super) struct Pass<'a, R: ?Sized> {
     is_not_utf8: bool,
 }
 
-/// Scrambles the filesystem of `volume` on `disk`, as far as it is `shown`:
+/// Scrambles the parts `shown` of the filesystem of `volume` on `disk`:
 /// ascending runs of blocks.
 pub(super) fn run<R: ReadAt + ?Sized>(
     disk: &R,
@@ -179,7 +179,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         })
     }
 
-    /// Scrambles the block of multiple mount protection.
+    /// Scrambles the multiple mount protection block.
     fn mmp(&mut self) -> Result<(), Error> {
         let block = self.volume.reserved.mmp_block;
         let Some(block) = block.filter(|block| self.may_change(*block)) else {

@@ -36,12 +36,12 @@ pub enum CannotScramble {
     Distrusted(Distrust),
     /// Its journal is to be replayed. That can be done in memory:
     /// [`Filesystem::recovered`](ext_blocks::Filesystem::recovered).
-    #[error("its journal holds names, and was not replayed")]
+    #[error("its journal holds names and was not replayed")]
     NotRecovered,
 }
 
 /// The metadata of a filesystem whose journal holds nothing, with names that
-/// tell nothing: whoever has not the `key` cannot find the old ones. Nothing is
+/// mean nothing: without the `key` the old ones cannot be found. Nothing is
 /// written to the disk. What is changed is kept in spools.
 ///
 /// # Errors

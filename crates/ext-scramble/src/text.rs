@@ -2,7 +2,7 @@
 //! is taken for.
 
 /// Zeros whatever reads as at least `length_min` bytes of text in `bytes`:
-/// UTF-8 without control characters. Tells whether there was any.
+/// UTF-8 without control characters. Returns whether there was any.
 pub(super) fn clear_text(bytes: &mut [u8], length_min: usize) -> bool {
     let mut found = Vec::new();
     let mut at = 0usize;

@@ -67,3 +67,8 @@ pub use detect::detect;
 pub use error::{Error, ErrorKind, Structure};
 pub use filesystem::{Detected, Filesystem, Info, Kind, Options};
 pub use finding::{ClusterFault, Distrust, Finding, Trust};
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

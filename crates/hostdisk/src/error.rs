@@ -86,6 +86,32 @@ pub enum Error {
         /// What happened.
         why: Thawed,
     },
+    /// The file system or device cannot give blocks back.
+    #[error("{} cannot give blocks back: {why}", path.display())]
+    CannotPunch {
+        /// The path of the file or device.
+        path: PathBuf,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// Blocks could not be given back: all, some or none of them were.
+    #[error("{}: the {length} bytes at {offset} cannot be given back", path.display())]
+    Punch {
+        /// The path of the file or device.
+        path: PathBuf,
+        /// Where they are, in bytes.
+        offset: u64,
+        /// How many they are, in bytes.
+        length: u64,
+        /// What the system reported.
+        source: io::Error,
+    },
+    /// Something else changed a file that was opened to be changed in place.
+    #[error("{} was changed by something else", path.display())]
+    Changed {
+        /// The path of the file.
+        path: PathBuf,
+    },
     /// The system refused.
     #[error("{} cannot be {action}", path.display())]
     Io {
@@ -118,16 +144,19 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotADisk { .. } | Self::Unnameable { .. } => ErrorKind::Unsupported,
+            Self::NotADisk { .. } | Self::Unnameable { .. } | Self::CannotPunch { .. } => {
+                ErrorKind::Unsupported
+            }
             Self::Exists { .. }
             | Self::InUse { .. }
             | Self::SameFile { .. }
             | Self::Unfreezable { .. }
             | Self::Thawed { .. }
+            | Self::Changed { .. }
             | Self::Outside { .. } => ErrorKind::Refused,
             Self::TooSmall { .. } => ErrorKind::Limit,
             Self::Abandoned { .. } => ErrorKind::Interrupted,
-            Self::Io { .. } => ErrorKind::Io,
+            Self::Io { .. } | Self::Punch { .. } => ErrorKind::Io,
         }
     }
 

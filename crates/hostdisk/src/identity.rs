@@ -54,6 +54,19 @@ struct Times {
 }
 
 impl Stamp {
+    /// Length in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// When the contents changed last: seconds since 1970, and nanoseconds. `None` for a
+    /// block device.
+    #[must_use]
+    pub fn modified(&self) -> Option<(i64, i64)> {
+        self.times.map(|times| times.modified)
+    }
+
     pub(crate) fn of_device(size_bytes: u64) -> Self {
         Self {
             size_bytes,

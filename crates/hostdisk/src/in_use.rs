@@ -12,6 +12,7 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+pub(crate) use locks::take as lock;
 pub(crate) use loops::backing as loop_backing;
 pub(crate) use loops::backing_path as loop_backing_path;
 pub(crate) use mounts::places_of as mounts_of;
@@ -55,7 +56,24 @@ fn users(file: &File, path: &Path, purpose: Purpose) -> Result<Option<InUse>, Er
     {
         return Ok(Some(by));
     }
-    let identity = Identity::of(&metadata);
+    besides_holder(file, path, &metadata, purpose)
+}
+
+/// Returns what else uses the file or block device at `path` that is open as `file`,
+/// exclusively if it is a device, to be changed.
+pub(crate) fn other_users(file: &File, path: &Path) -> Result<Option<InUse>, Error> {
+    let metadata = file.metadata().map_err(Error::io(path, "examined"))?;
+    besides_holder(file, path, &metadata, Purpose::Write)
+}
+
+/// Returns what uses `file` without holding it exclusively.
+fn besides_holder(
+    file: &File,
+    path: &Path,
+    metadata: &Metadata,
+    purpose: Purpose,
+) -> Result<Option<InUse>, Error> {
+    let identity = Identity::of(metadata);
     if mounts::is_swap(identity) {
         return Ok(Some(InUse::Swap));
     }

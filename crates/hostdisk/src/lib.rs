@@ -10,6 +10,7 @@
 //!   keeps a mounted filesystem unchanged in the meantime.
 //! - [`Target`] is an output that appears whole or not at all; [`StreamTarget`]
 //!   writes to a pipe.
+//! - [`InPlace`] gives free blocks of a disk back to the storage.
 //! - [`Spool`] is scratch space in a nameless file.
 //!
 //! ```no_run
@@ -39,6 +40,7 @@ mod disk;
 mod error;
 pub mod freeze;
 mod identity;
+mod in_place;
 pub mod in_use;
 mod output;
 mod random;
@@ -53,9 +55,15 @@ pub use disk::{Direct, Disk, Uncached};
 pub use error::{Error, ErrorKind};
 pub use freeze::{Freeze, FreezeOptions};
 pub use identity::{Identity, Stamp};
+pub use in_place::{GiveBack, InPlace, allocated_bytes, punch_unit_bytes};
 pub use output::{Target, TargetOptions, abandon_all};
 pub use random::random_bytes;
 pub use salvage::Salvage;
 pub use space::free_bytes;
 pub use spool::Spool;
 pub use stream::StreamTarget;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

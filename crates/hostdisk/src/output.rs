@@ -29,7 +29,7 @@ use blockio::{Handle, ReadAt, Store, WriteAt};
 
 use crate::disk::check_type;
 use crate::in_use::target_in_use;
-use crate::{Error, Identity, Uncached};
+use crate::{Error, Identity, Stamp, Uncached};
 
 /// An output that appears at its path once it is committed.
 ///
@@ -88,6 +88,23 @@ impl Target {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The state of the output now, to be compared with that of another moment. To put it
+    /// in its place changes neither its length nor the time of its last change.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the system refuses.
+    pub fn stamp(&self) -> Result<Stamp, Error> {
+        match &self.content {
+            Content::New(store, _) | Content::InPlace(store) => {
+                let metadata = store.file().metadata();
+                let metadata = metadata.map_err(Error::io(&self.path, "examined"))?;
+                Ok(Stamp::of_file(&metadata))
+            }
+            Content::Device(store) => Ok(Stamp::of_device(store.size())),
+        }
     }
 
     /// Makes the output appear at its path.

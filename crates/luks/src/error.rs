@@ -52,7 +52,7 @@ pub enum Fault {
         found: String,
     },
     /// A number above its limit, or zero.
-    #[error("{field}: found {found}, allowed are 1 to {max}")]
+    #[error("{field} is {found}, must be 1 to {max}")]
     Limit {
         /// The field by its name in the specification.
         field: &'static str,

@@ -24,3 +24,8 @@ pub use cipher::{Cipher, SECTOR_BYTES};
 pub use error::{Error, Fault};
 pub use info::{Info, KeySlot};
 pub use unlock::unlock;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

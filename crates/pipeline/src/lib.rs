@@ -12,3 +12,8 @@ mod pool;
 
 pub use ordered::{available_threads, ordered_map, ordered_map_with};
 pub use pool::{BufferPool, PooledBuffer};
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -107,9 +107,9 @@ pub(crate) struct Counts {
     /// Number of the first cluster.
     start: u64,
     counts: Vec<Count>,
-    /// Clusters of the file. References behind are not counted.
+    /// Clusters of the file. References after are not counted.
     file_clusters: u64,
-    /// The first cluster behind this part that is used.
+    /// The first cluster after this part that is used.
     next: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What of a damaged image cannot be vouched for: the guest bytes whose host clusters
+//! The parts of a damaged image that cannot be trusted: the guest bytes whose host clusters
 //! have another owner too. Both cannot be right, and which one is cannot be known.
 //!
 //! Memory is bounded: of what is crossed, ranges are kept, and where there are too many
@@ -18,8 +18,8 @@ use crate::refcounts::{RefcountTable, Refcounts};
 use crate::references::References;
 use crate::streams::{Measure, Streams};
 
-/// The guest bytes that nobody can vouch for, by the index of their layer: who reads
-/// them in spite of damage gives them up. What was not closed properly may have any
+/// The guest bytes that cannot be trusted, by the index of their layer: salvage
+/// gives them up. What was not closed properly may have any
 /// refcounts, and is taken as it is.
 #[must_use]
 pub fn doubtful<S: ReadAt>(map: &ImageMap<S>) -> Vec<(usize, Lost)> {
@@ -41,7 +41,7 @@ pub fn doubtful<S: ReadAt>(map: &ImageMap<S>) -> Vec<(usize, Lost)> {
     doubtful
 }
 
-/// Host clusters of which something is wrong.
+/// Host clusters with something wrong.
 struct Wrong {
     /// That are not counted as often as they are used, or have two uses: what a table
     /// names there may not be what it should name.
@@ -87,7 +87,7 @@ impl<'d, S: ReadAt> Doubt<'d, S> {
         (!lost.is_empty()).then_some(lost)
     }
 
-    /// The clusters of which something is wrong, by the references and the refcounts.
+    /// The clusters with something wrong, judging by the references and the refcounts.
     /// Refcounts that cannot be read are zero.
     fn wrong(&self, streams: Streams) -> Wrong {
         let table = RefcountTable::read(self.storage, &self.image.header);
@@ -104,7 +104,7 @@ impl<'d, S: ReadAt> Doubt<'d, S> {
         let (mut next, mut parts): (_, u32) = (Some(0u64), 0);
         while let Some(start) = next {
             if parts == PARTS_MAX {
-                // What was not looked at is vouched for by nobody.
+                // What was not examined cannot be trusted.
                 let rest = start.saturating_mul(cluster_bytes)..u64::MAX;
                 wrong.any.insert(rest.clone());
                 wrong.crossed.insert(rest);

@@ -13,7 +13,7 @@ pub enum Error {
     #[error(transparent)]
     Map(#[from] qcow2_map::Error),
     /// The image has no refcount table.
-    #[error("header field refcount_table_clusters at offset 0x38: found 0, allowed are at least 1")]
+    #[error("header field refcount_table_clusters at offset 0x38 is 0, must be at least 1")]
     NoRefcountTable,
     /// An entry of the refcount table is not right.
     #[error("refcount table at host offset {table}")]
@@ -25,7 +25,7 @@ pub enum Error {
     },
     /// What an image uses lies too far apart for its refcounts to be compared.
     #[error(
-        "what the image uses lies in more than {max} parts of its file, each of {part_bytes} bytes, allowed are {max}"
+        "what the image uses lies in more than {max} parts of its file, each of {part_bytes} bytes"
     )]
     TooScattered {
         /// Most parts that are looked at.

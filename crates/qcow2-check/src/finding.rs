@@ -30,7 +30,7 @@ impl fmt::Display for Use {
     }
 }
 
-/// A host cluster of which something is wrong. Its text says what.
+/// A host cluster with something wrong. Its `Display` text says what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -44,7 +44,7 @@ pub struct Finding {
     /// Whether the disk that is read needs the cluster, so that it may hold what it
     /// should not.
     pub is_needed: bool,
-    /// The first two guest ranges of that disk that need it, as far as they were looked
+    /// The first two guest ranges of that disk that need it, if they were looked
     /// for: of the first findings only, as each look goes over the whole disk.
     pub owners: Vec<Range<u64>>,
 }
@@ -81,8 +81,8 @@ impl Finding {
     /// The owners, if what they had there may have been overwritten.
     fn crossed(&self) -> &[Range<u64>] {
         match self.kind {
-            // Streams in a cluster follow each other, and one owner has nobody to
-            // overwrite it.
+            // Compressed clusters in a host cluster follow each other, and a single owner has
+            // no other to overwrite it.
             FindingKind::Refcount { structure, .. }
                 if structure == Structure::Stream || self.owners.len() < 2 =>
             {
@@ -105,11 +105,11 @@ impl fmt::Display for Finding {
                 refcount,
             } => write!(
                 f,
-                "{structure}{guest} at host offset {host}: used {references} times, allowed is its refcount, {refcount}{crossed}"
+                "{structure}{guest} at host offset {host}: used {references} times, but its refcount is {refcount}{crossed}"
             ),
             FindingKind::Conflict { first, second } => write!(
                 f,
-                "host cluster at {host}{guest} is used as {first} and as {second}, allowed is one{crossed}"
+                "host cluster at {host}{guest} is used both as {first} and as {second}{crossed}"
             ),
         }
     }

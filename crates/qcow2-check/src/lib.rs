@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`check()`] shows each [`Finding`] to the caller, who says whether to go on; nothing is
-//! written. [`doubtful`] says which parts of a damaged disk nobody can vouch for.
+//! written. [`doubtful`] returns the parts of a damaged disk that cannot be trusted.
 //!
 //! ```no_run
 //! use std::ops::ControlFlow;
@@ -43,3 +43,8 @@ pub use doubt::doubtful;
 pub use error::Error;
 pub use finding::{Finding, FindingKind, Use};
 pub use refcounts::RefcountTable;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

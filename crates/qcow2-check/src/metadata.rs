@@ -16,7 +16,7 @@ const SNAPSHOT_L1_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of the file that are metadata.
 pub(crate) struct Metadata {
     pub(crate) bytes: Range<u64>,
-    /// How often they count: what lies in other metadata is no harm to those who do
+    /// How often they count: what lies in other metadata does no harm to those who do
     /// not read it.
     pub(crate) times: u32,
     /// Whether the disk needs them.
@@ -88,7 +88,7 @@ fn is_usable(snapshot: &Snapshot, header: &Header, index: u64) -> bool {
     is_behind_header && snapshot.check_l1(cluster_bits, index).is_ok()
 }
 
-/// The bytes of the snapshot table, as far as it is right.
+/// The bytes of the snapshot table up to the first damage.
 pub(crate) fn snapshot_table<S: ReadAt>(storage: &S, header: &Header) -> Option<Range<u64>> {
     let start = header.snapshots_offset.0;
     let mut end = start;

@@ -11,7 +11,7 @@ use crate::streams::Measure;
 /// Most parts that are named: who reads of two knows enough.
 const NAMED_MAX: usize = 2;
 
-/// The first guest ranges that need the host cluster at `host`, as far as the tables are
+/// The first guest ranges that need the host cluster at `host`, in the tables that are
 /// right: what an L2 table in it maps, and what has data or a stream there.
 pub(crate) fn owners<S: ReadAt>(
     storage: &S,

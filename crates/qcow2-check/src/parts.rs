@@ -8,7 +8,7 @@ use luks::SECTOR_BYTES;
 use qcow2_format::HostOffset;
 use qcow2_map::{Error, SLICE_BYTES, Structure, WORD_BYTES, in_memory};
 
-/// Bytes of zeros that are read before anybody asks for holes. The tables of a usual
+/// Bytes of zeros that are read before looking for holes. The tables of a usual
 /// image have no more, and to find where its data ends the filesystem may have to look
 /// at all of it.
 const ZEROS_BYTES: u64 = 4 << 20;

@@ -124,7 +124,7 @@ impl<'s, S: ReadAt> Refcounts<'s, S> {
     }
 }
 
-/// Reads a structure that starts in the file. What lies behind the file's end is
+/// Reads a structure that starts in the file. What lies past the file's end is
 /// zero, as the rest of the last cluster may.
 fn read_there<S: ReadAt>(
     storage: &S,

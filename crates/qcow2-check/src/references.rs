@@ -60,7 +60,7 @@ struct L2Table {
     in_use: L2Use,
     /// Where it is.
     bytes: Range<u64>,
-    /// What of it is in the file.
+    /// The part of it that is in the file.
     parts: Vec<Part>,
     survey: Survey,
 }

@@ -39,7 +39,7 @@ impl<'s, S: ReadAt> Measure<'s, S> {
         }
     }
 
-    /// Host offset behind the last byte that the stream in `counted` needs; the end
+    /// Host offset after the last byte that the stream in `counted` needs; the end
     /// of what is counted where it cannot be decoded.
     pub(crate) fn end(&mut self, counted: &Range<u64>) -> u64 {
         if self.last.0 != *counted {
@@ -62,7 +62,7 @@ impl<'s, S: ReadAt> Measure<'s, S> {
     fn decode(&mut self, counted: &Range<u64>) -> Option<u64> {
         // At most two clusters.
         let end = counted.end.min(self.storage.size());
-        // What is counted too much may be what a pipe brought and nobody kept.
+        // A count that is too high may be for bytes of a pipe that were not kept.
         let bits = self.cluster_bits;
         let shorter = bits.round_down(end.saturating_sub(1));
         let mut ends = [end, shorter, shorter.saturating_sub(bits.bytes())].into_iter();

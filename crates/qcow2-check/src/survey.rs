@@ -36,7 +36,7 @@ impl Survey {
         }
     }
 
-    /// Takes in the entries in `part` of the L2 table at `table`, of which `first` is the
+    /// Takes in the entries in `part` of the L2 table at `table`; `first` is the
     /// index of the first, and which maps `guest`.
     pub(crate) fn add(
         &mut self,

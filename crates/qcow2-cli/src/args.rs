@@ -1,12 +1,15 @@
 //! The command line.
 
+mod base;
 mod blocks;
 mod choice;
 mod common;
 mod filesystem;
+mod image;
 mod info;
 mod input;
 mod pack;
+mod punch;
 mod source;
 mod unpack;
 
@@ -14,14 +17,17 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use blocks::BlocksArgs;
 pub(crate) use choice::{
-    BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, ReferencesArg, ReflinkArg,
-    SourceFormatArg,
+    BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, RawFormatArg, ReferencesArg,
+    ReflinkArg, SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
 pub(crate) use filesystem::spool;
+pub(crate) use image::ImageArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use pack::PackArgs;
+pub(crate) use punch::PunchArgs;
+pub(crate) use source::SourceArgs;
 pub(crate) use unpack::UnpackArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
@@ -37,7 +43,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0        done
   1        failed: nothing was left under the target's name
-           (a device, a pipe, --in-place and --only-... may hold part of the data)
+           (a device, a pipe, --in-place and --only-... may hold part of the data;
+           punch may have given back a part of what is free, and nothing else)
   2        wrong usage
   3        done and complete, but the source is damaged or unclean in a way that
            you should know of: more was kept than needed, nothing was lost
@@ -52,6 +59,7 @@ pub(crate) enum Command {
     Unpack(UnpackArgs),
     Info(InfoArgs),
     Blocks(BlocksArgs),
+    Punch(PunchArgs),
 }
 
 #[cfg(test)]

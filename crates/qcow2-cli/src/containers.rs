@@ -13,7 +13,6 @@ use std::path::Path;
 
 use blockio::ReadAt;
 
-use crate::args::SourceFormatArg;
 use crate::failure::Failure;
 use ends::Ends;
 use format::Format;
@@ -23,27 +22,43 @@ fn format_of(ends: &Ends) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.fits(ends))
 }
 
-/// Refuses to use a container at `path` as a disk, unless the command line declares
-/// it to be one. Read errors are left to the code that needs the bytes.
-pub(crate) fn refuse(
-    meant: SourceFormatArg,
-    path: &Path,
-    disk: &(impl ReadAt + ?Sized),
-) -> Result<(), Failure> {
-    if meant == SourceFormatArg::Raw {
-        return Ok(());
+/// What a file that is to be read as a disk looks like.
+pub(crate) enum Start {
+    /// A qcow2 image: its first bytes are the magic of one.
+    Qcow2,
+    /// Another container.
+    Container(Container),
+    /// No container that is known.
+    Unknown,
+    /// Its ends cannot be read, which is left to the code that needs them.
+    Unreadable,
+}
+
+/// A container that is no disk.
+pub(crate) struct Container(&'static Format);
+
+/// Returns what `disk` looks like.
+pub(crate) fn start_of(disk: &(impl ReadAt + ?Sized)) -> Start {
+    let Ok(ends) = Ends::read(disk) else {
+        return Start::Unreadable;
+    };
+    match format_of(&ends) {
+        Some(format) if format.name == formats::QCOW2 => Start::Qcow2,
+        Some(format) => Start::Container(Container(format)),
+        None => Start::Unknown,
     }
-    let found = Ends::read(disk).ok();
-    match found.as_ref().and_then(format_of) {
-        None => Ok(()),
-        Some(Format { name, remedy, .. }) => Err(Failure::because(
-            path,
-            format_args!(
-                "it looks like {name}, not like a disk; extract its contents with `{remedy}`, \
-                 or use the file itself as the disk with --source-format raw"
-            ),
-        )),
-    }
+}
+
+/// Returns the refusal to use a container at `path` as a disk.
+pub(crate) fn refused(path: &Path, Container(format): &Container) -> Failure {
+    let Format { name, remedy, .. } = format;
+    Failure::because(
+        path,
+        format_args!(
+            "it looks like {name}, not like a disk; extract its contents with `{remedy}`, \
+             or use the file itself as the disk with --source-format raw"
+        ),
+    )
 }
 
 /// Names what is on a disk, if it is something other than an ext filesystem.

@@ -56,6 +56,7 @@ impl Unasked {
         match format {
             SourceFormatArg::Auto => Self::Refuse,
             SourceFormatArg::Raw => Self::Keep,
+            SourceFormatArg::Qcow2 => Self::Decompress,
         }
     }
 }

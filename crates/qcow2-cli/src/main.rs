@@ -11,6 +11,7 @@ mod progress;
 mod references;
 mod remedy;
 mod signals;
+mod source;
 mod terminal;
 mod text;
 
@@ -39,5 +40,6 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Blocks(args) => commands::blocks::run(args),
         Command::Unpack(args) => commands::unpack::run(args),
         Command::Info(args) => commands::info::run(args),
+        Command::Punch(args) => commands::punch::run(args),
     }
 }

@@ -27,7 +27,7 @@ impl Display for Bytes {
 }
 
 /// Text out of an image or filesystem: escaped for people, and in JSON as it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Foreign(Vec<u8>);
 
 impl Foreign {

@@ -28,3 +28,8 @@ pub use compress::codec::Compressor;
 pub use compress::{Compression, DeflateWindow};
 pub use decompress::{Decoder, Decoders};
 pub use fault::StreamFault;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

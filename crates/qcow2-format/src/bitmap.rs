@@ -27,7 +27,7 @@ bitflags::bitflags! {
     /// Flags of a bitmap. Spec: "Bitmap directory", bytes 12 to 15.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct BitmapFlags: u32 {
-        /// Somebody writes to it, or died while doing so: it cannot be trusted.
+        /// A writer has it open, or crashed: it cannot be trusted.
         const IN_USE = 1 << 0;
         /// It must follow all writes to the disk.
         const AUTO = 1 << 1;
@@ -47,7 +47,7 @@ pub struct BitmapDirectoryEntry {
     pub flags: BitmapFlags,
     /// Log2 of the guest bytes that a bit stands for: 9 to 31.
     pub granularity_bits: u8,
-    /// Extra data, which nobody here knows.
+    /// Extra data of an unknown type.
     pub extra: Vec<u8>,
     /// Name: 1 to 1,023 bytes of the image's own text, unique in the image.
     pub name: Vec<u8>,

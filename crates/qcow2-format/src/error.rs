@@ -12,8 +12,7 @@ use refcount::RefcountError;
 
 /// A structure that cannot be decoded, or a value that cannot be encoded.
 ///
-/// Offsets called `at` are those of the field within the file; `index` counts
-/// the entries of a table from zero.
+/// `at` is the offset of the field within the file; `index` counts table entries from 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -25,26 +24,26 @@ pub enum Error {
     },
     /// A version other than 2 and 3.
     #[error(
-        "qcow2 version {found} is not supported (header field version at offset 0x4, allowed are 2 and 3)"
+        "qcow2 version {found} is not supported (header field version at offset 0x4, must be 2 or 3)"
     )]
     Version {
         /// The version stored.
         found: u32,
     },
     /// A cluster size out of range.
-    #[error("header field cluster_bits at offset 0x14: found {found}, allowed are 9 to 21")]
+    #[error("header field cluster_bits at offset 0x14 is {found}, must be 9 to 21")]
     ClusterBits {
         /// Log2 of the cluster size.
         found: u32,
     },
     /// A cluster size that is not a power of two, or out of range.
-    #[error("cluster size of {found} bytes: allowed are the powers of two from 512 to 2097152")]
+    #[error("cluster size of {found} bytes, must be a power of two from 512 to 2097152")]
     ClusterBytes {
         /// The cluster size, in bytes.
         found: u64,
     },
     /// A header length that does not fit the version or the cluster.
-    #[error("header field header_length at offset 0x64: found {found}, allowed are {min} to {max}")]
+    #[error("header field header_length at offset 0x64 is {found}, must be {min} to {max}")]
     HeaderLength {
         /// The length stored, in bytes.
         found: u32,
@@ -54,33 +53,32 @@ pub enum Error {
         max: u64,
     },
     /// A refcount width above 64 bits.
-    #[error("header field refcount_order at offset 0x60: found {found}, allowed are 0 to 6")]
+    #[error("header field refcount_order at offset 0x60 is {found}, must be 0 to 6")]
     RefcountOrder {
         /// Log2 of the width in bits.
         found: u32,
     },
     /// A refcount width that is not a power of two, or out of range.
-    #[error("refcount width of {found} bits: allowed are the powers of two from 1 to 64")]
+    #[error("refcount width of {found} bits, must be a power of two from 1 to 64")]
     RefcountWidth {
         /// The width, in bits.
         found: u32,
     },
     /// An undefined encryption method.
-    #[error("header field crypt_method at offset 0x20: found {found}, allowed are 0 to 2")]
+    #[error("header field crypt_method at offset 0x20 is {found}, must be 0 to 2")]
     CryptMethod {
         /// The method stored.
         found: u32,
     },
     /// An undefined compression type.
-    #[error("header field compression_type at offset 0x68: found {found}, allowed are 0 and 1")]
+    #[error("header field compression_type at offset 0x68 is {found}, must be 0 or 1")]
     CompressionType {
         /// The type stored.
         found: u8,
     },
     /// The compression type and its incompatible feature bit contradict.
     #[error(
-        "header field compression_type at offset 0x68: found {found} with incompatible feature \
-         bit 3 {}, the bit must be set if and only if the type is not 0",
+        "header field compression_type at offset 0x68 is {found} with incompatible feature bit 3 {}, the bit must be set if and only if the type is not 0",
         if *bit_is_set { "set" } else { "clear" }
     )]
     CompressionBit {
@@ -91,8 +89,7 @@ pub enum Error {
     },
     /// Extended L2 entries with subclusters below 512 bytes.
     #[error(
-        "header field cluster_bits at offset 0x14: found {found}, allowed are 14 to 21 with \
-         extended L2 entries"
+        "header field cluster_bits at offset 0x14 is {found}, must be 14 to 21 with extended L2 entries"
     )]
     SubclusterBits {
         /// Log2 of the cluster size.
@@ -100,14 +97,12 @@ pub enum Error {
     },
     /// The raw external data bit without the external data file bit.
     #[error(
-        "header field autoclear_features at offset 0x58: bit 1 (raw external data) is set, \
-         allowed only with incompatible feature bit 2 (external data file)"
+        "header field autoclear_features at offset 0x58: bit 1 (raw external data) is set without incompatible feature bit 2 (external data file)"
     )]
     RawWithoutDataFile,
     /// The L1 table does not cover the disk.
     #[error(
-        "header field l1_size at offset 0x24: found {found}, a disk of {size} bytes needs at \
-         least {needed}"
+        "header field l1_size at offset 0x24 is {found}, must be at least {needed} for a disk of {size} bytes"
     )]
     L1TooSmall {
         /// Entries of the L1 table.
@@ -118,7 +113,7 @@ pub enum Error {
         size: u64,
     },
     /// An offset that must be a multiple of the cluster size and is not.
-    #[error("{field} at offset {at:#x}: found {found:#x}, allowed are multiples of {alignment:#x}")]
+    #[error("{field} at offset {at:#x} is {found:#x}, must be a multiple of {alignment:#x}")]
     Unaligned {
         /// The field, with the structure it belongs to.
         field: &'static str,
@@ -130,7 +125,7 @@ pub enum Error {
         alignment: u64,
     },
     /// A number above its limit.
-    #[error("{field} at offset {at:#x}: found {found}, allowed are at most {max}")]
+    #[error("{field} at offset {at:#x} is {found}, must be at most {max}")]
     TooLarge {
         /// The field, with the structure it belongs to.
         field: &'static str,
@@ -143,8 +138,7 @@ pub enum Error {
     },
     /// A structure that would pass the largest file offset.
     #[error(
-        "{field} at offset {at:#x}: found {found:#x} for {length} bytes, which must end at or \
-         before 0x7fffffffffffffff"
+        "{field} at offset {at:#x} is {found:#x} for {length} bytes, which must end at or before 0x7fffffffffffffff"
     )]
     PastFileOffsets {
         /// The field, with the structure it belongs to.
@@ -158,8 +152,7 @@ pub enum Error {
     },
     /// A header extension that passes the end of its area.
     #[error(
-        "header extension {kind:#010x} at offset {at:#x}: found a length of {found} bytes, \
-         allowed are at most {max}"
+        "header extension {kind:#010x} at offset {at:#x} has {found} bytes of data, must have at most {max}"
     )]
     ExtensionTooLarge {
         /// The extension type.
@@ -173,8 +166,7 @@ pub enum Error {
     },
     /// A header extension whose data has the wrong length.
     #[error(
-        "header extension {kind:#010x} at offset {at:#x}: found a length of {found} bytes, \
-         allowed is {allowed}"
+        "header extension {kind:#010x} at offset {at:#x} has {found} bytes of data, must have {allowed}"
     )]
     ExtensionLength {
         /// The extension type.
@@ -188,8 +180,7 @@ pub enum Error {
     },
     /// A value that a header extension cannot hold.
     #[error(
-        "header extension {kind:#010x} at offset {at:#x}: the value cannot be stored, it would \
-         read back as another"
+        "header extension {kind:#010x} at offset {at:#x}: the value cannot be stored: it would read back as a different one"
     )]
     ExtensionValue {
         /// The extension type.
@@ -198,15 +189,13 @@ pub enum Error {
         at: u64,
     },
     /// A bitmaps extension without bitmaps.
-    #[error(
-        "bitmaps extension field nb_bitmaps at offset {at:#x}: found 0, allowed are 1 to 65535"
-    )]
+    #[error("bitmaps extension field nb_bitmaps at offset {at:#x} is 0, must be 1 to 65535")]
     NoBitmaps {
         /// Where the field is in the file.
         at: u64,
     },
     /// A bitmaps extension with bits in its reserved field.
-    #[error("bitmaps extension field reserved at offset {at:#x}: found {found:#x}, allowed is 0")]
+    #[error("bitmaps extension field reserved at offset {at:#x} is {found:#x}, must be 0")]
     BitmapsReserved {
         /// Where the field is in the file.
         at: u64,
@@ -215,14 +204,12 @@ pub enum Error {
     },
     /// LUKS encryption without the extension that locates its header.
     #[error(
-        "header field crypt_method at offset 0x20: found 2 (LUKS), allowed only with header \
-         extension 0x0537be77"
+        "header field crypt_method at offset 0x20 is 2 (LUKS), and header extension 0x0537be77 is missing"
     )]
     LuksMissing,
     /// The LUKS extension in an image that is not LUKS encrypted.
     #[error(
-        "header extension 0x0537be77 at offset {at:#x}: found with crypt_method {crypt_method}, \
-         allowed only with 2 (LUKS)"
+        "header extension 0x0537be77 at offset {at:#x}: crypt_method is {crypt_method}, must be 2 (LUKS)"
     )]
     LuksUnexpected {
         /// Where the extension starts in the file.
@@ -237,7 +224,7 @@ pub enum Error {
         names: Vec<String>,
     },
     /// A value that only version 3 can store.
-    #[error("header field {field}: found {found:#x}, allowed in version 2 is {allowed:#x}")]
+    #[error("header field {field} is {found:#x}, must be {allowed:#x} in version 2")]
     NeedsVersion3 {
         /// The field.
         field: &'static str,
@@ -248,7 +235,7 @@ pub enum Error {
     },
     /// Header, extensions and backing name do not fit cluster 0.
     #[error(
-        "header with extensions and backing file name: needs {needed} bytes, allowed are at most {max}"
+        "the header with its extensions and backing file name needs {needed} bytes, must fit in {max}"
     )]
     HeaderTooLarge {
         /// Bytes needed.
@@ -256,15 +243,15 @@ pub enum Error {
         /// The cluster size, in bytes.
         max: u64,
     },
-    /// A backing file name that is there and empty.
-    #[error("header field backing_file_size at offset 0x10: found 0, allowed are 1 to 1023")]
+    /// A backing file name that is present and empty.
+    #[error("header field backing_file_size at offset 0x10 is 0, must be 1 to 1023")]
     EmptyBackingName,
     /// A file that ends within its header.
     #[error(
         "the file ends within the qcow2 header: it has {found} bytes, the header needs {needed}"
     )]
     HeaderTruncated {
-        /// Bytes there.
+        /// Bytes present.
         found: u64,
         /// Bytes needed.
         needed: u64,
@@ -276,16 +263,14 @@ pub enum Error {
         table: &'static str,
         /// The entry.
         index: u64,
-        /// Bytes there.
+        /// Bytes present.
         found: u64,
         /// Bytes needed.
         needed: u64,
     },
     /// A table entry whose offset must be a multiple of the cluster size and
     /// is not.
-    #[error(
-        "{table} entry {index}: found offset {found:#x}, allowed are multiples of {alignment:#x}"
-    )]
+    #[error("{table} entry {index}: offset {found:#x} must be a multiple of {alignment:#x}")]
     UnalignedEntry {
         /// The table.
         table: &'static str,
@@ -296,10 +281,8 @@ pub enum Error {
         /// The cluster size, in bytes.
         alignment: u64,
     },
-    /// An entry that has the refcount of a cluster, and no cluster.
-    #[error(
-        "{table} entry {index}: found {found:#x}, the COPIED bit is allowed only with an offset"
-    )]
+    /// An entry with the COPIED bit and no cluster.
+    #[error("{table} entry {index}: {found:#x} has the COPIED bit without an offset")]
     CopiedWithoutOffset {
         /// The table.
         table: &'static str,
@@ -309,7 +292,7 @@ pub enum Error {
         found: u64,
     },
     /// A number in a table entry that is out of range.
-    #[error("{table} entry {index}: found {field} {found}, allowed are {min} to {max}")]
+    #[error("{table} entry {index}: {field} is {found}, must be {min} to {max}")]
     EntryRange {
         /// The table.
         table: &'static str,
@@ -325,21 +308,20 @@ pub enum Error {
         max: u64,
     },
     /// A zero flag, which version 2 does not have.
-    #[error("L2 table entry {index}: the zero flag (bit 0) is set, allowed only in version 3")]
+    #[error("L2 table entry {index}: the zero flag (bit 0) is set, which version 2 does not have")]
     ZeroFlagInVersion2 {
         /// The entry.
         index: u64,
     },
     /// A compressed cluster in an image with an external data file.
-    #[error("L2 table entry {index}: compressed, not allowed with an external data file")]
+    #[error("L2 table entry {index}: a compressed cluster in an image with an external data file")]
     CompressedWithDataFile {
         /// The entry.
         index: u64,
     },
     /// A compressed cluster with reserved bits of its offset set.
     #[error(
-        "L2 table entry {index}: compressed at offset {found:#x}, allowed are offsets below \
-         {end:#x}"
+        "L2 table entry {index}: the offset {found:#x} of a compressed cluster must be below {end:#x}"
     )]
     CompressedEntryOffset {
         /// The entry.
@@ -350,25 +332,24 @@ pub enum Error {
         end: u64,
     },
     /// A compressed cluster at an offset that cannot be stored.
-    #[error("compressed cluster: found host offset {found:#x}, allowed are offsets below {end:#x}")]
+    #[error("compressed cluster: host offset {found:#x} must be below {end:#x}")]
     CompressedOffset {
         /// The offset.
         found: u64,
         /// First offset that cannot be stored.
         end: u64,
     },
-    /// A compressed stream whose length cannot be stored.
-    #[error("compressed cluster: found a stream of {found} bytes, allowed are 1 to {max}")]
+    /// A compressed cluster whose length cannot be stored.
+    #[error("compressed cluster: the data has {found} bytes, must have 1 to {max}")]
     CompressedLength {
         /// The length, in bytes.
         found: u64,
-        /// The longest stream at this offset, in bytes.
+        /// The greatest length at this offset, in bytes.
         max: u64,
     },
-    /// Subclusters with data in a cluster that has no place in the file.
+    /// Subclusters with data in a cluster without a host offset.
     #[error(
-        "L2 table entry {index}: subclusters {allocated:#010x} are allocated, none allowed \
-         without a host offset"
+        "L2 table entry {index}: subclusters {allocated:#010x} are allocated without a host offset"
     )]
     SubclustersWithoutHost {
         /// The entry.
@@ -387,7 +368,7 @@ pub enum Error {
     /// A refcount that cannot be stored.
     #[error(transparent)]
     Refcount(#[from] RefcountError),
-    /// A snapshot that says something its table entry cannot hold.
+    /// A snapshot with a field that its table entry cannot hold.
     #[error("snapshot table entry {index}: {field} cannot be stored without a disk size")]
     SnapshotNeedsDiskSize {
         /// The entry.

@@ -58,3 +58,8 @@ pub use error::refcount::RefcountError;
 pub use geometry::{ClusterBits, Geometry, GuestOffset, HostOffset};
 pub use header::{Header, Version};
 pub use refcount::RefcountOrder;
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -74,7 +74,7 @@ impl RefcountOrder {
         (cluster_bits.bytes() * 8) >> self.0
     }
 
-    /// Refcount `index` of `block`, or `None` behind its end.
+    /// Refcount `index` of `block`, or `None` past its end.
     #[must_use]
     pub fn get(self, block: &[u8], index: u64) -> Option<u64> {
         if let Some((at, shift)) = self.bit_place(index) {
@@ -95,7 +95,7 @@ impl RefcountOrder {
     /// # Errors
     ///
     /// [`RefcountError::TooLarge`] if `value` does not fit,
-    /// [`RefcountError::Index`] behind the end of the block; nothing is changed
+    /// [`RefcountError::Index`] past the end of the block; nothing is changed
     /// then.
     pub fn set(self, block: &mut [u8], index: u64, value: u64) -> Result<(), Error> {
         self.fill(block, index..index.saturating_add(1), value)

@@ -97,7 +97,7 @@ pub(crate) fn open<S: ReadAt + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`Error::Luks`] where it is no header of LUKS version 1, and where it cannot be
+/// [`Error::Luks`] if it is not a header of LUKS version 1, and if it cannot be
 /// read.
 pub fn read_luks<S: ReadAt + ?Sized>(storage: &S, header: &Header) -> Result<Option<Info>, Error> {
     if header.crypt_method != CryptMethod::Luks {

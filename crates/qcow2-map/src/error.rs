@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// Guest data in an external data file is not at its guest offset.
     #[error(
-        "data of guest offset {guest} lies at offset {host} of the external data file, allowed is the guest offset"
+        "data of guest offset {guest} lies at offset {host} of the external data file, must be at the guest offset"
     )]
     DataFileOffset {
         /// The first guest byte that it is for.
@@ -66,8 +66,8 @@ pub enum Error {
         /// Where the entry says that it is.
         host: HostOffset,
     },
-    /// The guest data is encrypted, and nobody said how to decrypt it.
-    #[error("the image is encrypted with {method}, and there is no passphrase for it")]
+    /// The guest data is encrypted, and no secret was given.
+    #[error("the image is encrypted with {method}, and no passphrase was given")]
     NoSecret {
         /// The method by its name in the specification.
         method: &'static str,
@@ -93,7 +93,7 @@ pub enum Error {
         source: qcow2_format::Error,
     },
     /// A compressed stream does not give its cluster.
-    #[error("compressed stream at host offset {host}, guest offset {guest}")]
+    #[error("compressed cluster at host offset {host}, guest offset {guest}")]
     Compressed {
         /// Where the stream starts.
         host: HostOffset,
@@ -121,7 +121,7 @@ pub enum Error {
     },
     /// The file ends before a structure does.
     #[error(
-        "{structure} at host offset {host}, for guest bytes {:#x}..{:#x}, reaches to {end:#x}, and the file ends at {file_bytes:#x}: the image is truncated",
+        "{structure} at host offset {host}, for guest bytes {:#x}..{:#x}, ends at {end:#x}, past the end of the file at {file_bytes:#x}: the image is truncated",
         guest.start, guest.end
     )]
     Truncated {
@@ -131,21 +131,21 @@ pub enum Error {
         guest: Range<u64>,
         /// Where it starts.
         host: HostOffset,
-        /// The host offset behind its last byte.
+        /// The host offset after its last byte.
         end: u64,
         /// The length of the file.
         file_bytes: u64,
     },
     /// A table beside the disk is missing, in whole or in part. No guest byte is.
     #[error(
-        "{structure} at host offset {host} reaches to {end:#x}, and the file ends at {file_bytes:#x}: the image is truncated"
+        "{structure} at host offset {host} ends at {end:#x}, past the end of the file at {file_bytes:#x}: the image is truncated"
     )]
     TableTruncated {
         /// What is missing, or missing its end.
         structure: Structure,
         /// Where it starts, or its entry.
         host: HostOffset,
-        /// The host offset behind its last byte.
+        /// The host offset after its last byte.
         end: u64,
         /// The length of the file.
         file_bytes: u64,
@@ -158,9 +158,9 @@ pub enum Error {
         /// What is wrong with it.
         source: qcow2_format::Error,
     },
-    /// The snapshot table is larger than anybody accepts.
+    /// The snapshot table is larger than the limit.
     #[error(
-        "snapshot table at host offset {table}: found {found} bytes up to entry {index}, allowed are at most {max}"
+        "snapshot table at host offset {table}: {found} bytes up to entry {index}, must be at most {max}"
     )]
     SnapshotTableTooLarge {
         /// Where the table is.
@@ -173,9 +173,7 @@ pub enum Error {
         max: u64,
     },
     /// The disk of a snapshot is larger than an image can have.
-    #[error(
-        "snapshot table entry {index}: found a disk of {found} bytes, allowed are at most {max}"
-    )]
+    #[error("snapshot table entry {index}: the disk has {found} bytes, must have at most {max}")]
     SnapshotSize {
         /// The entry.
         index: u64,
@@ -234,7 +232,7 @@ impl Error {
     }
 }
 
-/// Text of an image, as far as it is UTF-8.
+/// Text of an image; bytes that are not UTF-8 are replaced.
 fn lossy(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }

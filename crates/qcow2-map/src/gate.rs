@@ -63,8 +63,8 @@ pub struct Reference<'r> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReferenceFault {
-    /// Nobody allowed it.
-    #[error("nothing that an image names is opened unless that is allowed")]
+    /// It is not allowed.
+    #[error("files that an image names are opened only if that is allowed")]
     NotAllowed,
     /// The image says that there is one, and not which.
     #[error("the image does not name it")]
@@ -77,10 +77,10 @@ pub enum ReferenceFault {
     Outside,
     /// The image does not say how its backing file is stored, and that is never
     /// guessed: raw data may look like an image.
-    #[error("the image does not say which format it has, and that is never guessed")]
+    #[error("the image does not name its format, which is never guessed")]
     NoFormat,
-    /// A format that nobody here reads.
-    #[error("it has the format {name:?}, and only raw and qcow2 are read")]
+    /// A format that is not supported.
+    #[error("its format is {name:?}, only raw and qcow2 are supported")]
     Format {
         /// The name, as stored; bytes that are not UTF-8 are replaced.
         name: String,
@@ -88,7 +88,7 @@ pub enum ReferenceFault {
     /// It is already one of the layers or data files.
     #[error("the image depends on it already: the files form a loop")]
     Loop,
-    /// There are more layers than anybody needs.
+    /// There are more layers than the limit.
     #[error("there are more than {max} layers")]
     TooDeep {
         /// The limit.

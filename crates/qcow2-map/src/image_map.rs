@@ -112,7 +112,7 @@ impl<S: ReadAt> ImageMap<S> {
         &self.layers
     }
 
-    /// Whether the image is read in spite of damage.
+    /// Whether the image is read despite damage.
     #[inline]
     #[must_use]
     pub fn is_salvaged(&self) -> bool {
@@ -129,8 +129,8 @@ impl<S: ReadAt> ImageMap<S> {
         cluster_bits.max().unwrap_or_default()
     }
 
-    /// Gives up the bytes `guest` of the layer with this index, which nobody can vouch
-    /// for: they are lost.
+    /// Gives up the bytes `guest` of the layer with this index, which cannot be trusted
+    /// and are lost.
     pub fn give_up(&mut self, layer: usize, guest: Lost) {
         if let Some(Content::Image(image)) =
             self.layers.get_mut(layer).map(|layer| &mut layer.content)
@@ -169,7 +169,7 @@ impl<S: ReadAt> ImageMap<S> {
     }
 
     /// What the image itself allocates of the bytes `guest`. What it leaves to its
-    /// backing file, or to nobody, is `Unallocated`.
+    /// backing file, or has no backing file for, is `Unallocated`.
     #[must_use]
     pub fn allocated_extents(&self, guest: Range<u64>) -> Extents<'_, S> {
         Extents::new(self.own_runs(self.on_disk(guest)))

@@ -62,3 +62,8 @@ pub use map_entry::{MapEntries, MapEntry, Stored};
 pub use options::MapOptions;
 pub use qcow2_codec::StreamFault;
 pub use units::{distance, in_memory};
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -50,7 +50,7 @@ pub enum Stored {
         /// What it gives, and how it is compressed.
         codec: Codec,
     },
-    /// Nobody can say, in an image that is salvaged: they read as zeros.
+    /// Unknown, in an image that is salvaged: they read as zeros.
     Lost,
 }
 

@@ -15,7 +15,7 @@ pub struct MapOptions {
     /// own size, and not the active one.
     pub snapshot: Option<Vec<u8>>,
     /// Map an image that is damaged: what cannot be known of its disk is lost, and no
-    /// error. The corrupt bit is no obstacle.
+    /// error. The corrupt bit is not an obstacle.
     pub salvage: bool,
     /// The passphrase of encrypted images: of the one that is opened, and of its
     /// backing files.

@@ -21,7 +21,7 @@ pub enum Error {
     /// The image cannot be held against its refcounts.
     #[error(transparent)]
     Check(#[from] qcow2_check::Error),
-    /// The disk depends on a host cluster of which something is wrong.
+    /// The disk depends on a host cluster with something wrong.
     #[error(transparent)]
     Finding(#[from] Box<Finding>),
     /// The same in a backing file.
@@ -43,7 +43,7 @@ pub enum Error {
     },
     /// An image from a pipe has a part in front of one that is needed first.
     #[error(
-        "{structure} of guest offset {guest} lies at host offset {host}, which a pipe has passed when it is needed, at {position:#x}: save the image to a file and unpack that"
+        "{structure} of guest offset {guest} lies at host offset {host}, which the pipe passed before it was needed, at {position:#x}: save the image to a file and unpack that"
     )]
     Passed {
         /// What is needed.
@@ -56,19 +56,19 @@ pub enum Error {
         position: u64,
     },
     /// The image has more data than is wanted.
-    #[error("it restores to more than the {max} bytes that are wanted")]
+    #[error("it restores to more than the limit of {max} bytes")]
     TooMuchData {
         /// The most that is wanted.
         max: u64,
     },
     /// What an image from a pipe needs again cannot be kept.
-    #[error("keeping what is needed again of the image in temporary storage")]
+    #[error("storing parts of the image that are needed again in temporary storage")]
     Spool {
         /// What the storage reported.
         source: io::Error,
     },
     /// The pipe failed.
-    #[error("reading what comes at host offset {host}")]
+    #[error("reading the image at host offset {host}")]
     Arrival {
         /// Where in the file.
         host: HostOffset,
@@ -84,7 +84,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The disk was to share blocks with the image, and cannot.
-    #[error("sharing {bytes} bytes at host offset {host} with the disk at {offset:#x}")]
+    #[error("sharing (reflink) {bytes} bytes at host offset {host} with the disk at {offset:#x}")]
     Share {
         /// Where they are on the disk.
         offset: u64,
@@ -98,7 +98,7 @@ pub enum Error {
     /// A part of the disk starts before what is done already. It would be written
     /// twice: a fault of this crate, found before it does harm.
     #[error(
-        "internal error: a part of the disk at {offset:#x} starts before {done:#x}, up to which the disk is done"
+        "internal error: a part of the disk starts at {offset:#x}, but everything before {done:#x} is done"
     )]
     GoesBack {
         /// Where the part starts.
@@ -109,7 +109,7 @@ pub enum Error {
     /// The parts of the disk that were written are not, together, what was to be
     /// written: a fault of this crate.
     #[error(
-        "internal error: {written} bytes of the disk came from the image, and its tables name {expected}"
+        "internal error: {written} bytes of the disk came from the image, but its tables name {expected}"
     )]
     Uneven {
         /// Bytes that were written, at least.

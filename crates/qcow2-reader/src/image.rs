@@ -7,7 +7,7 @@ use std::ops::{ControlFlow, Range};
 use blockio::{Cursor, Handle, ReadAt, Tiling, len_u64};
 use qcow2_check::{Checked, Scope, check, doubtful};
 use qcow2_format::Header;
-use qcow2_map::{Closed, Extents, Gate, ImageMap, MapEntries, Mapping, Runs};
+use qcow2_map::{Closed, Extents, Gate, ImageMap, MapEntries, Mapping, Run, Runs};
 
 use crate::cluster_cache::Clusters;
 use crate::error::Error;
@@ -40,7 +40,7 @@ impl<S: ReadAt> Image<S> {
     /// # Errors
     ///
     /// As [`Self::open`], for all of them;
-    /// [`qcow2_map::Error::Reference`] where one is not opened.
+    /// [`qcow2_map::Error::Reference`] if one is not opened.
     pub fn open_with(
         storage: S,
         options: &OpenOptions,
@@ -98,7 +98,7 @@ impl<S: ReadAt> Image<S> {
     }
 
     /// What the image itself allocates of the bytes `guest`. What it leaves to its
-    /// backing file, or to nobody, is `Unallocated`.
+    /// backing file, or has no backing file for, is `Unallocated`.
     #[must_use]
     pub fn allocated_extents(&self, guest: Range<u64>) -> Extents<'_, S> {
         self.map.allocated_extents(guest)
@@ -121,9 +121,9 @@ impl<S: ReadAt> Image<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Finding`] where a cluster of the disk is used more often than
+    /// [`Error::Finding`] if a cluster of the disk is used more often than
     /// its refcount says, which may be never, or is used for two things,
-    /// [`Error::InLayer`] where one of a backing file is, and [`Error::Check`] where the
+    /// [`Error::InLayer`] if one of a backing file is, and [`Error::Check`] where the
     /// refcounts themselves cannot be read.
     pub fn check_references(&self) -> Result<Checked, Error> {
         let mut first = None;
@@ -132,6 +132,49 @@ impl<S: ReadAt> Image<S> {
             ControlFlow::Break(())
         })?;
         first.map_or(Ok(checked), |finding| Err(finding.into()))
+    }
+
+    /// Fills `buf` with the bytes at `offset`, run by run, each by `read`.
+    pub(crate) fn read_runs(
+        &self,
+        offset: u64,
+        buf: &mut [u8],
+        mut read: impl FnMut(&mut Files<'_, S>, &Run, &mut [u8]) -> Result<(), Error>,
+    ) -> io::Result<()> {
+        let end = offset
+            .checked_add(len_u64(buf.len()))
+            .filter(|end| *end <= self.size())
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut files = self.source();
+        let mut rest = buf;
+        for run in self.runs(offset..end) {
+            let run = run.map_err(Error::Image)?;
+            let length = usize::try_from(run.bytes()).unwrap_or(usize::MAX);
+            let (bytes, after) = rest.split_at_mut(length);
+            read(&mut files, &run, bytes)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Fills `bytes` with those of `run`.
+    pub(crate) fn read_run(
+        &self,
+        files: &mut Files<'_, S>,
+        run: &Run,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        match run.mapping {
+            Mapping::Unallocated | Mapping::Zero | Mapping::Lost => bytes.fill(0),
+            Mapping::Data { host } => {
+                files.plain(&run.guest, run.file, host.0, bytes)?;
+            }
+            Mapping::Compressed(stream) => {
+                let (clusters, guest) = (&self.clusters, &run.guest);
+                clusters.read(files, run.file, guest, &stream, bytes)?;
+            }
+        }
+        Ok(())
     }
 
     /// The files, to be read.
@@ -170,29 +213,9 @@ impl<S: ReadAt> ReadAt for Image<S> {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let end = offset
-            .checked_add(len_u64(buf.len()))
-            .filter(|end| *end <= self.size())
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut files = self.source();
-        let mut rest = buf;
-        for run in self.runs(offset..end) {
-            let run = run.map_err(Error::Image)?;
-            let length = usize::try_from(run.bytes()).unwrap_or(usize::MAX);
-            let (bytes, after) = rest.split_at_mut(length);
-            match run.mapping {
-                Mapping::Unallocated | Mapping::Zero | Mapping::Lost => bytes.fill(0),
-                Mapping::Data { host } => {
-                    files.plain(&run.guest, run.file, host.0, bytes)?;
-                }
-                Mapping::Compressed(stream) => {
-                    let (clusters, guest) = (&self.clusters, &run.guest);
-                    clusters.read(&files, run.file, guest, &stream, bytes)?;
-                }
-            }
-            rest = after;
-        }
-        Ok(())
+        self.read_runs(offset, buf, |files, run, bytes| {
+            self.read_run(files, run, bytes)
+        })
     }
 
     fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {

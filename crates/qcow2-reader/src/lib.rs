@@ -40,6 +40,7 @@ mod error;
 mod image;
 mod options;
 mod pipe;
+mod salvaged;
 mod source;
 mod unpack;
 
@@ -55,3 +56,8 @@ pub use qcow2_map::{
 };
 #[cfg(feature = "files")]
 pub use qcow2_map::{DiskGate, References, has_protocol};
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -57,7 +57,7 @@ pub enum Arrival {
     Whole,
 }
 
-/// An image that arrives on a pipe, read as far as it tells how it can be restored.
+/// An image that arrives on a pipe, read until it is known how it can be restored.
 pub struct ImageStream<R, K> {
     input: Forward<R, K>,
     spool: Arc<K>,

@@ -48,7 +48,7 @@ impl<S: ReadAt> Image<S> {
     /// The first in the order of the disk: a damaged or unsupported part of the
     /// image, or a failed read or write. The target then holds a part.
     /// [`Error::Resize`] before anything is written where the target is too small,
-    /// [`Error::Share`] where it has to share blocks and cannot.
+    /// [`Error::Share`] if it has to share blocks and cannot.
     pub fn unpack<T: WriteAt + ?Sized>(
         &self,
         target: &T,

@@ -6,6 +6,7 @@ pub(crate) mod compressed;
 mod data_run;
 pub(crate) mod exact;
 mod file;
+pub(crate) mod header;
 mod l1_table;
 mod l2_cache;
 pub(crate) mod layout;
@@ -17,10 +18,8 @@ use std::fmt;
 use std::ops::Range;
 
 use blockio::{Store, is_zero, len_u64};
-use qcow2_format::extension::Extension;
-use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_format::header::CompressionType;
-use qcow2_format::{ClusterBits, Geometry, Header, HostOffset, Version};
+use qcow2_format::{ClusterBits, Geometry, HostOffset, Version};
 
 use crate::error::Error;
 use crate::image::allocator::Allocator;
@@ -28,13 +27,14 @@ use crate::image::cluster::Mapping;
 use crate::image::compressed::counts::CompressedCounts;
 use crate::image::data_run::DataRun;
 use crate::image::file::{Floor, ImageFile};
+use crate::image::header::{HeaderParts, RecordedBacking};
 use crate::image::l1_table::{L1Table, L2Place};
 use crate::image::l2_cache::L2Cache;
-use crate::image::layout::{Layout, RefcountArea};
+use crate::image::layout::Layout;
 use crate::image::refcounts::Refcounts;
 use crate::image::tables::Tables;
-use crate::options::WriteOptions;
-use crate::units::{cut, to_u32};
+use crate::options::{Backing, WriteOptions};
+use crate::units::cut;
 
 /// Bytes of L2 tables that are kept in memory at most, unless one is larger.
 const L2_CACHE_BYTES_MAX: u64 = 32 << 20;
@@ -74,6 +74,8 @@ pub struct ImageWriter<T> {
     compressed: Option<CompressedArea>,
     /// Whether exactly what is in use is allocated.
     is_exact: bool,
+    /// The backing file, if there is one.
+    backing: Option<RecordedBacking>,
     /// Whether a write failed: what the tables say is not known to be true.
     broken: bool,
 }
@@ -140,7 +142,7 @@ impl<T> fmt::Debug for ImageWriter<T> {
 }
 
 impl<T: Store> ImageWriter<T> {
-    /// Begins an image on `target`, which holds nothing anybody needs. A header
+    /// Begins an image on `target`, whose contents are not needed. A header
     /// that is there already is overwritten with zeros.
     ///
     /// # Errors
@@ -177,6 +179,7 @@ impl<T: Store> ImageWriter<T> {
             stored: Stored::default(),
             compressed: None,
             is_exact: false,
+            backing: None,
             broken: false,
         })
     }
@@ -186,7 +189,7 @@ impl<T: Store> ImageWriter<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] where the write passes the end of the disk; nothing
+    /// [`Error::OutOfRange`] if the write passes the end of the disk; nothing
     /// is written then. After any other error the writer is
     /// [broken](Error::Broken).
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
@@ -208,7 +211,7 @@ impl<T: Store> ImageWriter<T> {
     /// # Errors
     ///
     /// [`Error::Broken`] after a failed write; [`Error::WriteImage`], and there
-    /// is no image then.
+    /// is not an image then.
     pub fn finish(mut self) -> Result<(T, ImageReport), Error> {
         let report = self.complete()?;
         Ok((self.file.into_target(), report))
@@ -234,7 +237,7 @@ impl<T: Store> ImageWriter<T> {
         if self.sync {
             self.file.sync()?;
         }
-        let header = self.header(&area).encode()?;
+        let header = self.header_parts().header(&area).encode()?;
         self.file.write("the header", HostOffset(0), &header)?;
         Ok(ImageReport {
             image_bytes,
@@ -335,6 +338,11 @@ impl<T: Store> ImageWriter<T> {
         self.is_exact = true;
     }
 
+    /// Says in the header that `backing` holds what the image does not.
+    pub(crate) fn lie_over(&mut self, backing: Option<&Backing<'_>>) {
+        self.backing = backing.map(RecordedBacking::new);
+    }
+
     /// How often each cluster is used that streams touch.
     fn compressed_counts(
         &self,
@@ -365,33 +373,15 @@ impl<T: Store> ImageWriter<T> {
         refcounts
     }
 
-    fn header(&self, area: &RefcountArea) -> Header {
-        let layout = &self.layout;
-        let size = layout.header_size();
-        let mut header = Header::new(self.version, layout.cluster_bits, size);
-        header.refcount_order = layout.refcount_order;
-        header.l1_entries = to_u32(layout.l1_entries);
-        header.l1_table_offset = layout.l1_offset();
-        header.refcount_table_offset = layout.host_offset(area.table);
-        header.refcount_table_clusters = to_u32(area.table_clusters);
-        if let Some(area) = self.compressed {
-            header.compression_type = area.compression_type;
+    /// What the header says beside the places of the refcounts.
+    fn header_parts(&self) -> HeaderParts<'_> {
+        HeaderParts {
+            layout: &self.layout,
+            version: self.version,
+            compression_type: self.compressed.map(|area| area.compression_type),
+            is_exact: self.is_exact,
+            backing: self.backing.as_ref(),
         }
-        if header.compression_type != CompressionType::Deflate {
-            header.incompatible |= IncompatibleFeatures::COMPRESSION_TYPE;
-        }
-        if layout.extended_l2 {
-            header.incompatible |= IncompatibleFeatures::EXTENDED_L2;
-        }
-        if size != layout.size {
-            header.extensions.push(Extension::ExactSize(layout.size));
-        }
-        if self.is_exact {
-            header.extensions.push(Extension::ExactAllocation {
-                unit_bytes: to_u32(layout.unit_bits.bytes()),
-            });
-        }
-        header
     }
 }
 

@@ -16,18 +16,64 @@ pub enum Allocation {
     /// What holds anything but zeros: nothing more is needed to read the disk.
     #[default]
     Needed,
-    /// Exactly what is in use. What of it is zeros is marked as such; what is not
+    /// Exactly what is in use. Zeros in it are marked as such; what is not
     /// in use is not allocated. So extents must be made of whole clusters or, with
     /// extended L2 entries, of whole subclusters. A header extension says that the
     /// image is about what is allocated. Version 3 only.
     Exact,
+    /// What differs from the [backing file](PackOptions::backing): where extents are
+    /// `Data` or `Zero` the image says what the disk holds, and what of it is zeros is
+    /// marked as such; all else is left to the backing file. So a cluster, or with
+    /// extended L2 entries a subcluster, must be the one or the other as a whole.
+    /// Version 3 only.
+    Overlay,
+}
+
+/// The file that holds what an image leaves to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backing<'a> {
+    /// Its name as it is recorded, 1 to 1,023 bytes: a path, relative to the folder of
+    /// the image unless it is absolute. QEMU takes a name with a colon before the first
+    /// slash for a protocol.
+    pub name: &'a [u8],
+    /// How it is stored.
+    pub format: BackingFormat,
+}
+
+impl<'a> Backing<'a> {
+    /// The file called `name`, stored as `format` says.
+    #[must_use]
+    pub fn new(name: &'a [u8], format: BackingFormat) -> Self {
+        Self { name, format }
+    }
+}
+
+/// How a backing file is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BackingFormat {
+    /// As another image.
+    Qcow2,
+    /// As it is.
+    Raw,
+}
+
+impl BackingFormat {
+    /// The name of the format, as images record it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Raw => "raw",
+        }
+    }
 }
 
 /// What an image that is written piece by piece should be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// Exact length of the disk in bytes. One that is no multiple of 512 is
+    /// Exact length of the disk in bytes. One that is not a multiple of 512 is
     /// rounded up in the header, and kept in a header extension.
     pub size: u64,
     /// Size of a cluster.
@@ -76,6 +122,9 @@ pub struct PackOptions<'a> {
     pub refcount_order: RefcountOrder,
     /// What is allocated.
     pub allocation: Allocation,
+    /// The file that holds what [`Allocation::Overlay`] leaves out, which it needs; no
+    /// other allocation may have one.
+    pub backing: Option<Backing<'a>>,
     /// How clusters are compressed, if they are. One that does not shrink is
     /// stored as it is, and where the allocation is exact, so is one that has
     /// subclusters not in use.
@@ -92,20 +141,21 @@ pub struct PackOptions<'a> {
     /// Whether whole clusters in use share their blocks with the source. They
     /// are not read then, so those that hold zeros are stored too: the image
     /// may differ from one that shares nothing, and depends on what the
-    /// filesystem can do. Nothing is shared with compression, an exact allocation
-    /// or extended L2 entries.
+    /// filesystem can do. Nothing is shared with compression, an exact allocation,
+    /// a backing file or extended L2 entries.
     pub reflink: Reflink,
 }
 
 impl Default for PackOptions<'_> {
     /// 64 KiB clusters, no extended L2 entries, version 3, 16-bit refcounts, what
-    /// is needed, no compression, all threads, no progress, synced, nothing shared.
+    /// is needed, no backing file, no compression, all threads, no progress, synced, nothing shared.
     fn default() -> Self {
         let image = WriteOptions::default();
         Self {
             cluster_bits: image.cluster_bits,
             extended_l2: image.extended_l2,
             allocation: Allocation::default(),
+            backing: None,
             version: image.version,
             refcount_order: image.refcount_order,
             compression: None,
@@ -132,6 +182,7 @@ impl fmt::Debug for PackOptions<'_> {
             .field("cluster_bits", &self.cluster_bits)
             .field("extended_l2", &self.extended_l2)
             .field("allocation", &self.allocation)
+            .field("backing", &self.backing)
             .field("version", &self.version)
             .field("refcount_order", &self.refcount_order)
             .field("compression", &self.compression)

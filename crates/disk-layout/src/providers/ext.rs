@@ -198,6 +198,8 @@ impl Content for ExtContent<'_> {
             .map(ext_blocks::geometry::Geometry::block_bytes);
         report.not_discarded.clone_from(&self.not_discarded);
         report.unclean = self.unclean();
+        let state = self.filesystem.unclean().state;
+        report.needs_check = state.map(|state| state.to_string());
         report.damage = self.damage();
         report
     }

@@ -14,7 +14,7 @@ const PIECE_BYTES: u64 = 256 << 10;
 /// Size of a directory entry without its name, in bytes.
 const ENTRY_BYTES: usize = 8;
 
-/// Largest block of which a directory entry gives its length as it is.
+/// Largest block for which a directory entry stores its length as it is.
 const PLAIN_LENGTHS_MAX: usize = 1 << 15;
 
 /// A group with an inode that is named, and was never used.
@@ -116,8 +116,8 @@ fn named_inodes(block: &[u8]) -> impl Iterator<Item = u32> {
         if length < ENTRY_BYTES || !length.is_multiple_of(4) {
             return None;
         }
-        let (entry, behind) = rest.split_at_checked(length)?;
-        rest = behind;
+        let (entry, after) = rest.split_at_checked(length)?;
+        rest = after;
         Some(u32_at(entry, 0))
     });
     entries.filter(|inode| *inode != 0)

@@ -1,5 +1,5 @@
 //! The blocks that inodes refer to. The first damage ends the walk: what lies
-//! behind it cannot be known.
+//! after it cannot be known.
 
 use blockio::ReadAt;
 use ext_format::block_map::nodes::NodesRead;
@@ -57,7 +57,7 @@ pub(crate) enum Holds {
     Nothing,
 }
 
-/// Gives `visit` all blocks that inodes refer to. An error of `visit` ends the
+/// Calls `visit` with all blocks that inodes refer to. An error of `visit` ends the
 /// walk.
 pub(crate) fn walk<R: ReadAt + ?Sized>(
     disk: &R,

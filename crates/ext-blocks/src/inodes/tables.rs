@@ -119,7 +119,7 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
         self.groups.descriptor(group)
     }
 
-    /// Gives `visit` every inode in use, but for those of groups that have no
+    /// Calls `visit` with every inode in use, but for those of groups that have no
     /// table within the filesystem. An error of `visit` ends the walk.
     pub(crate) fn walk<E: From<Error>>(
         &mut self,
@@ -140,7 +140,7 @@ impl<'a, R: ReadAt + ?Sized> InodeTables<'a, R> {
         Ok(())
     }
 
-    /// Gives `visit` every inode in use of those at `indices` in the table of
+    /// Calls `visit` with every inode in use of those at `indices` in the table of
     /// `group`, all of which were ever used, or none.
     pub(crate) fn walk_group<E: From<Error>>(
         &mut self,

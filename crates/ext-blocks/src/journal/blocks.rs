@@ -64,12 +64,12 @@ impl JournalBlocks {
     }
 
     /// Offset on the disk of block `block` of the journal, in bytes, and how
-    /// many blocks from there on lie side by side. Behind the journal's end there
+    /// many blocks from there on lie side by side. Past the journal's end there
     /// is nothing.
     pub(crate) fn place(&self, block: u32) -> Option<(u64, u64)> {
         let block = u64::from(block);
-        let behind = self.starts.partition_point(|start| *start <= block);
-        let index = behind.checked_sub(1)?;
+        let after = self.starts.partition_point(|start| *start <= block);
+        let index = after.checked_sub(1)?;
         let within = block.checked_sub(*self.starts.get(index)?)?;
         let run = self.runs.get(index)?;
         let left = run.count().checked_sub(within).filter(|left| *left > 0)?;
@@ -96,7 +96,7 @@ impl JournalBlocks {
 pub(crate) struct Reader<'a, R: ?Sized> {
     disk: &'a R,
     blocks: &'a JournalBlocks,
-    /// The block behind the last one wanted.
+    /// The block after the last one wanted.
     end: u32,
     window: std::ops::Range<u32>,
     bytes: Vec<u8>,

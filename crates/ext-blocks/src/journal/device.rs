@@ -43,7 +43,7 @@ pub(crate) fn live_log<R: ReadAt + ?Sized>(
     let block_bytes = 1u64 << block_bits;
     let on_disk = disk.size() >> block_bits;
     // Places in the log are blocks of the device; the superblock of the journal
-    // lies behind that of ext.
+    // lies after that of ext.
     let place = if block_bits == 10 { 2 } else { 1 };
     let count = sb.s_blocks_count.min(on_disk);
     let blocks = JournalBlocks::new(vec![BlockRun::new(0, count)], block_bits);

@@ -1,5 +1,5 @@
 //! Fast commits: what happened since the last transaction of the log, as small
-//! records behind it. Whoever replays them allocates the blocks they name, which
+//! records after it. A replay allocates the blocks they name, which
 //! no bitmap does yet.
 
 use blockio::ReadAt;
@@ -34,7 +34,7 @@ const EXTENT_BLOCKS_MAX: u16 = 0x8000;
 /// that every inode has.
 const INODE_RECORD_BYTES_MIN: usize = 4 + 128;
 
-/// A record, as far as blocks are concerned.
+/// The blocks of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Record {
     Head { sequence: u32 },
@@ -43,7 +43,7 @@ enum Record {
     Other,
 }
 
-/// Adds to `ranges` the blocks of files that fast commits name behind the
+/// Adds to `ranges` the blocks of files that fast commits name after the
 /// transaction before `sequence`, and counts those whose checksum is right.
 pub(crate) fn collect<R: ReadAt + ?Sized>(
     disk: &R,
@@ -61,9 +61,9 @@ pub(crate) fn collect<R: ReadAt + ?Sized>(
     for block in journal.fast_commits.clone() {
         reader.read(block, &mut bytes)?;
         let mut rest = bytes.as_slice();
-        while let Some((record, covered, behind)) = next_record(rest) {
+        while let Some((record, covered, after)) = next_record(rest) {
             checksum = crc32c(checksum, &[covered]);
-            rest = behind;
+            rest = after;
             match record {
                 // The head of other fast commits, which are over.
                 Record::Head { sequence: head } if head != sequence => return Ok(Ok(complete)),
@@ -97,12 +97,12 @@ pub(crate) fn collect<R: ReadAt + ?Sized>(
 }
 
 /// The first record of `bytes`, the bytes of it that the checksum covers, and
-/// what lies behind it.
+/// what lies after it.
 fn next_record(bytes: &[u8]) -> Option<(Record, &[u8], &[u8])> {
     let tag = u16_at(bytes, 0);
     let length = usize::from(u16_at(bytes, 2));
     let end = TAG_BYTES.saturating_add(length);
-    let (whole, behind) = bytes.split_at_checked(end)?;
+    let (whole, after) = bytes.split_at_checked(end)?;
     let value = whole.get(TAG_BYTES..)?;
     let (record, least) = match tag {
         TAG_HEAD => {
@@ -128,10 +128,10 @@ fn next_record(bytes: &[u8]) -> Option<(Record, &[u8], &[u8])> {
         Record::Tail { .. } => whole.get(..TAG_BYTES.saturating_add(4))?,
         _ => whole,
     };
-    Some((record, covered, behind))
+    Some((record, covered, after))
 }
 
-/// The blocks of the extent in a record of an added range, behind its inode.
+/// The blocks of the extent in a record of an added range, after its inode.
 fn extent(value: &[u8]) -> BlockRun {
     let start = join(u32_at(value, 12), u32::from(u16_at(value, 10)));
     let count = match u16_at(value, 8) {

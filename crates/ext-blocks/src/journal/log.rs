@@ -47,7 +47,7 @@ pub(crate) struct Log {
     pub(crate) copies: Vec<Copied>,
     /// Transactions that are replayed.
     pub(crate) transactions: u32,
-    /// The transaction behind the last one that is replayed.
+    /// The transaction after the last one that is replayed.
     pub(crate) next_sequence: u32,
     /// How many blocks of the log were looked at, from its start on.
     pub(crate) scanned: u32,

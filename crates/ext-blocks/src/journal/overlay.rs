@@ -133,15 +133,15 @@ impl<R: ReadAt + ?Sized> ReadAt for Overlay<R> {
         let Some(log) = &self.log else {
             return Ok(below);
         };
-        let behind = log.of(log.journal.blocks_of(from..u64::MAX));
-        let Some(first) = behind.iter().find(|copy| copy.wins) else {
+        let after = log.of(log.journal.blocks_of(from..u64::MAX));
+        let Some(first) = after.iter().find(|copy| copy.wins) else {
             return Ok(below);
         };
         let start = log.journal.byte_of(first.block);
         let end = start.saturating_add(log.journal.block_bytes());
         let own = start.max(from)..end.min(self.size());
         Ok(match below {
-            // The disk's own data comes first, and may go on behind the block.
+            // The disk's own data comes first, and may go on after the block.
             Some(below) if below.start <= own.start => Some(below),
             _ => Some(own),
         })
@@ -157,13 +157,13 @@ pub(crate) struct Patch {
 }
 
 impl Patch {
-    /// Changes what of it is within `buf`, which was read at `offset`.
+    /// Changes its part within `buf`, which was read at `offset`.
     pub(crate) fn apply(&self, offset: u64, buf: &mut [u8]) {
         patch(offset, buf, self.offset, &self.bytes);
     }
 }
 
-/// Puts what of `bytes`, which lie at `at`, is within `buf`, which lies at
+/// Copies the part of `bytes`, which lie at `at`, that is within `buf`, which lies at
 /// `offset`.
 fn patch(offset: u64, buf: &mut [u8], at: u64, bytes: &[u8]) {
     let start = at.max(offset);

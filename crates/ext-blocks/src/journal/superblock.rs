@@ -53,7 +53,7 @@ pub(crate) enum LogChecksums {
 /// What a journal says of itself. Places are block numbers within the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JournalSuperblock {
-    /// The first block of the log, and the block behind its last: it goes on at
+    /// The first block of the log, and the block after its last: it goes on at
     /// the first there.
     pub(crate) log: std::ops::Range<u32>,
     /// Blocks of fast commits; empty without the feature.
@@ -132,7 +132,7 @@ impl JournalSuperblock {
         })
     }
 
-    /// The blocks behind `block` in the log, without end.
+    /// The blocks after `block` in the log, without end.
     pub(crate) fn following(&self, block: u32, count: u32) -> u32 {
         let length = self.log.end.saturating_sub(self.log.start).max(1);
         let within = block.saturating_sub(self.log.start).saturating_add(count);
@@ -168,7 +168,7 @@ impl JournalSuperblock {
     }
 }
 
-/// The block behind the log, and the blocks of fast commits, in a journal that
+/// The block after the log, and the blocks of fast commits, in a journal that
 /// ends at `end`. The kernel leaves out the block between them.
 fn fast_commit_area(s_num_fc_blks: u32, end: u32) -> (u32, std::ops::Range<u32>) {
     let count = match s_num_fc_blks {

@@ -23,7 +23,7 @@ impl Fingerprint {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the storage fails.
+    /// [`Error::Read`] if the storage fails.
     pub fn of<R: ReadAt + ?Sized>(disk: &R) -> Result<Option<Self>, Error> {
         let Some((sb, superblock)) = read_superblock(disk)? else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Multiple mount protection: a block that says whether somebody, on any machine,
+//! Multiple mount protection: a block that says whether any machine
 //! uses the filesystem.
 
 use std::fmt;
@@ -19,23 +19,23 @@ const MMP_BYTES: usize = 1024;
 /// `mmp_magic`.
 const MAGIC: u32 = 0x004d_4d50;
 
-/// `mmp_seq` of a filesystem that nobody uses.
+/// `mmp_seq` of a filesystem that is not in use.
 const SEQ_CLEAN: u32 = 0xff4d_4d50;
 
 /// `mmp_seq` while e2fsck runs.
 const SEQ_FSCK: u32 = 0xe24d_4d50;
 
-/// What the block of multiple mount protection says.
+/// What the multiple mount protection block says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mmp {
-    /// Nobody uses the filesystem.
+    /// The filesystem is not in use.
     Clean,
-    /// Somebody has it mounted, or had it when his machine stopped.
+    /// A machine has it mounted, or had it mounted when it stopped.
     Mounted(Holder),
-    /// Somebody checks it, or did when his machine stopped.
+    /// A machine checks it, or did when it stopped.
     Checked(Holder),
-    /// Nothing that can be believed.
+    /// A value that cannot be trusted.
     Damaged(MmpDamage),
 }
 
@@ -54,14 +54,14 @@ pub struct Holder {
 #[non_exhaustive]
 pub enum MmpDamage {
     /// It is not where it can be.
-    #[error("the block of multiple mount protection is block {block}, outside the filesystem")]
+    #[error("the multiple mount protection block is block {block}, outside the filesystem")]
     Place {
         /// `s_mmp_block`.
         block: u64,
     },
     /// `mmp_magic` (bytes 0..4).
     #[error(
-        "the block of multiple mount protection, block {block}, begins with {found:#010x}, it must be {MAGIC:#010x}"
+        "the multiple mount protection block, block {block}, begins with {found:#010x}, must begin with {MAGIC:#010x}"
     )]
     Magic {
         /// `s_mmp_block`.
@@ -71,7 +71,7 @@ pub enum MmpDamage {
     },
     /// `mmp_checksum` (bytes 0x3fc..0x400).
     #[error(
-        "the checksum of the block of multiple mount protection, block {block}, is {stored:#010x}, its contents give {computed:#010x}"
+        "the checksum of the multiple mount protection block, block {block}, is {stored:#010x}, its contents give {computed:#010x}"
     )]
     Checksum {
         /// `s_mmp_block`.
@@ -84,7 +84,7 @@ pub enum MmpDamage {
 }
 
 impl Mmp {
-    /// Whether somebody may use the filesystem.
+    /// Whether the filesystem may be in use.
     #[must_use]
     pub const fn is_in_use(&self) -> bool {
         matches!(self, Self::Mounted(_) | Self::Checked(_))
@@ -122,14 +122,14 @@ impl Mmp {
 impl fmt::Display for Mmp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Clean => f.write_str("multiple mount protection says that nobody uses it"),
+            Self::Clean => f.write_str("multiple mount protection says that it is not in use"),
             Self::Mounted(holder) => write!(
                 f,
-                "multiple mount protection says that {holder} has it mounted, or had when that stopped"
+                "multiple mount protection says that {holder} has it mounted, or had it mounted when it stopped"
             ),
             Self::Checked(holder) => write!(
                 f,
-                "multiple mount protection says that {holder} checks it, or did when that stopped"
+                "multiple mount protection says that {holder} checks it, or did when it stopped"
             ),
             Self::Damaged(damage) => damage.fmt(f),
         }
@@ -145,13 +145,13 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Reads what the block of multiple mount protection of the filesystem on `disk`
+/// Reads what the multiple mount protection block of the filesystem on `disk`
 /// says. `None` where there is no filesystem whose superblock can be believed, or
 /// it has no such block.
 ///
 /// # Errors
 ///
-/// [`Error::Read`] where the storage fails.
+/// [`Error::Read`] if the storage fails.
 pub fn read_mmp<R: ReadAt + ?Sized>(disk: &R) -> Result<Option<Mmp>, Error> {
     if disk.size() < SUPERBLOCK_END {
         return Ok(None);

@@ -120,7 +120,7 @@ pub(crate) fn find<R: ReadAt + ?Sized>(
         let limit = u64::try_from(CANDIDATES_MAX).unwrap_or(u64::MAX);
         return Err(Halt::Refused(NotDiscarded::TooMany { limit }));
     };
-    // A block that is a candidate twice is somebody else's each time.
+    // Two inodes have a block that is a candidate twice.
     let single = |run: &BlockRun| !candidates.overlaps().meet(*run);
     let single: Vec<_> = candidates.runs().iter().copied().filter(single).collect();
     let runs = subtract(&single, others.finish());

@@ -19,7 +19,7 @@ use crate::used::loader::Loader;
 /// together, so that few are asked for at a time.
 const BITMAPS: RangeInclusive<u64> = 4..=4096;
 
-/// The bitmaps of the groups, as far as they are trusted, of which some are kept.
+/// The bitmaps of the groups that are trusted; some are kept in memory.
 #[derive(Debug)]
 pub(crate) struct Occupancy<'a, R: ?Sized> {
     layout: &'a Layout,
@@ -58,7 +58,7 @@ impl<'a, R: ReadAt + ?Sized> Occupancy<'a, R> {
         }
     }
 
-    /// Gives `visit` what of `run`, which the filesystem holds, is free.
+    /// Calls `visit` with the free parts of `run`, which lies within the filesystem.
     pub(crate) fn free_of(
         &mut self,
         run: BlockRun,
@@ -91,7 +91,7 @@ impl<'a, R: ReadAt + ?Sized> Occupancy<'a, R> {
         Ok(())
     }
 
-    /// Gives `visit` what of `run` lies in inode tables that were never used, which
+    /// Calls `visit` with the parts of `run` in inode tables that were never used, which
     /// read as zeros.
     pub(crate) fn never_used_of(&self, run: BlockRun, visit: impl FnMut(BlockRun)) {
         let tables = &self.groups.uninit;

@@ -8,7 +8,7 @@ use ext_format::runs::BlockRun;
 #[derive(Debug)]
 pub(crate) struct Relabel<'a, I> {
     inner: I,
-    /// Ascending, without overlaps; those behind which the walk is are gone.
+    /// Ascending, without overlaps; those after which the walk is are gone.
     runs: &'a [BlockRun],
     /// log2 of the size of a block in bytes.
     block_bits: u32,

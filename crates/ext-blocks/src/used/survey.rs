@@ -56,7 +56,7 @@ pub(crate) struct Survey {
     pub(crate) groups: GroupMap,
     pub(crate) free_bytes: u64,
     pub(crate) damage: Damage,
-    /// Groups of which it is not sure which inodes were never used, ascending.
+    /// Groups whose never used inodes are not known for certain, ascending.
     pub(crate) unsure_of_inodes: Vec<u32>,
 }
 
@@ -291,8 +291,8 @@ impl<R: ReadAt + ?Sized> Surveyor<'_, R> {
                 continue;
             }
             let start = geometry.blocks_of(group).start;
-            let behind = ahead.partition_point(|run| run.end <= start);
-            ahead = ahead.get(behind..).unwrap_or_default();
+            let after = ahead.partition_point(|run| run.end <= start);
+            ahead = ahead.get(after..).unwrap_or_default();
             self.groups.load(group, &self.verdicts, &mut bitmap)?;
             let free = u32::try_from(bitmap.free_count()).unwrap_or(u32::MAX);
             let mut damage = None;

@@ -51,7 +51,7 @@ fn the_sequence_tells_whether_it_is_in_use() {
     let mounted = read(&with_mmp(base(), 7)).unwrap();
     assert_eq!(
         mounted.to_string(),
-        "multiple mount protection says that \"a\\nnode\" has it mounted, or had when that stopped"
+        "multiple mount protection says that \"a\\nnode\" has it mounted, or had it mounted when it stopped"
     );
 }
 
@@ -116,7 +116,7 @@ fn storage_that_fails_is_an_error() {
         }
     }
     let error = read_mmp(&Cut(with_mmp(base(), 7))).unwrap_err();
-    let want = "block of multiple mount protection at byte 0x5000 cannot be read";
+    let want = "multiple mount protection block at byte 0x5000 cannot be read";
     assert_eq!(error.to_string(), want);
 }
 

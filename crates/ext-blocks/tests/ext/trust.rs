@@ -284,7 +284,7 @@ fn reasons_read_well() {
             found: 192,
             allowed
         }),
-        "superblock field s_inode_size at 0x58 is 192, allowed is a power of two from 128 to 1024"
+        "superblock field s_inode_size at 0x58 is 192, must be a power of two from 128 to 1024"
     );
     let word = FeatureWord::Incompat;
     assert_eq!(

@@ -24,7 +24,7 @@ pub(super) fn depth_of(bytes: &[u8]) -> u16 {
 }
 
 /// Whether `bytes` are a node of an extent tree with `depth` levels of nodes
-/// below, as far as its header tells.
+/// below, according to its header.
 pub(super) fn is_node(bytes: &[u8], depth: u16) -> bool {
     let entries = u16_at(bytes, 2);
     let max = u16_at(bytes, 4);

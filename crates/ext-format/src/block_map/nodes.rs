@@ -44,7 +44,7 @@ pub struct NodesRead {
 /// What it means that a node is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// It was not read before, as far as that is remembered.
+    /// It was not read before, or that is no longer remembered.
     First,
     /// It was.
     Again,
@@ -83,7 +83,7 @@ impl NodesRead {
     ///
     /// # Errors
     ///
-    /// [`Clash`] where not all of them can be right.
+    /// [`Clash`] if not all of them can be right.
     pub fn join(&mut self, other: &Self, limit: u64) -> Result<(), Clash> {
         // A set has no order, and what is told has to be the same each time.
         let mut keys: Vec<_> = other.remembered.iter().copied().collect();

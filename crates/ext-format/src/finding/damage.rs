@@ -84,7 +84,7 @@ pub enum Finding {
     /// A bitmap that was never written, by a descriptor that may be older than the
     /// group, because the superblock was damaged.
     #[error(
-        "group {group}: its block bitmap was never written, which a damaged filesystem does not prove"
+        "group {group}: its block bitmap is marked as never written, which a damaged filesystem does not prove"
     )]
     UninitFromBackup {
         /// The group.
@@ -111,7 +111,7 @@ pub enum Finding {
         computed: u32,
     },
     /// Metadata in a block that the bitmap calls free.
-    #[error("group {group}: block {block} holds metadata, and the block bitmap calls it free")]
+    #[error("group {group}: block {block} holds metadata, but the block bitmap marks it as free")]
     MetadataFree {
         /// The group in which the block lies.
         group: u32,
@@ -131,7 +131,9 @@ pub enum Finding {
         counted: u32,
     },
     /// A count of never used inodes that is larger than the table.
-    #[error("group {group}: {unused} inodes were never used, of {inodes_per_group}")]
+    #[error(
+        "group {group}: {unused} inodes are marked as never used, must be at most {inodes_per_group}"
+    )]
     UnusedInodes {
         /// The group.
         group: u32,
@@ -164,7 +166,9 @@ pub enum Finding {
         counted: u32,
     },
     /// An inode in use among those that were never used.
-    #[error("group {group}: {unused} inodes were never used, yet the inode bitmap has one of them")]
+    #[error(
+        "group {group}: {unused} inodes are marked as never used, but the inode bitmap marks one of them as used"
+    )]
     UnusedInodeInUse {
         /// The group.
         group: u32,
@@ -186,7 +190,7 @@ pub enum Finding {
         group: u32,
     },
     /// An inode that something names, among those that were never used.
-    #[error("group {group}: inode {inode} was never used, yet something names it")]
+    #[error("group {group}: inode {inode} was never used, but something refers to it")]
     UnusedInodeNamed {
         /// The group.
         group: u32,
@@ -194,7 +198,7 @@ pub enum Finding {
         inode: u32,
     },
     /// Blocks that an inode refers to, and a block bitmap calls free.
-    #[error("inode {inode} refers to {}, which the block bitmap calls free", Blocks { block: *block, count: *count })]
+    #[error("inode {inode} refers to {}, marked as free in the block bitmap", Blocks { block: *block, count: *count })]
     InUse {
         /// The inode.
         inode: u32,
@@ -204,7 +208,7 @@ pub enum Finding {
         count: u64,
     },
     /// Blocks that an inode refers to, in an inode table that was never used.
-    #[error("inode {inode} refers to {} of an inode table that was never used", Blocks { block: *block, count: *count })]
+    #[error("inode {inode} refers to {} in an inode table that was never used", Blocks { block: *block, count: *count })]
     InTable {
         /// The inode.
         inode: u32,
@@ -228,8 +232,8 @@ pub enum Finding {
         /// What is wrong.
         damage: LogDamage,
     },
-    /// The block of multiple mount protection is outside the filesystem.
-    #[error("the block of multiple mount protection is block {block}, outside the filesystem")]
+    /// The multiple mount protection block is outside the filesystem.
+    #[error("the multiple mount protection block is block {block}, outside the filesystem")]
     MmpBlock {
         /// `s_mmp_block`.
         block: u64,
@@ -267,7 +271,7 @@ pub enum Consequence {
     /// All bitmaps and inode tables are metadata, used or not, and what the
     /// copies of the descriptors name, too.
     TablesKept,
-    /// What of its metadata can be found is kept.
+    /// Every part of its metadata that can be found is kept.
     FoundKept,
     /// What is in use with it is kept, and what is in use without it.
     BothKept,
@@ -307,10 +311,10 @@ impl fmt::Display for Consequence {
             Self::GroupKept => "the whole group is kept",
             Self::TableKept => "the whole inode table is kept",
             Self::TablesKept => "all bitmaps and inode tables are kept whole",
-            Self::FoundKept => "what can be found of it is kept",
-            Self::BitmapsDecide => "the block bitmaps tell which blocks are kept",
-            Self::BothKept => "what is in use with and without it is kept",
-            Self::BlocksKept => "what it refers to is kept",
+            Self::FoundKept => "every part of it that can be found is kept",
+            Self::BitmapsDecide => "the block bitmaps determine which blocks are kept",
+            Self::BothKept => "blocks in use with or without it are kept",
+            Self::BlocksKept => "the blocks it refers to are kept",
         })
     }
 }
@@ -349,7 +353,7 @@ pub enum JournalDamage {
     /// The group descriptor that leads to the inode is not usable.
     #[error("the descriptor of its group is not usable")]
     Descriptor,
-    /// It is no regular file, or deleted.
+    /// It is not a regular file, or deleted.
     #[error("not a file in use (i_mode {i_mode:#o}, {i_links_count} links)")]
     NotAFile {
         /// `i_mode`.

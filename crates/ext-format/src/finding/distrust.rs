@@ -32,7 +32,7 @@ pub enum Distrust {
     /// `s_feature_incompat` has `needs_recovery` (0x4), or the journal is not
     /// empty: the newest state of the filesystem is there, and cannot be found
     /// out.
-    #[error("the journal has not been replayed, and cannot be: {fault}")]
+    #[error("the journal has not been replayed and cannot be replayed: {fault}")]
     NeedsRecovery {
         /// Why it cannot.
         fault: JournalFault,
@@ -46,7 +46,9 @@ pub enum Distrust {
     },
     /// The filesystem was not left clean, so that what its inodes refer to counts,
     /// and that is not known.
-    #[error("the filesystem was not left clean (s_state {s_state:#x}), and is damaged: {damage}")]
+    #[error(
+        "the filesystem was not cleanly unmounted (s_state {s_state:#x}) and is damaged: {damage}"
+    )]
     Inodes {
         /// As found.
         s_state: u16,
@@ -55,14 +57,14 @@ pub enum Distrust {
     },
     /// The filesystem says that it was left clean, and what some of its inodes
     /// refer to is not known: bitmaps alone prove nothing.
-    #[error("it is not known which blocks are in use: {damage}")]
+    #[error("the blocks in use cannot be determined: {damage}")]
     Unknown {
         /// What is wrong.
         damage: WalkDamage,
     },
     /// The superblock is damaged, and the filesystem was read by a copy, which
     /// does not say how it was left.
-    #[error("the superblock is damaged; the copy in block {} of {} bytes was used", at.block, at.block_bytes)]
+    #[error("the superblock is damaged; the backup superblock in block {} of {} bytes was used", at.block, at.block_bytes)]
     Backup {
         /// Where the copy is.
         at: SuperblockAt,
@@ -77,7 +79,7 @@ pub enum Distrust {
     },
     /// Hashes over the whole filesystem are right only while its free blocks hold
     /// what they hold.
-    #[error("{claim} (found at byte {at:#x}) covers free blocks, too")]
+    #[error("{claim} (found at byte {at:#x}) also covers free blocks")]
     FreeBlocksCovered {
         /// What the hashes are called.
         claim: &'static str,
@@ -102,7 +104,7 @@ pub enum Distrust {
         disk_bytes: u64,
     },
     /// An external journal, whose log cannot be read.
-    #[error("this is an external journal, and {damage}")]
+    #[error("this is an external journal that cannot be read: {damage}")]
     JournalDevice {
         /// What is wrong with it.
         damage: LogDamage,
@@ -115,7 +117,7 @@ pub enum Distrust {
         /// The unknown bits alone.
         bits: u32,
     },
-    /// Two features of which only one may be set.
+    /// Two features that exclude each other.
     #[error("the features {first} and {second} exclude each other")]
     FeatureConflict {
         /// One of them.
@@ -140,7 +142,7 @@ pub enum Distrust {
         computed: u32,
     },
     /// A field of the superblock has a value that no filesystem has.
-    #[error("superblock field {field} at {offset:#x} is {found}, allowed is {allowed}")]
+    #[error("superblock field {field} at {offset:#x} is {found}, must be {allowed}")]
     Field {
         /// The kernel's name of the field.
         field: &'static str,
@@ -152,7 +154,9 @@ pub enum Distrust {
         allowed: Allowed,
     },
     /// A block of the group descriptor table lies outside the filesystem.
-    #[error("block {index} of the group descriptor table lies at block {block} of {blocks}")]
+    #[error(
+        "block {index} of the group descriptor table is at block {block}, outside the filesystem of {blocks} blocks"
+    )]
     DescriptorTable {
         /// Which block of the table, from 0.
         index: u64,
@@ -181,7 +185,7 @@ pub enum JournalFault {
     #[error("there is no journal")]
     Missing,
     /// It is on another device.
-    #[error("it is on another device, so that the filesystem is not self-contained")]
+    #[error("it is on another device, so the filesystem is not self-contained")]
     External,
     /// Its blocks cannot all be found.
     #[error("{0}")]
@@ -240,7 +244,7 @@ impl Allowed {
     ///
     /// # Errors
     ///
-    /// [`Distrust::Field`] where it is none of them.
+    /// [`Distrust::Field`] if it is none of them.
     pub fn check(
         self,
         field: &'static str,

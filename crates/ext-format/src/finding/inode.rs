@@ -19,7 +19,7 @@ pub enum WalkDamage {
         group: u32,
     },
     /// A block of an extent tree, or an indirect block, of several inodes.
-    #[error("block {block} is a part of the maps of several inodes")]
+    #[error("block {block} is part of the block maps of several inodes")]
     SharedMap {
         /// The block.
         block: u64,
@@ -67,7 +67,7 @@ pub enum InodeDamage {
     },
     /// A block of its extent tree, or an indirect block, was met before in the
     /// same place of a map.
-    #[error("block {block} is a part of maps more than once")]
+    #[error("block {block} is in the block map more than once")]
     Repeated {
         /// The block.
         block: u64,

@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum LogDamage {
     /// Its first block does not begin with a superblock.
-    #[error("its first block is no journal superblock")]
+    #[error("its first block is not a journal superblock")]
     NoSuperblock,
     /// Features that may change how a log is read.
     #[error(
@@ -21,7 +21,7 @@ pub enum LogDamage {
     #[error("its features name two versions of checksums")]
     TwoChecksums,
     /// A checksum that is not CRC-32C.
-    #[error("s_checksum_type is {found}, allowed is 4")]
+    #[error("s_checksum_type is {found}, must be 4")]
     ChecksumType {
         /// As found.
         found: u8,
@@ -35,7 +35,7 @@ pub enum LogDamage {
         computed: u32,
     },
     /// A field of the superblock is out of range.
-    #[error("superblock field {field} is {found}, allowed is {min} to {max}")]
+    #[error("superblock field {field} is {found}, must be {min} to {max}")]
     Field {
         /// The field's name.
         field: &'static str,
@@ -56,7 +56,7 @@ pub enum LogDamage {
     },
     /// A revocation block of a committed transaction has a wrong checksum, or a
     /// count that is not that of one.
-    #[error("transaction {sequence}: block {block} is no sound revocation block")]
+    #[error("transaction {sequence}: block {block} is not a valid revocation block")]
     Revocation {
         /// The transaction.
         sequence: u32,
@@ -80,7 +80,7 @@ pub enum LogDamage {
         target: u64,
     },
     /// The log gives the filesystem something else in place of its superblock.
-    #[error("it replaces the superblock by something else")]
+    #[error("it overwrites the superblock with something else")]
     Superblock,
     /// The log holds more than is kept in memory.
     #[error("more than {limit} {what}")]
@@ -90,7 +90,7 @@ pub enum LogDamage {
         /// How many there may be.
         limit: u64,
     },
-    /// The commit block behind the last good transaction is not sound, so
+    /// The commit block after the last good transaction is not sound, so
     /// that kernel and e2fsck may differ on where the log ends.
     #[error("transaction {sequence}: the checksum of the commit in block {block} is wrong")]
     CommitChecksum {

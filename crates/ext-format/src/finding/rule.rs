@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A feature word of which every bit must be known.
+/// A feature word that may have no unknown bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FeatureWord {
     /// `s_feature_compat`, bytes 0x5c..0x60.

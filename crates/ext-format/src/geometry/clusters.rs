@@ -49,7 +49,7 @@ impl Geometry {
     }
 
     /// The bytes on the disk of the clusters `bits` of `group`, without those
-    /// of the last cluster that lie behind the filesystem.
+    /// of the last cluster that lie after the filesystem.
     #[must_use]
     pub fn bytes_of(&self, group: u32, bits: Range<usize>) -> Range<u64> {
         let end = self.blocks_of(group).end;

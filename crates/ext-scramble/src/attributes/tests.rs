@@ -105,7 +105,7 @@ fn what_is_no_attribute_goes() {
     assert!(!scrambler(&names).inode(&mut area).unwrap());
     assert_eq!(inline_data(&area), None);
 
-    // An entry longer than the area, behind one that fits.
+    // An entry longer than the area, after one that fits.
     let good = entry(2, b"", (0, 0, 0), 0);
     let long = entry(1, &[b'n'; 40], (0, 0, 0), 0);
     let mut area = [&MAGIC.to_le_bytes()[..], &good, &long[..50]].concat();

@@ -43,7 +43,7 @@ pub(crate) struct Entry {
     pub(crate) inode: u32,
     pub(crate) name: Range<usize>,
     /// What follows the name and belongs to it.
-    pub(crate) behind: Range<usize>,
+    pub(crate) after: Range<usize>,
 }
 
 #[expect(
@@ -59,23 +59,23 @@ impl Format {
         let inode = u32_at(area, at);
         let bytes = at..at + length;
         let name = at + HEADER_BYTES..at + HEADER_BYTES + name_bytes;
-        let behind = if inode == 0 {
+        let after = if inode == 0 {
             name.end..name.end
         } else {
-            self.behind(area, &name, u8::try_from(file_type).unwrap_or_default())?
+            self.after(area, &name, u8::try_from(file_type).unwrap_or_default())?
         };
-        let fits = bytes.end <= area.len() && behind.end <= bytes.end;
+        let fits = bytes.end <= area.len() && after.end <= bytes.end;
         let sane = length >= ENTRY_BYTES_MIN && length.is_multiple_of(ALIGNMENT);
         (fits && sane).then_some(Entry {
             bytes,
             inode,
             name,
-            behind,
+            after,
         })
     }
 
     /// What follows `name` and belongs to it.
-    fn behind(&self, area: &[u8], name: &Range<usize>, file_type: u8) -> Option<Range<usize>> {
+    fn after(&self, area: &[u8], name: &Range<usize>, file_type: u8) -> Option<Range<usize>> {
         let name_end = name.end;
         if self.has_hash {
             let start = name_end.next_multiple_of(ALIGNMENT);
@@ -116,7 +116,7 @@ impl Entry {
     /// Bytes the entry needs, without the room that follows it.
     #[expect(clippy::arithmetic_side_effects, reason = "offsets in a block")]
     pub(crate) fn needed_bytes(&self) -> usize {
-        (self.behind.end - self.bytes.start)
+        (self.after.end - self.bytes.start)
             .next_multiple_of(ALIGNMENT)
             .max(ENTRY_BYTES_MIN)
     }
@@ -134,7 +134,7 @@ pub(crate) struct Rewritten {
 }
 
 /// Gives every entry of `area` the name that `map` makes of its own. Entries
-/// stay where they are; all that is no part of one becomes zeros.
+/// stay where they are; all that is not part of one becomes zeros.
 pub(crate) fn rename(area: &mut [u8], format: Format, map: impl Fn(&[u8]) -> Vec<u8>) -> Rewritten {
     let mut rewritten = Rewritten::default();
     let mut at = 0;
@@ -155,16 +155,16 @@ pub(crate) fn rename(area: &mut [u8], format: Format, map: impl Fn(&[u8]) -> Vec
             }
             rewritten.names = rewritten.names.saturating_add(1);
             rewritten.has_other_than_ascii |= !mapped.is_ascii();
-            zero(area, entry.name.end..entry.behind.start);
-            entry.behind.end..entry.bytes.end
+            zero(area, entry.name.end..entry.after.start);
+            entry.after.end..entry.bytes.end
         };
         zero(area, kept);
     }
     rewritten
 }
 
-/// Zeros what follows byte `at`, which is no entry. Its lengths stay: whoever
-/// looks for damage finds it. Tells whether anything was lost.
+/// Zeros what follows byte `at`, which is not an entry. Its lengths stay: a program that
+/// looks for damage finds it. Returns whether anything was lost.
 fn clear(area: &mut [u8], at: usize) -> bool {
     let rest = area.get_mut(at..).unwrap_or_default();
     let lost = rest.iter().any(|byte| *byte != 0);

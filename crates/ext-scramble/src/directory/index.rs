@@ -22,7 +22,7 @@ const BLOCK_MASK: u32 = 0x0fff_ffff;
 const LEVELS_MAX: u8 = 1;
 const LARGE_LEVELS_MAX: u8 = 2;
 
-/// `hash_version` of a hash with a secret key, which lies behind each name.
+/// `hash_version` of a hash with a secret key, which lies after each name.
 const SIPHASH: u8 = 6;
 
 /// How the hashes of an index are known.
@@ -184,7 +184,7 @@ impl Node {
     /// Zeros what no entry of the node uses in its block.
     pub(crate) fn zero_slack(&self, block: &mut [u8]) {
         if self.at == ROOT_AT {
-            // Behind the names of `.` and `..`.
+            // After the names of `.` and `..`.
             zero(block, 9..12);
             zero(block, 0x16..0x18);
         }

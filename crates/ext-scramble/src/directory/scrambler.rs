@@ -74,7 +74,7 @@ impl Scrambler<'_> {
     }
 
     /// Makes a block of the index one without entries, or the root one with
-    /// `.` and `..` alone. Tells whether it looked like one.
+    /// `.` and `..` alone. Returns whether it looked like one.
     pub(super) fn flatten(&self, block: &mut [u8]) -> bool {
         let format = self.format();
         let entry = |at| format.entry(block, at);
@@ -90,12 +90,12 @@ impl Scrambler<'_> {
             return false;
         }
         let end = self.area_end(block.len());
-        let behind = if last.inode == 0 {
+        let after = if last.inode == 0 {
             last.bytes.start + HEADER_BYTES
         } else {
-            last.behind.end
+            last.after.end
         };
-        zero(block, behind..block.len());
+        zero(block, after..block.len());
         format.set_length(block, last.bytes.start, end - last.bytes.start);
         if let Some(tail) = block.get_mut(end..end + TAIL.len()) {
             tail.copy_from_slice(&TAIL);

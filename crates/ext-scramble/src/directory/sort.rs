@@ -55,8 +55,8 @@ pub(super) fn sort(
     let mut sorted = Vec::with_capacity(index.leaves.len() * block_bytes);
     let mut rest = places.as_slice();
     for ((leaf, room), count) in index.leaves.iter().zip(&rooms).zip(counts) {
-        let (here, behind) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-        rest = behind;
+        let (here, after) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+        rest = after;
         let old = block(blocks, block_bytes, *leaf);
         let wrong = scrambler.leaf_error(old, *room);
         let start = sorted.len();
@@ -177,8 +177,8 @@ fn boundaries(places: &[Place], counts: &[usize]) -> Option<Vec<u32>> {
     let mut rest = places;
     let mut last = None;
     for count in counts {
-        let (here, behind) = rest.split_at_checked(*count)?;
-        rest = behind;
+        let (here, after) = rest.split_at_checked(*count)?;
+        rest = after;
         let hash = match (here, last) {
             ([first, ..], last) if Some(first.hash.major) == last => first.hash.major | CONTINUED,
             ([first, ..], _) => first.hash.major,

@@ -85,7 +85,7 @@ fn checksum(parts: &[&[u8]]) -> u32 {
     checksums.directory_block(12, 34, parts).unwrap()
 }
 
-/// A root whose leaves are the blocks behind it.
+/// A root whose leaves are the blocks after it.
 fn root(leaves: u32, hash_version: u8, has_tail: bool) -> Vec<u8> {
     let mut bytes = [entry(12, 12, b"."), entry(2, BLOCK - 12, b"..")].concat();
     put(&mut bytes, 0x1c, &[hash_version, 8, 0, 0]);

@@ -14,8 +14,8 @@ const KEY_BYTES: usize = 32;
 /// Size of a block of SHA-256 in bytes: HMAC pads its key to it with zeros.
 const HMAC_KEY_BYTES: usize = 64;
 
-/// What decides how names are scrambled. Whoever has it can find the names
-/// again; without it there is no way back. It should be random, used once, and
+/// The key that decides how names are scrambled. With it the names can be found
+/// again; without it they cannot. It should be random, used once, and
 /// stored nowhere.
 #[derive(Clone)]
 pub struct ScrambleKey([u8; KEY_BYTES]);

@@ -8,9 +8,9 @@ use crate::directory::Scrambler;
 use crate::names::Case;
 use crate::pass::Pass;
 
-/// What becomes of the value of `system.data`.
+/// What to do with the value of `system.data`.
 pub(super) enum Data<'a> {
-    /// It is file data, or nobody knows.
+    /// It is file data, or unknown.
     Zeroes,
     /// It is the rest of a directory.
     Directory(Scrambler<'a>),

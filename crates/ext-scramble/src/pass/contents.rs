@@ -44,7 +44,7 @@ struct Gathered {
 
 impl<R: ReadAt + ?Sized> Pass<'_, R> {
     /// Walks over the map of `inode`: cleans its nodes, and gives `visit` each
-    /// block of the contents that is nobody else's. Tells whether all is well.
+    /// block of the contents that no other inode has. Returns whether all is well.
     pub(super) fn walk(
         &mut self,
         mapper: &mut Mapper<'_, R>,
@@ -272,7 +272,7 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
         Ok(hashes)
     }
 
-    /// The hashes of the value `old`, of which `stored` is the one kept. What
+    /// The hashes of the value `old`; `stored` is the one kept. What
     /// is kept for something else, or wrong, stays.
     fn hashes(&self, stored: u32, old: &[u8]) -> ValueHashes {
         let hash = |value: &[u8]| checksum::attribute_value(self.seed, value);

@@ -69,7 +69,7 @@ impl<R: ReadAt + ?Sized> Pass<'_, R> {
                 }
             }
             // In the first group they are a part of the map of the inode that
-            // holds them all; elsewhere nobody wrote to them.
+            // holds them all; elsewhere they were never written.
             BaseBlock::Reserved if group == 0 => {
                 clean_pointers(&mut bytes, |block| block < geometry.block_count());
             }

@@ -38,8 +38,8 @@ struct Group {
 }
 
 impl Group {
-    /// Whether inode `index` of the group is in use; all are where nobody can
-    /// tell.
+    /// Whether inode `index` of the group is in use; all are if that is not
+    /// known.
     fn has_in_use(&self, index: u32) -> bool {
         self.bits.is_none() || self.has_marked(index)
     }
@@ -96,8 +96,8 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         })
     }
 
-    /// Scrambles the inodes in `block` of the table of `group`, of which `before`
-    /// bytes are in earlier ones.
+    /// Scrambles the inodes in `block` of the table of `group`, `before`
+    /// bytes of which are in earlier ones.
     fn table_block(
         &mut self,
         mapper: &mut Mapper<'_, R>,
@@ -248,7 +248,7 @@ impl<'a, R: ReadAt + ?Sized> Pass<'a, R> {
         Ok(Data::Zeroes)
     }
 
-    /// Scrambles an `i_block` that is no map.
+    /// Scrambles an `i_block` that is not a map.
     fn inline(&mut self, inode: &Inode, fields: &Fields, kind: Kind, bytes: &mut [u8]) -> Data<'a> {
         let size = to_index(fields.size);
         let names = self.names;

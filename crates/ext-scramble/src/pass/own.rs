@@ -26,7 +26,7 @@ enum Own {
     Journal,
     Quota,
     Orphans,
-    /// Nothing anybody looks at.
+    /// Bytes that no program reads.
     Other,
 }
 

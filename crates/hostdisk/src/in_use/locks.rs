@@ -35,25 +35,47 @@ pub(super) fn held(file: &File, purpose: Purpose) -> io::Result<Option<InUse>> {
     Ok(used.then_some(InUse::QemuReads))
 }
 
-/// Returns whether another process holds a lock on one of `length` bytes at `offset`. A
-/// shared lock on the whole file is not one of QEMU's.
-fn is_locked(file: &File, offset: i64, length: i64) -> io::Result<bool> {
+/// Locks `file` until it is closed, so that a program that honors QEMU's locks neither
+/// reads nor writes it. Returns `false` if one has it open.
+///
+/// Two such locks exclude each other, which makes this an answer that no other program
+/// can overtake.
+pub(crate) fn take(file: &File) -> io::Result<bool> {
+    let lock = exclusive(HELD, NOT_SHARED + PERMISSIONS - HELD)?;
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&lock)) {
+        Ok(_) => Ok(true),
+        Err(nix::Error::EAGAIN | nix::Error::EACCES) => Ok(false),
+        Err(error) if has_none(error) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns whether `error` means that the file system has no locks, so that none can be
+/// held.
+fn has_none(error: nix::Error) -> bool {
+    use nix::Error as E;
+    matches!(error, E::EINVAL | E::ENOLCK | E::EOPNOTSUPP | E::ENOSYS)
+}
+
+/// Returns the description of an exclusive lock on `length` bytes at `offset`.
+fn exclusive(offset: i64, length: i64) -> io::Result<libc::flock> {
     let constant = |value| libc::c_short::try_from(value).map_err(io::Error::other);
-    let mut query = libc::flock {
+    Ok(libc::flock {
         l_type: constant(libc::F_WRLCK)?,
         l_whence: constant(libc::SEEK_SET)?,
         l_start: offset,
         l_len: length,
         l_pid: 0,
-    };
+    })
+}
+
+/// Returns whether another process holds a lock on one of `length` bytes at `offset`. A
+/// shared lock on the whole file is not one of QEMU's.
+fn is_locked(file: &File, offset: i64, length: i64) -> io::Result<bool> {
+    let mut query = exclusive(offset, length)?;
     match fcntl(file, FcntlArg::F_OFD_GETLK(&mut query)) {
         Ok(_) => {}
-        // Some filesystems have no locks, so none can be held.
-        Err(
-            nix::Error::EINVAL | nix::Error::ENOLCK | nix::Error::EOPNOTSUPP | nix::Error::ENOSYS,
-        ) => {
-            return Ok(false);
-        }
+        Err(error) if has_none(error) => return Ok(false),
         Err(error) => return Err(error.into()),
     }
     let is_shared = i32::from(query.l_type) == libc::F_RDLCK;
@@ -105,6 +127,21 @@ mod tests {
         // On the whole file: of a reader, and of a writer.
         assert_eq!(seen(libc::F_RDLCK, 0, 0), (None, None));
         assert_eq!(seen(libc::F_WRLCK, 0, 0), writes());
+    }
+
+    #[test]
+    fn a_lock_excludes_others_and_is_taken_for_a_writer() {
+        let file = NamedTempFile::new().unwrap();
+        let other = file.reopen().unwrap();
+        assert!(take(file.as_file()).unwrap());
+        assert!(take(file.as_file()).unwrap(), "it is ours already");
+        assert!(!take(&other).unwrap());
+        for purpose in [Purpose::Read, Purpose::Write] {
+            assert_eq!(held(file.as_file(), purpose).unwrap(), None);
+            assert_eq!(held(&other, purpose).unwrap(), Some(InUse::QemuWrites));
+        }
+        drop(file);
+        assert!(take(&other).unwrap());
     }
 
     #[test]

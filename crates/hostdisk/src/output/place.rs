@@ -42,7 +42,7 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Opens `path`, which must still be the `existing` file, for reading and writing.
-pub(super) fn open_existing(
+pub(crate) fn open_existing(
     path: &Path,
     existing: &Metadata,
     flags: OFlags,

@@ -127,6 +127,6 @@ fn what_is_wrong_is_told() {
     put(&mut wrong, 4096 + 164, &u32::MAX.to_be_bytes());
     assert_eq!(
         refused(&wrong, PASSPHRASE),
-        "mk-digest-iter: found 4294967295, allowed are 1 to 16777216"
+        "mk-digest-iter is 4294967295, must be 1 to 16777216"
     );
 }

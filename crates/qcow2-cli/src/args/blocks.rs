@@ -15,11 +15,11 @@ use super::source::SourceArgs;
 /// given the same options.
 #[derive(Args, Debug)]
 pub(crate) struct BlocksArgs {
-    /// Disk, partition or disk image file to examine, or - for standard input
+    /// Disk, partition, disk image file or qcow2 image to examine, or - for standard input
     pub(crate) source: PathBuf,
 
     #[command(flatten)]
-    pub(crate) format: SourceArgs,
+    pub(crate) reading: SourceArgs,
 
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,

@@ -18,9 +18,19 @@ pub(crate) enum OutputFormat {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SourceFormatArg {
-    /// A disk; a file that looks like something else is refused
+    /// What the name and the bytes agree on; if they do not, the source is refused
     Auto,
     /// A disk, whatever the file looks like
+    Raw,
+    /// A qcow2 image, whatever the file is called: the disk in it is read
+    Qcow2,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RawFormatArg {
+    /// A disk, unless it looks like something else
+    Auto,
+    /// A disk, whatever it looks like
     Raw,
 }
 

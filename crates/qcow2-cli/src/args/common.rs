@@ -8,14 +8,14 @@ use clap::Args;
 use super::choice::{BackingFormatArg, OutputFormat, ReferencesArg};
 
 /// Which other files may be opened for an image.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ReferenceArgs {
     /// Which of the files that an image names may be opened, as its backing file or
     /// external data file. Protocols (such as nbd:) and json: are never opened
     #[arg(long, value_name = "WHICH", default_value = "refuse")]
     pub(crate) references: ReferencesArg,
 
-    /// Backing file of IMAGE, in place of the one that it names. Repeat the option to
+    /// Backing file of the image that is read, in place of the one that it names. Repeat the option to
     /// give the backing file of that backing file, and so on
     #[arg(long = "backing", value_name = "FILE")]
     pub(crate) backing_files: Vec<PathBuf>,
@@ -24,7 +24,7 @@ pub(crate) struct ReferenceArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) backing_format: Option<BackingFormatArg>,
 
-    /// External data file of IMAGE, in place of the one that it names
+    /// External data file of the image that is read, in place of the one that it names
     #[arg(long, value_name = "FILE")]
     pub(crate) data_file: Option<PathBuf>,
 }

@@ -18,11 +18,6 @@ pub(crate) struct FilesystemArgs {
     #[arg(long, default_value = "used")]
     pub(crate) content: ContentArg,
 
-    /// Take one partition of the source for the disk. It is named by its number, its name
-    /// or its UUID, or by the label or the UUID of its filesystem
-    #[arg(long, value_name = "N|LABEL|UUID")]
-    pub(crate) partition: Option<String>,
-
     /// Whether to store the bytes after the end of the filesystem
     #[arg(long, default_value = "keep")]
     pub(crate) tail: TailArg,

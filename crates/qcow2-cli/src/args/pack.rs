@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use qcow2_format::{ClusterBits, RefcountOrder};
 
+use super::base::BaseArgs;
 use super::choice::{
     Compat, CompressArg, DeflateWindowArg, ReflinkArg, parse_cluster_size, parse_refcount_bits,
+    parse_size,
 };
-use super::common::RunArgs;
+use super::common::{ReferenceArgs, RunArgs};
 use super::filesystem::FilesystemArgs;
 use super::input::{InputArgs, is_stream, name_of};
 use super::source::SourceArgs;
@@ -22,7 +24,9 @@ use super::source::SourceArgs;
 /// report gives the reason.
 #[derive(Args, Debug)]
 pub(crate) struct PackArgs {
-    /// Disk, partition or disk image file to read, or - for standard input
+    /// Disk, partition, disk image file or qcow2 image to read, or - for standard input.
+    /// Of a qcow2 image the disk is read, with the backing files that it may use; what
+    /// it leaves unallocated is zeros
     pub(crate) source: PathBuf,
 
     /// qcow2 image to create: a new file, with --force an existing file or block
@@ -73,8 +77,22 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "BITS", default_value = "16", value_parser = parse_refcount_bits)]
     pub(crate) refcount_bits: RefcountOrder,
 
+    /// Make the disk in the image SIZE long, such as 20G; what comes after the source is
+    /// zeros. Never shorter than the source
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) grow: Option<u64>,
+
+    /// Write the backup of the GPT at the new end of the disk, and make the space before
+    /// it usable: the protective MBR, both headers and the second array are those of the
+    /// longer disk. The source is not changed. A GPT with any damage is refused
+    #[arg(long, requires = "grow")]
+    pub(crate) move_gpt_backup: bool,
+
     #[command(flatten)]
-    pub(crate) format: SourceArgs,
+    pub(crate) base: BaseArgs,
+
+    #[command(flatten)]
+    pub(crate) reading: SourceArgs,
 
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,
@@ -146,9 +164,25 @@ impl PackArgs {
         self.recover || self.scramble_names
     }
 
+    /// Returns which other files the base may bring in. If the source is an image, those
+    /// that are named one by one are its own.
+    pub(crate) fn base_references(&self, source_is_image: bool) -> ReferenceArgs {
+        let mut references = self.reading.image.references.clone();
+        if source_is_image {
+            references.backing_files.clear();
+            references.data_file = None;
+        }
+        references
+    }
+
     /// Whether the image goes to standard output.
     pub(crate) fn to_stdout(&self) -> bool {
         is_stream(&self.image)
+    }
+
+    /// Returns the name of the base, if there is one, for messages.
+    pub(crate) fn base_name(&self) -> &Path {
+        self.base.base.as_deref().unwrap_or(Path::new("the base"))
     }
 
     /// Returns the name of the source for messages.

@@ -1,12 +1,12 @@
 //! The options of `unpack`.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::choice::{ReflinkArg, parse_size};
-use super::common::{ReferenceArgs, RunArgs};
+use super::common::RunArgs;
+use super::image::ImageArgs;
 use super::input::{InputArgs, is_stream, name_of};
 
 /// Restore the exact disk from a qcow2 image.
@@ -22,18 +22,8 @@ pub(crate) struct UnpackArgs {
     /// device, or - for standard output
     pub(crate) target: PathBuf,
 
-    /// Restore an internal snapshot, with its own size, instead of the current disk.
-    /// The value is compared with the IDs first, then with the names
-    #[arg(long, value_name = "ID|NAME")]
-    pub(crate) snapshot: Option<OsString>,
-
     #[command(flatten)]
-    pub(crate) references: ReferenceArgs,
-
-    /// Read the passphrase of an encrypted image from FILE; a line break at its end
-    /// is removed. Without this option, unpack asks for it on the terminal
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) opening: ImageArgs,
 
     /// Restore what can be read of a damaged image or from a failing disk. Lost parts
     /// become zeros, the report lists them, and unpack exits with status 4, or with 3
@@ -74,6 +64,13 @@ pub(crate) struct UnpackArgs {
     /// and another run completes it
     #[arg(long)]
     pub(crate) only_allocated: bool,
+
+    /// Write the disk at byte BYTES of the existing file or block device TARGET, such as
+    /// at the start of a partition. The disk must fit; nothing else of TARGET is touched,
+    /// and its length is kept. Not atomic: an interrupted run leaves a mix of old and new
+    /// data. Requires --in-place or --only-changed
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    pub(crate) target_offset: Option<u64>,
 
     /// Share blocks between image and disk (reflink) instead of copying them, on btrfs
     /// and XFS. Shared blocks take no time, and no space until one side changes them;

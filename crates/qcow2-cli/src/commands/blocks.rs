@@ -6,19 +6,18 @@ use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use blockio::{Extent, ExtentKind, ReadAt, Tiling};
+use blockio::{Extent, ExtentKind, ReadAt, Tiling, Window};
 use disk_layout::Disk;
 use hostdisk::in_use;
 use serde::Serialize;
 
-use super::partition::{self, Part};
+use super::partition;
 use crate::args::BlocksArgs;
-use crate::containers;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
-use crate::input::{Input, Unasked};
 use crate::output::filesystem::FilesystemReport;
 use crate::output::layout::LayoutReport;
 use crate::output::{self, SCHEMA, kept};
+use crate::source::{self, Ask, ImageReport, Opened, SHORTER};
 
 /// Bytes of a disk by what they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -36,6 +35,11 @@ struct Head {
     schema: u32,
     command: &'static str,
     source: String,
+    /// The format that the source is read as: `raw` or `qcow2`.
+    source_format: &'static str,
+    /// What the source is, if it is an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_image: Option<ImageReport>,
     disk_bytes: u64,
     content: &'static str,
     /// What proves that blocks are free, where some are.
@@ -75,11 +79,26 @@ impl From<Stop> for Failure {
 
 /// Lists what of a source is in use.
 pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
-    let unasked = Unasked::of_source(args.format.source_format);
-    let input = Input::open(&args.source, &args.input, unasked)?;
-    let source = input.into_disk(&args.input, true)?.disk;
-    containers::refuse(args.format.source_format, args.source_name(), &source)?;
-    let user = in_use::source_in_use(&source)?.map(|user| user.to_string());
+    let ask = Ask {
+        args: &args.reading.image,
+        name: args.source_name(),
+        salvage: None,
+        has_base: false,
+    };
+    let meant = args.reading.source_format;
+    let opened = Opened::open(&args.source, &ask, meant, &args.input, true)?;
+    let Opened {
+        disk: source,
+        image,
+        ..
+    } = opened;
+    // That an image is in use was found when it was opened.
+    let user = source
+        .raw()
+        .map(in_use::source_in_use)
+        .transpose()?
+        .flatten();
+    let user = user.map(|user| user.to_string());
     if let Some(user) = &user
         && !args.allow_mounted
     {
@@ -88,15 +107,17 @@ pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     }
     let mut options = args.filesystem.options();
     options.in_use = user;
-    let name = args.source_name();
-    let wanted = args.filesystem.partition.as_deref();
-    let range = partition::find(&source, wanted, name)?;
-    let source = Part::new(&source, range.as_ref());
-    let source = source.map_err(|error| Failure::about(name, &error))?;
-    let disk = Disk::open(source, &options).map_err(|error| partition::about(name, &error))?;
+    let range = partition::range(&source, &args.reading, ask.name)?;
+    let part = Window::new(&source, range).ok_or_else(|| Failure::because(ask.name, SHORTER))?;
+    let disk = Disk::open(&part, &options).map_err(|error| {
+        let usage = partition::missing(ask.name, &error);
+        usage.unwrap_or_else(|| source::failure(&ask, &error))
+    })?;
     let list = List { args, disk: &disk };
     let mut out = BufWriter::new(io::stdout().lock());
-    let head = list.head()?;
+    let mut head = list.head()?;
+    head.source_format = source.format();
+    head.source_image = image;
     match list.print(&head, &mut out) {
         Err(Stop::Output(error)) => output::unless_left_early(Err(error)).map_err(Stop::from)?,
         printed => printed?,
@@ -138,6 +159,8 @@ impl List<'_> {
             schema: SCHEMA,
             command: "blocks",
             source: self.args.source.display().to_string(),
+            source_format: "raw",
+            source_image: None,
             disk_bytes: self.disk.size(),
             content: kept::content(report),
             evidence: kept::evidence(report),

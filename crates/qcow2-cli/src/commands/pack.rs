@@ -1,7 +1,12 @@
 //! `qcow2 pack`: a disk or filesystem into an image.
 
+mod base;
+mod base_report;
+mod grown;
+mod increment;
 mod job;
 mod prove;
+mod reader;
 mod recover;
 mod report;
 mod scrambled;
@@ -9,15 +14,15 @@ mod shape;
 mod source;
 mod usage;
 
-use std::io;
 use std::time::Instant;
 
 use blockio::ReadAt;
 use disk_layout::Disk;
 
-use super::partition::{self, Part};
+use super::partition;
 use crate::args::PackArgs;
 use crate::failure::{Failure, Outcome};
+use base::Base;
 use job::{Data, Job};
 use shape::Shape;
 use source::Source;
@@ -27,28 +32,24 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     let compression = usage::check(args)?;
     let started = Instant::now();
     let source = Source::open(args)?;
+    let base = Base::open(args, &source)?;
     let mut options = args.filesystem.options();
     options.in_use = source.in_use().map(str::to_owned);
     options.salvage = args.salvage;
     options.preliminary = args.recovers();
     options.threads = Some(args.run.threads());
-    let name = args.source_name();
-    let failed = |error| partition::about(name, &error);
-    let wanted = args.filesystem.partition.as_deref();
-    let range = partition::find(source.metadata(), wanted, name)?;
-    let cut = |bytes| Part::new(bytes, range.as_ref());
-    let unread = |error: io::Error| Failure::about(name, &error);
-    let metadata = cut(source.metadata()).map_err(unread)?;
-    let bytes = cut(source.data()).map_err(unread)?;
-    let disk = Disk::open(metadata, &options).map_err(failed)?;
+    let failed = |error: disk_layout::Error| {
+        let usage = partition::missing(args.source_name(), &error);
+        usage.unwrap_or_else(|| source.failure(&error))
+    };
+    let disk = Disk::open(source.metadata(), &options).map_err(failed)?;
     let run = |data: Data<'_>, disk: &Disk<'_>| {
         let job = Job {
             args,
             compression,
             started,
             source: &source,
-            bytes: &bytes,
-            range: range.as_ref(),
+            base: base.as_ref(),
             data,
             disk,
             shape: Shape::new(args, disk.report(), disk.size())?,

@@ -1,39 +1,43 @@
 //! One partition of a disk as the whole source.
 
-use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use blockio::{Handle, ReadAt, Window};
+use blockio::{ReadAt, Window};
 use disk_layout::{Error, find_partition};
 
+use crate::args::SourceArgs;
 use crate::failure::Failure;
 use crate::output::layout::list;
 
-/// The bytes of the partition that `wanted` names; `None` if it names none.
-pub(crate) fn find(
-    disk: &dyn ReadAt,
-    wanted: Option<&str>,
+/// The bytes of `source` that `args` take for the disk: a part of it, or a partition in that.
+pub(crate) fn range(
+    source: &(impl ReadAt + ?Sized),
+    args: &SourceArgs,
     name: &Path,
-) -> Result<Option<Range<u64>>, Failure> {
-    let Some(wanted) = wanted else {
-        return Ok(None);
+) -> Result<Range<u64>, Failure> {
+    let range = args.range(source.size());
+    let range = range.map_err(|why| Failure::because(name, why))?;
+    let disk = Window::new(source, range.clone());
+    let (Some(wanted), Some(disk)) = (&args.partition, disk) else {
+        return Ok(range);
     };
-    let found = find_partition(disk, wanted);
-    let found = found.map_err(|error| about(name, &error))?;
-    Ok(Some(found.range))
+    let found = find_partition(disk, wanted)
+        .map_err(|error| missing(name, &error).unwrap_or_else(|| Failure::about(name, &error)))?;
+    let Range { start, end } = found.range;
+    Ok(range.start.saturating_add(start)..range.start.saturating_add(end))
 }
 
-/// Reports that a disk cannot be looked into, and which partitions there are if one of them
-/// is missing.
-pub(crate) fn about(name: &Path, error: &Error) -> Failure {
-    let message = |what: String| format!("{}: {what}", name.display());
-    match error {
-        Error::NeedsPartition { partitions } => Failure::Usage(message(format!(
-            "this needs one filesystem, and the disk has a partition table; --partition names \
-             one of {}",
+/// The failure that `error` is, if a partition is missing on the command line or on the disk
+/// called `name`: it says which there are.
+pub(crate) fn missing(name: &Path, error: &Error) -> Option<Failure> {
+    Some(match error {
+        Error::NeedsPartition { partitions } => Failure::Usage(format!(
+            "{}: this needs one filesystem, and the disk has a partition table; --partition \
+             names one of {}",
+            name.display(),
             list(partitions)
-        ))),
+        )),
         Error::Partition {
             wanted, partitions, ..
         } if partitions.is_empty() => {
@@ -50,51 +54,6 @@ pub(crate) fn about(name: &Path, error: &Error) -> Failure {
             };
             Failure::because(name, format!("{what}; there are {}", list(partitions)))
         }
-        error => Failure::about(name, error),
-    }
-}
-
-/// A source, or the part of it that is one partition.
-pub(crate) enum Part<S> {
-    /// All of it.
-    Whole(S),
-    /// A partition.
-    Window(Window<S>),
-}
-
-impl<S: ReadAt> Part<S> {
-    /// The bytes `range` of `source`, or all of it.
-    pub(crate) fn new(source: S, range: Option<&Range<u64>>) -> io::Result<Self> {
-        let Some(range) = range else {
-            return Ok(Self::Whole(source));
-        };
-        let window = Window::new(source, range.clone());
-        let window = window.ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(Self::Window(window))
-    }
-
-    fn bytes(&self) -> &dyn ReadAt {
-        match self {
-            Self::Whole(source) => source,
-            Self::Window(window) => window,
-        }
-    }
-}
-
-impl<S: ReadAt> ReadAt for Part<S> {
-    fn size(&self) -> u64 {
-        self.bytes().size()
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.bytes().read_at(offset, buf)
-    }
-
-    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.bytes().next_data(from)
-    }
-
-    fn handle(&self) -> Option<&Handle> {
-        self.bytes().handle()
-    }
+        _ => return None,
+    })
 }

@@ -3,26 +3,26 @@
 mod blame;
 mod facts;
 mod output_limit;
+mod place;
 mod report;
 mod restore;
-mod secret;
 
 use std::io::{self, IsTerminal, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
 use blockio::WriteAt;
-use hostdisk::{Disk, Identity, Spool, Stamp, in_use};
-use qcow2_reader::{Arrival, Checked, Error, Image, ImageStream, OpenOptions, UnpackOptions};
+use hostdisk::{Disk, Identity, Spool};
+use qcow2_reader::{Arrival, Error, ImageStream, UnpackOptions};
 
 use crate::args::{ReflinkArg, UnpackArgs};
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, Input, Pipe, Spooled, Unasked};
 use crate::lost::LostMap;
+use crate::output;
+use crate::source::Chain;
 use crate::text::Bytes;
-use crate::{output, references, remedy};
 
-use blame::{blame, of_image};
+use blame::{ask, blame};
 use facts::Facts;
 use report::Report;
 use restore::restore;
@@ -54,12 +54,20 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
             "--only-changed and --only-allocated make no sense with the standard output",
         ),
         (
-            args.is_from_stdin() && args.references.is_given(),
+            args.is_from_stdin() && args.opening.references.is_given(),
             "an image from the standard input is read without other files",
         ),
         (
             args.reflink != ReflinkArg::Never && (args.only_changed || args.only_allocated),
             "--reflink excludes --only-changed and --only-allocated",
+        ),
+        (
+            args.target_offset.is_some() && !(args.in_place || args.only_changed),
+            "--target-offset requires --in-place or --only-changed",
+        ),
+        (
+            args.target_offset.is_some() && args.reflink != ReflinkArg::Never,
+            "--reflink excludes --target-offset",
         ),
         (
             args.reflink != ReflinkArg::Never && (args.to_stdout() || args.is_from_stdin()),
@@ -80,7 +88,7 @@ fn check_usage(args: &UnpackArgs) -> Result<(), Failure> {
 fn from_pipe(args: &UnpackArgs, pipe: Pipe) -> Result<Report, Failure> {
     let spool = input::spool(&args.input)?;
     let failed = |error: Error| blame(args, &error);
-    let image = ImageStream::open(pipe.reader, &spool, &open_options(args)).map_err(failed)?;
+    let image = ImageStream::open(pipe.reader, &spool, &ask(args).options()).map_err(failed)?;
     let is_kept = image.arrival() == Arrival::Whole;
     if !args.run.quiet && image.arrival() != Arrival::InOrder {
         let what = match image.tables_end() {
@@ -126,19 +134,9 @@ fn as_it_comes(
 
 /// Restores the image on `disk`, which came from this `file`, if it did.
 fn from_disk(args: &UnpackArgs, disk: &Disk, file: Option<Identity>) -> Result<Report, Failure> {
-    let options = options_for(args, disk)?;
-    let damage = match args.salvage {
-        true => damage(args, disk, &options)?,
-        false => None,
-    };
-    let (image, stamps) = open(args, disk, &options)?;
-    let checked = match args.salvage {
-        true => Checked::default(),
-        false => image
-            .check_references()
-            .map_err(|error| of_image(args, &error))?,
-    };
-    output_limit::check(args, &image, checked.data_bytes_max)?;
+    let chain = Chain::open(&ask(args), disk.try_clone()?)?;
+    let image = &chain.image;
+    output_limit::check(args, image, chain.checked.data_bytes_max)?;
     let files = image.files();
     let identities = files.iter().map(Disk::identity);
     let identities: Vec<_> = identities.chain(file).collect();
@@ -152,87 +150,17 @@ fn from_disk(args: &UnpackArgs, disk: &Disk, file: Option<Identity>) -> Result<R
     });
     let map = map.transpose()?;
     let mut facts = Facts::new(image.header(), image.size());
-    facts.damage = damage;
+    facts.damage.clone_from(&chain.damage);
     let restored = restore(
         args,
         &facts,
         identities,
         |target, options| image.unpack(target, options),
         |lost| {
-            for (file, stamp) in files.iter().zip(&stamps) {
-                if file.stamp()? != *stamp {
-                    let message = "the image changed while it was read";
-                    return Err(Failure::because(file.path(), message));
-                }
-            }
+            chain.check_unchanged()?;
             // Before the disk, which must not be there if this fails.
             map.map_or(Ok(()), |map| map.write(lost))
         },
     )?;
     Ok(Report::new(args, &facts, &restored))
-}
-
-/// How the image is opened: where it is encrypted, with a passphrase.
-fn options_for(args: &UnpackArgs, disk: &Disk) -> Result<OpenOptions, Failure> {
-    let header = qcow2_reader::read_header(disk).map_err(|error| of_image(args, &error.into()))?;
-    let mut options = open_options(args);
-    options.secret = secret::secret(args.secret_file.as_deref(), args.image_name(), &header)?;
-    Ok(options)
-}
-
-/// Opens the image, and says in what state its files are.
-fn open(
-    args: &UnpackArgs,
-    disk: &Disk,
-    options: &OpenOptions,
-) -> Result<(Image<Disk>, Vec<Stamp>), Failure> {
-    let disk = disk.try_clone()?;
-    if let Some(user) = in_use::source_in_use(&disk)? {
-        let failure = Failure::because(args.image_name(), &user);
-        return Err(match remedy::end_of(&user) {
-            Some(remedy) => failure.with(&remedy),
-            None => failure,
-        });
-    }
-    let stamp = disk.stamp()?;
-    let mut gate = references::gate(&args.references, &disk);
-    let image =
-        Image::open_with(disk, options, &mut gate).map_err(|error| of_image(args, &error))?;
-    references::check_use(&args.references, args.image_name(), &gate)?;
-    let stamps = image.files().iter().map(Disk::stamp);
-    let mut stamps = stamps.collect::<Result<Vec<_>, _>>()?;
-    if let Some(first) = stamps.first_mut() {
-        *first = stamp;
-    }
-    Ok((image, stamps))
-}
-
-/// Why an image would not be restored without `--salvage`.
-fn damage(
-    args: &UnpackArgs,
-    disk: &Disk,
-    options: &OpenOptions,
-) -> Result<Option<String>, Failure> {
-    let mut strict = options.clone();
-    strict.salvage = false;
-    let checked = open(args, disk, &strict).and_then(|(image, _)| {
-        let wrong = image.extents(0..image.size()).find_map(Result::err);
-        let checked = image.check_references();
-        wrong
-            .map_or(checked.map(drop), |error| Err(error.into()))
-            .map_err(|error| Failure::about(args.image_name(), &error))
-    });
-    match checked {
-        Ok(()) => Ok(None),
-        Err(Failure::Failed(message)) => Ok(Some(message)),
-        Err(usage) => Err(usage),
-    }
-}
-
-fn open_options(args: &UnpackArgs) -> OpenOptions {
-    let snapshot = args.snapshot.as_ref();
-    let mut options = OpenOptions::default();
-    options.snapshot = snapshot.map(|name| name.as_bytes().to_vec());
-    options.salvage = args.salvage;
-    options
 }

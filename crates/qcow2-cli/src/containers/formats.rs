@@ -8,7 +8,7 @@ use super::format::Format;
 pub(super) static FORMATS: &[Format] = &[
     // Images of virtual machines.
     format(
-        "a qcow2 image",
+        QCOW2,
         "qcow2 unpack FILE DISK",
         &[(0, b"QFI\xfb")],
         |ends| ends.be32(4) != 1,
@@ -177,6 +177,9 @@ pub(super) static FORMATS: &[Format] = &[
         is_lzma,
     ),
 ];
+
+/// The name of the format that this program reads itself.
+pub(super) const QCOW2: &str = "a qcow2 image";
 
 const CONVERT: &str = "qemu-img convert -O raw FILE DISK";
 const ZSTD: &str = "zstd -d FILE";

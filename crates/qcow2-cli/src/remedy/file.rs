@@ -12,6 +12,10 @@ pub(crate) fn of_file(error: &hostdisk::Error) -> Option<String> {
             "create it on another file system and copy it, or write to - and redirect the output"
                 .into(),
         ),
+        hostdisk::Error::Changed { .. } => Some(
+            "what was given back was free before that; run punch again once nothing else uses it"
+                .into(),
+        ),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! `qcow2 blocks`: what is in use, as ranges.
 
+mod punch;
+
 use fixtures::ext::{self, Filesystem, Kind};
 use fixtures::{E2fs, SplitMix};
 use serde_json::Value;

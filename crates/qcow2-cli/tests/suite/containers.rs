@@ -15,11 +15,23 @@ fn is_told(bench: &Bench, name: &str, called: &str) {
     ] {
         let refused = bench.run(&command.replace("NAME", name));
         assert_eq!(refused.code, Some(1), "{command} {name}: {refused:?}");
-        let start = format!(
-            "qcow2: {name}: it looks like {called}, not like a disk; extract its contents with `"
-        );
+        let (start, end) = match called {
+            "a qcow2 image" => (
+                format!(
+                    "qcow2: {name}: it looks like {called}, and its name does not say so: \
+                     --source-format qcow2 reads the disk in the image, "
+                ),
+                "--source-format raw uses the file itself as the disk\n",
+            ),
+            _ => (
+                format!(
+                    "qcow2: {name}: it looks like {called}, not like a disk; \
+                     extract its contents with `"
+                ),
+                "`, or use the file itself as the disk with --source-format raw\n",
+            ),
+        };
         assert!(refused.stderr.starts_with(&start), "{refused:?}");
-        let end = "`, or use the file itself as the disk with --source-format raw\n";
         assert!(refused.stderr.ends_with(end), "{refused:?}");
         assert_eq!(refused.stdout, "");
     }

@@ -14,5 +14,6 @@ mod recipes;
 mod reflink;
 mod roundtrip;
 mod signals;
+mod sources;
 mod target_limits;
 mod unpack;

@@ -5,6 +5,7 @@ mod compress;
 mod crash;
 mod disks;
 mod filesystem;
+mod increments;
 mod mounted;
 mod salvage;
 mod wrong_bitmaps;

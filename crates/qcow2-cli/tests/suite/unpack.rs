@@ -136,7 +136,7 @@ fn an_image_that_disagrees_with_itself_leaves_no_target() {
     bench.fails(
         "unpack image disk",
         1,
-        "image: data of guest offset 0x20000 at host offset 0x50000: used 1 times, allowed is its refcount, 0; --salvage restores what can be read",
+        "image: data of guest offset 0x20000 at host offset 0x50000: used 1 times, but its refcount is 0; --salvage restores what can be read",
     );
     assert_eq!(bench.names(), ["image"]);
     // Not closed properly: the refcounts may be stale.

@@ -4,16 +4,16 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BitmapError {
-    /// A bitmap of a type nobody defined.
-    #[error("bitmap directory entry {index}: found type {found}, allowed is 1 (dirty tracking)")]
+    /// A bitmap of an undefined type.
+    #[error("bitmap directory entry {index}: type is {found}, must be 1 (dirty tracking)")]
     Type {
         /// The entry.
         index: u64,
         /// The type stored.
         found: u8,
     },
-    /// A bitmap with flags nobody defined.
-    #[error("bitmap directory entry {index}: found flags {found:#x}, allowed are 0x7")]
+    /// A bitmap with undefined flags.
+    #[error("bitmap directory entry {index}: flags are {found:#x}, must be within 0x7")]
     Flags {
         /// The entry.
         index: u64,
@@ -21,7 +21,7 @@ pub enum BitmapError {
         found: u32,
     },
     /// Two bitmaps with one name.
-    #[error("bitmap directory entry {index}: has the name of entry {first}")]
+    #[error("bitmap directory entry {index} has the name of entry {first}")]
     NameTwice {
         /// The entry.
         index: u64,
@@ -29,7 +29,7 @@ pub enum BitmapError {
         first: u64,
     },
     /// Bytes past the last entry of the bitmap directory.
-    #[error("bitmap directory: found {found} bytes behind entry {entries}, the last announced")]
+    #[error("bitmap directory: {found} bytes remain after entry {entries}, the last announced")]
     LeftOver {
         /// Bytes left over.
         found: u64,

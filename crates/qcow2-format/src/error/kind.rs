@@ -66,7 +66,7 @@ impl Error {
 }
 
 impl BitmapError {
-    /// How bad it is.
+    /// Returns the kind of this error.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::NameTwice { .. } | Self::LeftOver { .. } => ErrorKind::Corrupt,

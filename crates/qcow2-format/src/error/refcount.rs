@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum RefcountError {
     /// A refcount that its width cannot hold.
-    #[error("refcount {found}: allowed are at most {max}")]
+    #[error("refcount {found} must be at most {max}")]
     TooLarge {
         /// The refcount.
         found: u64,
@@ -13,7 +13,7 @@ pub enum RefcountError {
         max: u64,
     },
     /// A refcount past the end of its block.
-    #[error("refcount block of {entries} entries: entries below {end} are needed")]
+    #[error("the refcount block has {entries} entries, must have at least {end}")]
     Index {
         /// End of the entries asked for.
         end: u64,

@@ -75,7 +75,7 @@ fn tables_are_padded_to_8() {
     assert_eq!(bytes[70..74], [0, 0, 0, 0]);
     assert_eq!(decode_table(&bytes, 2), Ok(vec![snapshot(), snapshot()]));
     assert_eq!(decode_table(&bytes, 1), Ok(vec![snapshot()]));
-    // The padding of the last entry may be behind the end of the file.
+    // The padding of the last entry may be past the end of the file.
     assert_eq!(
         decode_table(&bytes[..142], 2).map(|table| table.len()),
         Ok(2)

@@ -41,7 +41,7 @@ impl fmt::Display for Structure {
             Self::L2Table => "L2 table",
             Self::Data => "data",
             Self::DataFile => "data in the external data file",
-            Self::Stream => "compressed stream",
+            Self::Stream => "compressed cluster",
             Self::SnapshotTable => "snapshot table",
             Self::BitmapDirectory => "bitmap directory",
             Self::RefcountBlock => "refcount block",

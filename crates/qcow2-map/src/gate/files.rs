@@ -24,7 +24,7 @@ pub enum References {
 }
 
 /// Opens files and block devices that images need. Names are relative to the
-/// folder of the image that has them. A file that somebody may write to is
+/// folder of the image that has them. A file that another process may write to is
 /// refused, and so are files that form a loop.
 #[derive(Debug)]
 pub struct DiskGate {
@@ -49,7 +49,7 @@ struct Place {
 }
 
 impl Place {
-    /// The place of a file that somebody named.
+    /// The place of a file that the caller named.
     fn of(path: &Path) -> Self {
         Self {
             root: path.parent().map(Path::to_path_buf).unwrap_or_default(),
@@ -121,7 +121,7 @@ impl DiskGate {
             }
             None => self.open_named(reference)?,
         };
-        // A data file is no layer, but may not be one either.
+        // A data file is not a layer, but may not be one either.
         if self.opened.contains(&disk.identity()) {
             return Err(ReferenceFault::Loop);
         }
@@ -133,7 +133,7 @@ impl DiskGate {
         Ok((disk, place))
     }
 
-    /// The name of a file that may be opened as far as that can be said of a
+    /// The name of a file that may be opened, judging by the
     /// name.
     fn check_name<'r>(&self, reference: &Reference<'r>) -> Result<&'r Path, ReferenceFault> {
         if self.references == References::Refuse {

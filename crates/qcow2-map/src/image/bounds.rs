@@ -9,7 +9,7 @@ use crate::image::mapped_disk::MappedDisk;
 use crate::image::stream::{Codec, Stream};
 use crate::{Error, Structure};
 
-/// The length of the file, and what of it is taken.
+/// The length of the file, and the parts of it that are taken.
 #[derive(Debug)]
 pub struct Bounds {
     file_bytes: u64,
@@ -20,7 +20,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds in a file of `file_bytes` bytes, of which `disk` is read. To
+    /// The bounds in a file of `file_bytes` bytes; `disk` is the part that is read. To
     /// salvage it, anything may be anywhere.
     #[must_use]
     pub fn new(header: &Header, disk: &MappedDisk, file_bytes: u64, salvage: bool) -> Self {
@@ -56,7 +56,7 @@ impl Bounds {
     }
 
     /// The stream that `descriptor` describes, needed for the bytes `guest`.
-    /// Refuses one that starts in another structure or behind the file's end.
+    /// Refuses one that starts in another structure or past the file's end.
     #[inline]
     pub fn stream(
         &self,

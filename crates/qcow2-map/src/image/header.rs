@@ -16,7 +16,7 @@ pub const CLUSTER_BITS_END: usize = 24;
 ///
 /// # Errors
 ///
-/// [`Error::Header`] where the bytes are not a header, and [`Error::Read`].
+/// [`Error::Header`] if the bytes are not a header, and [`Error::Read`].
 pub fn read_header<S: ReadAt + ?Sized>(storage: &S) -> Result<Header, Error> {
     let first = read_start(storage, CLUSTER_BITS_END)?;
     let cluster_bytes = Header::cluster_bits_of(&first)?.bytes();

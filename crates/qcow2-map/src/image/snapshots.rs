@@ -14,7 +14,7 @@ use crate::{Error, Structure};
 ///
 /// # Errors
 ///
-/// [`Error::SnapshotTable`] where an entry is wrong or the table is larger than
+/// [`Error::SnapshotTable`] if an entry is wrong or the table is larger than
 /// QEMU's limit, [`Error::TableTruncated`], and [`Error::Read`].
 pub fn read_snapshots<S: ReadAt + ?Sized>(
     storage: &S,
@@ -70,7 +70,7 @@ fn read_snapshot<S: ReadAt + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`Error::BitmapDirectory`] where the directory is wrong,
+/// [`Error::BitmapDirectory`] if the directory is wrong,
 /// [`Error::TableTruncated`], and [`Error::Read`].
 pub fn read_bitmaps<S: ReadAt + ?Sized>(
     storage: &S,

@@ -15,7 +15,7 @@ pub struct Stream {
     pub host: HostOffset,
     /// Bytes to read: all that can belong to it and are there.
     pub bytes: u64,
-    /// Bytes up to the end of its last sector, which can lie behind the end of
+    /// Bytes up to the end of its last sector, which can lie past the end of
     /// the file: entries count whole sectors, and too many of them do no harm.
     pub bytes_max: u64,
     /// What it gives.
@@ -43,7 +43,7 @@ impl Codec {
 }
 
 impl Stream {
-    /// Host offset behind the bytes to read.
+    /// Host offset after the bytes to read.
     #[inline]
     #[must_use]
     pub fn end(&self) -> u64 {

@@ -12,7 +12,7 @@ use crate::lookup::walk::{ImageRuns, Walk};
 use crate::{Error, Structure};
 
 /// An iterator over the maximal runs of a range of guest bytes, ascending and
-/// without gaps. An error ends it, behind the runs in front of it.
+/// without gaps. An error ends it, after the runs in front of it.
 pub type Runs<'i, S> = Joined<Chain<'i, S>>;
 
 /// An iterator over runs of all layers.
@@ -33,8 +33,8 @@ enum Level<'i, S> {
     /// The runs of the layer with this index.
     Image(usize, Box<ImageRuns<'i, S>>),
     Raw(RawRuns<'i, S>),
-    /// A part that lies behind the end of its layer.
-    Behind(Range<u64>),
+    /// A part that lies past the end of its layer.
+    Past(Range<u64>),
 }
 
 impl<'i, S: ReadAt> Chain<'i, S> {
@@ -50,7 +50,7 @@ impl<'i, S: ReadAt> Chain<'i, S> {
         chain
     }
 
-    /// Lets the bytes `guest` of layer `index` come next, or tells that there
+    /// Puts the bytes `guest` of layer `index` next, or reports that there
     /// is no such layer.
     fn descend(&mut self, index: usize, guest: Range<u64>) -> bool {
         let Some(layer) = self.layers.get(index) else {
@@ -58,7 +58,7 @@ impl<'i, S: ReadAt> Chain<'i, S> {
         };
         let end = guest.end.min(layer.size).max(guest.start);
         if end < guest.end {
-            self.levels.push(Level::Behind(end..guest.end));
+            self.levels.push(Level::Past(end..guest.end));
         }
         let there = guest.start..end;
         let file = self.files.get(layer.file).zip(self.holes.get(layer.file));
@@ -88,7 +88,7 @@ impl<S: ReadAt> Iterator for Chain<'_, S> {
             let (next, below) = match level {
                 Level::Image(index, runs) => (runs.next(), index.saturating_add(1)),
                 Level::Raw(runs) => (runs.next(), usize::MAX),
-                Level::Behind(range) => {
+                Level::Past(range) => {
                     let run = Run::empty(range.clone(), Mapping::Unallocated);
                     self.levels.pop();
                     return Some(Ok(run));
@@ -107,7 +107,7 @@ impl<S: ReadAt> Iterator for Chain<'_, S> {
                 Some(Err(error)) => {
                     let error = match level {
                         Level::Image(index, _) => error.in_layer(*index),
-                        Level::Raw(_) | Level::Behind(_) => error,
+                        Level::Raw(_) | Level::Past(_) => error,
                     };
                     self.levels.clear();
                     return Some(Err(error));

@@ -26,7 +26,7 @@ const LAYERS_MAX: usize = 64;
 pub struct Layer {
     /// Index of the file with the image, or the raw disk.
     pub file: usize,
-    /// Bytes of its disk. What lies behind reads as zeros.
+    /// Bytes of its disk. What lies after reads as zeros.
     pub size: u64,
     /// What it is.
     pub content: Content,
@@ -206,8 +206,8 @@ fn open_backing_file<S>(
     gate.backing_file(reference).map_err(refuse)
 }
 
-/// `header` without the extensions that nobody here asks for again: of many layers
-/// they may be much.
+/// `header` without the extensions that are not needed again: in many layers
+/// they may take much memory.
 fn without_foreign(header: &Header) -> Header {
     let mut header = header.clone();
     header

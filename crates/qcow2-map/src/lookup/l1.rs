@@ -38,7 +38,7 @@ impl<'t, S: ReadAt> L1Reader<'t, S> {
         self.tables.l2_place(slice, l1_index)
     }
 
-    /// Index of the entry up to which all behind `l1_index`, which was looked at, are
+    /// Index of the entry up to which all after `l1_index`, which was looked at, are
     /// known to be zero.
     #[inline]
     #[must_use]

@@ -14,7 +14,7 @@ pub enum Mapping {
     Unallocated,
     /// Nowhere that matters: an entry says that they read as zeros.
     Zero,
-    /// In the file, one behind the other from here on.
+    /// In the file, one after the other from here on.
     Data {
         /// Where the first of them is.
         host: HostOffset,
@@ -91,10 +91,10 @@ pub fn data_bytes(runs: impl Iterator<Item = Result<Run, Error>>, most: u64) -> 
 }
 
 /// An iterator that joins runs, so that they are maximal. The runs ascend
-/// without gaps; an error ends them, behind those in front of it.
+/// without gaps; an error ends them, after those in front of it.
 #[derive(Debug)]
 pub struct Joined<I> {
-    /// `None` behind its end.
+    /// `None` past its end.
     runs: Option<I>,
     /// The run that the next one may belong to.
     held: Option<Run>,

@@ -74,7 +74,7 @@ pub struct Tables {
     l1_bytes: u64,
     /// Those of all layers.
     slices: Arc<TableCache>,
-    /// The guest bytes that nobody can vouch for, of an image that is salvaged.
+    /// The guest bytes that cannot be trusted, of an image that is salvaged.
     doubtful: Option<Lost>,
 }
 
@@ -226,7 +226,7 @@ impl Tables {
     ///
     /// # Errors
     ///
-    /// [`Error::L1Entry`] where it is wrong, and where the table cannot be where it says.
+    /// [`Error::L1Entry`] if it is wrong, and where the table cannot be where it says.
     pub fn l2_place_of(&self, raw: u64, l1_index: u64) -> Result<Option<(HostOffset, u64)>, Error> {
         let guest = self.l1_coverage(l1_index);
         let entry =
@@ -240,7 +240,7 @@ impl Tables {
         let Some(L1Entry { l2_table: host, .. }) = entry else {
             return Ok(None);
         };
-        // The entries in use: the file may end behind them.
+        // The entries in use: the file may end after them.
         let bytes = guest
             .end
             .saturating_sub(guest.start)
@@ -263,7 +263,7 @@ impl Tables {
             structure: Structure::L2Table,
             file: self.files.image,
             host,
-            // What of it is there, where an image is salvaged.
+            // The part of it that is there, if an image is salvaged.
             bytes: self.bounds.there(host, bytes),
         };
         let entry_bytes = self.geometry.l2_entry_bytes();

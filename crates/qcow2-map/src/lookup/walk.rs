@@ -11,7 +11,7 @@ use crate::lookup::tables::{L2Slice, Tables};
 use crate::{Error, Structure};
 
 /// An iterator over the maximal runs of a range of guest bytes of one image,
-/// ascending and without gaps. An error ends it, behind the runs in front of it.
+/// ascending and without gaps. An error ends it, after the runs in front of it.
 pub type ImageRuns<'i, S> = Joined<Walk<'i, S>>;
 
 /// An iterator over the runs of a range of guest bytes.

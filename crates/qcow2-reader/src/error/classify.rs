@@ -1,4 +1,4 @@
-//! Of which kind an error is, here and as an [`io::Error`].
+//! The kind of an error, here and as an [`io::Error`].
 
 use std::io;
 

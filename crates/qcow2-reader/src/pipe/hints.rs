@@ -1,4 +1,4 @@
-//! How often a host cluster is used, as far as that has arrived.
+//! How often a host cluster is used, according to the refcounts that have arrived.
 
 use blockio::{ReadAt, Store};
 use qcow2_check::RefcountTable;

@@ -38,7 +38,7 @@ pub(super) fn cut(mut run: Run, at: u64) -> (Option<Run>, Option<Run>) {
         .guest
         .start
         .saturating_add(at.saturating_sub(host.start));
-    let behind = Run {
+    let after = Run {
         guest: middle..run.guest.end,
         file: run.file,
         mapping: Mapping::Data {
@@ -46,7 +46,7 @@ pub(super) fn cut(mut run: Run, at: u64) -> (Option<Run>, Option<Run>) {
         },
     };
     run.guest.end = middle;
-    (Some(run), Some(behind))
+    (Some(run), Some(after))
 }
 
 impl Pending {
@@ -84,9 +84,9 @@ impl Pending {
             if host >= position || is_stream && end > position && !ended {
                 break;
             }
-            let (before, behind) = cut(first.remove(), position);
+            let (before, after) = cut(first.remove(), position);
             taken.extend(before);
-            self.extend(behind.into_iter().collect());
+            self.extend(after.into_iter().collect());
         }
         taken
     }

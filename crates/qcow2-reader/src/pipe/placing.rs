@@ -152,7 +152,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
         }
     }
 
-    /// Reads the next part of the file. Says whether there was one.
+    /// Reads the next part of the file. Returns whether there was one.
     fn advance(&mut self) -> Result<bool, Error> {
         let next_table = self.take_tables()?;
         if self.window.ended || next_table.is_none() && self.pending.is_empty() {
@@ -231,7 +231,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
         Ok(true)
     }
 
-    /// Keeps what of a part that was read may be needed again.
+    /// Keeps those bytes of a part that may be needed again.
     fn keep(&mut self, part: &Range<u64>, is_table: bool) -> Result<(), Error> {
         let bits = self.cluster_bits;
         let uses = match is_table {
@@ -241,7 +241,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
         let Some(uses) = uses else {
             return self.input.keep(part.start, self.window.get(part));
         };
-        // Behind the last table nothing can be named any more.
+        // After the last table nothing can be named any more.
         let is_complete =
             self.known >= self.list.named().len() && self.followed >= self.list.named().len();
         let first = part.start / bits.bytes();
@@ -250,7 +250,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
             let end = start.saturating_add(bits.bytes());
             start.max(part.start)..end.min(part.end)
         };
-        // First what is no data, for it may be refcounts.
+        // First what is not data, for it may be refcounts.
         for (cluster, _) in (first..).zip(&uses).filter(|(_, uses)| **uses == 0) {
             let place = place(cluster);
             self.input.keep(place.start, self.window.get(&place))?;
@@ -269,7 +269,7 @@ impl<'s, R: io::Read + Send, K: Store> Placing<'s, R, K> {
 }
 
 /// Host offset from which on the data is placed when it comes that the table of L1
-/// entry `l1_index` names: that behind the table.
+/// entry `l1_index` names: that after the table.
 fn placed_from<S: blockio::ReadAt>(
     l1: &mut L1Reader<'_, S>,
     l1_index: u32,

@@ -1,6 +1,6 @@
 //! An image whose disk is wanted in its order, whatever the order of the file.
 //!
-//! What comes before it is wanted is kept. So are streams, of which several lie in a
+//! What comes before it is wanted is kept. So are compressed clusters, as several lie in one host
 //! cluster; other data that is wanted when it comes is not, if its refcount says that
 //! nothing else uses it.
 
@@ -34,7 +34,7 @@ const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(24).unwrap();
 type OfTable = Batches<'static, std::iter::Map<std::vec::IntoIter<Run>, fn(Run) -> Item>>;
 type Item = Result<Run, ImageError>;
 
-/// An image of which one part of the disk after the other is wanted.
+/// An image whose disk is read one part after the other.
 pub(super) struct Pulling<'s, R, K> {
     from: From<'s, R, K>,
     tables: &'s Tables,
@@ -165,7 +165,7 @@ impl<R: io::Read, K: Store> From<'_, R, K> {
         let mut at = host;
         while !rest.is_empty() {
             let to_end = self.cluster_bits.bytes() - self.cluster_bits.offset_in_cluster(at);
-            let (part, behind) = rest.split_at(in_memory(to_end).min(rest.len()));
+            let (part, after) = rest.split_at(in_memory(to_end).min(rest.len()));
             let cluster = at / self.cluster_bits.bytes();
             if self.hints.are_all(self.input, cluster, 1) {
                 self.input.drop_read(at, part)?;
@@ -173,7 +173,7 @@ impl<R: io::Read, K: Store> From<'_, R, K> {
                 self.input.keep(at, part)?;
             }
             at = at.saturating_add(len_u64(part.len()));
-            rest = behind;
+            rest = after;
         }
         Ok(())
     }

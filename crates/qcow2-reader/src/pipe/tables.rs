@@ -55,7 +55,7 @@ impl TableList {
         Ok(Self { named, end })
     }
 
-    /// Host offset behind the last table.
+    /// Host offset after the last table.
     pub(super) fn end(&self) -> u64 {
         self.end
     }

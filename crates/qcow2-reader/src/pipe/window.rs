@@ -28,7 +28,7 @@ impl Window {
         }
     }
 
-    /// Host offset behind the last byte.
+    /// Host offset after the last byte.
     pub(super) fn end(&self) -> u64 {
         self.start.saturating_add(len_u64(self.bytes.len()))
     }
@@ -55,7 +55,7 @@ impl Window {
         Ok(start..self.end())
     }
 
-    /// The bytes `host`, as far as they are here.
+    /// Those of the bytes `host` that are here.
     pub(super) fn get(&self, host: &Range<u64>) -> &[u8] {
         let place = |at: u64| in_memory(at.saturating_sub(self.start)).min(self.bytes.len());
         if host.start < self.start {
@@ -135,7 +135,7 @@ mod tests {
         let error = window.plain(&(0..8), 0, 115, &mut bytes).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "data at host offset 0x73, for guest bytes 0x0..0x8, reaches to 0x7b, and the file ends at 0x78: the image is truncated"
+            "data at host offset 0x73, for guest bytes 0x0..0x8, ends at 0x7b, past the end of the file at 0x78: the image is truncated"
         );
         // What was forgotten is not there.
         assert_eq!(window.streams(0, 0, 104, &mut bytes).unwrap(), 0);

@@ -18,7 +18,7 @@ const RANGES_MAX: usize = 1 << 20;
 pub(crate) struct Dropped(Vec<Range<u64>>);
 
 impl Dropped {
-    /// Notes that `bytes`, which lie behind all others, are not kept. Says whether
+    /// Notes that `bytes`, which lie after all others, are not kept. Returns whether
     /// there was room for that.
     pub(crate) fn add(&mut self, bytes: Range<u64>) -> bool {
         if bytes.is_empty() {
@@ -89,8 +89,8 @@ impl<K: Store> ReadAt for Arrived<'_, K> {
         // What was not written to it, up to its end, is zero.
         let there = self.spool.size().saturating_sub(offset);
         let there = usize::try_from(there).unwrap_or(usize::MAX).min(buf.len());
-        let (stored, behind) = buf.split_at_mut(there);
-        behind.fill(0);
+        let (stored, after) = buf.split_at_mut(there);
+        after.fill(0);
         if stored.is_empty() {
             return Ok(());
         }

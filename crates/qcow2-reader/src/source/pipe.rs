@@ -65,7 +65,7 @@ impl<R: io::Read, K: Store> Forward<R, K> {
         self.ended
     }
 
-    /// What was read so far, but for what was dropped, as a file.
+    /// What was read so far, except for what was dropped, as a file.
     pub(crate) fn arrived(&self) -> Arrived<'_, K> {
         Arrived::new(&self.spool, &self.dropped, self.position)
     }
@@ -181,7 +181,7 @@ impl<R: io::Read, K: Store> Forward<R, K> {
         kept.unwrap_or_default()
     }
 
-    /// Before what lies behind the cluster of the last streams is read, keeps
+    /// Before what lies after the cluster of the last streams is read, keeps
     /// the rest of it: a stream that fits may be there.
     fn keep_rest_of_cluster(&mut self, next: u64) -> Result<(), Error> {
         let kept_end = self.kept_start.saturating_add(len_u64(self.kept.len()));
@@ -291,7 +291,7 @@ mod tests {
         let error = forward.plain(&(0x200..0x201), 0, 36, &mut bytes[..1]);
         assert_eq!(
             error.unwrap_err().to_string(),
-            "data of guest offset 0x200 lies at host offset 0x24, which a pipe has passed when it is needed, at 0x26: save the image to a file and unpack that"
+            "data of guest offset 0x200 lies at host offset 0x24, which the pipe passed before it was needed, at 0x26: save the image to a file and unpack that"
         );
         forward.keep_all().unwrap();
         // What was passed over was kept, and nothing else.
@@ -339,7 +339,7 @@ mod tests {
         let error = forward.plain(&(0x200..0x20a), 0, 100, &mut bytes);
         assert_eq!(
             error.unwrap_err().to_string(),
-            "data at host offset 0x64, for guest bytes 0x200..0x20a, reaches to 0x6e, and the file ends at 0x64: the image is truncated"
+            "data at host offset 0x64, for guest bytes 0x200..0x20a, ends at 0x6e, past the end of the file at 0x64: the image is truncated"
         );
     }
 }

@@ -42,7 +42,7 @@ struct LoadedStream {
     stream: Stream,
     /// Its place among the stored bytes.
     place: Range<usize>,
-    /// Length of the file that has it, as far as that was known.
+    /// Length of the file that has it, if that was known.
     file_bytes: u64,
 }
 
@@ -92,8 +92,9 @@ impl<'p> Loaded<'p> {
                     let bytes = &mut self.bytes[place];
                     match source.plain(&segment.guest, segment.file, host, bytes) {
                         Err(_) if self.salvage => {
+                            let (guest, file) = (&segment.guest, segment.file);
                             self.lost
-                                .extend(salvage_plain(source, segment, host, bytes));
+                                .extend(salvage_plain(source, guest, file, host, bytes));
                         }
                         read => read?,
                     }
@@ -154,7 +155,7 @@ impl<'p> Loaded<'p> {
         }
     }
 
-    /// The guest bytes, decoded, of which runs of `zeroes_min` zeros need not
+    /// The guest bytes, decoded; runs of `zeroes_min` zeros need not
     /// be written.
     pub(crate) fn decode(
         mut self,
@@ -239,7 +240,7 @@ impl Piece<'_> {
         len_u64(self.bytes.len())
     }
 
-    /// Guest offset behind the last byte.
+    /// Guest offset after the last byte.
     pub(crate) fn end(&self) -> u64 {
         self.start.saturating_add(self.bytes())
     }
@@ -253,29 +254,30 @@ impl Piece<'_> {
     }
 }
 
-/// Reads the plain bytes of a segment at `host`, which could not be read at once,
+/// Reads the plain bytes `guest` at `host` of a file, which could not be read at once,
 /// sector by sector. Gives the guest bytes that are lost.
-fn salvage_plain(
+pub(crate) fn salvage_plain(
     source: &mut impl Source,
-    segment: &Segment,
+    guest: &Range<u64>,
+    file: usize,
     host: u64,
     bytes: &mut [u8],
 ) -> Vec<Range<u64>> {
     let mut lost = Vec::new();
-    let (mut guest, mut host) = (segment.guest.start, host);
+    let (mut guest, mut host) = (guest.start, host);
     let mut rest = bytes;
     while !rest.is_empty() {
         let to_boundary = SECTOR_BYTES.saturating_sub(host % SECTOR_BYTES);
         let length = rest.len().min(in_memory(to_boundary));
-        let (sector, behind) = rest.split_at_mut(length);
+        let (sector, after) = rest.split_at_mut(length);
         let range = guest..guest.saturating_add(len_u64(length));
-        if source.plain(&range, segment.file, host, sector).is_err() {
+        if source.plain(&range, file, host, sector).is_err() {
             sector.fill(0);
             lost.push(range.clone());
         }
         host = host.saturating_add(len_u64(length));
         guest = range.end;
-        rest = behind;
+        rest = after;
     }
     lost
 }

@@ -85,14 +85,14 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         }
     }
 
-    /// Counts bytes of a piece in any order, of which there cannot be more than the
+    /// Counts bytes of a piece in any order; there cannot be more than the
     /// tables name.
     fn bring(&mut self, bytes: u64) -> Result<(), Error> {
         self.brought_bytes = self.brought_bytes.saturating_add(bytes);
         self.check_named()
     }
 
-    /// Refuses more bytes than the tables name, as far as they are known.
+    /// Refuses more bytes than the tables name, if those are known.
     fn check_named(&self) -> Result<(), Error> {
         match self
             .named_bytes
@@ -133,8 +133,8 @@ impl<'t, T: WriteAt + ?Sized> Output<'t, T> {
         Ok(())
     }
 
-    /// Lets the bytes `guest` share the blocks at `host` of `file`. Nothing is
-    /// changed but zeros in front where the target answers that it cannot.
+    /// Makes the bytes `guest` share (reflink) the blocks at `host` of `file`. Nothing is
+    /// changed but zeros in front if the target answers that it cannot.
     pub(crate) fn share(
         &mut self,
         guest: &Range<u64>,

@@ -31,7 +31,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Cuts off what lies at or behind the guest offset `at`. A compressed
+    /// Cuts off what lies at or after the guest offset `at`. A compressed
     /// cluster cannot be cut.
     pub(crate) fn split_off(&mut self, at: u64) -> Option<Self> {
         let Stored::Plain { host } = self.stored else {
@@ -41,7 +41,7 @@ impl Segment {
         if at >= self.guest.end {
             return None;
         }
-        let behind = Self {
+        let after = Self {
             guest: at..self.guest.end,
             file: self.file,
             stored: Stored::Plain {
@@ -49,7 +49,7 @@ impl Segment {
             },
         };
         self.guest.end = at;
-        Some(behind)
+        Some(after)
     }
 
     /// Whether this is plain, and guest and host offsets are at the same place
@@ -67,7 +67,7 @@ impl Segment {
     }
 
     /// Whether both are streams and `next` starts within this one or right
-    /// behind it, as streams that share a sector do.
+    /// after it, as streams that share a sector do.
     pub(crate) fn is_followed_by(&self, next: &Self) -> bool {
         match (self.stored, next.stored) {
             (Stored::Compressed(stream), Stored::Compressed(next_stream)) => {

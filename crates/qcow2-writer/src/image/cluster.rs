@@ -43,7 +43,7 @@ impl Cluster {
         self.host
     }
 
-    /// The same with data at `host` in `units`, of which there is one at least.
+    /// The same with data at `host` in `units`, at least one.
     pub(crate) fn with_data(self, host: HostOffset, units: u32) -> Self {
         let data = self.units.allocated() | units;
         Self {
@@ -52,7 +52,7 @@ impl Cluster {
         }
     }
 
-    /// The same with zeros in `units`, as far as they hold no data.
+    /// The same with zeros in those of `units` that hold no data.
     pub(crate) fn with_zeros(self, units: u32) -> Self {
         Self {
             host: self.host,

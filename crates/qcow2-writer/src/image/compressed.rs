@@ -83,7 +83,7 @@ impl<T: Store> CompressedWriter<T> {
         self.map(guest, Mapping::Cluster(stored))
     }
 
-    /// As [`ImageWriter::put_zeros`], for clusters of which none is stored.
+    /// As [`ImageWriter::put_zeros`], for clusters that are not stored yet.
     pub(crate) fn put_zeros(&mut self, guest: Range<u64>) -> Result<(), Error> {
         self.image.put_zeros(guest)
     }

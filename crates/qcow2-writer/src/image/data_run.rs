@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::image::file::{Floor, ImageFile};
 use crate::units::to_usize;
 
-/// One write of the caller, of which a run that is contiguous in the guest and
+/// One write of the caller; a run of it that is contiguous in the guest and
 /// in the image waits to be written at once.
 #[derive(Debug)]
 pub(crate) struct DataRun<'b> {
@@ -25,7 +25,7 @@ pub(crate) struct DataRun<'b> {
 }
 
 impl<'b> DataRun<'b> {
-    /// A write of `bytes` at guest offset `offset`, of which nothing waits yet.
+    /// A write of `bytes` at guest offset `offset`; nothing of it waits yet.
     pub(crate) fn new(bytes: &'b [u8], offset: u64) -> Self {
         Self {
             bytes,

@@ -105,7 +105,7 @@ impl<T: Store> ImageFile<T> {
         Ok(())
     }
 
-    /// Lets the bytes at `host` be the blocks that hold those of `guest` in the
+    /// Makes the bytes at `host` share (reflink) the blocks at `guest` of the
     /// file `source`, if there is one.
     pub(crate) fn reflink(
         &self,

@@ -96,7 +96,7 @@ impl Layout {
         }
     }
 
-    /// The cluster that begins at `guest`, as far as it is part of the disk.
+    /// The part within the disk of the cluster that begins at `guest`.
     pub(crate) fn cluster(&self, guest: u64) -> Range<u64> {
         guest..self.size.min(guest + self.cluster_bits.bytes())
     }

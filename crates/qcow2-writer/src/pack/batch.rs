@@ -177,7 +177,7 @@ impl Batch {
     }
 }
 
-/// What of `ranges` none of `others` covers; both ascend.
+/// The parts of `ranges` that none of `others` covers; both ascend.
 fn without(ranges: &[Range<u64>], others: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     let mut others = others.peekable();
     let mut left = Vec::new();
@@ -296,7 +296,7 @@ impl<I> Batches<I> {
         &mut self.extents
     }
 
-    /// Adds `extent` to `batch`, and returns what of it is too much.
+    /// Adds `extent` to `batch`, and returns the part that does not fit.
     fn add(&self, extent: &Extent, batch: &mut Batch) -> Option<Extent> {
         let range = extent.range();
         if batch.has_enough_used(&range) {

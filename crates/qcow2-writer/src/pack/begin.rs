@@ -9,6 +9,7 @@ use qcow2_format::Version;
 use crate::compression;
 use crate::error::{Error, Unrepresentable};
 use crate::image::ImageWriter;
+use crate::image::header;
 use crate::image::layout::Layout;
 use crate::options::{Allocation, PackOptions, WriteOptions};
 use crate::pack::needed::NeededExtents;
@@ -42,9 +43,7 @@ where
 {
     let (size, version) = (source.size(), options.version);
     let layout = Layout::new(size, version, options.geometry(), options.refcount_order)?;
-    if options.allocation == Allocation::Exact && version == Version::V2 {
-        return Err(Unrepresentable::ZeroClusters.into());
-    }
+    check_allocation(options)?;
     if let Some(compression) = &options.compression {
         compression::check(compression, version)?;
     }
@@ -53,13 +52,18 @@ where
     {
         return Err(Error::NoReflink { why });
     }
+    if let Some(backing) = &options.backing {
+        header::check_backing(backing, &layout, version)?;
+    }
     let mut needed = needed(source, tiling, options);
     let plan = Plan::new(&mut needed, &layout)?;
     layout.check(plan.tables.count(), plan.data_clusters)?;
     let mut writer = ImageWriter::create(target, &write_options(size, options))?;
     writer.reserve(plan.tables.iter())?;
-    if options.allocation == Allocation::Exact {
-        writer.be_exact();
+    match options.allocation {
+        Allocation::Needed => {}
+        Allocation::Exact => writer.be_exact(),
+        Allocation::Overlay => writer.lie_over(options.backing.as_ref()),
     }
     Ok(Begun {
         writer,
@@ -68,7 +72,20 @@ where
     })
 }
 
-/// What the image must hold of `source`, of which `tiling` says what is in use.
+/// Whether the version has what the allocation needs, and it alone a backing file.
+fn check_allocation(options: &PackOptions<'_>) -> Result<(), Unrepresentable> {
+    let (allocation, old) = (options.allocation, options.version == Version::V2);
+    match allocation {
+        Allocation::Exact if old => Err(Unrepresentable::ZeroClusters),
+        Allocation::Overlay if old => Err(Unrepresentable::OverlayVersion),
+        _ if options.backing.is_some() != (allocation == Allocation::Overlay) => {
+            Err(Unrepresentable::Backing { allocation })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the image must hold of `source`; `tiling` says what is in use.
 pub(crate) fn needed<'s, S, G>(
     source: &'s S,
     tiling: &'s G,
@@ -83,6 +100,7 @@ where
     match options.allocation {
         Allocation::Needed => needed,
         Allocation::Exact => needed.exact(options.geometry().unit_bytes()),
+        Allocation::Overlay => needed.overlay(options.geometry().unit_bytes()),
     }
 }
 
@@ -92,6 +110,8 @@ pub(super) fn no_reflink(options: &PackOptions<'_>) -> Option<&'static str> {
         Some("its clusters are compressed")
     } else if options.allocation == Allocation::Exact {
         Some("its allocation is exact")
+    } else if options.allocation == Allocation::Overlay {
+        Some("it has a backing file")
     } else if options.extended_l2 {
         Some("its clusters have subclusters")
     } else {

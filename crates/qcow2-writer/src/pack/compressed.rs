@@ -226,7 +226,7 @@ fn says_the_same(batch: &Batch, guest: u64, units: SubclusterBitmap, layout: &La
     let all = layout.units(&layout.cluster(guest));
     match batch.allocation {
         Allocation::Needed => true,
-        Allocation::Exact => (units.allocated() | units.zero()) == all,
+        Allocation::Exact | Allocation::Overlay => (units.allocated() | units.zero()) == all,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What of a disk an image must hold, from what is known of the disk.
+//! The parts of a disk that an image must hold, from what is known of the disk.
 
 use std::ops::Range;
 
@@ -23,10 +23,30 @@ pub(crate) struct NeededExtents<'s, S: ?Sized> {
     run: Range<u64>,
     /// What such places are rounded outward to multiples of, in bytes.
     unit: u64,
-    /// Whether zeros are wanted, and extents must be made of units.
-    exact: bool,
+    /// Whether zeros are wanted, and what must be made of units.
+    zeros: Zeros,
+    /// Whether the bytes before `tiled` are in use.
+    in_use: bool,
     used_bytes: u64,
     done: bool,
+}
+
+/// Whether extents of zeros are wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Zeros {
+    /// They are left out.
+    Unwanted,
+    /// They are wanted, and every extent must be made of units.
+    OfUnits,
+    /// They are wanted, and share units with data, but not with what is not in use.
+    InUnits,
+}
+
+fn is_in_use(kind: ExtentKind) -> bool {
+    match kind {
+        ExtentKind::Data | ExtentKind::Zero | ExtentKind::Unreadable => true,
+        ExtentKind::Unallocated | ExtentKind::Free => false,
+    }
 }
 
 impl<'s, S> NeededExtents<'s, S>
@@ -44,7 +64,8 @@ where
             extent: 0..0,
             run: 0..0,
             unit: 1,
-            exact: false,
+            zeros: Zeros::Unwanted,
+            in_use: false,
             used_bytes: 0,
             done: false,
         }
@@ -61,8 +82,17 @@ where
     pub(crate) fn exact(self, unit: u64) -> Self {
         Self {
             unit,
-            exact: true,
+            zeros: Zeros::OfUnits,
             ..self
+        }
+    }
+
+    /// As [`exact`](Self::exact), where only what is in use, as a whole, must be made
+    /// of units.
+    pub(crate) fn overlay(self, unit: u64) -> Self {
+        Self {
+            zeros: Zeros::InUnits,
+            ..self.exact(unit)
         }
     }
 
@@ -92,7 +122,7 @@ where
                 }
             };
         }
-        let part = if self.exact && from < self.run.start {
+        let part = if self.zeros != Zeros::Unwanted && from < self.run.start {
             Extent::new(from..self.extent.end.min(self.run.start), ExtentKind::Zero)
         } else {
             let data = from.max(self.run.start)..self.extent.end.min(self.run.end);
@@ -112,8 +142,7 @@ where
         {
             return Err(self.not_tiled(Some(extent)));
         }
-        let is_whole = |end: u64| end.is_multiple_of(self.unit) || end == self.size;
-        if self.exact && !(is_whole(extent.start) && is_whole(extent.end())) {
+        if !self.is_aligned(extent) {
             return Err(Error::Unaligned {
                 start: extent.start,
                 length: extent.length,
@@ -121,6 +150,7 @@ where
             });
         }
         self.tiled = extent.end();
+        self.in_use = is_in_use(extent.kind);
         match extent.kind {
             ExtentKind::Data => {
                 self.used_bytes += extent.length;
@@ -128,7 +158,7 @@ where
             }
             ExtentKind::Zero => {
                 self.used_bytes += extent.length;
-                return Ok(self.exact.then_some(*extent));
+                return Ok((self.zeros != Zeros::Unwanted).then_some(*extent));
             }
             ExtentKind::Unallocated | ExtentKind::Free => {}
             ExtentKind::Unreadable => {
@@ -139,6 +169,16 @@ where
             }
         }
         Ok(None)
+    }
+
+    /// Whether units tell `extent`, the next one, apart as far as they must.
+    fn is_aligned(&self, extent: &Extent) -> bool {
+        let is_whole = |end: u64| end.is_multiple_of(self.unit) || end == self.size;
+        match self.zeros {
+            Zeros::Unwanted => true,
+            Zeros::OfUnits => is_whole(extent.start) && is_whole(extent.end()),
+            Zeros::InUnits => is_in_use(extent.kind) == self.in_use || is_whole(extent.start),
+        }
     }
 
     fn not_tiled(&self, extent: Option<&Extent>) -> Error {

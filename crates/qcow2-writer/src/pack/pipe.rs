@@ -31,7 +31,7 @@ use crate::units::{cut, to_usize};
 ///
 /// As [`pack()`](crate::pack()); [`Error::SourceChanged`] where the source held
 /// other clusters of zeros the second time; [`Error::NoReflink`] with
-/// [`Reflink::Always`]. What was written is no whole image then.
+/// [`Reflink::Always`]. What was written is not a whole image then.
 ///
 /// # Example
 ///
@@ -286,7 +286,7 @@ fn in_spool(error: Error) -> Error {
     }
 }
 
-/// The error for guest bytes of which some were zeros in one pass only.
+/// The error for guest bytes that were zeros in one pass only.
 fn changed(guest: Range<u64>) -> Error {
     Error::SourceChanged {
         start: guest.start,

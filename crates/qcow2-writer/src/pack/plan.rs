@@ -19,7 +19,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The plan for a disk of which `extents`, which ascend, must be stored.
+    /// The plan for a disk whose `extents`, which ascend, must be stored.
     pub(crate) fn new(
         extents: impl Iterator<Item = Result<Extent, Error>>,
         layout: &Layout,

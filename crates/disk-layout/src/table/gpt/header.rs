@@ -17,7 +17,7 @@ const REVISION: u32 = 0x0001_0000;
 /// Bytes of a header of this revision; larger ones are reserved, and allowed.
 const HEADER_BYTES: u32 = 92;
 /// The checksum in the header, which counts as zero in itself.
-const CRC_AT: usize = 16;
+pub(in crate::table) const CRC_AT: usize = 16;
 /// Entries of other lengths than this times a power of two are not defined.
 const ENTRY_BYTES: u32 = 128;
 /// Larger entries are refused.
@@ -203,7 +203,7 @@ impl Header {
     }
 }
 
-fn checksum(covered: &[u8]) -> u32 {
+pub(in crate::table) fn checksum(covered: &[u8]) -> u32 {
     let mut digest: Digest<'_, u32, Table<16>> = CRC.digest();
     let (before, rest) = covered.split_at_checked(CRC_AT).unwrap_or((covered, &[]));
     digest.update(before);

@@ -46,7 +46,7 @@ fn without_checksums_nothing_was_never_used() {
 
 #[test]
 fn nothing_else_may_lie_there() {
-    // The block of multiple mount protection in the table of group 2.
+    // The multiple mount protection block in the table of group 2.
     let mut image = uninit(GDT_CSUM);
     image.u32(SB + 0x60, 0x100).u32(SB + 0x168, 132);
     sound(&image);

@@ -6,7 +6,7 @@ const PLAIN: Format = Format {
     has_data: false,
 };
 
-/// An entry of `length` bytes, whose room behind the name holds `x`.
+/// An entry of `length` bytes, whose room after the name holds `x`.
 fn entry(inode: u32, length: u16, file_type: u8, name: &[u8]) -> Vec<u8> {
     let mut bytes = inode.to_le_bytes().to_vec();
     bytes.extend(length.to_le_bytes());
@@ -16,7 +16,7 @@ fn entry(inode: u32, length: u16, file_type: u8, name: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The entry with zeros behind the name.
+/// The entry with zeros after the name.
 fn clean(inode: u32, length: u16, file_type: u8, name: &[u8]) -> Vec<u8> {
     let mut bytes = entry(inode, length, file_type, name);
     bytes[8 + name.len()..].fill(0);
@@ -68,7 +68,7 @@ fn hashes_behind_names_stay() {
     let mut want = clean(12, 40, 1, b"NAMES");
     want[16..24].copy_from_slice(b"12345678");
     renames(format, &area, &want, (1, false));
-    // Where there is no room for one, there is no entry.
+    // Where there is no room for one, there is not an entry.
     let mut broken = vec![0; 16];
     broken[4..7].copy_from_slice(&[16, 0, 5]);
     renames(format, &entry(12, 16, 1, b"names"), &broken, (0, true));
@@ -116,7 +116,7 @@ fn what_is_no_entry_keeps_its_lengths_alone() {
         &[&want[..], &[0; 4]].concat(),
         (1, true),
     );
-    // An area of zeros is no entry, but nothing is lost.
+    // An area of zeros is not an entry, but nothing is lost.
     renames(PLAIN, &[0; 64], &[0; 64], (0, false));
 }
 

@@ -49,6 +49,9 @@ impl List<'_> {
                 None => writeln!(out)?,
             },
         }
+        if let Some(image) = &head.source_image {
+            write!(out, "{image}")?;
+        }
         if let Some(reason) = &head.kept_whole {
             writeln!(out, "note     everything is in use: {reason}")?;
         }

@@ -8,7 +8,6 @@ use disk_layout::{Disk, Options};
 use serde::Serialize;
 
 use crate::args::spool;
-use crate::commands::partition;
 use crate::failure::{Causes, Failure};
 use crate::output::filesystem::FilesystemReport;
 use crate::output::kept;
@@ -43,7 +42,7 @@ impl OnDisk {
         let mut options = Options::default();
         options.in_use = user;
         options.spool = Some(&spool);
-        let disk = Disk::open(disk, &options).map_err(|error| partition::about(name, &error))?;
+        let disk = Disk::open(disk, &options).map_err(|error| Failure::about(name, &error))?;
         let failed = |error: blockio::BoxError| Failure::because(name, Causes(&*error));
         let usage = disk.usage(0..disk.size()).map_err(failed)?;
         let report = disk.report();

@@ -5,11 +5,17 @@ use std::path::Path;
 use std::time::Instant;
 
 use blockio::{Extents, ReadAt, Tiling};
+use disk_compare::{Changes, IndexWriter};
 use disk_layout::Disk as Layout;
 use ext_scramble::Scrambled;
-use hostdisk::{Disk, StreamTarget, Target, TargetOptions};
-use qcow2_writer::{Compression, PackOptions, PackReport};
+use hostdisk::{Disk, Identity, StreamTarget, Target, TargetOptions};
+use qcow2_writer::{
+    Allocation, Backing, BackingFormat, Compression, ErrorKind, PackOptions, PackReport,
+    pack_to_pipe,
+};
 
+use super::base::Base;
+use super::base_report::BaseReport;
 use super::recover::{self, Below};
 use super::report::Report;
 use super::scrambled::ScrambledReport;
@@ -41,10 +47,8 @@ pub(super) struct Job<'a> {
     pub(super) compression: Option<Compression>,
     pub(super) started: Instant,
     pub(super) source: &'a Source<'a>,
-    /// The bytes of the source that are packed.
-    pub(super) bytes: &'a dyn ReadAt,
-    /// Where they are, if they are those of one partition.
-    pub(super) range: Option<&'a Range<u64>>,
+    /// What the image lies over.
+    pub(super) base: Option<&'a Base<'a>>,
     pub(super) data: Data<'a>,
     pub(super) disk: &'a Layout<'a>,
     pub(super) shape: Shape,
@@ -55,24 +59,44 @@ impl Job<'_> {
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
         let (args, source) = (self.args, self.source);
         let map = self.begin_lost_map()?;
-        let (target, packed, sha256) = if args.to_stdout() {
-            (None, self.pack_to_stdout()?, None)
-        } else {
-            let target = Target::create(&args.image, &self.target_options())?;
-            let packed = self.pack(&target)?;
-            let sha256 = self.prove(&target)?;
-            (Some(target), packed, sha256)
+        let target = match args.to_stdout() {
+            true => None,
+            false => Some(Target::create(&args.image, &self.target_options())?),
+        };
+        let index_file = self.begin_index(target.as_ref())?;
+        let index = index_file.as_ref();
+        let index = index.map(|file| IndexWriter::new(file, self.disk.size(), self.unit_bytes()));
+        let mut index = (index.transpose()).map_err(|error| self.not_compared(&error))?;
+        let increment = self.increment(index.as_mut())?;
+        let stored = increment.as_ref().map(|increment| &increment.changes);
+        let (packed, sha256) = match &target {
+            Some(target) => (self.pack(target, stored)?, self.prove(target)?),
+            None => (self.pack_to_stdout(stored)?, None),
         };
         source.release()?;
         let change = source.changes()?;
+        self.base.map_or(Ok(()), Base::check_unchanged)?;
+        if let (Some(index), Some(target)) = (index, &target) {
+            let finished = index.finish(self.binding(target)?);
+            finished.map_err(|error| self.not_compared(&error))?;
+        }
         let lost = source.lost();
         if let (Some(map), Some(lost)) = (map, &lost) {
             map.write(lost)?;
         }
+        index_file.map_or(Ok(()), Target::commit)?;
         target.map_or(Ok(()), Target::commit)?;
 
         let mut report = self.describe(packed)?;
         report.notes.extend(change);
+        if let (Some(base), Some(increment)) = (self.base, increment) {
+            let changes = increment.changes.report();
+            let path = args.base_name().display().to_string();
+            let by_index = increment.by_index;
+            report.used_bytes = changes.used_bytes;
+            report.base = Some(BaseReport::new(path, base.name(), by_index, changes));
+            report.notes.extend(increment.note);
+        }
         report.lost = lost.as_ref().map(LostReport::new);
         report.sha256 = sha256;
         report.seconds = self.started.elapsed().as_secs_f64();
@@ -90,39 +114,55 @@ impl Job<'_> {
         };
         // An image that is there already is to become the new one.
         let image = Disk::open(&args.image).ok().map(|image| image.identity());
-        let others = image.into_iter().chain([self.source.identity()]).collect();
+        let others = image.into_iter().chain(self.inputs()).collect();
         LostMap::begin(path, args.force, !args.no_sync, others).map(Some)
+    }
+
+    /// Which files are read.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = Identity> {
+        let base = self.base.into_iter().flat_map(Base::identities);
+        base.chain(self.source.identities())
     }
 
     fn target_options(&self) -> TargetOptions {
         TargetOptions {
             force: self.args.force,
             sync: !self.args.no_sync,
-            sources: vec![self.source.identity()],
+            sources: self.inputs().collect(),
             head_bytes: self.shape.geometry.cluster_bits.bytes(),
             ..TargetOptions::default()
         }
     }
 
-    fn data(&self) -> &dyn ReadAt {
+    /// The bytes that are packed.
+    pub(super) fn data(&self) -> &dyn ReadAt {
         match self.data {
-            Data::Source => self.bytes,
+            Data::Source => self.source.data(),
             Data::Recovered(data) => data,
             Data::Scrambled(data) => data,
         }
     }
 
-    fn pack(&self, target: &Target) -> Result<PackReport, Failure> {
-        self.with_options(|options| qcow2_writer::pack(self.data(), self, target, options))
+    /// Packs what is `stored` over the base, or everything that is needed.
+    fn pack(
+        &self,
+        target: &Target,
+        stored: Option<&Changes<'_, Self>>,
+    ) -> Result<PackReport, Failure> {
+        self.with_options(|options| match stored {
+            Some(changes) => qcow2_writer::pack(self.data(), changes, target, options),
+            None => qcow2_writer::pack(self.data(), self, target, options),
+        })
     }
 
     /// Packs to the standard output, by way of a temporary file.
-    fn pack_to_stdout(&self) -> Result<PackReport, Failure> {
+    fn pack_to_stdout(&self, stored: Option<&Changes<'_, Self>>) -> Result<PackReport, Failure> {
         let spool = crate::input::spool(&self.args.input)?;
         let target =
             StreamTarget::stdout().map_err(|error| Failure::about(Path::new(STDOUT), &error))?;
-        self.with_options(|options| {
-            qcow2_writer::pack_to_pipe(self.data(), self, &spool, &target, options)
+        self.with_options(|options| match stored {
+            Some(changes) => pack_to_pipe(self.data(), changes, &spool, &target, options),
+            None => pack_to_pipe(self.data(), self, &spool, &target, options),
         })
     }
 
@@ -144,6 +184,10 @@ impl Job<'_> {
         options.cluster_bits = self.shape.geometry.cluster_bits;
         options.extended_l2 = self.shape.geometry.extended_l2;
         options.allocation = self.shape.allocation;
+        if let Some(base) = self.base {
+            options.allocation = Allocation::Overlay;
+            options.backing = Some(Backing::new(base.name(), BackingFormat::Qcow2));
+        }
         options.version = args.compat.into();
         options.refcount_order = args.refcount_bits;
         options.compression = self.compression;
@@ -157,20 +201,29 @@ impl Job<'_> {
                 args.source_name(),
                 format_args!("{}; --content all does without it", Causes(&*error)),
             ),
-            error => Failure::about(blamed(args, &error), &error),
+            error => match error.kind() {
+                ErrorKind::Source => self.source.failure(&error),
+                _ if args.to_stdout() => Failure::about(Path::new(STDOUT), &error),
+                _ => Failure::about(&args.image, &error),
+            },
         })
     }
 
     fn notes(&self) -> Vec<String> {
         let orphans = self.args.recovers().then(|| recover::orphans(self.disk));
         let notes = self.disk.report().notes.iter().cloned();
-        notes.chain(orphans.flatten()).collect()
+        let grown = self.source.grown_note();
+        notes.chain(orphans.flatten()).chain(grown).collect()
     }
 
     fn describe(&self, packed: PackReport) -> Result<Report, Failure> {
         let (args, found) = (self.args, self.disk.report());
         let mut damage = found.damage.lines.clone();
         let mut damage_count = found.damage.total;
+        if let Some(found) = self.source.image_damage() {
+            damage.push(found);
+            damage_count += 1;
+        }
         if let Some(found) = self.source.mmp_damage() {
             damage.push(format!("{found}: nothing tells who uses the filesystem"));
             damage_count += 1;
@@ -181,6 +234,8 @@ impl Job<'_> {
             schema: output::SCHEMA,
             command: "pack",
             source: args.source.display().to_string(),
+            source_format: self.source.format(),
+            source_image: self.source.image().cloned(),
             image: args.image.display().to_string(),
             asked_for_all: args.filesystem.content == ContentArg::All,
             content: kept::content(found),
@@ -189,8 +244,8 @@ impl Job<'_> {
             kept_whole: kept::kept_whole(found),
             old_superblock: found.old_superblock,
             filesystem: found.filesystem.as_ref().map(FilesystemReport::new),
-            on_disk: match (&found.filesystem, &layout, self.range) {
-                (None, None, None) => self.source.on_disk(),
+            on_disk: match (&found.filesystem, &layout) {
+                (None, None) => self.source.on_disk(),
                 _ => None,
             },
             layout,
@@ -214,6 +269,7 @@ impl Job<'_> {
             },
             damage,
             damage_count,
+            base: None,
             lost: None,
             verified: args.verify,
             sha256: None,
@@ -232,15 +288,5 @@ impl Tiling for Job<'_> {
             Data::Source | Data::Recovered(_) => self.disk.extents(range),
             Data::Scrambled(data) => data.extents(range),
         }
-    }
-}
-
-/// The file that `error` is about.
-fn blamed<'a>(args: &'a PackArgs, error: &qcow2_writer::Error) -> &'a Path {
-    use qcow2_writer::ErrorKind;
-    match error.kind() {
-        ErrorKind::Source => args.source_name(),
-        _ if args.to_stdout() => Path::new(STDOUT),
-        _ => &args.image,
     }
 }

@@ -7,8 +7,8 @@ use disk_compare::{Options, compare, sha256};
 use hostdisk::Target;
 use qcow2_reader::{Image, OpenOptions};
 
+use super::base::Chain;
 use super::job::{Data, Job};
-use crate::commands::partition::Part;
 use crate::failure::{Causes, Failure};
 use crate::progress::Progress;
 
@@ -23,14 +23,17 @@ impl Job<'_> {
         target
             .sync()
             .map_err(|error| Failure::about(&args.image, &error))?;
-        let image = Image::open(target.uncached(), &OpenOptions::default())
-            .map_err(|error| Failure::about(&args.image, &error))?;
+        let image: Chain<'_> = match self.base {
+            Some(base) => base.below(target)?,
+            None => {
+                let image: Box<dyn ReadAt + '_> = Box::new(target.uncached());
+                Image::open(image, &OpenOptions::default())
+                    .map_err(|error| Failure::about(&args.image, &error))?
+            }
+        };
         if args.verify {
-            let again: Box<dyn ReadAt + '_> = match self.data {
-                Data::Source => {
-                    let again = Part::new(self.source.again(), self.range);
-                    Box::new(again.map_err(|error| Failure::about(args.source_name(), &error))?)
-                }
+            let again = match self.data {
+                Data::Source => self.source.again()?,
                 Data::Recovered(data) => Box::new(data),
                 Data::Scrambled(data) => Box::new(data),
             };

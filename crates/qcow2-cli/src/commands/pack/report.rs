@@ -4,11 +4,13 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
+use super::base_report::BaseReport;
 use super::scrambled::ScrambledReport;
 use crate::failure::Outcome;
 use crate::lost::LostReport;
 use crate::output::filesystem::FilesystemReport;
 use crate::output::layout::LayoutReport;
+use crate::source::ImageReport;
 use crate::text::Bytes;
 
 /// The report of a finished `pack`.
@@ -17,6 +19,11 @@ pub(crate) struct Report {
     pub(crate) schema: u32,
     pub(crate) command: &'static str,
     pub(crate) source: String,
+    /// The format that the source is read as: `raw` or `qcow2`.
+    pub(crate) source_format: &'static str,
+    /// What the source is, if it is an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source_image: Option<ImageReport>,
     pub(crate) image: String,
     #[serde(skip)]
     pub(crate) asked_for_all: bool,
@@ -69,6 +76,9 @@ pub(crate) struct Report {
     pub(crate) damage_count: u64,
     /// What could not be read, where that is no error.
     pub(crate) lost: Option<LostReport>,
+    /// What the image leaves to an older one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<BaseReport>,
     /// Whether image and source were read again and compared.
     pub(crate) verified: bool,
     /// SHA-256 of the restored disk.
@@ -129,6 +139,9 @@ impl Report {
                 None => writeln!(f, ", no filesystem that we know: everything is stored")?,
             },
         }
+        if let Some(image) = &self.source_image {
+            image.fmt(f)?;
+        }
         if let (Some(bytes), Some(folder)) = (self.spooled_bytes, &self.spool_folder) {
             writeln!(f, "spooled  {} in {folder}, meanwhile", Bytes(bytes))?;
         }
@@ -174,9 +187,16 @@ impl Display for Report {
             "used     {} ({share:.1} % of the disk)",
             Bytes(self.used_bytes)
         )?;
+        let rest = match &self.base {
+            Some(base) => {
+                base.fmt(f)?;
+                "as the base holds it, or zeros"
+            }
+            None => "zeros",
+        };
         writeln!(
             f,
-            "stored   {}, the rest is zeros",
+            "stored   {}, the rest is {rest}",
             Bytes(self.stored_bytes)
         )?;
         writeln!(

@@ -1,21 +1,23 @@
 //! The disk that is packed: who else uses it, and how it is read.
 
-use std::io;
+use std::error::Error;
 use std::num::NonZeroU64;
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use blockio::salvage::Lost;
-use blockio::{Handle, ReadAt, Window};
-use disk_layout::table;
+use blockio::{ReadAt, Window};
+use disk_layout::table::{self, Patch};
 use ext_blocks::Fingerprint;
 use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
 use hostdisk::in_use::{InUse, source_in_use};
-use hostdisk::{Direct, Disk, Freeze, FreezeOptions, Identity, Salvage, Stamp};
+use hostdisk::{Disk, Freeze, FreezeOptions, Identity, Salvage, Stamp};
 
-use crate::args::PackArgs;
+use super::reader::{Reader, SalvagedImage};
+use crate::args::{PackArgs, ReflinkArg};
+use crate::commands::partition;
 use crate::failure::Failure;
-use crate::input::{Input, Spooled, Unasked, Whole};
+use crate::input::Spooled;
+use crate::source::{self, Ask, ImageReport, Opened, Opening, SHORTER};
 use crate::{containers, remedy};
 
 /// What is better than to read a disk in use.
@@ -25,7 +27,8 @@ const SNAPSHOT: &str = "a snapshot (of LVM, btrfs or the storage) holds one mome
 pub(super) struct Source<'a> {
     args: &'a PackArgs,
     view: View,
-    stamp: Stamp,
+    /// The state of its files when they were opened.
+    stamps: Vec<Stamp>,
     /// Who may write to it while it is read.
     in_use: Option<String>,
     /// What its filesystem was at first, of a disk in use.
@@ -34,77 +37,107 @@ pub(super) struct Source<'a> {
     on_disk: Option<&'static str>,
     /// What of it was kept in a temporary file, if it came from a pipe.
     spooled: Option<Spooled>,
-    /// The file that it was read from.
-    file: Identity,
+    /// What it is, if it is an image.
+    image: Option<ImageReport>,
+    /// The files that it is read from.
+    files: Vec<Identity>,
 }
 
 /// How the data of a source is read.
 enum View {
     Plain(Reader),
     Salvage(Salvage<Reader>),
+    /// Those of an image.
+    SalvagedImage(SalvagedImage),
+}
+
+impl View {
+    /// Reads what can be read if `salvage`, and all of it or nothing if not.
+    fn new(reader: Reader, salvage: bool) -> Result<Self, Failure> {
+        if !salvage {
+            return Ok(Self::Plain(reader));
+        }
+        let Some(disk) = reader.disk.raw() else {
+            return Ok(Self::SalvagedImage(SalvagedImage::new(reader)));
+        };
+        let sector_bytes = NonZeroU64::new(disk.sector_bytes()?).unwrap_or(NonZeroU64::MIN);
+        Ok(Self::Salvage(Salvage::new(reader, sector_bytes)))
+    }
 }
 
 impl<'a> Source<'a> {
     /// Opens the source, freezes what is mounted of it if asked to, and refuses
     /// one that somebody uses unless that is allowed.
     pub(super) fn open(args: &'a PackArgs) -> Result<Self, Failure> {
-        let unasked = Unasked::of_source(args.format.source_format);
-        let input = Input::open(&args.source, &args.input, unasked)?;
-        let Whole { disk, file, spool } = input.into_disk(&args.input, args.run.quiet)?;
-        containers::refuse(args.format.source_format, args.source_name(), &disk)?;
-        let on_disk = containers::on_disk(&disk);
-        let stamp = disk.stamp()?;
-        let system = source_in_use(&disk)?;
+        let name = args.source_name();
+        let (input, quiet) = (&args.input, args.run.quiet);
+        let meant = args.reading.source_format;
+        let opened = Opened::open(&args.source, &ask(args), meant, input, quiet)?;
+        let files = opened.identities();
+        let Opened {
+            disk,
+            spooled,
+            image,
+            ..
+        } = opened;
+        check_reflink(args, &disk)?;
+        let range = partition::range(&disk, &args.reading, name)?;
+        let part = Window::new(&disk, range.clone());
+        let part = part.ok_or_else(|| Failure::because(name, SHORTER))?;
+        let (size, patches) = grow(args, &part)?;
+        let on_disk = containers::on_disk(&part);
+        let stamps = disk.stamps()?;
+        // That an image is in use was found when it was opened.
+        let system = disk.raw().map(source_in_use).transpose()?.flatten();
         let mmp = match &system {
             Some(_) => None,
-            None => mmp(args, &disk)?,
+            None => mmp(args, &part)?,
         };
-        let mmp_damage = match &mmp {
-            // That the place is wrong is found with all other places.
-            Some(Mmp::Damaged(damage)) if !matches!(damage, MmpDamage::Place { .. }) => {
-                Some(*damage)
-            }
-            _ => None,
-        };
+        let mmp_damage = mmp.as_ref().and_then(mmp_damage);
         let mmp = mmp.filter(Mmp::is_in_use).map(|mmp| mmp.to_string());
         let mut in_use = system.as_ref().map(InUse::to_string).or(mmp);
         if let Some(user) = in_use.as_ref().filter(|_| !args.allow_mounted) {
-            let remedy = remedy::for_pack(system.as_ref(), disk.is_device());
+            let is_device = disk.raw().is_some_and(Disk::is_device);
+            let remedy = remedy::for_pack(system.as_ref(), is_device);
             return Err(Failure::because(args.source_name(), user).with(remedy));
         }
-        let direct = if disk.is_device() && (in_use.is_some() || args.salvage) {
-            Some(disk.direct()?)
-        } else {
-            None
+        let direct = match disk.raw() {
+            Some(disk) if disk.is_device() && (in_use.is_some() || args.salvage) => {
+                Some(disk.direct()?)
+            }
+            _ => None,
         };
         let mut freeze = None;
         if args.freeze && in_use.is_some() {
-            freeze = Some(Freeze::start(&disk, &freeze_options(args))?);
+            let Some(disk) = disk.raw() else {
+                let message = "--freeze needs a raw disk, and this is an image";
+                return Err(Failure::because(name, message));
+            };
+            freeze = Some(Freeze::start(disk, &freeze_options(args))?);
             in_use = None;
         }
-        let sector_bytes = NonZeroU64::new(disk.sector_bytes()?).unwrap_or(NonZeroU64::MIN);
         let reader = Reader {
             disk,
+            range,
+            size,
+            patches,
             direct,
             freeze,
             released: AtomicBool::new(false),
         };
         let moment = in_use.as_ref().and_then(|_| reader.moment());
-        let view = if args.salvage {
-            View::Salvage(Salvage::new(reader, sector_bytes))
-        } else {
-            View::Plain(reader)
-        };
+        let view = View::new(reader, args.salvage)?;
         Ok(Self {
             args,
             view,
-            stamp,
+            stamps,
             in_use,
             moment,
             mmp_damage,
             on_disk,
-            spooled: spool,
-            file,
+            spooled,
+            image,
+            files,
         })
     }
 
@@ -113,9 +146,58 @@ impl<'a> Source<'a> {
         self.on_disk
     }
 
-    /// Which file or device it is.
-    pub(super) fn identity(&self) -> Identity {
-        self.file
+    /// Which file or device it is: of an image, that of its top layer.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.files.first().copied()
+    }
+
+    /// Whether it is an image.
+    pub(super) fn is_image(&self) -> bool {
+        self.image.is_some()
+    }
+
+    /// Which files and devices it is read from.
+    pub(super) fn identities(&self) -> Vec<Identity> {
+        self.files.clone()
+    }
+
+    /// What is to be said of a partition table on a disk that became longer.
+    pub(super) fn grown_note(&self) -> Option<String> {
+        let Reader { size, patches, .. } = self.reader();
+        let was = self
+            .reader()
+            .range
+            .end
+            .saturating_sub(self.reader().range.start);
+        if *size == was || !patches.is_empty() || self.args.move_gpt_backup {
+            return None;
+        }
+        let table = table::read(self.metadata(), &table::Options::default()).ok()?;
+        (table.kind == table::Kind::Gpt).then(|| {
+            "the disk is longer, and the backup of its GPT is no longer at its end; \
+             --move-gpt-backup moves it"
+                .to_owned()
+        })
+    }
+
+    /// The name of its format.
+    pub(super) fn format(&self) -> &'static str {
+        self.reader().disk.format()
+    }
+
+    /// What it is, if it is an image.
+    pub(super) fn image(&self) -> Option<&ImageReport> {
+        self.image.as_ref()
+    }
+
+    /// Why it would be refused without `--salvage`, if it is an image.
+    pub(super) fn image_damage(&self) -> Option<String> {
+        self.reader().disk.image()?.damage.clone()
+    }
+
+    /// The failure that `error` is, of the source.
+    pub(super) fn failure(&self, error: &(dyn Error + 'static)) -> Failure {
+        source::failure(&ask(self.args), error)
     }
 
     /// Who may write to it while it is read.
@@ -150,18 +232,33 @@ impl<'a> Source<'a> {
         match &self.view {
             View::Plain(reader) => reader,
             View::Salvage(salvage) => salvage,
+            View::SalvagedImage(salvage) => salvage,
         }
     }
 
     /// The bytes that were stored, read once more from the storage.
-    pub(super) fn again(&self) -> Box<dyn ReadAt + '_> {
+    pub(super) fn again(&self) -> Result<Box<dyn ReadAt + '_>, Failure> {
         let reader = self.reader();
-        match (&self.view, &reader.direct) {
-            (View::Plain(_), Some(_)) => Box::new(reader),
-            (View::Plain(_), None) => Box::new(reader.disk.uncached()),
-            (View::Salvage(salvage), Some(_)) => Box::new(salvage.again(reader)),
-            (View::Salvage(salvage), None) => Box::new(salvage.again(reader.disk.uncached())),
-        }
+        let shorter = |error| Failure::about(self.args.source_name(), &error);
+        let again: Box<dyn ReadAt + '_> = match (&reader.disk, &reader.direct) {
+            (Opening::Raw(_), Some(_)) => Box::new(reader),
+            (Opening::Raw(disk), None) => {
+                Box::new(reader.part_of(disk.uncached()).map_err(shorter)?)
+            }
+            (Opening::Image(chain), _) => {
+                let image = chain.again(self.args.source_name())?;
+                return Ok(match &self.view {
+                    View::SalvagedImage(salvage) => Box::new(reader.grown(salvage.again(image))),
+                    View::Plain(_) | View::Salvage(_) => {
+                        Box::new(reader.part_of(image).map_err(shorter)?)
+                    }
+                });
+            }
+        };
+        Ok(match &self.view {
+            View::Salvage(salvage) => Box::new(salvage.again(again)),
+            View::Plain(_) | View::SalvagedImage(_) => again,
+        })
     }
 
     /// What could not be read.
@@ -169,6 +266,7 @@ impl<'a> Source<'a> {
         match &self.view {
             View::Plain(_) => None,
             View::Salvage(salvage) => Some(salvage.lost()),
+            View::SalvagedImage(salvage) => Some(salvage.lost()),
         }
     }
 
@@ -188,7 +286,10 @@ impl<'a> Source<'a> {
     /// read: fails where it must be, and tells what a disk in use may have become.
     pub(super) fn changes(&self) -> Result<Option<String>, Failure> {
         let reader = self.reader();
-        let is_stamped = reader.disk.stamp()? == self.stamp;
+        let mut is_stamped = true;
+        for (file, stamp) in reader.disk.files().iter().zip(&self.stamps) {
+            is_stamped &= file.stamp()? == *stamp;
+        }
         if self.in_use.is_none() {
             return if is_stamped {
                 Ok(None)
@@ -211,25 +312,71 @@ impl<'a> Source<'a> {
         match &self.view {
             View::Plain(reader) => reader,
             View::Salvage(salvage) => salvage.inner(),
+            View::SalvagedImage(salvage) => &salvage.reader,
         }
+    }
+}
+
+/// Refuses to share blocks with an image: they are not those of its disk.
+fn check_reflink(args: &PackArgs, disk: &Opening) -> Result<(), Failure> {
+    if disk.image().is_none() || args.reflink == ReflinkArg::Never {
+        return Ok(());
+    }
+    let message = "--reflink shares blocks with a raw disk, and this is an image";
+    Err(Failure::because(args.source_name(), message))
+}
+
+/// Returns the length of the disk that is packed, and what replaces bytes of it.
+fn grow(args: &PackArgs, part: &Window<&Opening>) -> Result<(u64, Vec<Patch>), Failure> {
+    let size = args.grow.unwrap_or(part.size());
+    let refused = |message: String| Failure::because(args.source_name(), message);
+    if size < part.size() {
+        let there = part.size();
+        return Err(refused(format!(
+            "--grow {size} is less than the {there} bytes of the disk"
+        )));
+    }
+    if !args.move_gpt_backup {
+        return Ok((size, Vec::new()));
+    }
+    let patches = table::moved_backup(part, size);
+    let patches = patches.map_err(|error| refused(format!("--move-gpt-backup: {error}")))?;
+    Ok((size, patches))
+}
+
+/// What is asked of the source, if it is an image.
+fn ask(args: &PackArgs) -> Ask<'_> {
+    Ask {
+        args: &args.reading.image,
+        name: args.source_name(),
+        salvage: Some(args.salvage),
+        has_base: args.base.base.is_some(),
+    }
+}
+
+/// What is wrong with the multiple mount protection. That the place is wrong is found
+/// with all other places.
+fn mmp_damage(mmp: &Mmp) -> Option<MmpDamage> {
+    match mmp {
+        Mmp::Damaged(damage) if !matches!(damage, MmpDamage::Place { .. }) => Some(*damage),
+        _ => None,
     }
 }
 
 /// What the filesystem says of who uses it. Where that cannot be read, nobody can
 /// use it.
-fn mmp(args: &PackArgs, disk: &Disk) -> Result<Option<Mmp>, Failure> {
+fn mmp(args: &PackArgs, disk: &Window<&Opening>) -> Result<Option<Mmp>, Failure> {
     let read = |part: &dyn ReadAt| match read_mmp(part) {
         Err(_) if args.salvage => Ok(None),
-        result => result.map_err(|error| Failure::about(args.source_name(), &error)),
+        result => result.map_err(|error| source::failure(&ask(args), &error)),
     };
     let whole = read(disk)?;
     if whole.as_ref().is_some_and(Mmp::is_in_use) {
         return Ok(whole);
     }
     // A table that cannot be read is told of where it matters.
-    let table = table::read(disk, &table::Options::default());
-    let partitions = table.map_or_else(|_| Vec::new(), |table| table.partitions);
-    for partition in partitions.iter().filter(|one| !one.is_extended) {
+    let table = table::read(disk, &table::Options::default()).ok();
+    for partition in table.iter().flat_map(|table| &table.partitions) {
         let window = Window::new(disk, partition.range.clone());
         let own = window.map(|window| read(&window)).transpose()?.flatten();
         if own.as_ref().is_some_and(Mmp::is_in_use) {
@@ -247,53 +394,5 @@ fn freeze_options(args: &PackArgs) -> FreezeOptions {
             .chain(args.input.spool.clone())
             .collect(),
         ..FreezeOptions::default()
-    }
-}
-
-/// The disk itself.
-struct Reader {
-    disk: Disk,
-    /// It is read past the page cache.
-    direct: Option<Direct>,
-    freeze: Option<Freeze>,
-    /// What was frozen may change again.
-    released: AtomicBool,
-}
-
-impl Reader {
-    fn bytes(&self) -> &dyn ReadAt {
-        match &self.direct {
-            Some(direct) => direct,
-            None => &self.disk,
-        }
-    }
-
-    /// What its filesystem is now; nothing where that cannot be read.
-    fn moment(&self) -> Option<Fingerprint> {
-        Fingerprint::of(self).ok().flatten()
-    }
-}
-
-impl ReadAt for Reader {
-    fn size(&self) -> u64 {
-        self.disk.size()
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if let Some(freeze) = &self.freeze {
-            if self.released.load(Ordering::Acquire) {
-                return Err(io::Error::other("the filesystem is no longer frozen"));
-            }
-            freeze.beat();
-        }
-        self.bytes().read_at(offset, buf)
-    }
-
-    fn next_data(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        self.bytes().next_data(from)
-    }
-
-    fn handle(&self) -> Option<&Handle> {
-        self.bytes().handle()
     }
 }

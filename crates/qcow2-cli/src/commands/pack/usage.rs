@@ -21,6 +21,7 @@ type Refusal = (bool, &'static str);
 fn refusal(args: &PackArgs, compressed: bool) -> Option<String> {
     let refusals = of_the_format(args, compressed).into_iter();
     let refusals = refusals.chain(of_the_content(args));
+    let refusals = refusals.chain(of_the_base(args));
     let mut refusals = refusals.chain(of_the_output(args));
     let (_, why) = refusals.find(|(refused, _)| *refused)?;
     Some(why.to_owned())
@@ -92,13 +93,63 @@ fn of_the_content(args: &PackArgs) -> [Refusal; 7] {
     ]
 }
 
+/// What does not go with a base, or without one, and with digests.
+fn of_the_base(args: &PackArgs) -> [Refusal; 9] {
+    let base = args.base.base.is_some();
+    let index = args.base.write_index.as_ref();
+    [
+        (
+            base && Version::from(args.compat) == Version::V2,
+            "--base needs --compat 1.1: qcow2 v2 cannot say that what the base holds is zeros now",
+        ),
+        (
+            base && args.filesystem.content == ContentArg::Metadata,
+            "--base and --content metadata exclude each other: what an image of metadata leaves out \
+             is not what a base holds",
+        ),
+        (
+            base && args.reflink != ReflinkArg::Never,
+            "--base and --reflink exclude each other: what is shared is not compared",
+        ),
+        (
+            index.is_some() && args.salvage,
+            "--write-index and --salvage exclude each other: what can be read one time only has no \
+             digest",
+        ),
+        (
+            index.is_some() && args.filesystem.content == ContentArg::Metadata,
+            "--write-index and --content metadata exclude each other: an image of metadata is no base",
+        ),
+        (
+            index.is_some() && args.to_stdout(),
+            "--write-index needs an image in a file, not on the standard output",
+        ),
+        (
+            index.is_some_and(|index| is_stream(index)),
+            "--write-index needs a file, not the standard output",
+        ),
+        (
+            index == Some(&args.image),
+            "--write-index and IMAGE are the same file",
+        ),
+        (
+            index.is_some() && index == args.lost.as_ref(),
+            "--write-index and --lost are the same file",
+        ),
+    ]
+}
+
 /// What does not go with where it is stored.
-fn of_the_output(args: &PackArgs) -> [Refusal; 6] {
+fn of_the_output(args: &PackArgs) -> [Refusal; 7] {
     let shares = args.reflink != ReflinkArg::Never;
     [
         (
             shares && args.to_stdout(),
             "--reflink makes no sense with the standard output",
+        ),
+        (
+            shares && args.grow.is_some(),
+            "--reflink and --grow exclude each other",
         ),
         (
             args.lost.as_deref().is_some_and(is_stream),

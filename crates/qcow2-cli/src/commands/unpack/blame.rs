@@ -7,7 +7,7 @@ use qcow2_reader::Error;
 use crate::args::UnpackArgs;
 use crate::failure::{Failure, STDOUT};
 use crate::input;
-use crate::remedy::{self, Reading};
+use crate::source::Ask;
 
 /// The failure that `error` is, of the image or of the target.
 pub(super) fn blame(args: &UnpackArgs, error: &Error) -> Failure {
@@ -28,14 +28,16 @@ pub(super) fn blame(args: &UnpackArgs, error: &Error) -> Failure {
 
 /// The failure that `error` is, of the image.
 pub(super) fn of_image(args: &UnpackArgs, error: &Error) -> Failure {
-    remedy::of_image(args.image_name(), error, reading(args))
+    ask(args).failure(error)
 }
 
-fn reading(args: &UnpackArgs) -> Reading {
-    Reading {
-        references: args.references.references,
-        snapshot: args.snapshot.is_some(),
-        salvage: (!args.salvage).then_some(remedy::SALVAGE),
+/// What is asked of the image.
+pub(super) fn ask(args: &UnpackArgs) -> Ask<'_> {
+    Ask {
+        args: &args.opening,
+        name: args.image_name(),
+        salvage: Some(args.salvage),
+        has_base: false,
     }
 }
 

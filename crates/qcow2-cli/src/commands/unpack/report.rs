@@ -60,8 +60,7 @@ impl Report {
             command: "unpack",
             image: args.image.display().to_string(),
             target: args.target.display().to_string(),
-            snapshot: args
-                .snapshot
+            snapshot: (args.opening.snapshot)
                 .as_ref()
                 .map(|name| Foreign::new(name.as_bytes())),
             disk_bytes: facts.disk_bytes,

@@ -10,6 +10,7 @@ use qcow2_reader::{Error, UnpackOptions, UnpackReport};
 
 use super::blame::blame;
 use super::facts::Facts;
+use super::place::Place;
 use crate::args::UnpackArgs;
 use crate::failure::{Failure, STDOUT};
 use crate::progress::Progress;
@@ -75,28 +76,47 @@ pub(super) fn restore(
         );
         return Err(Failure::because(&args.target, message));
     }
-    let restored = if args.only_changed {
-        // A pipe may bring the data in another order than that of the disk.
-        let changed = match args.only_allocated || args.is_from_stdin() {
-            true => OnlyChanged::anywhere(&target),
-            false => OnlyChanged::new(&target),
-        };
-        let restored = unpack(&changed)?;
-        Restored {
-            written_bytes: changed.written_bytes(),
-            zeroed_bytes: Some(changed.zeroed_bytes()),
-            ..restored
+    let restored = match args.target_offset {
+        None => write(args, &target, unpack)?,
+        Some(start) => {
+            let place = Place::new(&target, start, facts.disk_bytes);
+            let place = place.map_err(|why| Failure::because(&args.target, why))?;
+            write(args, &place, unpack)?
         }
-    } else {
-        unpack(&target)?
     };
     check(&restored.lost)?;
     target.commit()?;
     Ok(restored)
 }
 
+/// Restores with `unpack` to `target`, or to what of it differs if that is asked for.
+fn write<T: ReadAt + WriteAt>(
+    args: &UnpackArgs,
+    target: &T,
+    unpack: impl FnOnce(&dyn WriteAt) -> Result<Restored, Failure>,
+) -> Result<Restored, Failure> {
+    if !args.only_changed {
+        return unpack(target);
+    }
+    // A pipe may bring the data in another order than that of the disk.
+    let changed = match args.only_allocated || args.is_from_stdin() {
+        true => OnlyChanged::anywhere(target),
+        false => OnlyChanged::new(target),
+    };
+    let restored = unpack(&changed)?;
+    Ok(Restored {
+        written_bytes: changed.written_bytes(),
+        zeroed_bytes: Some(changed.zeroed_bytes()),
+        ..restored
+    })
+}
+
 /// Refuses to put back what is no image of metadata, or to where nothing is.
 fn check_allocation(args: &UnpackArgs, facts: &Facts) -> Result<(), Failure> {
+    if args.target_offset.is_some() && !args.target.exists() {
+        let message = "there is no such file or block device to write the disk into";
+        return Err(Failure::because(&args.target, message));
+    }
     if !args.only_allocated {
         return Ok(());
     }
@@ -113,15 +133,16 @@ fn check_allocation(args: &UnpackArgs, facts: &Facts) -> Result<(), Failure> {
 }
 
 fn target_options(args: &UnpackArgs, facts: &Facts, sources: Vec<Identity>) -> TargetOptions {
+    let into_a_place = args.target_offset.is_some();
     TargetOptions {
         // Asked for by the option itself: it has no other use.
-        force: args.force || args.only_changed || args.only_allocated,
+        force: args.force || args.only_changed || args.only_allocated || into_a_place,
         in_place: args.is_in_place(),
         sync: !args.no_sync,
         sources,
         // A head that is zeroed first is written though it does not differ, or is
         // not in the image.
-        head_bytes: if args.only_changed || args.only_allocated {
+        head_bytes: if args.only_changed || args.only_allocated || into_a_place {
             0
         } else {
             facts.cluster_bytes.min(facts.disk_bytes)

@@ -50,7 +50,7 @@ fn restored(e2fs: &E2fs, bench: &Bench, image: &str) -> Vec<u8> {
 fn tells(outcome: &Outcome, block: u64) {
     assert_eq!(outcome.code, Some(3), "{outcome:?}");
     let damage = format!(
-        "damage   inode 13 refers to block {block}, which the block bitmap calls free: what it refers to is kept\n"
+        "damage   inode 13 refers to block {block}, marked as free in the block bitmap: the blocks it refers to are kept\n"
     );
     assert!(outcome.stdout.contains(&damage), "{outcome:?}");
     let verified = "verified every used byte against the source, all that inodes refer to among them, and zero elsewhere\n";
@@ -105,7 +105,7 @@ fn where_an_inode_cannot_tell_everything_is_kept() {
     e2fs.debugfs(&bench.path("disk"), &[harm.into()]).unwrap();
     let outcome = bench.run("pack --verify disk image");
     assert_eq!(outcome.code, Some(3), "{outcome:?}");
-    let note = "note     everything is stored: it is not known which blocks are in use: inode 13: it has 1 blocks from block 99999999, outside the filesystem\n";
+    let note = "note     everything is stored: the blocks in use cannot be determined: inode 13: it has 1 blocks from block 99999999, outside the filesystem\n";
     assert!(outcome.stdout.contains(note), "{outcome:?}");
     assert!(
         outcome

@@ -120,7 +120,7 @@ fn preallocated_and_encrypted_images_are_restored() {
     let (said, code) = piped(&bench, "unpack - other", Some("image"), "nothing");
     assert_eq!(code, 1);
     assert!(
-        said.ends_with("there is no passphrase for it; give it with --secret-file FILE\n"),
+        said.ends_with("no passphrase was given; give it with --secret-file FILE\n"),
         "{said}"
     );
 }

@@ -15,6 +15,9 @@ use super::library::{Subject, same};
 /// Longest file that goes through a pipe here.
 const PIPED_BYTES_MAX: u64 = 64 << 20;
 
+/// Longest disk that is packed again here.
+const PACKED_BYTES_MAX: u64 = 1 << 40;
+
 /// What came out of a pipe.
 const PIPE: &str = "pipe";
 
@@ -65,6 +68,7 @@ impl Trial<'_> {
                 if self.has_room_for(&disk) {
                     self.is_read(&disk);
                     self.is_read_from_a_pipe(&disk, &[], 0);
+                    self.is_packed(&disk, &[], 0);
                 }
                 subject.reads(&disk);
             }
@@ -73,6 +77,7 @@ impl Trial<'_> {
                 self.names_salvage(false);
                 self.is_refused(&["--salvage"], says);
                 self.is_refused_from_a_pipe(says);
+                self.is_not_packed(says, false);
                 subject.refuses(says);
             }
             Want::Damaged { says, lost, disk } => {
@@ -80,10 +85,14 @@ impl Trial<'_> {
                 self.is_refused(&[], says);
                 self.names_salvage(true);
                 self.is_refused_from_a_pipe(says);
+                self.is_not_packed(says, true);
                 subject.refuses(says);
                 self.is_salvaged(lost, &disk);
                 let code = if lost.is_empty() { 3 } else { 4 };
                 self.is_read_from_a_pipe(&disk, &["--salvage"], code);
+                self.is_packed(&disk, &["--salvage", "--force", "--lost", "map"], code);
+                let map = fs::read_to_string(self.shop.path("map")).unwrap();
+                assert_eq!(lost_in(&map), *lost, "{}: {map}", self.recipe.name);
                 subject.salvages(lost, &disk);
             }
             Want::Bomb { data_bytes, disk } => {
@@ -98,7 +107,7 @@ impl Trial<'_> {
     /// Asserts that nothing is read with a lesser opening.
     fn is_refused_with_less(&self) {
         let opening = &self.recipe.opening;
-        let closed = "nothing that an image names is opened unless that is allowed";
+        let closed = "files that an image names are opened only if that is allowed";
         for (lesser, says) in [
             (References::Refuse, closed),
             (References::Beside, "the image needs "),
@@ -110,7 +119,7 @@ impl Trial<'_> {
         }
         if opening.secret.is_some() {
             let outcome = self.unpack_with(opening.references, false, &[]);
-            self.assert_refused(&outcome, "there is no passphrase for it");
+            self.assert_refused(&outcome, "no passphrase was given");
         }
     }
 
@@ -151,6 +160,35 @@ impl Trial<'_> {
         assert_eq!(outcome.code, Some(0), "{}: {outcome:?}", self.recipe.name);
     }
 
+    /// Asserts that `pack` reads this disk in the image.
+    fn is_packed(&self, disk: &Content, options: &[&str], code: i32) {
+        let name = &self.recipe.name;
+        if disk.size() > PACKED_BYTES_MAX {
+            return;
+        }
+        let outcome = self.pack(&[options, &["--verify"]].concat());
+        assert_eq!(outcome.code, Some(code), "{name}: {outcome:?}");
+        let outcome = self.qcow2(&["unpack", "--no-sync", "--force", "packed", "unpacked"]);
+        assert_eq!(outcome.code, Some(0), "{name}: {outcome:?}");
+        self.holds("unpacked", disk);
+    }
+
+    /// Asserts that `pack` refuses the image as `unpack` does.
+    fn is_not_packed(&self, says: &str, salvage: bool) {
+        let outcome = self.pack(&[]);
+        self.assert_refused(&outcome, says);
+        let (name, remedy) = (&self.recipe.name, "; --salvage restores what can be read\n");
+        assert_eq!(
+            outcome.stderr.ends_with(remedy),
+            salvage,
+            "{name}: {outcome:?}"
+        );
+        assert!(
+            !self.shop.path("packed").exists(),
+            "{name}: a target is left"
+        );
+    }
+
     /// Asserts that a pipe gives the same, to a file and to a pipe.
     fn is_read_from_a_pipe(&self, disk: &Content, options: &[&str], code: i32) {
         let name = &self.recipe.name;
@@ -174,7 +212,7 @@ impl Trial<'_> {
         if let Some(outcome) = self.piped(&["-", "piped"]) {
             assert_eq!(outcome.code, Some(1), "{name}: {outcome:?}");
             let starts = outcome.stderr.contains("qcow2: standard input: ");
-            let broken = "standard input: compressed stream at host offset ";
+            let broken = "standard input: compressed cluster at host offset ";
             let is_shared = says.contains("share it") || says.contains("its refcount");
             assert!(
                 starts
@@ -267,21 +305,46 @@ impl Trial<'_> {
 
     fn unpack_with(&self, references: References, secret: bool, more: &[&str]) -> Outcome {
         let opening = &self.recipe.opening;
+        let secret = opening.secret.as_ref().filter(|_| secret);
+        self.opened(references, secret, &[&["unpack"], more].concat(), "disk")
+    }
+
+    /// Packs everything on the disk in the image into `packed`.
+    fn pack(&self, more: &[&str]) -> Outcome {
+        let opening = &self.recipe.opening;
+        let command = ["pack", "--content", "all", "--source-format", "qcow2"];
+        let command = [&command, more].concat();
+        self.opened(
+            opening.references,
+            opening.secret.as_ref(),
+            &command,
+            "packed",
+        )
+    }
+
+    /// Runs `command` on the image, opened like this, to `target`.
+    fn opened(
+        &self,
+        references: References,
+        secret: Option<&String>,
+        command: &[&str],
+        target: &str,
+    ) -> Outcome {
         let references = match references {
             References::Refuse => "refuse",
             References::Beside => "beside",
             References::Any => "any",
         };
-        let snapshot = opening.snapshot.as_ref();
+        let snapshot = self.recipe.opening.snapshot.as_ref();
         let snapshot = snapshot.map(|name| format!("--snapshot={name}"));
-        let mut arguments = vec!["unpack", "--no-sync", "--references", references];
+        let mut arguments = command.to_vec();
+        arguments.extend(["--no-sync", "--references", references]);
         arguments.extend(snapshot.as_deref());
-        if let Some(text) = opening.secret.as_ref().filter(|_| secret) {
+        if let Some(text) = secret {
             fs::write(self.shop.path("secret"), text).unwrap();
             arguments.extend(["--secret-file", "secret"]);
         }
-        arguments.extend(more);
-        arguments.extend([IMAGE, "disk"]);
+        arguments.extend([IMAGE, target]);
         self.qcow2(&arguments)
     }
 

@@ -31,7 +31,7 @@ fn backing_files_are_read_where_that_is_allowed() {
     };
     let closed = refusal(
         "top",
-        "nothing that an image names is opened unless that is allowed",
+        "files that an image names are opened only if that is allowed",
     );
     bench.fails("unpack top out", 1, &closed);
     assert!(!bench.path("out").exists());

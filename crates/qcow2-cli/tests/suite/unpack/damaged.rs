@@ -15,7 +15,7 @@ fn a_damaged_image_is_restored_and_its_losses_are_listed() {
     bench.fails(
         "unpack image disk",
         1,
-        "image: data at host offset 0x5000, for guest bytes 0x2000..0x3000, reaches to 0x6000, and the file ends at 0x5c18: the image is truncated; --salvage restores what can be read",
+        "image: data at host offset 0x5000, for guest bytes 0x2000..0x3000, ends at 0x6000, past the end of the file at 0x5c18: the image is truncated; --salvage restores what can be read",
     );
     let outcome = bench.run("unpack --salvage --lost map image disk");
     assert_eq!(outcome.code, Some(4), "{outcome:?}");

@@ -97,7 +97,7 @@ fn encrypted_images_are_restored_with_their_passphrase() {
         assert!(
             refused
                 .stderr
-                .ends_with("there is no passphrase for it; give it with --secret-file FILE\n"),
+                .ends_with("no passphrase was given; give it with --secret-file FILE\n"),
             "{refused:?}"
         );
         bench.write("secret", "open sesame\n\n");

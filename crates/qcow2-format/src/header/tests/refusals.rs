@@ -168,7 +168,7 @@ fn backing_name() {
     refuses(&[(8, &[255])], &offset(0xff00_0000_0000_0000));
     refuses(&[(14, &[0, 200]), (18, &[4, 0])], &size(1024, 1023));
     refuses(&[(14, &[255, 0]), (18, &[1, 1])], &size(257, 256));
-    // A name right behind the cluster has no bytes.
+    // A name right after the cluster has no bytes.
     refuses(&[(13, &[1, 0, 0]), (19, &[1])], &size(1, 0));
 }
 
@@ -192,7 +192,7 @@ fn what_can_be_read_is_not_refused() {
         &[(59, &[0])],
         // The data file bit without a name: the caller may give one.
         &[(79, &[4])],
-        // A header length that is no multiple of 8.
+        // A header length that is not a multiple of 8.
         &[(103, &[108])],
         // Unknown features of every kind.
         &[(72, &[0x80]), (80, &[0x80]), (88, &[0x80])],

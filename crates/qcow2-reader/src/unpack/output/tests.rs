@@ -27,7 +27,7 @@ fn a_piece_that_starts_before_what_is_done_is_refused_and_not_written() {
         assert_eq!(error.kind(), crate::ErrorKind::Internal);
         assert_eq!(
             error.to_string(),
-            "internal error: a part of the disk at 0x22 starts before 0x23, up to which the disk is done"
+            "internal error: a part of the disk starts at 0x22, but everything before 0x23 is done"
         );
         assert!(matches!(
             output.zero_to(34),
@@ -94,7 +94,7 @@ fn pieces_in_any_order_are_what_the_tables_name_and_no_more_or_less() {
         let error = output.put_anywhere(&piece(&pool, 69, 11)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "internal error: 31 bytes of the disk came from the image, and its tables name 30"
+            "internal error: 31 bytes of the disk came from the image, but its tables name 30"
         );
         let mut output = anywhere(&target, only_allocated);
         output.put_anywhere(&piece(&pool, 40, 20)).unwrap();

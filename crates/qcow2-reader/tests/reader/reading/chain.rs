@@ -225,19 +225,19 @@ fn files_that_are_not_opened_are_told_with_their_names() {
         over(base(), "b\x1b"),
         Files::default(),
         Unsupported,
-        "the image needs the backing file \"b\\u{1b}\": nothing that an image names is opened unless that is allowed",
+        "the image needs the backing file \"b\\u{1b}\": files that an image names are opened only if that is allowed",
     );
     refuses(
         over(base(), "mid"),
         Files::default().with("mid", over(base(), "deep"), Some(BackingFormat::Qcow2)),
         Unsupported,
-        "backing file 1: the image needs the backing file \"deep\": nothing that an image names is opened unless that is allowed",
+        "backing file 1: the image needs the backing file \"deep\": files that an image names are opened only if that is allowed",
     );
     refuses(
         over(base(), "mid"),
         Files::default().with("mid", over(base(), "deep"), None),
         Unsupported,
-        "the image needs the backing file \"mid\": the image does not say which format it has, and that is never guessed",
+        "the image needs the backing file \"mid\": the image does not name its format, which is never guessed",
     );
     refuses(
         over(base(), "self"),
@@ -305,14 +305,14 @@ fn guest_data_may_be_in_another_file() {
     refuses(
         external(),
         raw(3000),
-        "data in the external data file at host offset 0xa00, for guest bytes 0xa00..0xc00, reaches to 0xc00, and the file ends at 0xbb8: the image is truncated",
+        "data in the external data file at host offset 0xa00, for guest bytes 0xa00..0xc00, ends at 0xc00, past the end of the file at 0xbb8: the image is truncated",
     );
     let mut moved = external();
     put64(&mut moved, L2_FIRST + 5 * 8, (1 << 63) | (9 * 512));
     refuses(
         moved,
         raw(SIZE),
-        "data of guest offset 0xa00 lies at offset 0x1200 of the external data file, allowed is the guest offset",
+        "data of guest offset 0xa00 lies at offset 0x1200 of the external data file, must be at the guest offset",
     );
     let mut packed = external();
     put64(&mut packed, L2_FIRST + 5 * 8, 1 << 62 | 0x1200);

@@ -207,7 +207,7 @@ fn a_stream_that_is_cut_or_missing_is_a_truncation() {
                 image,
                 Corrupt,
                 &format!(
-                    "compressed stream at host offset 0x40000, for guest bytes 0x10000..0x20000, reaches to {end:#x}, and the file ends at {file:#x}: the image is truncated"
+                    "compressed cluster at host offset 0x40000, for guest bytes 0x10000..0x20000, ends at {end:#x}, past the end of the file at {file:#x}: the image is truncated"
                 ),
             );
         }
@@ -216,7 +216,7 @@ fn a_stream_that_is_cut_or_missing_is_a_truncation() {
         refuses_image(
             missing,
             Corrupt,
-            "compressed stream at host offset 0x40000, for guest bytes 0x10000..0x20000, reaches to 0x40001, and the file ends at 0x40000: the image is truncated",
+            "compressed cluster at host offset 0x40000, for guest bytes 0x10000..0x20000, ends at 0x40001, past the end of the file at 0x40000: the image is truncated",
         );
     }
 }
@@ -228,7 +228,7 @@ fn a_stream_inside_metadata_is_refused_and_one_in_front_of_it_is_not() {
     refuses_image(
         inside.file,
         Corrupt,
-        "compressed stream of guest offset 0x10000 lies at host offset 0x10003, inside the L1 table at 0x10000..0x10008",
+        "compressed cluster of guest offset 0x10000 lies at host offset 0x10003, inside the L1 table at 0x10000..0x10008",
     );
     // Sectors that reach into a refcount table are not part of the stream.
     let whole = pair(DEFLATE);
@@ -247,7 +247,7 @@ fn wrong_streams_are_errors_that_say_where() {
     refuses_image(
         garbage.clone(),
         Corrupt,
-        "compressed stream at host offset 0x40000, guest offset 0x10000: it is damaged after the first 0 bytes of the cluster",
+        "compressed cluster at host offset 0x40000, guest offset 0x10000: it is damaged after the first 0 bytes of the cluster",
     );
     // What lies before it is read all the same, and a part of it is not.
     let image = open(garbage).unwrap();
@@ -283,7 +283,7 @@ fn wrong_streams_are_errors_that_say_where() {
             (error.kind(), chain(&error)),
             (
                 Corrupt,
-                format!("compressed stream at host offset 0x30000, guest offset 0x0: {message}")
+                format!("compressed cluster at host offset 0x30000, guest offset 0x0: {message}")
             )
         );
     }

@@ -125,7 +125,7 @@ fn absolute_names_that_stay_in_the_folder_are_beside_it() {
 #[test]
 fn all_other_files_are_refused() {
     use References::{Any, Beside, Refuse};
-    let closed = ": nothing that an image names is opened unless that is allowed";
+    let closed = ": files that an image names are opened only if that is allowed";
     let outside = ": it does not lie beneath the folder of the image";
     let protocol = ": only plain paths are opened, no protocols and no JSON";
     refuses(&overlay("sub/base", "qcow2"), Refuse, closed);
@@ -149,12 +149,12 @@ fn all_other_files_are_refused() {
     refuses(
         &overlay("sub/base", ""),
         Any,
-        ": the image does not say which format it has, and that is never guessed",
+        ": the image does not name its format, which is never guessed",
     );
     refuses(
         &overlay("sub/base", "vmdk"),
         Any,
-        ": it has the format \"vmdk\", and only raw and qcow2 are read",
+        ": its format is \"vmdk\", only raw and qcow2 are supported",
     );
     refuses(
         &overlay("top", "qcow2"),

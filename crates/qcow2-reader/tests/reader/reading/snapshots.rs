@@ -120,19 +120,19 @@ fn wrong_snapshot_tables_are_refused_with_their_place() {
     refuses_image(
         patched(SECOND + 36, &[0, 0, 4, 1]),
         Limit,
-        "snapshot table at host offset 0x1800: snapshot table entry 1: found extra data length 1025, allowed are 0 to 1024",
+        "snapshot table at host offset 0x1800: snapshot table entry 1: extra data length is 1025, must be 0 to 1024",
     );
     refuses_image(
         patched(64, &0x1e00u64.to_be_bytes()),
         Corrupt,
-        "snapshot table at host offset 0x1e00 reaches to 0x1e28, and the file ends at 0x1e00: the image is truncated",
+        "snapshot table at host offset 0x1e00 ends at 0x1e28, past the end of the file at 0x1e00: the image is truncated",
     );
     let mut cut = image();
     cut.truncate(SECOND + 66);
     refuses_image(
         cut,
         Corrupt,
-        "snapshot table at host offset 0x1840 reaches to 0x1885, and the file ends at 0x1882: the image is truncated",
+        "snapshot table at host offset 0x1840 ends at 0x1885, past the end of the file at 0x1882: the image is truncated",
     );
 }
 
@@ -149,25 +149,25 @@ fn a_wrong_snapshot_is_no_matter_until_it_is_read() {
         SECOND,
         0x1a10,
         Corrupt,
-        "snapshot table at host offset 0x1800: snapshot table entry 1: found offset 0x1a10, allowed are multiples of 0x200",
+        "snapshot table at host offset 0x1800: snapshot table entry 1: offset 0x1a10 must be a multiple of 0x200",
     );
     refuses(
         SECOND + 8,
         0x0040_0001_0002_0003,
         Limit,
-        "snapshot table at host offset 0x1800: snapshot table entry 1: found l1_size 4194305, allowed are 0 to 4194304",
+        "snapshot table at host offset 0x1800: snapshot table entry 1: l1_size is 4194305, must be 0 to 4194304",
     );
     refuses(
         SECOND + 48,
         1 << 60,
         Limit,
-        "snapshot table entry 1: found a disk of 1152921504606846976 bytes, allowed are at most 137438953472",
+        "snapshot table entry 1: the disk has 1152921504606846976 bytes, must have at most 137438953472",
     );
     refuses(
         SECOND,
         0x1_0000,
         Corrupt,
-        "L1 table at host offset 0x10000, for guest bytes 0x0..0xbb8, reaches to 0x10008, and the file ends at 0x1e00: the image is truncated",
+        "L1 table at host offset 0x10000, for guest bytes 0x0..0xbb8, ends at 0x10008, past the end of the file at 0x1e00: the image is truncated",
     );
 }
 
@@ -221,6 +221,6 @@ fn wrong_bitmap_directories_are_refused_where_the_image_vouches_for_them() {
     let error = open(image).unwrap_err();
     assert_eq!(
         chain(&error),
-        "bitmap directory at host offset 0x1800 reaches to 0x1820, and the file ends at 0x1810: the image is truncated"
+        "bitmap directory at host offset 0x1800 ends at 0x1820, past the end of the file at 0x1810: the image is truncated"
     );
 }

@@ -162,7 +162,7 @@ fn wrong_subclusters_are_refused_with_their_place() {
     refuses_image(
         patched(L2 + 24, 0x0000_0010_0000_0100),
         Corrupt,
-        "L2 table at host offset 0x10000, guest offset 0x4000: L2 table entry 1: subclusters 0x00000100 are allocated, none allowed without a host offset",
+        "L2 table at host offset 0x10000, guest offset 0x4000: L2 table entry 1: subclusters 0x00000100 are allocated without a host offset",
     );
     // The whole entry is held to the rules, whatever is read of it.
     let opened = open(patched(L2 + 8, 0x8000_0000_8000_0003)).unwrap();
@@ -170,12 +170,12 @@ fn wrong_subclusters_are_refused_with_their_place() {
     refuses_image(
         patched(L2, 0x8000_0000_0001_4200),
         Corrupt,
-        "L2 table at host offset 0x10000, guest offset 0x0: L2 table entry 0: found offset 0x14200, allowed are multiples of 0x4000",
+        "L2 table at host offset 0x10000, guest offset 0x0: L2 table entry 0: offset 0x14200 must be a multiple of 0x4000",
     );
     refuses_image(
         patched(L2, 0x8000_0000_0100_0000),
         Corrupt,
-        "data at host offset 0x1000000, for guest bytes 0x0..0x400, reaches to 0x1000400, and the file ends at 0x1c200: the image is truncated",
+        "data at host offset 0x1000000, for guest bytes 0x0..0x400, ends at 0x1000400, past the end of the file at 0x1c200: the image is truncated",
     );
 }
 
@@ -192,7 +192,7 @@ fn a_file_may_end_behind_the_last_subcluster_that_is_there() {
     let error = restored(image).unwrap_err();
     assert_eq!(
         chain(&error),
-        "data at host offset 0x18000, for guest bytes 0x10000..0x10264, reaches to 0x18264, and the file ends at 0x18263: the image is truncated"
+        "data at host offset 0x18000, for guest bytes 0x10000..0x10264, ends at 0x18264, past the end of the file at 0x18263: the image is truncated"
     );
 }
 

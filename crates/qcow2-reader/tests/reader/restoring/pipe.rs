@@ -266,12 +266,12 @@ fn every_length_of_a_cut_stream_gives_an_error_or_the_disk() {
     refuses(
         &ordered().0[..FILE - 1],
         ErrorKind::Corrupt,
-        "data at host offset 0x1600, for guest bytes 0x9c00..0x9c40, reaches to 0x1640, and the file ends at 0x163f: the image is truncated",
+        "data at host offset 0x1600, for guest bytes 0x9c00..0x9c40, ends at 0x1640, past the end of the file at 0x163f: the image is truncated",
     );
     refuses(
         &ordered().0[..L2_SECOND + 8],
         ErrorKind::Corrupt,
-        "data at host offset 0xc00, for guest bytes 0x0..0x200, reaches to 0xe00, and the file ends at 0xa08: the image is truncated",
+        "data at host offset 0xc00, for guest bytes 0x0..0x200, ends at 0xe00, past the end of the file at 0xa08: the image is truncated",
     );
 }
 

@@ -178,7 +178,7 @@ fn a_target_that_must_share_and_cannot_is_an_error() {
             (error.kind(), chain(&error).as_str()),
             (
                 ErrorKind::Io,
-                "sharing 8192 bytes at host offset 0x3000 with the disk at 0x2000: refused"
+                "sharing (reflink) 8192 bytes at host offset 0x3000 with the disk at 0x2000: refused"
             )
         );
         assert_eq!(io::Error::from(error).kind(), refusal);
@@ -188,7 +188,7 @@ fn a_target_that_must_share_and_cannot_is_an_error() {
 #[test]
 fn an_image_that_is_not_in_a_file_cannot_be_shared() {
     let (image, disk) = mixed(12, DEFLATE, 30);
-    let message = "sharing 0 bytes at host offset 0x0 with the disk at 0x0: the image is not in a file that can be shared";
+    let message = "sharing (reflink) 0 bytes at host offset 0x0 with the disk at 0x0: the image is not in a file that can be shared";
     let in_memory = || Image::open(&image, &OpenOptions::default()).unwrap();
     let piped = || {
         let spool = MemoryDisk::default();

@@ -77,7 +77,7 @@ fn every_finding_is_told_with_its_place_and_owners() {
     );
     assert_eq!(
         found[1].to_string(),
-        "data of guest offset 0x200 at host offset 0xe00: used 2 times, allowed is its refcount, 1: guest bytes 0x200..0x400 and 0x7e00..0x8000 share it, and what one of them had there was probably overwritten"
+        "data of guest offset 0x200 at host offset 0xe00: used 2 times, but its refcount is 1: guest bytes 0x200..0x400 and 0x7e00..0x8000 share it, and what one of them had there was probably overwritten"
     );
     // The caller may have enough.
     assert_eq!(findings(image, Scope::Disk, 2), found[..2]);
@@ -113,6 +113,6 @@ fn what_a_snapshot_needs_is_told_where_all_is_checked() {
     );
     assert_eq!(
         found.to_string(),
-        "L2 table at host offset 0x1c00: used 1 times, allowed is its refcount, 0"
+        "L2 table at host offset 0x1c00: used 1 times, but its refcount is 0"
     );
 }

@@ -41,13 +41,13 @@ fn a_file_without_a_header_is_no_image() {
         7,
         &[1],
         Unsupported,
-        "qcow2 version 1 is not supported (header field version at offset 0x4, allowed are 2 and 3)",
+        "qcow2 version 1 is not supported (header field version at offset 0x4, must be 2 or 3)",
     );
     refuses(
         23,
         &[22],
         Unsupported,
-        "header field cluster_bits at offset 0x14: found 22, allowed are 9 to 21",
+        "header field cluster_bits at offset 0x14 is 22, must be 9 to 21",
     );
 }
 
@@ -57,7 +57,7 @@ fn features_of_the_header_are_refused_by_name() {
         72,
         &[0, 0, 0, 0, 0, 0, 0, 4],
         Unsupported,
-        "the image needs a data file: nothing that an image names is opened unless that is allowed",
+        "the image needs a data file: files that an image names are opened only if that is allowed",
     );
     refuses(
         72,
@@ -75,7 +75,7 @@ fn features_of_the_header_are_refused_by_name() {
         32,
         &[0, 0, 0, 1],
         Unsupported,
-        "the image is encrypted with AES, and there is no passphrase for it",
+        "the image is encrypted with AES, and no passphrase was given",
     );
 }
 
@@ -101,7 +101,7 @@ fn named_features_luks_and_backing_files_are_refused() {
     refuses_image(
         luks,
         Unsupported,
-        "the image is encrypted with LUKS, and there is no passphrase for it",
+        "the image is encrypted with LUKS, and no passphrase was given",
     );
 
     let mut overlay = base();
@@ -111,7 +111,7 @@ fn named_features_luks_and_backing_files_are_refused() {
     refuses_image(
         overlay,
         Unsupported,
-        "the image needs the backing file \"/etc/ho\\u{1b}t\u{fffd}\\\"x\": nothing that an image names is opened unless that is allowed",
+        "the image needs the backing file \"/etc/ho\\u{1b}t\u{fffd}\\\"x\": files that an image names are opened only if that is allowed",
     );
 }
 
@@ -121,13 +121,13 @@ fn limits_hold_before_anything_is_allocated() {
         36,
         &[0xff, 0xff, 0xff, 0xff],
         Limit,
-        "header field l1_size at offset 0x24: found 4294967295, allowed are at most 4194304",
+        "header field l1_size at offset 0x24 is 4294967295, must be at most 4194304",
     );
     refuses(
         24,
         &[0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0],
         Corrupt,
-        "header field l1_size at offset 0x24: found 2, a disk of 9223372036854775296 bytes needs at least 281474976710656",
+        "header field l1_size at offset 0x24 is 2, must be at least 281474976710656 for a disk of 9223372036854775296 bytes",
     );
 }
 
@@ -137,14 +137,14 @@ fn entries_that_are_not_aligned_or_not_of_the_version_are_refused() {
         20,
         &[0, 0, 0, 10],
         Corrupt,
-        "header field l1_table_offset at offset 0x28: found 0x600, allowed are multiples of 0x400",
+        "header field l1_table_offset at offset 0x28 is 0x600, must be a multiple of 0x400",
     );
     let mut zero_in_v2 = base_v2();
     put64(&mut zero_in_v2, L2_FIRST + 5 * 8, 1);
     refuses_image(
         zero_in_v2,
         Corrupt,
-        "L2 table at host offset 0x800, guest offset 0xa00: L2 table entry 5: the zero flag (bit 0) is set, allowed only in version 3",
+        "L2 table at host offset 0x800, guest offset 0xa00: L2 table entry 5: the zero flag (bit 0) is set, which version 2 does not have",
     );
 }
 
@@ -172,14 +172,14 @@ fn offsets_within_clusters_are_refused() {
     refuses_image(
         image,
         Corrupt,
-        "L1 table at host offset 0x800, guest offset 0x0: L1 table entry 0: found offset 0xe00, allowed are multiples of 0x400",
+        "L1 table at host offset 0x800, guest offset 0x0: L1 table entry 0: offset 0xe00 must be a multiple of 0x400",
     );
     let mut image = base_1k();
     put64(&mut image, 0xc08, 0x1200);
     refuses_image(
         image,
         Corrupt,
-        "L2 table at host offset 0xc00, guest offset 0x400: L2 table entry 1: found offset 0x1200, allowed are multiples of 0x400",
+        "L2 table at host offset 0xc00, guest offset 0x400: L2 table entry 1: offset 0x1200 must be a multiple of 0x400",
     );
 }
 
@@ -189,13 +189,13 @@ fn entries_that_lost_their_offsets_are_refused() {
         L1 + 8,
         &[0x80, 0, 0, 0, 0, 0, 0, 0],
         Corrupt,
-        "L1 table at host offset 0x600, guest offset 0x8000: L1 table entry 1: found 0x8000000000000000, the COPIED bit is allowed only with an offset",
+        "L1 table at host offset 0x600, guest offset 0x8000: L1 table entry 1: 0x8000000000000000 has the COPIED bit without an offset",
     );
     refuses(
         L2_FIRST + 5 * 8,
         &[0x80, 0, 0, 0, 0, 0, 0, 2],
         Corrupt,
-        "L2 table at host offset 0x800, guest offset 0xa00: L2 table entry 5: found 0x8000000000000002, the COPIED bit is allowed only with an offset",
+        "L2 table at host offset 0x800, guest offset 0xa00: L2 table entry 5: 0x8000000000000002 has the COPIED bit without an offset",
     );
 }
 
@@ -247,39 +247,39 @@ fn a_table_that_is_missing_or_cut_is_an_error_that_says_where() {
     refuses_image(
         cut(L1),
         Corrupt,
-        "L1 table at host offset 0x600, for guest bytes 0x0..0x9c40, reaches to 0x610, and the file ends at 0x600: the image is truncated",
+        "L1 table at host offset 0x600, for guest bytes 0x0..0x9c40, ends at 0x610, past the end of the file at 0x600: the image is truncated",
     );
     refuses_image(
         cut(L1 + 15),
         Corrupt,
-        "L1 table at host offset 0x600, for guest bytes 0x0..0x9c40, reaches to 0x610, and the file ends at 0x60f: the image is truncated",
+        "L1 table at host offset 0x600, for guest bytes 0x0..0x9c40, ends at 0x610, past the end of the file at 0x60f: the image is truncated",
     );
     refuses_image(
         cut(L1 + 16),
         Corrupt,
-        "L2 table at host offset 0x800, for guest bytes 0x0..0x8000, reaches to 0xa00, and the file ends at 0x610: the image is truncated",
+        "L2 table at host offset 0x800, for guest bytes 0x0..0x8000, ends at 0xa00, past the end of the file at 0x610: the image is truncated",
     );
     refuses_image(
         cut(L2_SECOND - 1),
         Corrupt,
-        "L2 table at host offset 0x800, for guest bytes 0x0..0x8000, reaches to 0xa00, and the file ends at 0x9ff: the image is truncated",
+        "L2 table at host offset 0x800, for guest bytes 0x0..0x8000, ends at 0xa00, past the end of the file at 0x9ff: the image is truncated",
     );
     refuses(
         L1 + 8,
         &0x1600u64.to_be_bytes(),
         Corrupt,
-        "L2 table at host offset 0x1600, for guest bytes 0x8000..0x9c40, reaches to 0x1678, and the file ends at 0x1640: the image is truncated",
+        "L2 table at host offset 0x1600, for guest bytes 0x8000..0x9c40, ends at 0x1678, past the end of the file at 0x1640: the image is truncated",
     );
     refuses(
         L2_FIRST + 9 * 8,
         &(1u64 << 40).to_be_bytes(),
         Corrupt,
-        "data at host offset 0x10000000000, for guest bytes 0x1200..0x1400, reaches to 0x10000000200, and the file ends at 0x1640: the image is truncated",
+        "data at host offset 0x10000000000, for guest bytes 0x1200..0x1400, ends at 0x10000000200, past the end of the file at 0x1640: the image is truncated",
     );
     refuses_image(
         cut(FILE - 1),
         Corrupt,
-        "data at host offset 0x1600, for guest bytes 0x9c00..0x9c40, reaches to 0x1640, and the file ends at 0x163f: the image is truncated",
+        "data at host offset 0x1600, for guest bytes 0x9c00..0x9c40, ends at 0x1640, past the end of the file at 0x163f: the image is truncated",
     );
 }
 

@@ -38,26 +38,26 @@ fn what_is_used_more_often_than_it_is_counted_is_refused() {
         refcount(0x1200),
         &[0, 0],
         Corrupt,
-        "data of guest offset 0xa00 at host offset 0x1200: used 1 times, allowed is its refcount, 0",
+        "data of guest offset 0xa00 at host offset 0x1200: used 1 times, but its refcount is 0",
     );
     refuses(
         refcount(0xe00),
         &[0, 1],
         Corrupt,
-        "data of guest offset 0x200 at host offset 0xe00: used 2 times, allowed is its refcount, 1: guest bytes 0x200..0x400 and 0x7e00..0x8000 share it, and what one of them had there was probably overwritten",
+        "data of guest offset 0x200 at host offset 0xe00: used 2 times, but its refcount is 1: guest bytes 0x200..0x400 and 0x7e00..0x8000 share it, and what one of them had there was probably overwritten",
     );
     refuses(
         refcount(0xa00),
         &[0, 0],
         Corrupt,
-        "L2 table of guest offset 0x8000 at host offset 0xa00: used 1 times, allowed is its refcount, 0",
+        "L2 table of guest offset 0x8000 at host offset 0xa00: used 1 times, but its refcount is 0",
     );
     // A second L1 entry for the first table: all that it maps is used twice.
     refuses(
         L1 + 8,
         &0x800u64.to_be_bytes(),
         Corrupt,
-        "L2 table of guest offset 0x0 at host offset 0x800: used 2 times, allowed is its refcount, 1: guest bytes 0x0..0x8000 and 0x8000..0x9c40 share it, and what one of them had there was probably overwritten",
+        "L2 table of guest offset 0x0 at host offset 0x800: used 2 times, but its refcount is 1: guest bytes 0x0..0x8000 and 0x8000..0x9c40 share it, and what one of them had there was probably overwritten",
     );
     // More than it is used is a leak, and no danger.
     for cluster in 0..13 {
@@ -85,22 +85,22 @@ fn clusters_with_two_uses_are_refused_whatever_is_counted() {
     refuses(
         L2_FIRST,
         0xa00,
-        "host cluster at 0xa00 of guest offset 0x8000 is used as data and as L2 table, allowed is one: guest bytes 0x8000..0x9c40 and 0x0..0x200 share it, and what one of them had there was probably overwritten",
+        "host cluster at 0xa00 of guest offset 0x8000 is used both as data and as L2 table: guest bytes 0x8000..0x9c40 and 0x0..0x200 share it, and what one of them had there was probably overwritten",
     );
     refuses(
         L2_FIRST + 8,
         0x400,
-        "host cluster at 0x400 of guest offset 0x200 is used as data and as other metadata, allowed is one: what guest bytes 0x200..0x400 had there was probably overwritten",
+        "host cluster at 0x400 of guest offset 0x200 is used both as data and as other metadata: what guest bytes 0x200..0x400 had there was probably overwritten",
     );
     refuses(
         L2_SECOND + 14 * 8,
         0x600,
-        "host cluster at 0x600 of guest offset 0x9c00 is used as data and as other metadata, allowed is one: what guest bytes 0x9c00..0x9c40 had there was probably overwritten",
+        "host cluster at 0x600 of guest offset 0x9c00 is used both as data and as other metadata: what guest bytes 0x9c00..0x9c40 had there was probably overwritten",
     );
     refuses(
         L1 + 8,
         0x400,
-        "host cluster at 0x400 of guest offset 0x8000 is used as L2 table and as other metadata, allowed is one: what guest bytes 0x8000..0x9c40 had there was probably overwritten",
+        "host cluster at 0x400 of guest offset 0x8000 is used both as L2 table and as other metadata: what guest bytes 0x8000..0x9c40 had there was probably overwritten",
     );
 }
 
@@ -121,7 +121,7 @@ fn a_cluster_with_streams_is_no_data_whatever_is_counted() {
     put64(&mut image, plain, host);
     let error = check(image).unwrap_err();
     assert_eq!(error.kind(), Corrupt);
-    let message = "host cluster at 0xa00 of guest offset 0x400 is used as data and as compressed data, allowed is one: guest bytes 0x400..0x600 and 0x800..0xa00 share it, and what one of them had there was probably overwritten";
+    let message = "host cluster at 0xa00 of guest offset 0x400 is used both as data and as compressed data: guest bytes 0x400..0x600 and 0x800..0xa00 share it, and what one of them had there was probably overwritten";
     assert_eq!(chain(&error), message);
 }
 
@@ -144,25 +144,25 @@ fn refcounts_that_cannot_be_read_are_refused() {
         56,
         &[0; 4],
         Corrupt,
-        "header field refcount_table_clusters at offset 0x38: found 0, allowed are at least 1",
+        "header field refcount_table_clusters at offset 0x38 is 0, must be at least 1",
     );
     refuses(
         0x200,
         &[0; 8],
         Corrupt,
-        "L2 table of guest offset 0x0 at host offset 0x800: used 1 times, allowed is its refcount, 0",
+        "L2 table of guest offset 0x0 at host offset 0x800: used 1 times, but its refcount is 0",
     );
     refuses(
         0x200,
         &0x1_0000u64.to_be_bytes(),
         Corrupt,
-        "refcount block at host offset 0x10000 reaches to 0x10200, and the file ends at 0x1640: the image is truncated",
+        "refcount block at host offset 0x10000 ends at 0x10200, past the end of the file at 0x1640: the image is truncated",
     );
     refuses(
         48,
         &0x1_0000u64.to_be_bytes(),
         Corrupt,
-        "refcount table at host offset 0x10000 reaches to 0x10200, and the file ends at 0x1640: the image is truncated",
+        "refcount table at host offset 0x10000 ends at 0x10200, past the end of the file at 0x1640: the image is truncated",
     );
     // Reserved bits say nothing.
     let mut image = base();
@@ -184,7 +184,7 @@ fn snapshots_count_and_are_not_judged() {
     let error = check(image.clone()).unwrap_err();
     assert_eq!(
         chain(&error),
-        "L2 table of guest offset 0x0 at host offset 0x800: used 2 times, allowed is its refcount, 1"
+        "L2 table of guest offset 0x0 at host offset 0x800: used 2 times, but its refcount is 1"
     );
     // A snapshot's own table is counted nowhere, which is no matter to the disk.
     put64(&mut image, 0x1a00, 0x1600);
@@ -238,13 +238,13 @@ fn what_is_used_far_apart_is_counted_in_parts_up_to_a_limit() {
         (error.kind(), &*chain(&error)),
         (
             Limit,
-            "what the image uses lies in more than 64 parts of its file, each of 4294967296 bytes, allowed are 64"
+            "what the image uses lies in more than 64 parts of its file, each of 4294967296 bytes"
         )
     );
     let error = far(2, true).unwrap_err();
     assert_eq!(
         chain(&error),
-        "L2 table of guest offset 0x0 at host offset 0x1c00: used 1 times, allowed is its refcount, 0"
+        "L2 table of guest offset 0x0 at host offset 0x1c00: used 1 times, but its refcount is 0"
     );
 }
 

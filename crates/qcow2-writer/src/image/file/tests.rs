@@ -114,7 +114,7 @@ fn what_was_written_is_not_written_again() {
         assert_eq!(
             error.to_string(),
             format!(
-                "internal error: data at host offset {offset:#x} starts before 0x12, up to which it is written"
+                "internal error: data starts at host offset {offset:#x}, but everything before 0x12 is written"
             )
         );
     };

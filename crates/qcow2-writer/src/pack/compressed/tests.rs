@@ -90,12 +90,12 @@ fn behind_the_last_place_of_a_stream_clusters_stay_as_they_are() {
         .map(u64::from_be_bytes)
         .collect();
     let mask = HOST_END - 1;
-    // The second stream begins in the last cluster and ends behind the limit.
+    // The second stream begins in the last cluster and ends after the limit.
     let first = HOST_END - (2 << 20);
     assert_eq!((entries[0] >> 62, entries[0] & mask), (1, first));
     assert_eq!(entries[1] >> 62, 1);
     assert!((first + (3 << 19)..HOST_END).contains(&(entries[1] & mask)));
-    // What comes behind it is not compressed, however well it would.
+    // What comes after it is not compressed, however well it would.
     let plain = 0x8000_0000_0000_0000 | HOST_END;
     assert_eq!(entries[2..4], [plain + (2 << 20), plain + (4 << 20)]);
     let stored: Vec<u8> = written

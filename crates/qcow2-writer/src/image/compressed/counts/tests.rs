@@ -8,12 +8,12 @@ const SMALLEST: Geometry = Geometry {
 };
 
 /// An entry for a stream at `host` that ends in the sector `sectors` of 512
-/// bytes behind that one, with clusters of 512 bytes.
+/// bytes after that one, with clusters of 512 bytes.
 fn stream(host: u64, sectors: u64) -> u64 {
     0x4000_0000_0000_0000 | sectors << 61 | host
 }
 
-/// The counts that the tables in `clusters`, one behind the other from offset
+/// The counts that the tables in `clusters`, one after the other from offset
 /// 512 on, lead to.
 fn counts(tables: &[&[u64]]) -> Result<Vec<(u64, u64)>, Error> {
     let mut bytes = vec![0; 512 * (tables.len() + 1)];
@@ -43,7 +43,7 @@ fn streams_are_counted_in_every_cluster_they_touch() {
 #[test]
 fn entries_that_were_never_written_are_noticed() {
     for raw in [
-        // Before and behind what was handed out, or before the last one.
+        // Before and after what was handed out, or before the last one.
         stream(9 * 512, 0),
         stream(19 * 512 + 1, 1),
         stream(11 * 512, 0),

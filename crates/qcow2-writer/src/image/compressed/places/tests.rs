@@ -96,7 +96,7 @@ fn a_stream_that_ends_with_its_cluster_does_not_touch_the_next() {
     // first leave the second to three others.
     let streams = [200, 200, 112, 100, 100, 100, 100].map(Stream);
     assert_eq!(places(2, &streams), [0, 200, 400, 512, 612, 712, 1024]);
-    // One that ends behind the boundary does touch it.
+    // One that ends after the boundary does touch it.
     let streams = [200, 200, 113, 100, 100, 100].map(Stream);
     assert_eq!(places(2, &streams), [0, 200, 400, 514, 614, 1024]);
 }
@@ -109,7 +109,7 @@ fn a_cluster_as_it_is_takes_the_next_whole_one() {
     assert_eq!(places(16, &items), [0, 512, 200, 1024]);
     let items = [Stream(200), Plain, Stream(313), Stream(10)];
     assert_eq!(places(16, &items), [0, 512, 1024, 1338]);
-    // Behind a full cluster there is no rest.
+    // After a full cluster there is no rest.
     let items = [Stream(510), Stream(2), Plain, Stream(1)];
     assert_eq!(places(16, &items), [0, 510, 512, 1024]);
 }
@@ -139,7 +139,7 @@ fn no_stream_begins_where_no_descriptor_can_say_so() {
         )
     };
     assert_eq!(place(300), (Some(0), 512));
-    // One may end behind the limit.
+    // One may end after the limit.
     assert_eq!(place(297), (Some(300), 1024));
     assert_eq!(place(3), (Some(598), 1024));
     assert_eq!(place(1), (None, 1024));
