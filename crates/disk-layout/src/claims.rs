@@ -54,23 +54,39 @@ const TABLES: [&[Signature]; 4] = [
 ///
 /// [`Error::Signature`] if a place where a signature may be cannot be read.
 pub fn find<R: ReadAt + ?Sized>(disk: &R, own: &[Claim]) -> Result<Option<Found>, Error> {
-    Ok(first(disk, own)?)
+    Ok(first(disk, own, &mut |_| true)?)
 }
 
-fn first<R: ReadAt + ?Sized>(disk: &R, own: &[Claim]) -> Result<Option<Found>, Unreadable> {
+/// As [`find`], of those that `counts`. It is asked about each that counts from the end of
+/// the disk, where the last partition may have its own.
+pub(crate) fn find_counting<R: ReadAt + ?Sized>(
+    disk: &R,
+    own: &[Claim],
+    counts: &mut dyn FnMut(Found) -> bool,
+) -> Result<Option<Found>, Error> {
+    Ok(first(disk, own, counts)?)
+}
+
+fn first<R: ReadAt + ?Sized>(
+    disk: &R,
+    own: &[Claim],
+    counts: &mut dyn FnMut(Found) -> bool,
+) -> Result<Option<Found>, Unreadable> {
     let regions = Regions::read(disk);
     let others = TABLES.into_iter().flatten();
     for signature in others.filter(|signature| !own.contains(&signature.claim)) {
-        if let Some(found) = signature.find(&regions)? {
+        if let Some(found) = signature.find(&regions, counts)? {
             return Ok(Some(found));
         }
     }
     // After GPT, which has one for protection, and after FAT, whose boot sector may
     // hold a table in which it is its own partition.
-    if let Some(found) = mbr::find(&regions)? {
+    if !own.contains(&Claim::Mbr)
+        && let Some(found) = mbr::find(&regions)?
+    {
         return Ok(Some(found));
     }
-    zfs::find(&regions)
+    zfs::find(&regions, counts)
 }
 
 /// Hashes that cover the free blocks of a filesystem, which ends `filesystem_bytes`

@@ -5,11 +5,11 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use blockio::{Extent, Extents, Handle, Merge, ReadAt, Tiling, Window};
+use blockio::{BoxError, ExtentKind, Extents, Handle, Merge, ReadAt, Tiling};
 
 use crate::error::Error;
-use crate::keep::{self, Owner};
 use crate::options::Options;
+use crate::parts::{self, Owned};
 use crate::provider::{ExtFilesystem, Provider, Source};
 use crate::report::Report;
 
@@ -22,10 +22,14 @@ pub struct Disk<'d> {
     report: Report,
 }
 
-/// A part of a disk, and whose it is.
-struct Owned<'d> {
-    range: Range<u64>,
-    owner: Owner<'d>,
+/// How many bytes are in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Bytes in use, those that read as zeros among them.
+    pub used_bytes: u64,
+    /// Bytes that are proven free.
+    pub free_bytes: u64,
 }
 
 impl<'d> Disk<'d> {
@@ -51,12 +55,10 @@ impl<'d> Disk<'d> {
         others: &[&dyn Provider],
     ) -> Result<Self, Error> {
         let source: Source<'d> = Arc::new(source);
-        let range = 0..source.size();
-        let part = Window::new(Arc::clone(&source), range.clone()).ok_or(Error::Shrunk)?;
-        let (owner, report) = keep::decide(&part, options, others)?;
+        let (parts, report) = parts::split(&source, options, others)?;
         Ok(Self {
             source,
-            parts: vec![Owned { range, owner }],
+            parts,
             report,
         })
     }
@@ -65,6 +67,24 @@ impl<'d> Disk<'d> {
     #[must_use]
     pub const fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// Counts the bytes in use in `range`, which lies on the disk.
+    ///
+    /// # Errors
+    ///
+    /// As the extents have it.
+    pub fn usage(&self, range: Range<u64>) -> Result<Usage, BoxError> {
+        let mut usage = Usage::default();
+        for extent in self.extents(range) {
+            let extent = extent?;
+            let count = match extent.kind {
+                ExtentKind::Free | ExtentKind::Unallocated => &mut usage.free_bytes,
+                _ => &mut usage.used_bytes,
+            };
+            *count = count.saturating_add(extent.length);
+        }
+        Ok(usage)
     }
 
     /// The filesystem, if the disk is one of the ext family: for views that only it has,
@@ -107,22 +127,6 @@ impl Tiling for Disk<'_> {
                 .flatten()
         });
         Box::new(Merge::new(inside))
-    }
-}
-
-impl Owned<'_> {
-    /// What the bytes in `range` of the disk are, which lies in the part.
-    fn extents(&self, range: Range<u64>) -> Extents<'_> {
-        let start = self.range.start;
-        let inside = range.start.saturating_sub(start)..range.end.saturating_sub(start);
-        let extents = self.owner.extents(inside);
-        Box::new(extents.map(move |extent| {
-            let extent = extent?;
-            Ok(Extent {
-                start: extent.start.saturating_add(start),
-                ..extent
-            })
-        }))
     }
 }
 

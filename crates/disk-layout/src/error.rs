@@ -4,6 +4,8 @@ use std::io;
 
 use blockio::BoxError;
 
+use crate::table::{self, Partition};
+
 /// Why it cannot be said what of a disk must be kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +34,25 @@ pub enum Error {
     /// There has to be a superblock at some place, and there is none.
     #[error("there is no ext superblock there")]
     NoSuperblock,
+    /// The partition table could not be read.
+    #[error(transparent)]
+    Table(table::Error),
+    /// There has to be one filesystem, and there is a partition table.
+    #[error("this needs one partition, and there are {}", numbers(partitions))]
+    NeedsPartition {
+        /// The partitions there are.
+        partitions: Vec<Partition>,
+    },
+    /// There is no such partition, or more than one.
+    #[error("{matches} of the partitions {} match {wanted:?}", numbers(partitions))]
+    Partition {
+        /// What was asked for.
+        wanted: String,
+        /// How many match.
+        matches: usize,
+        /// The partitions there are.
+        partitions: Vec<Partition>,
+    },
     /// The metadata of the content is not known.
     #[error("no metadata can be told from data: {why}")]
     NoMetadata {
@@ -55,10 +76,25 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Signature { .. } | Self::Content(_) | Self::Discard(_) | Self::Shrunk => {
-                ErrorKind::Io
-            }
-            Self::NoFilesystem | Self::NoSuperblock | Self::NoMetadata { .. } => ErrorKind::Missing,
+            Self::Signature { .. }
+            | Self::Content(_)
+            | Self::Discard(_)
+            | Self::Table(_)
+            | Self::Shrunk => ErrorKind::Io,
+            Self::NoFilesystem
+            | Self::NoSuperblock
+            | Self::NoMetadata { .. }
+            | Self::NeedsPartition { .. }
+            | Self::Partition { .. } => ErrorKind::Missing,
         }
     }
+}
+
+/// The numbers of `partitions`, as text.
+fn numbers(partitions: &[Partition]) -> String {
+    let numbers: Vec<_> = partitions
+        .iter()
+        .map(|one| one.number.to_string())
+        .collect();
+    numbers.join(", ")
 }

@@ -6,15 +6,15 @@ use blockio::{AllData, Extents, Tiling};
 
 use crate::claims;
 use crate::error::Error;
-use crate::ext::Ext;
 use crate::options::{Keep, Options};
 use crate::provider::{
     Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider,
 };
+use crate::providers::{Ext, Fat, Swap};
 use crate::report::{Kept, KeptWhole, Report};
 
 /// The providers of this crate.
-const PROVIDERS: [&dyn Provider; 1] = [&Ext];
+const PROVIDERS: [&dyn Provider; 3] = [&Ext, &Fat, &Swap];
 
 /// Whose the bytes of a part are.
 pub(crate) enum Owner<'d> {
@@ -44,35 +44,64 @@ impl Owner<'_> {
     }
 }
 
+/// What is known of a part.
+pub(crate) enum Decision<'d> {
+    /// Whose its bytes are.
+    Known(Owner<'d>, Box<Report>),
+    /// No provider knows its content.
+    Unknown(Unknown),
+}
+
+/// A part that no provider knows.
+pub(crate) struct Unknown {
+    relic: Option<u64>,
+}
+
+impl Unknown {
+    /// The report of such a part: all of it is kept.
+    pub(crate) fn report(&self, options: &Options<'_>) -> Result<Report, Error> {
+        if options.keep != Keep::Used {
+            return Err(Error::NoFilesystem);
+        }
+        if options.superblock.is_some() {
+            return Err(Error::NoSuperblock);
+        }
+        let mut report = Report::whole(in_use(options));
+        report.old_superblock = self.relic;
+        Ok(report)
+    }
+}
+
 /// Decides whose the bytes of `part` are, and which of them are kept.
 pub(crate) fn decide<'d>(
     part: &Part<'d>,
     options: &Options<'_>,
     others: &[&dyn Provider],
-) -> Result<(Owner<'d>, Report), Error> {
+) -> Result<Decision<'d>, Error> {
+    let whole = |why| Decision::Known(Owner::Unknown, Box::new(Report::whole(why)));
     if options.keep == Keep::All {
-        return Ok((Owner::Unknown, Report::whole(in_use(options))));
+        return Ok(whole(in_use(options)));
     }
     let has_to_be_read = !options.salvage || options.keep == Keep::Metadata;
     match known(part, options, others) {
-        Ok(Known::Content(content)) => Ok(by(content, options)),
-        Ok(Known::Disputed) => {
-            let why = KeptWhole::Disputed;
-            Ok((Owner::Unknown, Report::whole(Some(why))))
+        Ok(Known::Content(content)) => {
+            let (owner, report) = by(content, options);
+            Ok(Decision::Known(owner, Box::new(report)))
         }
-        Ok(Known::Nobody { .. }) if options.keep != Keep::Used => Err(Error::NoFilesystem),
-        Ok(Known::Nobody { .. }) if options.superblock.is_some() => Err(Error::NoSuperblock),
-        Ok(Known::Nobody { relic }) => {
-            let mut report = Report::whole(in_use(options));
-            report.old_superblock = relic;
-            Ok((Owner::Unknown, report))
-        }
-        Err(error @ (Error::Content(_) | Error::Signature { .. })) if !has_to_be_read => {
-            let why = KeptWhole::Unreadable(error);
-            Ok((Owner::Unknown, Report::whole(Some(why))))
+        Ok(Known::Disputed) => Ok(whole(Some(KeptWhole::Disputed))),
+        Ok(Known::Nobody { relic }) => Ok(Decision::Unknown(Unknown { relic })),
+        Err(error @ (Error::Content(_) | Error::Table(_) | Error::Signature { .. }))
+            if !has_to_be_read =>
+        {
+            Ok(whole(Some(KeptWhole::Unreadable(error))))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether `options` ask for what only one filesystem can have.
+pub(crate) fn needs_one_filesystem(options: &Options<'_>) -> bool {
+    options.keep != Keep::Used || options.superblock.is_some() || options.preliminary
 }
 
 /// `content` decides, unless the disk is in use. Metadata is told from data all the same.
@@ -111,13 +140,15 @@ enum Known<'d> {
     Disputed,
 }
 
-fn in_use(options: &Options<'_>) -> Option<KeptWhole> {
+/// That somebody uses the disk.
+pub(crate) fn in_use(options: &Options<'_>) -> Option<KeptWhole> {
     let user = options.in_use.clone()?;
     Some(KeptWhole::InUse { user })
 }
 
-/// Asks all providers for the content of `part`, those of this crate and `others`. One that takes it for its own looks into
-/// it.
+/// Asks all providers for the content of `part`, those of this crate and `others`. The first
+/// that takes it for its own looks into it. If another one does, too, nothing is free: that
+/// is told by what else claims the part.
 fn known<'d>(
     part: &Part<'d>,
     options: &Options<'_>,
@@ -125,23 +156,32 @@ fn known<'d>(
 ) -> Result<Known<'d>, Error> {
     let others = others.iter().copied().filter(|_| options.keep != Keep::Ext);
     let (mut candidates, mut relic) = (Vec::new(), None);
-    for provider in PROVIDERS.into_iter().chain(others) {
-        match provider.probe(part, options)? {
-            Probe::Mine(candidate) => candidates.push(candidate),
-            Probe::Relic { at } => relic = relic.or(Some(at)),
-            Probe::NotMine => {}
+    // The others know no metadata and no superblock that could be asked for.
+    let is_ext = options.keep != Keep::Used || options.superblock.is_some();
+    let own = if is_ext { 1 } else { PROVIDERS.len() };
+    let own = PROVIDERS.into_iter().take(own).map(|one| (one, true));
+    for (provider, is_own) in own.chain(others.map(|other| (other, false))) {
+        match provider.probe(part, options) {
+            Ok(Probe::Mine(candidate)) => candidates.push(candidate),
+            Ok(Probe::Relic { at }) => relic = relic.or(Some(at)),
+            Ok(Probe::NotMine) => {}
+            // The look for other claims, which knows their signatures, tells whether that
+            // place matters.
+            Err(_) if is_own && !candidates.is_empty() => {}
+            Err(error) => return Err(error),
         }
     }
-    let Some(candidate) = candidates.pop() else {
+    let is_disputed = candidates.len() > 1;
+    let Some(candidate) = candidates.into_iter().next() else {
         return Ok(Known::Nobody { relic });
     };
-    if !candidates.is_empty() {
-        return Ok(Known::Disputed);
-    }
     let claim = match options.keep {
         Keep::Ext => None,
         _ => other_claim(part, &*candidate)?,
     };
+    if is_disputed && claim.is_none() {
+        return Ok(Known::Disputed);
+    }
     candidate.open(claim, options).map(Known::Content)
 }
 

@@ -14,8 +14,9 @@
 //!   claims: what else is on the disk ── open ──▶ content: extents that tile it, a report
 //! ```
 //!
-//! A disk is a list of parts, each with a content or none; so far every disk has one part,
-//! which is all of it.
+//! A disk is a list of parts: its partitions, each with a content or none, and what is
+//! between them. A disk without a partition table has one part, which is all of it. Content
+//! on the whole disk comes first: with a table beside it, all of the disk is used.
 //!
 //! ```
 //! use blockio::{ExtentKind, Tiling};
@@ -43,15 +44,18 @@
 pub mod claims;
 mod disk;
 mod error;
-mod ext;
 mod keep;
+mod layout;
 mod options;
+mod parts;
 mod provider;
+mod providers;
 mod report;
+mod select;
 pub mod swap;
 pub mod table;
 
-pub use disk::Disk;
+pub use disk::{Disk, Usage};
 pub use error::{Error, ErrorKind};
 pub use ext_blocks::SuperblockAt;
 pub use options::{Discard, Keep, Options, Proof};
@@ -59,8 +63,10 @@ pub use provider::{
     Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider, Source,
 };
 pub use report::{
-    Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Report,
+    Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Layout, PartReport,
+    Report,
 };
+pub use select::find_partition;
 
 /// The examples of README.md are tests.
 #[cfg(doctest)]

@@ -109,6 +109,21 @@ pub enum OtherClaim {
     FreeBytes(Found),
 }
 
+impl fmt::Display for OtherClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Part(Found { claim, at }) => write!(
+                f,
+                "the disk is also claimed by {claim} (signature at byte {at:#x})"
+            ),
+            Self::FreeBytes(Found { claim, at }) => write!(
+                f,
+                "{claim} (signature at byte {at:#x}) covers the free blocks, too"
+            ),
+        }
+    }
+}
+
 /// Content that was looked into: it says what each byte of its part is, and why.
 pub trait Content: Tiling {
     /// What is known of it.

@@ -1,6 +1,8 @@
 //! What was found on a disk, and why it is kept.
 
+use crate::claims::Found;
 use crate::error::Error;
+use crate::table::{self, Partition, Table};
 
 /// What was found on a disk, and why it is kept.
 #[derive(Debug)]
@@ -26,6 +28,9 @@ pub struct Report {
     pub needs_check: Option<String>,
     /// Damage found where the filesystem decides.
     pub damage: Damage,
+    /// The partition table and what is in the partitions, if the disk has a table that
+    /// decides.
+    pub layout: Option<Layout>,
 }
 
 impl Report {
@@ -44,7 +49,44 @@ impl Report {
                 lines: Vec::new(),
                 total: 0,
             },
+            layout: None,
         }
+    }
+}
+
+/// A partition table, and what is in the partitions.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Layout {
+    /// The table, and what is wrong with it.
+    pub table: Table,
+    /// The partitions that lie on the disk at least in part, in the order of the table.
+    pub parts: Vec<PartReport>,
+}
+
+/// What is in a partition, and why it is kept.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PartReport {
+    /// The partition, as the table describes it.
+    pub partition: Partition,
+    /// What was found in it. Offsets count from its start.
+    pub report: Report,
+    /// What its content looks like, if no provider knows it.
+    pub looks_like: Option<Found>,
+}
+
+impl Layout {
+    /// What is wrong with the table, without what is only unusual.
+    pub fn table_damage(&self) -> impl Iterator<Item = &table::Damage> {
+        let damage = self.table.damage.iter();
+        damage.filter(|one| one.kind() != table::ErrorKind::Notice)
+    }
+
+    /// What is unusual about the table, and no damage.
+    pub fn table_notices(&self) -> impl Iterator<Item = &table::Damage> {
+        let damage = self.table.damage.iter();
+        damage.filter(|one| one.kind() == table::ErrorKind::Notice)
     }
 }
 
@@ -82,6 +124,15 @@ pub enum KeptWhole {
     /// More than one provider took the content for its own.
     #[error("it looks like more than one filesystem, so nothing is proven free")]
     Disputed,
+    /// Something else claims the disk, or the partition.
+    #[error("the disk is also claimed by {} (signature at byte {:#x})", .0.claim, .0.at)]
+    Claimed(Found),
+    /// Programs may see different partitions on the disk.
+    #[error("the partition table is in doubt: {0}")]
+    Table(Box<table::Damage>),
+    /// It is in doubt where the partition lies.
+    #[error("its place in the partition table is in doubt")]
+    DoubtfulPlace,
 }
 
 /// What proves that bytes are free.
@@ -148,6 +199,8 @@ pub struct FilesystemInfo {
     pub label: Vec<u8>,
     /// Its UUID.
     pub uuid: Option<[u8; 16]>,
+    /// Its serial number, where it has that in place of a UUID.
+    pub serial: Option<u32>,
     /// The UUID of its journal, if that is on another device: the filesystem is not
     /// self-contained.
     pub external_journal: Option<[u8; 16]>,
@@ -167,6 +220,24 @@ impl FilesystemInfo {
             ..Self::default()
         }
     }
+
+    /// What identifies it, in the usual form: 8-4-4-4-12 hexadecimal digits of a UUID, or
+    /// 4-4 of a serial number.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        match (self.uuid, self.serial) {
+            (Some(uuid), _) => Some(uuid_text(&uuid)),
+            (None, Some(serial)) => Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
+            (None, None) => None,
+        }
+    }
+}
+
+/// The usual form of a UUID.
+fn uuid_text(bytes: &[u8; 16]) -> String {
+    let hex = format!("{:032x}", u128::from_be_bytes(*bytes));
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or(""));
+    parts.join("-")
 }
 
 /// The blocks of a filesystem.

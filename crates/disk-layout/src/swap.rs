@@ -97,6 +97,9 @@ pub enum Trust {
 /// [`Error::Read`] if the storage fails. Nothing that is wrong with swap is an error: see
 /// [`Swap::trust`].
 pub fn detect(disk: &dyn ReadAt) -> Result<Detected, Error> {
+    if !header::is_signed(disk).map_err(Error::Read)? {
+        return Ok(Detected::Nothing);
+    }
     let size = disk.size();
     let length = usize::try_from(size).map_or(PAGE_BYTES_MAX, |size| size.min(PAGE_BYTES_MAX));
     let mut head = vec![0; length];

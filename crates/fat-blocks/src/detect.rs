@@ -36,6 +36,7 @@ pub fn detect<R: ReadAt>(disk: R, options: &Options) -> Result<Detected<R>, Erro
         kind: None,
         label: Vec::new(),
         serial: 0,
+        bytes: 0,
         sector_bytes: 0,
         cluster_bytes: 0,
         clusters: 0,

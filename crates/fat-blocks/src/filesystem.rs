@@ -47,6 +47,9 @@ pub struct Info {
     /// The serial number of the volume, which others print as `XXXX-XXXX`; 0 if there is
     /// none.
     pub serial: u32,
+    /// Bytes of the filesystem from the start of the disk; 0 if the boot sector does not
+    /// tell.
+    pub bytes: u64,
     /// Bytes of a sector.
     pub sector_bytes: u32,
     /// Bytes of a cluster; 0 if the boot sector is not believed.

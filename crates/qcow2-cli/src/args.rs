@@ -27,6 +27,7 @@ pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use pack::PackArgs;
 pub(crate) use punch::PunchArgs;
+pub(crate) use source::SourceArgs;
 pub(crate) use unpack::UnpackArgs;
 
 /// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore

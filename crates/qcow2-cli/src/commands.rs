@@ -3,5 +3,6 @@
 pub(crate) mod blocks;
 pub(crate) mod info;
 pub(crate) mod pack;
+pub(crate) mod partition;
 pub(crate) mod punch;
 pub(crate) mod unpack;

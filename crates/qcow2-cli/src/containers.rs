@@ -67,6 +67,13 @@ pub(crate) fn on_disk(disk: &(impl ReadAt + ?Sized)) -> Option<&'static str> {
     raw::disk(&ends).filter(|&what| what != raw::EXT)
 }
 
+/// Returns whether the file is a disk outside any container. A file that may be anything,
+/// such as one that begins with zeros, is none.
+pub(crate) fn is_disk(disk: &(impl ReadAt + ?Sized)) -> bool {
+    let ends = Ends::read(disk).ok();
+    matches!(ends.map(|ends| look(&ends)), Some(Look::Disk(_)))
+}
+
 /// What a file that is not a qcow2 image looks like.
 enum Look {
     Container(&'static Format),

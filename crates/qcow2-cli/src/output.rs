@@ -2,6 +2,8 @@
 
 pub(crate) mod filesystem;
 pub(crate) mod kept;
+pub(crate) mod layout;
+mod partition_type;
 
 use std::fmt::Display;
 use std::io::{self, Write};

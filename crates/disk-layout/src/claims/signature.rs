@@ -93,10 +93,11 @@ impl Signature {
         }
     }
 
-    /// The first place where it is.
+    /// The first place where it is, of those from the end where it `counts`.
     pub(super) fn find<R: ReadAt + ?Sized>(
         &self,
         regions: &Regions<'_, R>,
+        counts: &mut dyn FnMut(Found) -> bool,
     ) -> Result<Option<Found>, Unreadable> {
         let disk_bytes = regions.disk_bytes();
         for place in self.places {
@@ -123,7 +124,10 @@ impl Signature {
                 }
             }
             let claim = self.claim;
-            return Ok(Some(Found { claim, at }));
+            let found = Found { claim, at };
+            if matches!(place, Place::Start(_)) || counts(found) {
+                return Ok(Some(found));
+            }
         }
         Ok(None)
     }

@@ -27,23 +27,36 @@ const NVLIST_MAGICS: [[u8; 12]; 2] = [
     [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
 ];
 
-/// The first label that is left, or a part of one.
+/// The first label that is left, or a part of one; of those at the end one that `counts`.
 pub(super) fn find<R: ReadAt + ?Sized>(
     regions: &Regions<'_, R>,
+    counts: &mut dyn FnMut(Found) -> bool,
 ) -> Result<Option<Found>, Unreadable> {
     let claim = Claim::Zfs;
     for label in labels(regions.disk_bytes()).into_iter().flatten() {
-        let mut pairs = [0; 12];
-        let at = label.saturating_add(NVLIST_AT);
-        regions.fill(at, &mut pairs)?;
-        if NVLIST_MAGICS.contains(&pairs) {
-            return Ok(Some(Found { claim, at }));
-        }
-        if let Some(at) = uberblock(regions, label)? {
-            return Ok(Some(Found { claim, at }));
+        let Some(at) = sign(regions, label)? else {
+            continue;
+        };
+        let found = Found { claim, at };
+        if label <= LABEL_BYTES || counts(found) {
+            return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// Where the first sign of `label` is.
+fn sign<R: ReadAt + ?Sized>(
+    regions: &Regions<'_, R>,
+    label: u64,
+) -> Result<Option<u64>, Unreadable> {
+    let mut pairs = [0; 12];
+    let at = label.saturating_add(NVLIST_AT);
+    regions.fill(at, &mut pairs)?;
+    if NVLIST_MAGICS.contains(&pairs) {
+        return Ok(Some(at));
+    }
+    uberblock(regions, label)
 }
 
 /// Where the first uberblock of `label` is. A pool writes them in turn, so slots

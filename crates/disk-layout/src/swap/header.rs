@@ -1,7 +1,10 @@
 //! The first page of swap.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::Range;
+
+use blockio::{ReadAt, len_u64};
 
 use super::distrust::Distrust;
 
@@ -57,6 +60,24 @@ impl Signature {
             _ => hibernated.map(|(_, name)| Self::Hibernated(name)),
         }
     }
+}
+
+/// Whether there is a signature of any page length at the start of `disk`. Nothing else is
+/// read: a bad sector matters only if a signature may lie there.
+pub(super) fn is_signed(disk: &dyn ReadAt) -> io::Result<bool> {
+    for page_bytes in PAGE_BYTES {
+        let at = page_bytes.saturating_sub(SIGNATURE_BYTES);
+        let (at, end) = (len_u64(at), len_u64(page_bytes));
+        let mut signature = [0; SIGNATURE_BYTES];
+        if end > disk.size() {
+            break;
+        }
+        disk.read_at(at, &mut signature)?;
+        if Signature::new(&signature).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Looks for a signature in `head`, the first bytes of a disk of `size` bytes.

@@ -13,5 +13,6 @@ mod gpt_fields;
 mod grow;
 mod hostile;
 mod mbr;
+mod parts;
 mod tools;
 mod wiped;

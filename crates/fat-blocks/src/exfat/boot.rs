@@ -67,6 +67,7 @@ impl Boot {
         }
         let sectors = le64(sector, 72);
         let (bytes, disk_bytes) = (sectors.saturating_mul(unit), disk.size());
+        info.bytes = bytes;
         if bytes > disk_bytes {
             return Err(Distrust::Cut { bytes, disk_bytes }.into());
         }

@@ -62,6 +62,7 @@ impl Boot {
         let unit = u64::from(sector_bytes);
         let sectors = either(le16(sector, 19), le32(sector, 32));
         let bytes = sectors.saturating_mul(unit);
+        info.bytes = bytes;
         if bytes > size {
             let disk_bytes = size;
             return Err(Distrust::Cut { bytes, disk_bytes }.into());

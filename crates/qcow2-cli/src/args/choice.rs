@@ -65,8 +65,8 @@ impl From<Compat> for Version {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ContentArg {
-    /// The blocks that an ext filesystem uses; everything if there is no such
-    /// filesystem or the disk has the signature of something else as well
+    /// The blocks that filesystems use; everything of a disk or partition that holds no
+    /// known filesystem, or that has the signature of something else as well
     Used,
     /// The blocks that an ext filesystem uses, even if the disk has the signature of
     /// something else

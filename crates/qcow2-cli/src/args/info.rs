@@ -7,16 +7,23 @@ use clap::Args;
 use super::common::{OutputArgs, ReferenceArgs};
 use super::input::{InputArgs, name_of};
 
-/// Show the properties of a qcow2 image.
+/// Show the properties of a qcow2 image, or what is on a disk.
+///
+/// Of a disk that is in no image, it shows the partitions, their filesystems, and what of
+/// them is used and free.
 #[derive(Args, Debug)]
 pub(crate) struct InfoArgs {
-    /// qcow2 image to read, or - for standard input
+    /// qcow2 image, or disk, to read, or - for standard input
     pub(crate) image: PathBuf,
 
     /// Show those of the backing files too. They are opened only if --references or
     /// --backing allows it
     #[arg(long)]
     pub(crate) backing_chain: bool,
+
+    /// Show what is on the disk in an image, too
+    #[arg(long, conflicts_with = "backing_chain")]
+    pub(crate) layout: bool,
 
     #[command(flatten)]
     pub(crate) references: ReferenceArgs,

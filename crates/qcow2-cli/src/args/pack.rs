@@ -17,10 +17,11 @@ use super::source::SourceArgs;
 
 /// Pack a disk or filesystem into a qcow2 image.
 ///
-/// Of an ext2, ext3 or ext4 filesystem, only the blocks in use are stored: deleted
-/// files and blocks of zeros take no space. A block is left out only if the
-/// filesystem proves that it is free. A filesystem that is unclean, damaged or
-/// unknown is kept whole or in part, and the report gives the reason.
+/// Of ext2, ext3, ext4, FAT and exFAT filesystems and of Linux swap, on the whole disk or
+/// in partitions, only the blocks in use are stored: deleted files and blocks of zeros
+/// take no space. A block is left out only if the filesystem proves that it is free. A
+/// filesystem that is unclean, damaged or unknown is kept whole or in part, and the
+/// report gives the reason.
 #[derive(Args, Debug)]
 pub(crate) struct PackArgs {
     /// Disk, partition, disk image file or qcow2 image to read, or - for standard input.

@@ -24,6 +24,11 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     pub(crate) length: Option<u64>,
 
+    /// Take one partition of the source for the disk. It is named by its number, its name
+    /// or its UUID, or by the label or the UUID of its filesystem
+    #[arg(long, value_name = "N|LABEL|UUID")]
+    pub(crate) partition: Option<String>,
+
     #[command(flatten)]
     pub(crate) image: ImageArgs,
 }

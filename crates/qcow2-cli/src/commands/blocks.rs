@@ -2,6 +2,7 @@
 
 mod print;
 
+use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -10,9 +11,11 @@ use disk_layout::Disk;
 use hostdisk::in_use;
 use serde::Serialize;
 
+use super::partition;
 use crate::args::BlocksArgs;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::output::filesystem::FilesystemReport;
+use crate::output::layout::LayoutReport;
 use crate::output::{self, SCHEMA, kept};
 use crate::source::{self, Ask, ImageReport, Opened, SHORTER};
 
@@ -46,6 +49,8 @@ struct Head {
     damage: Vec<String>,
     damage_count: u64,
     filesystem: Option<FilesystemReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layout: Option<LayoutReport>,
     totals: Totals,
 }
 
@@ -102,10 +107,12 @@ pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     }
     let mut options = args.filesystem.options();
     options.in_use = user;
-    let range = args.reading.range(source.size());
-    let range = range.map_err(|why| Failure::because(ask.name, why))?;
+    let range = partition::range(&source, &args.reading, ask.name)?;
     let part = Window::new(&source, range).ok_or_else(|| Failure::because(ask.name, SHORTER))?;
-    let disk = Disk::open(&part, &options).map_err(|error| source::failure(&ask, &error))?;
+    let disk = Disk::open(&part, &options).map_err(|error| {
+        let usage = partition::missing(ask.name, &error);
+        usage.unwrap_or_else(|| source::failure(&ask, &error))
+    })?;
     let list = List { args, disk: &disk };
     let mut out = BufWriter::new(io::stdout().lock());
     let mut head = list.head()?;
@@ -162,17 +169,19 @@ impl List<'_> {
             damage: report.damage.lines.clone(),
             damage_count: report.damage.total,
             filesystem: report.filesystem.as_ref().map(FilesystemReport::new),
+            layout: LayoutReport::new(self.disk).map_err(|error| self.failed(&*error))?,
             totals,
         })
+    }
+
+    fn failed(&self, error: &dyn Error) -> Stop {
+        Stop::Failed(Failure::because(self.args.source_name(), Causes(error)))
     }
 
     /// Gives each extent of the disk to `take`.
     fn each(&self, mut take: impl FnMut(Extent) -> io::Result<()>) -> Result<(), Stop> {
         for extent in self.disk.extents(0..self.disk.size()) {
-            let extent = extent.map_err(|error| {
-                let message = Causes(&*error);
-                Stop::Failed(Failure::because(self.args.source_name(), message))
-            })?;
+            let extent = extent.map_err(|error| self.failed(&*error))?;
             take(extent)?;
         }
         Ok(())

@@ -19,6 +19,7 @@ use std::time::Instant;
 use blockio::ReadAt;
 use disk_layout::Disk;
 
+use super::partition;
 use crate::args::PackArgs;
 use crate::failure::{Failure, Outcome};
 use base::Base;
@@ -37,7 +38,10 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     options.salvage = args.salvage;
     options.preliminary = args.recovers();
     options.threads = Some(args.run.threads());
-    let failed = |error| source.failure(&error);
+    let failed = |error: disk_layout::Error| {
+        let usage = partition::missing(args.source_name(), &error);
+        usage.unwrap_or_else(|| source.failure(&error))
+    };
     let disk = Disk::open(source.metadata(), &options).map_err(failed)?;
     let run = |data: Data<'_>, disk: &Disk<'_>| {
         let job = Job {

@@ -34,7 +34,7 @@ impl FilesystemReport {
         Self {
             kind: info.kind,
             label: Foreign::new(&info.label),
-            uuid: info.uuid.as_ref().map(uuid),
+            uuid: info.id(),
             external_journal: info.external_journal.as_ref().map(uuid),
             geometry: info.blocks.map(|blocks| GeometryReport {
                 block_size: blocks.bytes,
@@ -44,12 +44,20 @@ impl FilesystemReport {
     }
 }
 
+impl FilesystemReport {
+    /// Its kind and its label.
+    pub(crate) fn name(&self) -> String {
+        if self.label.is_empty() {
+            self.kind.to_owned()
+        } else {
+            format!("{} \"{}\"", self.kind, self.label)
+        }
+    }
+}
+
 impl Display for FilesystemReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind)?;
-        if !self.label.is_empty() {
-            write!(f, " \"{}\"", self.label)?;
-        }
+        f.write_str(&self.name())?;
         if let Some(GeometryReport { blocks, block_size }) = self.geometry {
             write!(f, " of {blocks} blocks of {}", Bytes(block_size))?;
         }

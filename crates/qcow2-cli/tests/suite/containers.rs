@@ -183,17 +183,29 @@ fn a_disk_with_partitions_is_called_one() {
         disk[512..512 + label.len()].copy_from_slice(label);
         bench.write("disk", &disk);
         bench.fails(
-            "info disk",
+            "unpack disk x",
             1,
             &format!(
                 "disk: not a qcow2 image: it looks like a raw disk with {called}, \
                  which needs no unpacking; pack makes an image of it"
             ),
         );
-        let report = bench.ok("pack --force disk image");
-        let start =
-            format!("source   disk: 1 MiB, {called}, not looked into: everything is stored\n");
-        assert!(report.starts_with(&start), "{report}");
+        // There is no table that could be believed.
+        let packed = bench.run("pack --force disk image");
+        assert_eq!(packed.code, Some(3), "{packed:?}");
+        let start = "source   disk: 1 MiB, a GPT with 0 partitions\n";
+        assert!(packed.stdout.starts_with(start), "{packed:?}");
+        let why = "note     everything is stored: the partition table is in doubt: the MBR says \
+            that there is a GPT, and no sound GPT header is found\n";
+        assert!(packed.stdout.contains(why), "{packed:?}");
+        let shown = bench.run("info disk");
+        assert_eq!(shown.code, Some(3), "{shown:?}");
+        assert!(
+            shown
+                .stdout
+                .contains("disk layout: a GPT with 0 partitions"),
+            "{shown:?}"
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 mod claims;
 mod compress;
 mod crash;
+mod disks;
 mod filesystem;
 mod increments;
 mod mounted;

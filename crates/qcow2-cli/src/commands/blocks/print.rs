@@ -44,7 +44,10 @@ impl List<'_> {
         write!(out, "source   {}: {}", head.source, Bytes(head.disk_bytes))?;
         match &head.filesystem {
             Some(filesystem) => writeln!(out, ", {filesystem}")?,
-            None => writeln!(out)?,
+            None => match &head.layout {
+                Some(layout) => write!(out, ", {}\n{layout}", layout.summary())?,
+                None => writeln!(out)?,
+            },
         }
         if let Some(image) = &head.source_image {
             write!(out, "{image}")?;

@@ -54,7 +54,11 @@ impl Display for Info {
             Bytes(info.virtual_size),
             info.virtual_size
         )?;
-        writeln!(f, "    disk size: {}", Bytes(info.actual_size))
+        writeln!(f, "    disk size: {}", Bytes(info.actual_size))?;
+        match &self.disk {
+            Some(disk) => write!(f, "{disk}"),
+            None => Ok(()),
+        }
     }
 }
 

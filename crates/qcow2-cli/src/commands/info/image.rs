@@ -15,6 +15,7 @@ use qcow2_format::{Header, Version};
 use serde::Serialize;
 
 use super::encryption::Encryption;
+use super::layout::OnDisk;
 use super::tables::{BitmapFacts, SnapshotFacts};
 use crate::text::Foreign;
 
@@ -45,6 +46,9 @@ pub(super) struct Info {
     /// Ours: what a marked image is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<Content>,
+    /// Ours: what is on the disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) disk: Option<OnDisk>,
 }
 
 /// What an image is about, where it is not the whole disk.
@@ -178,6 +182,7 @@ impl Info {
             backing_filename: None,
             dirty_flag: false,
             content: None,
+            disk: None,
         }
     }
 }

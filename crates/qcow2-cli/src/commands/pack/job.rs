@@ -26,6 +26,7 @@ use crate::commands::info::compat_name;
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::lost::{LostMap, LostReport};
 use crate::output::filesystem::FilesystemReport;
+use crate::output::layout::LayoutReport;
 use crate::output::{self, kept};
 use crate::progress::Progress;
 
@@ -86,7 +87,7 @@ impl Job<'_> {
         index_file.map_or(Ok(()), Target::commit)?;
         target.map_or(Ok(()), Target::commit)?;
 
-        let mut report = self.describe(packed);
+        let mut report = self.describe(packed)?;
         report.notes.extend(change);
         if let (Some(base), Some(increment)) = (self.base, increment) {
             let changes = increment.changes.report();
@@ -215,7 +216,7 @@ impl Job<'_> {
         notes.chain(orphans.flatten()).chain(grown).collect()
     }
 
-    fn describe(&self, packed: PackReport) -> Report {
+    fn describe(&self, packed: PackReport) -> Result<Report, Failure> {
         let (args, found) = (self.args, self.disk.report());
         let mut damage = found.damage.lines.clone();
         let mut damage_count = found.damage.total;
@@ -227,7 +228,9 @@ impl Job<'_> {
             damage.push(format!("{found}: nothing tells who uses the filesystem"));
             damage_count += 1;
         }
-        Report {
+        let layout = LayoutReport::new(self.disk)
+            .map_err(|error| Failure::because(args.source_name(), Causes(&*error)))?;
+        Ok(Report {
             schema: output::SCHEMA,
             command: "pack",
             source: args.source.display().to_string(),
@@ -241,10 +244,11 @@ impl Job<'_> {
             kept_whole: kept::kept_whole(found),
             old_superblock: found.old_superblock,
             filesystem: found.filesystem.as_ref().map(FilesystemReport::new),
-            on_disk: match found.filesystem {
-                Some(_) => None,
-                None => self.source.on_disk(),
+            on_disk: match (&found.filesystem, &layout) {
+                (None, None) => self.source.on_disk(),
+                _ => None,
             },
+            layout,
             disk_bytes: packed.disk_bytes,
             used_bytes: packed.used_bytes,
             stored_bytes: packed.stored_bytes,
@@ -273,7 +277,7 @@ impl Job<'_> {
             spool_folder: (self.source.spooled())
                 .map(|spooled| spooled.folder.display().to_string()),
             seconds: 0.0,
-        }
+        })
     }
 }
 

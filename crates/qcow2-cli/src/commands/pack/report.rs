@@ -9,6 +9,7 @@ use super::scrambled::ScrambledReport;
 use crate::failure::Outcome;
 use crate::lost::LostReport;
 use crate::output::filesystem::FilesystemReport;
+use crate::output::layout::LayoutReport;
 use crate::source::ImageReport;
 use crate::text::Bytes;
 
@@ -42,6 +43,9 @@ pub(crate) struct Report {
     /// What is there instead of a filesystem that is looked into.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) on_disk: Option<&'static str>,
+    /// The partitions, if the disk has a partition table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) layout: Option<LayoutReport>,
     /// Where the filesystem is mounted, if it was frozen while it was read.
     pub(crate) frozen: Option<String>,
     /// Whether the filesystem is as it is once its journal was replayed.
@@ -116,11 +120,19 @@ impl Report {
         }
     }
 
+    fn fmt_layout(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.layout {
+            Some(layout) => write!(f, ", {}\n{layout}", layout.summary()),
+            None => Ok(()),
+        }
+    }
+
     /// What is to be said of the source.
     fn fmt_source(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "source   {}: {}", self.source, Bytes(self.disk_bytes))?;
         match &self.filesystem {
             Some(filesystem) => writeln!(f, ", {filesystem}")?,
+            None if self.layout.is_some() => self.fmt_layout(f)?,
             None if self.asked_for_all || self.kept_whole.is_some() => writeln!(f)?,
             None => match self.on_disk {
                 Some(what) => writeln!(f, ", {what}, not looked into: everything is stored")?,

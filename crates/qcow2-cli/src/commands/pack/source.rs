@@ -14,6 +14,7 @@ use hostdisk::{Disk, Freeze, FreezeOptions, Identity, Salvage, Stamp};
 
 use super::reader::{Reader, SalvagedImage};
 use crate::args::{PackArgs, ReflinkArg};
+use crate::commands::partition;
 use crate::failure::Failure;
 use crate::input::Spooled;
 use crate::source::{self, Ask, ImageReport, Opened, Opening, SHORTER};
@@ -80,8 +81,7 @@ impl<'a> Source<'a> {
             ..
         } = opened;
         check_reflink(args, &disk)?;
-        let range = args.reading.range(disk.size());
-        let range = range.map_err(|why| Failure::because(name, why))?;
+        let range = partition::range(&disk, &args.reading, name)?;
         let part = Window::new(&disk, range.clone());
         let part = part.ok_or_else(|| Failure::because(name, SHORTER))?;
         let (size, patches) = grow(args, &part)?;
@@ -366,10 +366,24 @@ fn mmp_damage(mmp: &Mmp) -> Option<MmpDamage> {
 /// What the filesystem says of who uses it. Where that cannot be read, nobody can
 /// use it.
 fn mmp(args: &PackArgs, disk: &Window<&Opening>) -> Result<Option<Mmp>, Failure> {
-    match read_mmp(disk) {
+    let read = |part: &dyn ReadAt| match read_mmp(part) {
         Err(_) if args.salvage => Ok(None),
         result => result.map_err(|error| source::failure(&ask(args), &error)),
+    };
+    let whole = read(disk)?;
+    if whole.as_ref().is_some_and(Mmp::is_in_use) {
+        return Ok(whole);
     }
+    // A table that cannot be read is told of where it matters.
+    let table = table::read(disk, &table::Options::default()).ok();
+    for partition in table.iter().flat_map(|table| &table.partitions) {
+        let window = Window::new(disk, partition.range.clone());
+        let own = window.map(|window| read(&window)).transpose()?.flatten();
+        if own.as_ref().is_some_and(Mmp::is_in_use) {
+            return Ok(own);
+        }
+    }
+    Ok(whole)
 }
 
 fn freeze_options(args: &PackArgs) -> FreezeOptions {

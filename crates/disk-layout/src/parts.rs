@@ -1,0 +1,204 @@
+//! The parts of a disk: its partitions and what is between them, or all of it.
+
+use std::ops::Range;
+
+use blockio::{Extent, Extents, ReadAt, Window};
+
+use crate::claims::{self, Claim, Found};
+use crate::error::Error;
+use crate::keep::{self, Decision, Owner};
+use crate::layout;
+use crate::options::{Keep, Options};
+use crate::provider::{Part, Provider, Source};
+use crate::report::{KeptWhole, Layout, PartReport, Report};
+use crate::table::{self, Damage, Effect, Kind, Partition, Table};
+
+/// A part of a disk, and whose it is.
+pub(crate) struct Owned<'d> {
+    pub(crate) range: Range<u64>,
+    pub(crate) owner: Owner<'d>,
+}
+
+impl Owned<'_> {
+    /// What the bytes in `range` of the disk are, which lies in the part.
+    pub(crate) fn extents(&self, range: Range<u64>) -> Extents<'_> {
+        let start = self.range.start;
+        let inside = range.start.saturating_sub(start)..range.end.saturating_sub(start);
+        let extents = self.owner.extents(inside);
+        Box::new(extents.map(move |extent| {
+            let extent = extent?;
+            Ok(Extent {
+                start: extent.start.saturating_add(start),
+                ..extent
+            })
+        }))
+    }
+}
+
+/// Splits the disk `source` into parts that tile it.
+///
+/// A filesystem on all of it comes first: with a table beside it the disk is ambiguous, and
+/// what else claims a disk is looked for by its signature. So the table only matters if no
+/// provider knows the disk as a whole.
+pub(crate) fn split<'d>(
+    source: &Source<'d>,
+    options: &Options<'_>,
+    others: &[&dyn Provider],
+) -> Result<(Vec<Owned<'d>>, Report), Error> {
+    let range = 0..source.size();
+    let disk = part(source, range.clone())?;
+    let only = |owner, report| Ok((vec![Owned { range, owner }], report));
+    let unknown = match keep::decide(&disk, options, others)? {
+        Decision::Known(owner, report) => return only(owner, *report),
+        Decision::Unknown(unknown) => unknown,
+    };
+    let table = match table::read(source, &table::Options::default()) {
+        Ok(table) => table,
+        Err(error) if options.salvage && options.keep == Keep::Used => {
+            let why = KeptWhole::Unreadable(Error::Table(error));
+            return only(Owner::Unknown, Report::whole(Some(why)));
+        }
+        Err(error) => return Err(Error::Table(error)),
+    };
+    if matches!(table.kind, Kind::None(_)) {
+        let mut report = unknown.report(options)?;
+        report.kept_whole = report.kept_whole.or_else(|| ambiguity(&table));
+        return only(Owner::Unknown, report);
+    }
+    if keep::needs_one_filesystem(options) {
+        let partitions = table.partitions;
+        if !partitions.is_empty() {
+            return Err(Error::NeedsPartition { partitions });
+        }
+        return only(Owner::Unknown, unknown.report(options)?);
+    }
+    by_table(source, table, options, others)
+}
+
+/// The parts that `table` describes, and what is in them.
+fn by_table<'d>(
+    source: &Source<'d>,
+    table: Table,
+    options: &Options<'_>,
+    others: &[&dyn Provider],
+) -> Result<(Vec<Owned<'d>>, Report), Error> {
+    let mut inside = Vec::new();
+    let why = match why_whole(source, &table, &mut inside) {
+        Err(error) if options.salvage => Some(KeptWhole::Unreadable(error)),
+        why => why?,
+    };
+    let is_whole = why.is_some();
+    let whole = Report::whole(keep::in_use(options).or(why));
+    let (mut parts, mut reports) = (Vec::new(), Vec::new());
+    for partition in &table.partitions {
+        let (owner, report) = if is_whole {
+            (Owner::Unknown, unasked(partition, None))
+        } else if partition.is_doubtful || partition.is_extended {
+            let why = partition.is_doubtful.then_some(KeptWhole::DoubtfulPlace);
+            (Owner::Unknown, unasked(partition, why))
+        } else {
+            content(source, partition, &inside, options, others)?
+        };
+        parts.push(Some(owner));
+        reports.push(report);
+    }
+    let owned = table.owners().map(|(range, owner)| {
+        // A partition that does not have all of its bytes decides nothing.
+        let partition = match owner {
+            table::Owner::Partition(index) => Some(index),
+            _ => None,
+        };
+        let is_all = |index: &usize| {
+            let partition = table.partitions.get(*index);
+            partition.is_some_and(|partition| partition.range == range)
+        };
+        let owner = partition
+            .filter(is_all)
+            .and_then(|index| parts.get_mut(index)?.take());
+        let owner = owner.unwrap_or(Owner::Unknown);
+        Owned { range, owner }
+    });
+    let owned = owned.collect();
+    let layout = Layout {
+        table,
+        parts: reports,
+    };
+    Ok((owned, layout::summary(layout, whole)))
+}
+
+/// Why a disk with `table` is kept whole. Claims that lie in the last bytes of a partition
+/// are put to `inside`: they are that partition's.
+fn why_whole(
+    source: &Source<'_>,
+    table: &Table,
+    inside: &mut Vec<Found>,
+) -> Result<Option<KeptWhole>, Error> {
+    if let Some(why) = ambiguity(table) {
+        return Ok(Some(why));
+    }
+    let owned: Vec<_> = table.owners().collect();
+    let mut counts = |found: Found| {
+        let of_it = owned.iter().find(|(range, _)| range.contains(&found.at));
+        let is_inside = matches!(of_it, Some((_, table::Owner::Partition(_))));
+        if is_inside {
+            inside.push(found);
+        }
+        !is_inside
+    };
+    let own = [Claim::Mbr, Claim::Gpt];
+    let claim = claims::find_counting(source, &own, &mut counts)?;
+    Ok(claim.map(KeptWhole::Claimed))
+}
+
+fn ambiguity(table: &Table) -> Option<KeptWhole> {
+    let mut damage = table.damage.iter();
+    let damage = damage.find(|one| one.effect() == Effect::Everything)?;
+    Some(KeptWhole::Table(Box::new(Damage::clone(damage))))
+}
+
+/// What is in `partition`, and which of its bytes are kept.
+fn content<'d>(
+    source: &Source<'d>,
+    partition: &Partition,
+    inside: &[Found],
+    options: &Options<'_>,
+    others: &[&dyn Provider],
+) -> Result<(Owner<'d>, PartReport), Error> {
+    let mut claims = inside.iter();
+    if let Some(found) = claims.find(|found| partition.range.contains(&found.at)) {
+        let why = KeptWhole::Claimed(*found);
+        let mut report = unasked(partition, Some(why));
+        report.looks_like = Some(*found);
+        return Ok((Owner::Unknown, report));
+    }
+    let window = part(source, partition.range.clone())?;
+    let (owner, report, looks_like) = match keep::decide(&window, options, others)? {
+        Decision::Known(owner, report) => (owner, *report, None),
+        Decision::Unknown(unknown) => {
+            // Only a name is missing if that cannot be read.
+            let looks_like = claims::find(&window, &[]).unwrap_or(None);
+            (Owner::Unknown, unknown.report(options)?, looks_like)
+        }
+    };
+    let partition = partition.clone();
+    let report = PartReport {
+        partition,
+        report,
+        looks_like,
+    };
+    Ok((owner, report))
+}
+
+/// A partition that was not looked into.
+fn unasked(partition: &Partition, why: Option<KeptWhole>) -> PartReport {
+    PartReport {
+        partition: partition.clone(),
+        report: Report::whole(why),
+        looks_like: None,
+    }
+}
+
+/// The bytes `range` of the disk.
+pub(crate) fn part<'d>(source: &Source<'d>, range: Range<u64>) -> Result<Part<'d>, Error> {
+    Window::new(Source::clone(source), range).ok_or(Error::Shrunk)
+}

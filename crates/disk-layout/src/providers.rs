@@ -1,0 +1,9 @@
+//! The providers of this crate: one for each kind of content.
+
+mod ext;
+mod fat;
+mod swap;
+
+pub(crate) use ext::Ext;
+pub(crate) use fat::Fat;
+pub(crate) use swap::Swap;

@@ -1,0 +1,59 @@
+//! One partition of a disk as the whole source.
+
+use std::ops::Range;
+use std::path::Path;
+
+use blockio::{ReadAt, Window};
+use disk_layout::{Error, find_partition};
+
+use crate::args::SourceArgs;
+use crate::failure::Failure;
+use crate::output::layout::list;
+
+/// The bytes of `source` that `args` take for the disk: a part of it, or a partition in that.
+pub(crate) fn range(
+    source: &(impl ReadAt + ?Sized),
+    args: &SourceArgs,
+    name: &Path,
+) -> Result<Range<u64>, Failure> {
+    let range = args.range(source.size());
+    let range = range.map_err(|why| Failure::because(name, why))?;
+    let disk = Window::new(source, range.clone());
+    let (Some(wanted), Some(disk)) = (&args.partition, disk) else {
+        return Ok(range);
+    };
+    let found = find_partition(disk, wanted)
+        .map_err(|error| missing(name, &error).unwrap_or_else(|| Failure::about(name, &error)))?;
+    let Range { start, end } = found.range;
+    Ok(range.start.saturating_add(start)..range.start.saturating_add(end))
+}
+
+/// The failure that `error` is, if a partition is missing on the command line or on the disk
+/// called `name`: it says which there are.
+pub(crate) fn missing(name: &Path, error: &Error) -> Option<Failure> {
+    Some(match error {
+        Error::NeedsPartition { partitions } => Failure::Usage(format!(
+            "{}: this needs one filesystem, and the disk has a partition table; --partition \
+             names one of {}",
+            name.display(),
+            list(partitions)
+        )),
+        Error::Partition {
+            wanted, partitions, ..
+        } if partitions.is_empty() => {
+            Failure::because(name, format!("no partition {wanted}: the disk has none"))
+        }
+        Error::Partition {
+            wanted,
+            matches,
+            partitions,
+        } => {
+            let what = match matches {
+                0 => format!("no partition is called {wanted:?}"),
+                _ => format!("{matches} partitions are called {wanted:?}"),
+            };
+            Failure::because(name, format!("{what}; there are {}", list(partitions)))
+        }
+        _ => return None,
+    })
+}
