@@ -33,6 +33,9 @@ fn tell(part: &PartReport, disk: &mut Report) {
     disk.notes.extend(own.notes.iter().map(about));
     disk.damage.lines.extend(own.damage.lines.iter().map(about));
     disk.damage.total = disk.damage.total.saturating_add(own.damage.total);
+    let check = own.needs_check.as_ref();
+    let check = check.map(|why| format!("partition {number}: {why}"));
+    disk.needs_check = disk.needs_check.take().or(check);
     if own.kept == Kept::Used {
         disk.kept = Kept::Used;
     }

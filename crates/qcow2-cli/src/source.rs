@@ -2,6 +2,7 @@
 
 mod chain;
 mod format;
+mod mmp;
 mod secret;
 
 use std::error::Error;
@@ -18,6 +19,7 @@ use crate::input::{Input, Spooled, Unasked, Whole};
 
 pub(crate) use chain::{Ask, Chain, ImageReport};
 use format::Format;
+pub(crate) use mmp::mmp;
 
 /// What is said of a source that has become shorter since it was opened.
 pub(crate) const SHORTER: &str = "it became shorter while it was read";

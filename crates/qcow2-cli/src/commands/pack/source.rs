@@ -370,20 +370,7 @@ fn mmp(args: &PackArgs, disk: &Window<&Opening>) -> Result<Option<Mmp>, Failure>
         Err(_) if args.salvage => Ok(None),
         result => result.map_err(|error| source::failure(&ask(args), &error)),
     };
-    let whole = read(disk)?;
-    if whole.as_ref().is_some_and(Mmp::is_in_use) {
-        return Ok(whole);
-    }
-    // A table that cannot be read is told of where it matters.
-    let table = table::read(disk, &table::Options::default()).ok();
-    for partition in table.iter().flat_map(|table| &table.partitions) {
-        let window = Window::new(disk, partition.range.clone());
-        let own = window.map(|window| read(&window)).transpose()?.flatten();
-        if own.as_ref().is_some_and(Mmp::is_in_use) {
-            return Ok(own);
-        }
-    }
-    Ok(whole)
+    source::mmp(disk, read)
 }
 
 fn freeze_options(args: &PackArgs) -> FreezeOptions {

@@ -123,7 +123,7 @@ impl Job<'_> {
         if let Some(why) = kept::kept_whole(report) {
             return Some(why);
         }
-        if report.filesystem.is_none() || report.kept == Kept::All {
+        if report.kept == Kept::All || (report.filesystem.is_none() && report.layout.is_none()) {
             let what = self
                 .source
                 .on_disk()

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use blockio::ReadAt;
 use ext_blocks::Fingerprint;
 use ext_blocks::mmp::{Mmp, read_mmp};
 use hostdisk::in_use::target_in_use;
@@ -10,6 +11,7 @@ use hostdisk::{Disk, Error, InPlace, Stamp, punch_unit_bytes};
 use crate::args::{PunchArgs, RawFormatArg};
 use crate::containers::{self, Start};
 use crate::failure::Failure;
+use crate::source::mmp;
 
 /// The disk, open until everything is given back.
 pub(super) struct Source<'a> {
@@ -47,7 +49,8 @@ impl<'a> Source<'a> {
         };
         let disk = opened.disk();
         refuse_containers(args, disk)?;
-        let mmp = read_mmp(disk).map_err(|error| Failure::about(path, &error))?;
+        let read = |part: &dyn ReadAt| read_mmp(part).map_err(|error| Failure::about(path, &error));
+        let mmp = mmp(disk, read)?;
         let mmp_damage = match mmp {
             Some(mmp) if mmp.is_in_use() => return Err(Failure::because(path, mmp)),
             Some(Mmp::Damaged(damage)) => Some(damage.to_string()),
