@@ -7,7 +7,7 @@ use super::finding::{File, Finding};
 use super::imports::{self, Reference};
 
 /// The crates that name no files and make no system calls.
-const CRATES: [&str; 14] = [
+const CRATES: [&str; 15] = [
     "crates/blockio",
     "crates/pipeline",
     "crates/qcow2-format",
@@ -16,6 +16,7 @@ const CRATES: [&str; 14] = [
     "crates/ext-format",
     "crates/ext-blocks",
     "crates/ext-scramble",
+    "crates/fat-blocks",
     "crates/qcow2-writer",
     "crates/qcow2-map",
     "crates/qcow2-check",
