@@ -11,11 +11,13 @@
 //! needed and says so; a missed one loses data.
 //!
 //! Left out are the signatures of one or two bytes inside of the ext superblock
-//! itself (Minix at byte 1040 or 1048, HFS at 1024). Each is in a structure that
+//! itself (Minix at byte 1040 or 1048, HFS at 1024), but for FAT32, which has no such
+//! superblock. Each is in a structure that
 //! covers the ext magic at byte 1080, so whoever wrote it later has removed
 //! that; and its two bytes are the count of free inodes or of inodes of an ext
 //! filesystem: one with 4991 free inodes is no Minix filesystem.
 
+mod boot_area;
 mod bytes;
 mod claim;
 mod filesystems;
@@ -87,6 +89,30 @@ fn first<R: ReadAt + ?Sized>(
         return Ok(Some(found));
     }
     zfs::find(&regions, counts)
+}
+
+/// The first claim to `disk` in its third sector, which FAT32 leaves alone.
+///
+/// # Errors
+///
+/// [`Error::Signature`] if that sector cannot be read.
+pub(crate) fn find_in_boot_area<R: ReadAt + ?Sized>(disk: &R) -> Result<Option<Found>, Error> {
+    let regions = Regions::read(disk);
+    for signature in boot_area::SIGNATURES {
+        if let Some(found) = signature.find(&regions, &mut |_| true)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Hashes at the start of `part` that may cover the blocks of another partition.
+///
+/// # Errors
+///
+/// [`Error::Signature`] if its start cannot be read.
+pub(crate) fn hashes_another<R: ReadAt + ?Sized>(part: &R) -> Result<Option<Found>, Error> {
+    Ok(verity::at_start(part)?)
 }
 
 /// Hashes that cover the free blocks of a filesystem, which ends `filesystem_bytes`

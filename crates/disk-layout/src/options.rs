@@ -35,6 +35,9 @@ pub struct Options<'a> {
     /// Threads that look at the content; `None` is as many as the machine runs at once.
     /// What is found does not depend on them.
     pub threads: Option<NonZeroUsize>,
+    /// Bytes of the sectors that an MBR on the disk counts in, which it does not store: the
+    /// logical sectors of the device; `None` is 512.
+    pub sector_bytes: Option<u32>,
     /// Where a provider keeps what is too large for memory. Without it, it reads such
     /// parts of the disk again.
     pub spool: Option<NewSpool<'a>>,
@@ -53,6 +56,7 @@ impl fmt::Debug for Options<'_> {
             .field("salvage", &self.salvage)
             .field("preliminary", &self.preliminary)
             .field("threads", &self.threads)
+            .field("sector_bytes", &self.sector_bytes)
             .field("spool", &self.spool.is_some())
             .finish()
     }

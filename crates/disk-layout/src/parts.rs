@@ -10,7 +10,7 @@ use crate::keep::{self, Decision, Owner};
 use crate::layout;
 use crate::options::{Keep, Options};
 use crate::provider::{Part, Provider, Source};
-use crate::report::{KeptWhole, Layout, PartReport, Report};
+use crate::report::{Kept, KeptWhole, Layout, PartReport, Report};
 use crate::table::{self, Damage, Effect, Kind, Partition, Table};
 
 /// A part of a disk, and whose it is.
@@ -52,7 +52,7 @@ pub(crate) fn split<'d>(
         Decision::Known(owner, report) => return only(owner, *report),
         Decision::Unknown(unknown) => unknown,
     };
-    let table = match table::read(source, &table::Options::default()) {
+    let table = match table::read(source, &table_options(options.sector_bytes)) {
         Ok(table) => table,
         Err(error) if options.salvage && options.keep == Keep::Used => {
             let why = KeptWhole::Unreadable(Error::Table(error));
@@ -75,6 +75,11 @@ pub(crate) fn split<'d>(
     by_table(source, table, options, others)
 }
 
+/// How the table of a disk with such sectors is read.
+pub(crate) const fn table_options(sector_bytes: Option<u32>) -> table::Options {
+    table::Options { sector_bytes }
+}
+
 /// The parts that `table` describes, and what is in them.
 fn by_table<'d>(
     source: &Source<'d>,
@@ -89,6 +94,7 @@ fn by_table<'d>(
     };
     let is_whole = why.is_some();
     let whole = Report::whole(keep::in_use(options).or(why));
+    let hashes = hashes(source, &table)?;
     let (mut parts, mut reports) = (Vec::new(), Vec::new());
     for partition in &table.partitions {
         let (owner, report) = if is_whole {
@@ -97,7 +103,8 @@ fn by_table<'d>(
             let why = partition.is_doubtful.then_some(KeptWhole::DoubtfulPlace);
             (Owner::Unknown, unasked(partition, why))
         } else {
-            content(source, partition, &inside, options, others)?
+            let content = content(source, partition, &inside, options, others)?;
+            unless_hashed(content, hashes)
         };
         parts.push(Some(owner));
         reports.push(report);
@@ -126,6 +133,32 @@ fn by_table<'d>(
     Ok((owned, layout::summary(layout, whole)))
 }
 
+/// Hashes in one of the partitions that may cover the blocks of the others.
+fn hashes(source: &Source<'_>, table: &Table) -> Result<Option<Found>, Error> {
+    for partition in table.partitions.iter().filter(|one| !one.is_doubtful) {
+        let window = part(source, partition.range.clone())?;
+        if let Some(found) = claims::hashes_another(&window)? {
+            let at = partition.range.start.saturating_add(found.at);
+            return Ok(Some(Found { at, ..found }));
+        }
+    }
+    Ok(None)
+}
+
+/// The content, of which nothing is free if hashes on the disk may cover that, too.
+fn unless_hashed<'d>(
+    (owner, mut report): (Owner<'d>, PartReport),
+    hashes: Option<Found>,
+) -> (Owner<'d>, PartReport) {
+    let (Some(found), Kept::Used) = (hashes, report.report.kept) else {
+        return (owner, report);
+    };
+    report.report.kept = Kept::All;
+    report.report.evidence = None;
+    report.report.kept_whole = Some(KeptWhole::Hashed(found));
+    (Owner::Unknown, report)
+}
+
 /// Why a disk with `table` is kept whole. Claims that lie in the last bytes of a partition
 /// are put to `inside`: they are that partition's.
 fn why_whole(
@@ -137,9 +170,13 @@ fn why_whole(
         return Ok(Some(why));
     }
     let owned: Vec<_> = table.owners().collect();
+    // A table with a partition past the end may be that of an array, of which the disk is a
+    // member: a signature at its end is the member's then.
+    let mut damage = table.damage.iter();
+    let is_sound = damage.all(|one| one.effect() == Effect::Nothing);
     let mut counts = |found: Found| {
         let of_it = owned.iter().find(|(range, _)| range.contains(&found.at));
-        let is_inside = matches!(of_it, Some((_, table::Owner::Partition(_))));
+        let is_inside = is_sound && matches!(of_it, Some((_, table::Owner::Partition(_))));
         if is_inside {
             inside.push(found);
         }

@@ -127,6 +127,9 @@ pub enum KeptWhole {
     /// Something else claims the disk, or the partition.
     #[error("the disk is also claimed by {} (signature at byte {:#x})", .0.claim, .0.at)]
     Claimed(Found),
+    /// Hashes in another partition may cover the free bytes of this one.
+    #[error("{} (at byte {:#x} of the disk) may cover its free blocks, too", .0.claim, .0.at)]
+    Hashed(Found),
     /// Programs may see different partitions on the disk.
     #[error("the partition table is in doubt: {0}")]
     Table(Box<table::Damage>),

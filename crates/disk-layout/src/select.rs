@@ -10,19 +10,35 @@ use crate::options::Options;
 use crate::parts;
 use crate::provider::Source;
 use crate::report::FilesystemInfo;
-use crate::table::{self, Partition};
+use crate::table::{self, Effect, Partition};
 
 /// Finds the partition of `disk` that `wanted` names: by its number, its name, or its UUID,
 /// or if none has that, by the label or the UUID of its filesystem. Letters of a UUID may be
 /// of either case. Extended partitions, which hold others, are not found.
 ///
+/// `sector_bytes` is what [`Options::sector_bytes`] is.
+///
+/// A partition [`is_doubtful`](Partition::is_doubtful) if the whole table is.
+///
 /// # Errors
 ///
 /// [`Error::Partition`] if not exactly one is found, [`Error::Table`] if the table cannot be
 /// read.
-pub fn find_partition(disk: impl ReadAt, wanted: &str) -> Result<Partition, Error> {
-    let table = table::read(&disk, &table::Options::default()).map_err(Error::Table)?;
-    let partitions = table.partitions;
+pub fn find_partition(
+    disk: impl ReadAt,
+    sector_bytes: Option<u32>,
+    wanted: &str,
+) -> Result<Partition, Error> {
+    let options = parts::table_options(sector_bytes);
+    let table = table::read(&disk, &options).map_err(Error::Table)?;
+    let is_doubtful = table
+        .damage
+        .iter()
+        .any(|one| one.effect() == Effect::Everything);
+    let mut partitions = table.partitions;
+    for partition in &mut partitions {
+        partition.is_doubtful |= is_doubtful;
+    }
     let own = |one: &&Partition| !one.is_extended && is_called(one, wanted);
     let mut found: Vec<_> = partitions.iter().filter(own).collect();
     if found.is_empty() {

@@ -60,6 +60,14 @@ pub enum Distrust {
         /// Most entries.
         limit: u64,
     },
+    /// An entry of a directory of FAT after the one that ends it. Some programs read it.
+    #[error("entry {entry} of the directory in cluster {directory} comes after its end")]
+    AfterEnd {
+        /// First cluster of the directory; 0 is the root of FAT12 and FAT16.
+        directory: u32,
+        /// The entry, counted from 0.
+        entry: u64,
+    },
     /// The checksum of exFAT's boot region.
     #[error("the boot region's checksum is {stored:#010x}, its bytes give {computed:#010x}")]
     BootChecksum {

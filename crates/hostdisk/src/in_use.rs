@@ -80,6 +80,11 @@ fn besides_holder(
     if let Some(by) = loops::over(identity, metadata.len(), purpose) {
         return Ok(Some(by));
     }
+    if purpose == Purpose::Write
+        && let Some(by) = loops::beside(metadata.rdev())
+    {
+        return Ok(Some(by));
+    }
     locks::held(file, purpose).map_err(Error::io(path, "examined"))
 }
 

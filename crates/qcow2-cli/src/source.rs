@@ -142,6 +142,13 @@ impl Opening {
         }
     }
 
+    /// Returns the length in bytes of the sectors that an MBR on the disk counts in, if the
+    /// storage says so.
+    pub(crate) fn sector_bytes(&self) -> Result<Option<u32>, Failure> {
+        let bytes = self.raw().map(Disk::sector_bytes).transpose()?;
+        Ok(bytes.and_then(|bytes| u32::try_from(bytes).ok()))
+    }
+
     /// Returns the state of the files when they were opened.
     pub(crate) fn stamps(&self) -> Result<Vec<Stamp>, Failure> {
         match self {

@@ -87,6 +87,17 @@ pub(super) fn find<R: ReadAt + ?Sized>(
     Ok(None)
 }
 
+/// The sign of such hashes in the first bytes of `part`.
+pub(super) fn at_start<R: ReadAt + ?Sized>(part: &R) -> Result<Option<Found>, Unreadable> {
+    let mut start = [0; 8];
+    if part.size() < 8 {
+        return Ok(None);
+    }
+    read(part, 0, &mut start)?;
+    let claim = STARTS.iter().find(|(_, magic)| *magic == start);
+    Ok(claim.map(|&(claim, _)| Found { claim, at: 0 }))
+}
+
 /// Looks for the start of a structure in every sector of `range`.
 fn scan<R: ReadAt + ?Sized>(
     disk: &R,

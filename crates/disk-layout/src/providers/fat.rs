@@ -5,7 +5,7 @@ use std::ops::Range;
 use blockio::{AllData, Extents, Tiling};
 use fat_blocks::{Detected, Filesystem, Finding, Info, Kind, Trust, detect};
 
-use crate::claims::Claim;
+use crate::claims::{self, Claim};
 use crate::error::Error;
 use crate::options::{Keep, Options};
 use crate::provider::{Belief, Candidate, Content, OtherClaim, Part, Probe, Provider};
@@ -20,6 +20,8 @@ pub(crate) struct Fat;
 struct Found<'d> {
     filesystem: Filesystem<Part<'d>>,
     is_table: bool,
+    /// What else claims the part in sectors that FAT32 leaves alone.
+    beside: Option<claims::Found>,
 }
 
 /// A filesystem that decides, unless something else claims its part.
@@ -38,8 +40,13 @@ impl Provider for Fat {
         // A boot sector whose only partition is its own filesystem is no table.
         let table = table::read(part, &table::Options::default());
         let kind = table.map_err(Error::Table)?.kind;
+        let beside = match filesystem.info().kind {
+            Some(Kind::Fat32) => claims::find_in_boot_area(part)?,
+            _ => None,
+        };
         Ok(Probe::Mine(Box::new(Found {
             filesystem,
+            beside,
             is_table: !matches!(kind, table::Kind::None(_)),
         })))
     }
@@ -73,7 +80,7 @@ impl<'d> Candidate<'d> for Found<'d> {
         }
         Ok(Box::new(FatContent {
             filesystem: self.filesystem,
-            claim,
+            claim: claim.or(self.beside.map(OtherClaim::Part)),
         }))
     }
 }

@@ -94,6 +94,25 @@ fn what_is_free_in_a_partition_is_free_on_the_disk() {
 }
 
 #[test]
+fn hashes_in_another_partition_may_cover_what_is_free() {
+    for magic in [&b"verity\0\0"[..], b"AVB0\0\0\0\x01"] {
+        let mut disk = mbr();
+        let [_, second] = PLACES;
+        disk.put(second as usize * 512, &vec![0; 4096]);
+        disk.put(second as usize * 512, magic);
+        assert_eq!(free(&disk), [0..0; 0]);
+        let (whole, parts) = why(&disk);
+        let name = if magic[0] == b'v' {
+            "dm-verity"
+        } else {
+            "Android verified boot (AVB)"
+        };
+        let first = format!("{name} (at byte 0x80000 of the disk) may cover its free blocks, too");
+        assert_eq!((whole, parts), (None, vec![Some(first), None]));
+    }
+}
+
+#[test]
 fn usage_counts_a_part() {
     let disk = mbr();
     let parts = Parts::open(&disk.0, &Options::default()).unwrap();
@@ -293,7 +312,7 @@ fn a_disk_in_use_is_kept_whole() {
 #[test]
 fn a_partition_is_found_by_what_it_is_called() {
     let mut disk = gpt();
-    let found = |disk: &Disk, wanted: &str| find_partition(&disk.0, wanted);
+    let found = |disk: &Disk, wanted: &str| find_partition(&disk.0, None, wanted);
     assert_eq!(found(&disk, "2").unwrap().number, 2);
     let guid = "01010101-0101-0101-0101-010101010101";
     assert_eq!(found(&disk, guid).unwrap().number, 1);

@@ -85,9 +85,6 @@ impl<'b> Directory<'b> {
     ) -> Step<()> {
         let mut cluster = vec![0; usize_of(self.boot.heap.cluster_bytes.into())];
         table.claim(claims, first, 0, |at| {
-            if self.is_over {
-                return Ok(());
-            }
             fill(disk, Structure::Directory, at, &mut cluster)?;
             self.take(&cluster)
         })
@@ -99,9 +96,11 @@ impl<'b> Directory<'b> {
             let entry = self.entries;
             self.entries = entry.saturating_add(1);
             match Entry::new(stored, self.boot.kind) {
-                Entry::End => {
-                    self.is_over = true;
-                    return Ok(());
+                Entry::End => self.is_over = true,
+                // Linux reads on after an entry that ends a directory.
+                Entry::Label(_) | Entry::Directory(_) | Entry::File { .. } if self.is_over => {
+                    let directory = self.first;
+                    return Err(Distrust::AfterEnd { directory, entry }.into());
                 }
                 Entry::Skipped => {}
                 Entry::Label(label) => self.label = Some(label),

@@ -32,6 +32,17 @@ fn a_chain_that_needs_what_is_free_distrusts_the_whole() {
 }
 
 #[test]
+fn what_comes_after_the_end_of_a_directory_distrusts_the_whole() {
+    for kind in KINDS {
+        let mut fat = Fat::filled(kind);
+        // Slot 6 ends the directory; Linux reads on.
+        fat.file(8, 90, 100);
+        let (directory, entry) = (0, 8);
+        fat.kept(Distrust::AfterEnd { directory, entry }, ErrorKind::Corrupt);
+    }
+}
+
+#[test]
 fn a_chain_that_is_too_short_distrusts_the_whole() {
     for kind in KINDS {
         let mut fat = Fat::filled(kind);

@@ -45,6 +45,27 @@ pub(super) fn over(identity: Identity, size_bytes: u64, purpose: Purpose) -> Opt
         })
 }
 
+/// Returns another loop device over the file that is behind the loop device `device`:
+/// what is written to one is not seen by the users of the other.
+pub(super) fn beside(device: u64) -> Option<InUse> {
+    let identity = backing(device)?;
+    let own = sysfs::folder_of(device)?;
+    let is_own = |name: &OsStr| own.components().any(|part| part.as_os_str() == name);
+    let others = fs::read_dir("/sys/block").ok()?.flatten();
+    others
+        .map(|device| device.file_name())
+        .filter(|name| name.as_bytes().starts_with(b"loop") && !is_own(name))
+        .find(|name| {
+            let folder = Path::new("/sys/block").join(name);
+            Backing::read(&folder)
+                .and_then(|backing| fs::metadata(backing.path).ok())
+                .is_some_and(|file| Identity::of(&file) == identity)
+        })
+        .map(|name| InUse::Loop {
+            device: name.to_string_lossy().into_owned(),
+        })
+}
+
 /// Returns the file behind the block device `device`, if that is a loop device or a
 /// partition of one.
 pub(crate) fn backing(device: u64) -> Option<Identity> {

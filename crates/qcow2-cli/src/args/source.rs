@@ -20,7 +20,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     pub(crate) offset: Option<u64>,
 
-    /// Take for the disk no more than BYTES of the source [default: up to its end]
+    /// Take for the disk BYTES of the source, from --offset on [default: up to its end]
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     pub(crate) length: Option<u64>,
 

@@ -12,7 +12,7 @@ use hostdisk::in_use;
 use serde::Serialize;
 
 use super::partition;
-use crate::args::BlocksArgs;
+use crate::args::{BlocksArgs, ContentArg};
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::output::filesystem::FilesystemReport;
 use crate::output::layout::LayoutReport;
@@ -107,7 +107,10 @@ pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     }
     let mut options = args.filesystem.options();
     options.in_use = user;
-    let range = partition::range(&source, &args.reading, ask.name)?;
+    options.sector_bytes = source.sector_bytes()?;
+    let takes_all = args.filesystem.content == ContentArg::All;
+    let sectors = options.sector_bytes;
+    let range = partition::range(&source, &args.reading, sectors, takes_all, ask.name)?;
     let part = Window::new(&source, range).ok_or_else(|| Failure::because(ask.name, SHORTER))?;
     let disk = Disk::open(&part, &options).map_err(|error| {
         let usage = partition::missing(ask.name, &error);

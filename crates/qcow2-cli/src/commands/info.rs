@@ -42,7 +42,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
     let report = if containers::is_disk(&disk) {
         let mut report = Info::raw(&disk);
         let user = in_use::source_in_use(&disk)?.map(|user| user.to_string());
-        report.disk = Some(OnDisk::new(name, &disk, user)?);
+        let sector_bytes = u32::try_from(disk.sector_bytes()?).ok();
+        report.disk = Some(OnDisk::new(name, &disk, user, sector_bytes)?);
         report
     } else {
         let reading = Reading::of_tables(args.references.references);
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Outcome, Failure> {
             let options = OpenOptions::default();
             let image = Image::open_with(disk, &options, &mut gate).map_err(failed)?;
             references::check_use(&args.references, name, &gate)?;
-            report.disk = Some(OnDisk::new(name, &image, None)?);
+            report.disk = Some(OnDisk::new(name, &image, None, None)?);
         }
         report
     };

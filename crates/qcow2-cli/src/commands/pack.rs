@@ -38,6 +38,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
     options.salvage = args.salvage;
     options.preliminary = args.recovers();
     options.threads = Some(args.run.threads());
+    options.sector_bytes = source.sector_bytes()?;
     let failed = |error: disk_layout::Error| {
         let usage = partition::missing(args.source_name(), &error);
         usage.unwrap_or_else(|| source.failure(&error))

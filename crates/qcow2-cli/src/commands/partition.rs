@@ -14,6 +14,8 @@ use crate::output::layout::list;
 pub(crate) fn range(
     source: &(impl ReadAt + ?Sized),
     args: &SourceArgs,
+    sector_bytes: Option<u32>,
+    takes_all: bool,
     name: &Path,
 ) -> Result<Range<u64>, Failure> {
     let range = args.range(source.size());
@@ -22,8 +24,16 @@ pub(crate) fn range(
     let (Some(wanted), Some(disk)) = (&args.partition, disk) else {
         return Ok(range);
     };
-    let found = find_partition(disk, wanted)
+    let found = find_partition(disk, sector_bytes, wanted)
         .map_err(|error| missing(name, &error).unwrap_or_else(|| Failure::about(name, &error)))?;
+    if found.is_doubtful && !takes_all {
+        let number = found.number;
+        let message = format!(
+            "the partition table leaves in doubt where partition {number} lies, so nothing in it \
+             is proven free; --content all takes its bytes as they are"
+        );
+        return Err(Failure::because(name, message));
+    }
     let Range { start, end } = found.range;
     Ok(range.start.saturating_add(start)..range.start.saturating_add(end))
 }

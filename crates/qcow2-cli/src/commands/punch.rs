@@ -23,6 +23,7 @@ pub(crate) fn run(args: &PunchArgs) -> Result<Outcome, Failure> {
     let source = Source::open(args)?;
     let mut options = args.filesystem.options();
     options.threads = Some(args.run.threads());
+    options.sector_bytes = u32::try_from(source.disk().sector_bytes()?).ok();
     let disk = Disk::open(source.disk(), &options)
         .map_err(|error| Failure::about(&args.source, &error))?;
     let job = Job {

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 /// partition says that is in use. `read` looks at the start of a disk or partition.
 pub(crate) fn mmp(
     disk: &dyn ReadAt,
+    sector_bytes: Option<u32>,
     read: impl Fn(&dyn ReadAt) -> Result<Option<Mmp>, Failure>,
 ) -> Result<Option<Mmp>, Failure> {
     let whole = read(disk)?;
@@ -17,7 +18,9 @@ pub(crate) fn mmp(
         return Ok(whole);
     }
     // A table that cannot be read is reported by the code that depends on it.
-    let table = table::read(disk, &table::Options::default()).ok();
+    let mut options = table::Options::default();
+    options.sector_bytes = sector_bytes;
+    let table = table::read(disk, &options).ok();
     for partition in table.iter().flat_map(|table| &table.partitions) {
         let window = Window::new(disk, partition.range.clone());
         let own = window.map(|window| read(&window)).transpose()?.flatten();

@@ -38,9 +38,11 @@ impl OnDisk {
         name: &Path,
         disk: &impl ReadAt,
         user: Option<String>,
+        sector_bytes: Option<u32>,
     ) -> Result<Self, Failure> {
         let mut options = Options::default();
         options.in_use = user;
+        options.sector_bytes = sector_bytes;
         options.spool = Some(&spool);
         let disk = Disk::open(disk, &options).map_err(|error| Failure::about(name, &error))?;
         let failed = |error: blockio::BoxError| Failure::because(name, Causes(&*error));

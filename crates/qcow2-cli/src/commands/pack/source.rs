@@ -13,7 +13,7 @@ use hostdisk::in_use::{InUse, source_in_use};
 use hostdisk::{Disk, Freeze, FreezeOptions, Identity, Salvage, Stamp};
 
 use super::reader::{Reader, SalvagedImage};
-use crate::args::{PackArgs, ReflinkArg};
+use crate::args::{ContentArg, PackArgs, ReflinkArg};
 use crate::commands::partition;
 use crate::failure::Failure;
 use crate::input::Spooled;
@@ -81,7 +81,8 @@ impl<'a> Source<'a> {
             ..
         } = opened;
         check_reflink(args, &disk)?;
-        let range = partition::range(&disk, &args.reading, name)?;
+        let takes_all = args.filesystem.content == ContentArg::All;
+        let range = partition::range(&disk, &args.reading, disk.sector_bytes()?, takes_all, name)?;
         let part = Window::new(&disk, range.clone());
         let part = part.ok_or_else(|| Failure::because(name, SHORTER))?;
         let (size, patches) = grow(args, &part)?;
@@ -149,6 +150,11 @@ impl<'a> Source<'a> {
     /// Which file or device it is: of an image, that of its top layer.
     pub(super) fn identity(&self) -> Option<Identity> {
         self.files.first().copied()
+    }
+
+    /// Bytes of the sectors that an MBR on it counts in, if the storage says so.
+    pub(super) fn sector_bytes(&self) -> Result<Option<u32>, Failure> {
+        self.reader().disk.sector_bytes()
     }
 
     /// Whether it is an image.
@@ -339,6 +345,11 @@ fn grow(args: &PackArgs, part: &Window<&Opening>) -> Result<(u64, Vec<Patch>), F
     if !args.move_gpt_backup {
         return Ok((size, Vec::new()));
     }
+    if !size.is_multiple_of(512) {
+        let message =
+            format!("--move-gpt-backup needs whole sectors of 512 bytes, not --grow {size}");
+        return Err(refused(message));
+    }
     let patches = table::moved_backup(part, size);
     let patches = patches.map_err(|error| refused(format!("--move-gpt-backup: {error}")))?;
     Ok((size, patches))
@@ -370,7 +381,7 @@ fn mmp(args: &PackArgs, disk: &Window<&Opening>) -> Result<Option<Mmp>, Failure>
         Err(_) if args.salvage => Ok(None),
         result => result.map_err(|error| source::failure(&ask(args), &error)),
     };
-    source::mmp(disk, read)
+    source::mmp(disk, disk.disk().sector_bytes()?, read)
 }
 
 fn freeze_options(args: &PackArgs) -> FreezeOptions {

@@ -1,6 +1,8 @@
 //! Options of `pack` that exclude each other.
 
+use std::fs;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use qcow2_format::{RefcountOrder, Version};
 use qcow2_writer::{Compression, DeflateWindow};
@@ -12,6 +14,24 @@ use crate::failure::Failure;
 pub(super) fn check(args: &PackArgs) -> Result<Option<Compression>, Failure> {
     let compression = compression(args)?;
     refusal(args, compression.is_some()).map_or(Ok(compression), |why| Err(Failure::Usage(why)))
+}
+
+/// Whether two paths lead to the same file, which need not be there yet.
+fn same_place(one: &Path, other: &Path) -> bool {
+    let resolved = |path: &Path| {
+        fs::canonicalize(path).ok().or_else(|| {
+            let target = fs::read_link(path);
+            let path = match &target {
+                Ok(target) => path.parent()?.join(target),
+                Err(_) => path.to_owned(),
+            };
+            let folder = path.parent()?;
+            let here = folder.as_os_str().is_empty();
+            let folder = fs::canonicalize(if here { Path::new(".") } else { folder }).ok()?;
+            Some(folder.join(path.file_name()?))
+        })
+    };
+    one == other || resolved(one).is_some_and(|one| resolved(other) == Some(one))
 }
 
 /// Whether options make no sense together, and why.
@@ -129,7 +149,7 @@ fn of_the_base(args: &PackArgs) -> [Refusal; 9] {
             "--write-index needs a file, not the standard output",
         ),
         (
-            index == Some(&args.image),
+            index.is_some_and(|index| same_place(index, &args.image)),
             "--write-index and IMAGE are the same file",
         ),
         (

@@ -50,7 +50,8 @@ impl<'a> Source<'a> {
         let disk = opened.disk();
         refuse_containers(args, disk)?;
         let read = |part: &dyn ReadAt| read_mmp(part).map_err(|error| Failure::about(path, &error));
-        let mmp = mmp(disk, read)?;
+        let sectors = u32::try_from(disk.sector_bytes()?).ok();
+        let mmp = mmp(disk, sectors, read)?;
         let mmp_damage = match mmp {
             Some(mmp) if mmp.is_in_use() => return Err(Failure::because(path, mmp)),
             Some(Mmp::Damaged(damage)) => Some(damage.to_string()),

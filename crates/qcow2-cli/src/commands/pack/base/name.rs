@@ -17,6 +17,10 @@ const NAME_BYTES_MAX: usize = 1023;
 /// without symbolic links, which may lead elsewhere one day.
 pub(super) fn recorded(args: &PackArgs, path: &Path) -> Result<Vec<u8>, Failure> {
     if let Some(name) = &args.base.base_name {
+        if leads_to_image(Path::new(name), args) {
+            let message = "--base-name leads to the new image, which cannot be its own base";
+            return Err(Failure::Usage(message.into()));
+        }
         return checked(name.as_bytes().to_vec(), args);
     }
     let base = fs::canonicalize(path).map_err(|error| Failure::about(path, &error))?;
@@ -43,6 +47,20 @@ fn folder(args: &PackArgs) -> Option<PathBuf> {
     let folder = image.parent()?;
     let here = folder.as_os_str().is_empty();
     fs::canonicalize(if here { Path::new(".") } else { folder }).ok()
+}
+
+/// Whether `name`, seen from the folder of the image, is that of the image.
+fn leads_to_image(name: &Path, args: &PackArgs) -> bool {
+    let Some(folder) = folder(args) else {
+        return false;
+    };
+    let image = args.image.file_name().map(|file| folder.join(file));
+    let named = folder.join(name);
+    let named = match (named.parent().map(fs::canonicalize), named.file_name()) {
+        (Some(Ok(folder)), Some(file)) => Some(folder.join(file)),
+        _ => None,
+    };
+    named.is_some() && named == image
 }
 
 fn checked(name: Vec<u8>, args: &PackArgs) -> Result<Vec<u8>, Failure> {
