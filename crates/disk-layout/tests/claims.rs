@@ -239,6 +239,9 @@ fn a_boot_record_is_one_with_a_partition() {
         // Empty entries with leftovers.
         &[(0x80, 0, 1, 10), (0, 0x83, 1, 0), (0, 0x83, 1, 10)],
         &[(0, 0xee, 1, u32::MAX)],
+        // One that is sound beside one with an odd status.
+        &[(0, 0x83, 1, 10), (0x42, 0x83, 20, 10)],
+        &[(0, 0x83, 1, 10), (0, 0, 0, 0), (0, 0, 0, 0), (1, 0, 0, 0)],
     ];
     for entries in tables {
         claimed(&boot_sector(entries), Claim::Mbr, 510);
@@ -248,8 +251,8 @@ fn a_boot_record_is_one_with_a_partition() {
         &[(0x81, 0x83, 1, 10)],
         &[(0, 0, 1, 10)],
         &[(0, 0x83, 1, 0)],
-        &[(0, 0x83, 1, 10), (0x42, 0x83, 20, 10)],
-        &[(0, 0x83, 1, 10), (0, 0, 0, 0), (0, 0, 0, 0), (1, 0, 0, 0)],
+        &[(0, 0x83, 1, 512), (0x42, 0x83, 20, 10)],
+        &[(0, 0x83, 0, 10), (0, 0, 0, 0), (0, 0, 0, 0), (1, 0, 0, 0)],
     ];
     for entries in code {
         sound(&boot_sector(entries));

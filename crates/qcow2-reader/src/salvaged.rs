@@ -11,7 +11,7 @@ use crate::unpack::load::salvage_plain;
 
 impl<S: ReadAt> Image<S> {
     /// Fills `buf` with what can be read at `offset` of an image opened with
-    /// [`OpenOptions::salvage`]. What is lost becomes zeros, and `lost` is told of each
+    /// [`OpenOptions::salvage`](crate::OpenOptions::salvage). What is lost becomes zeros, and `lost` is told of each
     /// of its parts, as bytes of the disk.
     ///
     /// # Errors
