@@ -111,7 +111,7 @@ impl<'b> Directory<'b> {
                 Entry::Directory(first) => self.directories.push(first),
                 Entry::File { first, bytes } => self.files.push((first, bytes)),
             }
-            if entry >= ENTRIES_MAX {
+            if entry >= ENTRIES_MAX && !self.is_over {
                 let (directory, limit) = (self.first, ENTRIES_MAX);
                 return Err(Distrust::LongDirectory { directory, limit }.into());
             }

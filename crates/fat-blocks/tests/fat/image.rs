@@ -162,8 +162,6 @@ impl Fat {
         fat.put(deep, &[0; 512])
             .entry(deep, 0, b"DEEP    BIN", 0x20, 40, 512)
             .chain(&[40]);
-        // After the end of a directory, nothing counts.
-        fat.entry(deep, 2, b"AFTER   BIN", 0x20, 99, 512);
         fat
     }
 
