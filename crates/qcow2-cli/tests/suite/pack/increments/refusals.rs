@@ -28,6 +28,16 @@ fn what_makes_no_sense_is_refused() {
         "--base and --reflink exclude each other: what is shared is not compared",
     );
     bench.fails(
+        "pack --write-index ./new disk new",
+        2,
+        "--write-index and IMAGE are the same file",
+    );
+    bench.fails(
+        "pack --base old --base-name ./new disk new",
+        2,
+        "--base-name leads to the new image, which cannot be its own base",
+    );
+    bench.fails(
         "pack --write-index index disk -",
         2,
         "--write-index needs an image in a file, not on the standard output",
