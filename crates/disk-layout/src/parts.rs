@@ -88,13 +88,14 @@ fn by_table<'d>(
     others: &[&dyn Provider],
 ) -> Result<(Vec<Owned<'d>>, Report), Error> {
     let mut inside = Vec::new();
-    let why = match why_whole(source, &table, &mut inside) {
-        Err(error) if options.salvage => Some(KeptWhole::Unreadable(error)),
-        why => why?,
+    let why = why_whole(source, &table, &mut inside);
+    let found = why.and_then(|why| Ok((why, hashes(source, &table)?)));
+    let (why, hashes) = match found {
+        Err(error) if options.salvage => (Some(KeptWhole::Unreadable(error)), None),
+        found => found?,
     };
     let is_whole = why.is_some();
     let whole = Report::whole(keep::in_use(options).or(why));
-    let hashes = hashes(source, &table)?;
     let (mut parts, mut reports) = (Vec::new(), Vec::new());
     for partition in &table.partitions {
         let (owner, report) = if is_whole {
@@ -133,10 +134,12 @@ fn by_table<'d>(
     Ok((owned, layout::summary(layout, whole)))
 }
 
-/// Hashes in one of the partitions that may cover the blocks of the others.
+/// Hashes in one of the partitions that may cover the blocks of the others. It does not
+/// matter whether the place of that partition is in doubt.
 fn hashes(source: &Source<'_>, table: &Table) -> Result<Option<Found>, Error> {
-    for partition in table.partitions.iter().filter(|one| !one.is_doubtful) {
-        let window = part(source, partition.range.clone())?;
+    for partition in &table.partitions {
+        let Range { start, end } = partition.range;
+        let window = part(source, start.min(source.size())..end.min(source.size()))?;
         if let Some(found) = claims::hashes_another(&window)? {
             let at = partition.range.start.saturating_add(found.at);
             return Ok(Some(Found { at, ..found }));

@@ -109,6 +109,9 @@ fn hashes_in_another_partition_may_cover_what_is_free() {
         };
         let first = format!("{name} (at byte 0x80000 of the disk) may cover its free blocks, too");
         assert_eq!((whole, parts), (None, vec![Some(first), None]));
+        // A partition in doubt holds them as well.
+        disk.slot(0, 3, 0x83, second as u32 + 8, 8);
+        assert_eq!(free(&disk), [0..0; 0]);
     }
 }
 
