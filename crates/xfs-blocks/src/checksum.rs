@@ -5,7 +5,7 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 
 use crate::bytes::le32;
 
-static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+pub(crate) static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// Bytes of a stored checksum.
 const CHECKSUM_BYTES: usize = 4;

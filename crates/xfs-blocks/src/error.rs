@@ -66,6 +66,8 @@ pub enum Structure {
     FileBlock,
     /// The log.
     Log,
+    /// Metadata that the log changes.
+    LoggedMetadata,
 }
 
 impl fmt::Display for Structure {
@@ -77,6 +79,7 @@ impl fmt::Display for Structure {
             Self::Inodes => "XFS inodes",
             Self::FileBlock => "block of an XFS directory or attribute",
             Self::Log => "XFS log",
+            Self::LoggedMetadata => "metadata that the XFS log changes",
         })
     }
 }

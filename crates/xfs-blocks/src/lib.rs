@@ -8,8 +8,10 @@ mod error;
 mod feature;
 mod finding;
 mod geometry;
+mod log;
 mod superblock;
 
 pub use error::{Error, ErrorKind, Structure};
 pub use finding::{Distrust, Trust};
+pub use log::LogFault;
 pub use superblock::GROUPS_MAX;
