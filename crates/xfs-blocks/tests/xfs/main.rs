@@ -11,3 +11,4 @@ mod fields;
 mod hostile;
 mod image;
 mod survey;
+mod tools;
