@@ -1,4 +1,10 @@
-//! Development aid.
+//! Logs assembled by hand.
+
+mod hostile;
+mod image;
+mod inodes;
+mod items;
+mod state;
 
 use super::*;
 use crate::superblock::Superblock;
