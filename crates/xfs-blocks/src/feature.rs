@@ -26,7 +26,6 @@ pub(crate) const RO_COMPAT_REFLINK: u32 = 1 << 2;
 const RO_COMPAT_KNOWN: u32 = 0xf;
 
 /// Bits of `sb_features_incompat`.
-pub(crate) const INCOMPAT_FTYPE: u32 = 1;
 pub(crate) const INCOMPAT_SPINODES: u32 = 1 << 1;
 pub(crate) const INCOMPAT_META_UUID: u32 = 1 << 2;
 pub(crate) const INCOMPAT_NEEDSREPAIR: u32 = 1 << 4;

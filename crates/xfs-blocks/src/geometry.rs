@@ -1,7 +1,5 @@
 //! Sizes and places that follow from a superblock that was checked.
 
-use std::ops::Range;
-
 /// Bytes of a basic block, in which the log and the headers of btree blocks count.
 pub(crate) const BASIC_BLOCK_BYTES: u64 = 512;
 
@@ -92,6 +90,14 @@ impl Geometry {
         let low = u32::try_from(inode & low_bits(bits)).ok()?;
         (ag < self.ag_count).then_some((ag, low))
     }
+
+    /// The number of inode `within` of group `ag`.
+    pub(crate) fn inode_number(&self, ag: u32, within: u32) -> u64 {
+        let bits = self
+            .ag_block_log
+            .saturating_add(self.inodes_per_block_log());
+        u64::from(ag) << bits | u64::from(within)
+    }
 }
 
 /// A number with its `bits` lowest bits set.
@@ -122,11 +128,4 @@ pub(crate) struct LogGeometry {
     pub(crate) log_incompat: u32,
     /// `sb_lsn` of version 5: where the superblock was last written from.
     pub(crate) lsn: u64,
-}
-
-impl LogGeometry {
-    /// The bytes of the disk that the log has.
-    pub(crate) const fn range(&self) -> Range<u64> {
-        self.start..self.start.saturating_add(self.bytes)
-    }
 }

@@ -19,7 +19,7 @@ mod transaction;
 use blockio::ReadAt;
 
 pub use fault::LogFault;
-pub(crate) use overlay::{Sectors, View};
+pub(crate) use overlay::View;
 pub(crate) use replay::Replay;
 
 use crate::error::{Error, Halt};
