@@ -4,6 +4,7 @@ mod hostile;
 mod image;
 mod inodes;
 mod items;
+mod kernel;
 mod state;
 
 use super::*;

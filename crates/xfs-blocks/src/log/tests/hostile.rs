@@ -26,10 +26,11 @@ impl ReadAt for Patched<'_> {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         self.disk.read_at(offset, buf)?;
         let start = usize::try_from(offset).unwrap();
-        for (at, byte) in (self.at..).zip(self.bytes) {
-            if let Some(byte_there) = at.checked_sub(start).and_then(|at| buf.get_mut(at)) {
-                *byte_there = *byte;
-            }
+        let (from, to) = (self.at.max(start), self.at + self.bytes.len());
+        let to = to.min(start + buf.len());
+        if from < to {
+            let patch = &self.bytes[from - self.at..to - self.at];
+            buf[from - start..to - start].copy_from_slice(patch);
         }
         Ok(())
     }
@@ -106,7 +107,7 @@ fn any_byte_of_a_log_may_be_anything() {
             bytes[32..36].fill(0);
             for at in 0..bytes.len() {
                 let was = bytes[at];
-                for value in [0, 1, 0x7f, 0xff, was ^ 1, was ^ 0x80, was.wrapping_add(1)] {
+                for value in [0, 0xff, was ^ 0x80, was.wrapping_add(1)] {
                     bytes[at] = value;
                     if has_crc && !(32..36).contains(&at) {
                         let length = u32::from_be_bytes(*bytes[12..].first_chunk().unwrap());
