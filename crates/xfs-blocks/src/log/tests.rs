@@ -30,7 +30,7 @@ fn dev() {
                 "DIRTY transactions {} only_sb {} sectors {} touched {} ({} B) intents {} {:?} {took:?}",
                 replay.transactions,
                 replay.is_only_superblock,
-                replay.sectors.len(),
+                replay.sectors.all().count(),
                 replay.touched.len(),
                 replay.touched.iter().map(|r| r.end - r.start).sum::<u64>(),
                 replay.open_intents,
@@ -40,7 +40,9 @@ fn dev() {
                 use std::os::unix::fs::FileExt;
                 let file = std::fs::OpenOptions::new().write(true).open(out).unwrap();
                 for (at, bytes) in replay.sectors.all() {
-                    file.write_all_at(bytes, at).unwrap();
+                    let mut whole = [0; 512];
+                    whole[..bytes.len()].copy_from_slice(bytes);
+                    file.write_all_at(&whole, at).unwrap();
                 }
             }
         }

@@ -48,7 +48,8 @@ fn a_buffer_gets_its_chunks_its_lsn_and_its_checksum() {
     image.put(AGF, &[0x55; 512]);
     let replay = image.replay();
     let agf = u64::try_from(AGF).unwrap();
-    assert_eq!(replay.touched, [agf..agf + 512]);
+    let sector = agf..agf + 512;
+    assert_eq!(replay.touched, std::slice::from_ref(&sector));
     assert_eq!((replay.transactions, replay.is_only_superblock), (1, false));
     let after = image.after();
     let sector = &after[AGF..AGF + 512];

@@ -113,7 +113,7 @@ fn compare(bench: &Bench, snapshot: &Path) {
         open(&theirs).0,
         superblock.log.start..superblock.log.start + superblock.log.bytes,
     );
-    let sectors = replay.sectors.len();
+    let sectors = replay.sectors.all().count();
     let touched = replay.touched;
     let view = View::new(disk, replay.sectors);
     let (mut ours, mut wanted) = (vec![0; 1 << 20], vec![0; 1 << 20]);
