@@ -15,7 +15,7 @@ const SECTOR: u64 = 512;
 const SECTOR_BYTES: usize = 512;
 
 /// Most bytes of memory that sectors have, and what each of them has beyond its own.
-const MEMORY_BYTES: usize = 96 << 20;
+const MEMORY_BYTES: usize = 80 << 20;
 const OVERHEAD: usize = 56;
 
 /// Sectors in place of those of a disk. Each is kept without the zeros at its end, which

@@ -8,6 +8,7 @@ use blockio::ReadAt;
 
 use super::image::{Image, START, buffer, checksum, head, op, whole};
 use super::inodes::{BASIC, BLOCK, FIRST, core, create, format, intent};
+use super::is_full;
 use crate::geometry::LogGeometry;
 use crate::log::{LogState, examine};
 
@@ -107,7 +108,9 @@ fn any_byte_of_a_log_may_be_anything() {
             bytes[32..36].fill(0);
             for at in 0..bytes.len() {
                 let was = bytes[at];
-                for value in [0, 0xff, was ^ 0x80, was.wrapping_add(1)] {
+                let values = [0xff, was.wrapping_add(1), 0, was ^ 0x80];
+                for value in &values[..if is_full() { 4 } else { 2 }] {
+                    let value = *value;
                     bytes[at] = value;
                     if has_crc && !(32..36).contains(&at) {
                         let length = u32::from_be_bytes(*bytes[12..].first_chunk().unwrap());
