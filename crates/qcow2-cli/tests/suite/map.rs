@@ -72,8 +72,8 @@ fn streams_zeros_chains_and_snapshots_are_mapped() {
     }
     let bench = Bench::new();
     bench.write("raw", vec![7; 100 << 10]);
-    // The top is longer than the middle, and the middle than the raw file.
-    bench.qemu_img("create -q -f qcow2 -b raw -F raw mid 200k");
+    // The raw file ends before the others do.
+    bench.qemu_img("create -q -f qcow2 -b raw -F raw mid 1M");
     bench.qemu_io("write -P 1 0 4k", "mid");
     bench.qemu_img("create -q -f qcow2 -b mid -F qcow2 top 1M");
     bench.qemu_io("write -P 2 512k 64k", "top");
