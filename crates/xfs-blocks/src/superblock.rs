@@ -79,7 +79,8 @@ impl Superblock {
     pub(crate) fn new(sector: &[u8], disk_bytes: u64) -> Result<Self, Distrust> {
         let features = Features {
             version: be16(sector, 100),
-            features2: be32(sector, 200),
+            // Some kernels wrote it four bytes late; Linux takes what either says.
+            features2: be32(sector, 200) | be32(sector, 204),
             ro_compat: be32(sector, 212),
             incompat: be32(sector, 216),
             log_incompat: be32(sector, 220),
