@@ -47,7 +47,6 @@ pub(crate) struct Superblock {
     /// Inodes that hold metadata as if it were a file's contents: bitmap and summary of
     /// the realtime section, and quotas.
     pub(crate) metadata_inodes: [u64; 5],
-    pub(crate) dir_block_log: u8,
 }
 
 /// What a superblock says of itself that is told even if it is not believed.
@@ -101,7 +100,7 @@ impl Superblock {
             return Err(Distrust::Cut { bytes, disk_bytes });
         }
         let (log_place, log) = log(sector, &geometry, &features)?;
-        Ok(Self {
+        let superblock = Self {
             geometry,
             features,
             log,
@@ -116,8 +115,22 @@ impl Superblock {
                 0
             },
             metadata_inodes: [64, 72, 160, 168, 232].map(|at| be64(sector, at)),
-            dir_block_log: byte(sector, 192),
-        })
+        };
+        superblock.check_realtime(disk_bytes)?;
+        Ok(superblock)
+    }
+
+    /// A realtime section on this device lies between the groups and its end.
+    fn check_realtime(&self, disk_bytes: u64) -> Result<(), Distrust> {
+        let start = self.realtime_start;
+        if start != 0 && start < self.geometry.blocks {
+            return Err(field("sb_rtstart", start));
+        }
+        let bytes = self.bytes_with_realtime();
+        if bytes > disk_bytes {
+            return Err(Distrust::Cut { bytes, disk_bytes });
+        }
+        Ok(())
     }
 
     /// Bytes of the filesystem and, if it is on this device, of its realtime section.

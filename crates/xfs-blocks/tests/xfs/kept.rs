@@ -122,4 +122,11 @@ fn a_realtime_section_is_kept() {
         filesystem.damage().findings(),
         [Finding::Realtime { start }]
     );
+    // One that does not fit, or that lies in the groups, is none.
+    let (bytes, disk_bytes) = (start + 9 * 512, start + 4096);
+    image.put64(16, 9);
+    distrusts(&mut image, &Distrust::Cut { bytes, disk_bytes });
+    let (field, found) = ("sb_rtstart", BLOCKS as u64 - 1);
+    image.put64(288, found);
+    distrusts(&mut image, &Distrust::Field { field, found });
 }
