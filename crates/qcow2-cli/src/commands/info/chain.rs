@@ -20,12 +20,12 @@ const LAYERS_MAX: usize = 64;
 #[serde(transparent)]
 pub(super) struct Chain(Vec<Info>);
 
-/// Reads the image on `top`, and the backing files that are allowed.
-pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
+/// Reads the image on `top`, which is in `format`, and the backing files that are allowed.
+pub(super) fn read(args: &InfoArgs, top: Disk, format: BackingFormat) -> Result<Chain, Failure> {
     let reading = Reading::of_tables(args.references.references);
     let mut gate = references::gate(&args.references, &top);
     let mut layers = Vec::new();
-    let mut next = Some((top, BackingFormat::Qcow2));
+    let mut next = Some((top, format));
     while let Some((disk, format)) = next {
         let failed = |error: ImageError| remedy::of_image(disk.path(), &error.into(), reading);
         if format == BackingFormat::Raw {
