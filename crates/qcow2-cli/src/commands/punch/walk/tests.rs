@@ -25,6 +25,7 @@ fn walk<'a>(bytes: &'a Vec<u8>, tiling: &'a Vec<Extent>, unit_bytes: u64) -> Wal
     Walk {
         bytes,
         tiling,
+        range: 0..bytes.size(),
         unit_bytes,
         free: true,
         zeros: false,
