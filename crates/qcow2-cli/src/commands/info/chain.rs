@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use hostdisk::Disk;
-use qcow2_reader::{BackingFormat, Gate, ImageError, backing_file_of, read_header};
+use qcow2_reader::{BackingFormat, Gate, ImageError, LAYERS_MAX, backing_file_of, read_header};
 use serde::Serialize;
 
 use super::image::Info;
@@ -11,9 +11,6 @@ use crate::args::InfoArgs;
 use crate::failure::Failure;
 use crate::references;
 use crate::remedy::{self, Reading};
-
-/// Most layers that are followed.
-const LAYERS_MAX: usize = 64;
 
 /// The layers, top first.
 #[derive(Debug, Serialize)]
