@@ -217,12 +217,24 @@ fn a_table_in_doubt_keeps_the_disk_whole() {
 
 #[test]
 fn a_filesystem_on_the_whole_disk_beside_a_table_keeps_the_disk_whole() {
-    let mut disk = mbr();
     let made = Filesystem::new(Kind::Ext2).bytes;
-    disk.put(1024, &made[1024..32 * 1024]);
-    assert_eq!(free(&disk), []);
-    let want = "the disk is also claimed by an MBR partition table (signature at byte 0x1fe)";
-    assert_eq!(why(&disk), (Some(want.to_owned()), vec![]));
+    // Also beside an entry with a type of 0, one without sectors, one with an odd status, and
+    // one that passes the end.
+    for (status, kind, start, count) in [
+        (0, 0x83, 2048, 10),
+        (0, 0, 2048, 10),
+        (0x80, 0x83, 2048, 0),
+        (0x42, 0x83, 2048, 10),
+        (0, 0x83, 2048, u32::MAX),
+    ] {
+        let mut disk = mbr();
+        disk.slot(0, 3, kind, start, count)
+            .put(446 + 32, &[status])
+            .put(1024, &made[1024..32 * 1024]);
+        assert_eq!(free(&disk), []);
+        let want = "the disk is also claimed by an MBR partition table (signature at byte 0x1fe)";
+        assert_eq!(why(&disk), (Some(want.to_owned()), vec![]));
+    }
 }
 
 #[test]

@@ -36,17 +36,25 @@ fn the_rest_of_the_disk_can_leave_a_partition_in_doubt() {
         change(&mut disk);
         doubt(&disk).unwrap()
     };
-    let overlapped = with(&|disk| drop(disk.slot(0, 3, 0x83, 100, 10)));
+    let overlapped = with(&|disk| {
+        disk.slot(0, 3, 0x83, 100, 10);
+    });
     assert!(matches!(overlapped, KeptWhole::DoubtfulPlace));
     let odd = with(&|disk| disk.0[446 + 16] = 0x7f);
     assert!(matches!(odd, KeptWhole::Table(_)));
-    let member = with(&|disk| drop(disk.put(4096, b"\xfc\x4e\x2b\xa9")));
+    let member = with(&|disk| {
+        disk.put(4096, b"\xfc\x4e\x2b\xa9");
+    });
     assert!(matches!(member, KeptWhole::Claimed(_)));
     let [_, second] = PLACES;
-    let hashed = with(&|disk| drop(disk.put(second as usize * 512, b"verity\0\0")));
+    let hashed = with(&|disk| {
+        disk.put(second as usize * 512, b"verity\0\0");
+    });
     assert!(matches!(hashed, KeptWhole::Hashed(found) if found.at == second * 512));
     let made = Filesystem::new(Kind::Ext4).bytes;
-    let whole = with(&|disk| drop(disk.put(1024, &made[1024..2048])));
+    let whole = with(&|disk| {
+        disk.put(1024, &made[1024..2048]);
+    });
     assert_eq!(whole.to_string(), "the whole disk looks like ext4, too");
     // What is in doubt of another partition does not matter.
     let mut disk = mbr();
