@@ -127,6 +127,7 @@ fn by<'d>(content: Box<dyn Content + 'd>, options: &Options<'_>) -> (Owner<'d>, 
     }
     report.notes.extend(found.unclean);
     report.needs_check = found.needs_check;
+    report.repaired_by = found.repaired_by;
     report.damage = found.damage;
     report.evidence = found.evidence;
     report.unit_bytes = found.unit_bytes;
