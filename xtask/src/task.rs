@@ -45,6 +45,14 @@ pub(crate) const TASKS: &[Task] = &[
         ],
     },
     Task {
+        name: "boot",
+        help: [
+            "[--dir DIR] [--bin PROGRAM]",
+            "install Debian on a disk, pack it from raw and from qcow2, and start it from both \
+             images; needs root, debootstrap and qemu-system-x86_64",
+        ],
+    },
+    Task {
         name: "api",
         help: [
             "[--write]",
