@@ -38,10 +38,11 @@ pub(crate) const TASKS: &[Task] = &[
     Task {
         name: "bench",
         help: [
-            "[--size GIB] [--rounds N] [--dir DIR] [--disk DIR] [--jobs TEXT] [--tree DIR]… \
-             [--bin PROGRAM] [--write]",
-            "time, memory and sizes beside other programs; --disk once more on a real disk, \
-             --write into docs/benchmarks.md",
+            "[--of ext4|machine|filesystems] [--size GIB] [--rounds N] [--dir DIR] [--disk DIR] \
+             [--jobs TEXT] [--tree DIR]… [--bin PROGRAM] [--write]",
+            "time, memory and sizes beside other programs, on an ext4, the disk of a virtual \
+             machine, or file systems of several kinds; --disk once more on a real disk, --write \
+             into docs/benchmarks.md",
         ],
     },
     Task {
