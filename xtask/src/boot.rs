@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fixtures::{Program, Tool};
 
-use crate::program;
+use crate::program::{self, required};
 use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use disk::Disk;
@@ -35,8 +35,8 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     arguments.finish()?;
     let boot = Boot {
         program: program::at_or_built(program)?,
-        qemu: tool("qemu-system-x86_64")?.with_patience(BOOT_PATIENCE),
-        qemu_img: tool("qemu-img")?,
+        qemu: required("qemu-system-x86_64")?.with_patience(BOOT_PATIENCE),
+        qemu_img: required("qemu-img")?,
     };
     let folder = match around {
         Some(around) => tempfile::tempdir_in(around)?,
@@ -133,9 +133,4 @@ fn must_be_without(raw: &Path, image: &Path, deleted_bytes: u64) -> TaskResult {
     Err(Failure::new(format!(
         "the image has {length} bytes of the {stored} stored, of which {deleted_bytes} were deleted"
     )))
-}
-
-/// The program `name`, which must be here.
-fn tool(name: &str) -> Result<Tool, Failure> {
-    Tool::find(name).ok_or(Failure::new(format!("{name} is not installed")))
 }

@@ -6,10 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use fixtures::{Mount, SplitMix, Tool};
+use fixtures::{Mount, SplitMix};
 
 use super::guest::{self, BOOT, ESP, PACKAGES, ROOT, SUITE, SUMS, SWAP};
-use super::tool;
+use crate::program::required;
 use crate::task::Failure;
 
 const MIB: u64 = 1 << 20;
@@ -109,13 +109,13 @@ fn partition(raw: &Path) -> Result<(), Failure> {
         arguments.push(format!("-n{number}:{first}:{last}"));
         arguments.push(format!("-t{number}:{kind}"));
     }
-    tool("sgdisk")?.ok(|command| command.args(arguments).args(["-A", "2:set:2"]).arg(raw))?;
+    required("sgdisk")?.ok(|command| command.args(arguments).args(["-A", "2:set:2"]).arg(raw))?;
     Ok(())
 }
 
 /// Makes the file systems and the swap.
 fn format(raw: &Path, folder: &Path) -> Result<(), Failure> {
-    let mke2fs = tool("mke2fs")?;
+    let mke2fs = required("mke2fs")?;
     let extlinux_reads = ["-O", "^64bit,^metadata_csum"];
     for (label, [start, length], options) in [
         (BOOT, BOOT_AT, extlinux_reads.as_slice()),
@@ -137,11 +137,12 @@ fn format(raw: &Path, folder: &Path) -> Result<(), Failure> {
         let part = folder.join("part");
         File::create(&part)?.set_len(length)?;
         let name = if start == ESP_AT[0] { ESP } else { SWAP };
-        tool(program)?.ok(|command| command.args([label, name]).arg(&part))?;
+        required(program)?.ok(|command| command.args([label, name]).arg(&part))?;
         if name == ESP {
             let file = folder.join("file");
             fs::write(&file, esp_file())?;
-            tool("mcopy")?.ok(|command| command.arg("-i").args([&part, &file]).arg("::file"))?;
+            required("mcopy")?
+                .ok(|command| command.arg("-i").args([&part, &file]).arg("::file"))?;
         }
         let bytes = fs::read(&part)?;
         OpenOptions::new()
@@ -182,7 +183,7 @@ impl Mounted {
 
 /// Installs the system at `root`, from where this machine has its packages.
 fn install(root: &Path) -> Result<(), Failure> {
-    let debootstrap = tool("debootstrap")?;
+    let debootstrap = required("debootstrap")?;
     let script = "include=$1; suite=$2; root=$3; mirror=$4; debootstrap=$5; \
                   exec \"$debootstrap\" --variant=minbase --include=\"$include\" \
                   \"$suite\" \"$root\" \"$mirror\"";
@@ -202,7 +203,7 @@ fn install(root: &Path) -> Result<(), Failure> {
 
 /// The archive this machine has packages of Debian from.
 fn mirror() -> Result<String, Failure> {
-    let said = tool("apt-get")?.ok(|command| {
+    let said = required("apt-get")?.ok(|command| {
         let command = command.args(["indextargets", "--format", "$(REPO_URI)"]);
         command.args(["Created-By: Packages", "Origin: Debian", "Label: Debian"])
     })?;
@@ -212,7 +213,7 @@ fn mirror() -> Result<String, Failure> {
 
 /// Runs `script` with `words` so that what it mounts is gone when it ends.
 fn isolated(script: &str, words: &[&Path]) -> Result<(), Failure> {
-    let unshare: Tool = tool("unshare")?.with_patience(PATIENCE);
+    let unshare = required("unshare")?.with_patience(PATIENCE);
     unshare.ok(|command| {
         command
             .args(["--mount", "--propagation", "private"])
