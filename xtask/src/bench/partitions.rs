@@ -28,7 +28,7 @@ pub(super) fn make(disk: &Path, size_bytes: u64) -> TaskResult {
         "-t1:ef00".into(),
         format!("-n2:{second}:{last}"),
     ];
-    tool("sgdisk")?.ok(|command| command.arg("-q").args(partitions).arg(disk))?;
+    tool("sgdisk")?.ok(|command| command.args(partitions).arg(disk))?;
     let part = disk.with_extension("esp");
     File::create(&part)?.set_len(ROOT_OFFSET_BYTES - ESP_OFFSET_BYTES)?;
     tool("mkfs.vfat")?.ok(|command| command.arg(&part))?;
