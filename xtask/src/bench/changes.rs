@@ -137,3 +137,61 @@ fn increment(place: &Place, workload: &Workload, tools: &Tools, form: Form) -> J
     job.needs = vec![(index, None), (base, older)];
     job
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_gets_the_disk_and_what_it_needs() {
+        let tool = |name: &str| Some(Tool::at(name.into()));
+        let tools = Tools {
+            ours: Tool::at("qcow2".into()),
+            qemu: tool("qemu-img"),
+            e2image: None,
+            partclone: None,
+            zstd: None,
+            cp: tool("cp"),
+            mke2fs: None,
+            zerofree: tool("zerofree"),
+            fallocate: tool("fallocate"),
+            sparsify: None,
+        };
+        let workload = Workload::at(Path::new("c"), Path::new("a"), true);
+        let place = Place {
+            name: String::new(),
+            folder: "f".into(),
+            source: workload.source.clone(),
+            used: workload.used.clone(),
+            on_disk: false,
+        };
+        let jobs = of_machine(&place, &workload, &tools);
+        let lines = |job: &Job| {
+            let lines = job.contenders.iter().filter_map(|one| one.line.as_ref());
+            lines.map(Line::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            lines(&jobs[0]),
+            [
+                "qcow2 pack --quiet -c zlib c/source.raw f/image",
+                "qemu-img convert -f raw -O qcow2 -c -W -m 16 c/source.raw f/image",
+                "qemu-img convert -f raw -O qcow2 -c a/used.raw f/image",
+            ]
+        );
+        let punch = lines(&jobs[1]);
+        assert_eq!(punch[0], "qcow2 punch --quiet f/disk");
+        assert!(punch[1].ends_with(" sh zerofree fallocate f/disk 105906176"));
+        for contender in &jobs[1].contenders {
+            let before = contender.before.as_ref().map(Line::to_string);
+            assert_eq!(before.unwrap(), "cp --sparse=always c/source.raw f/disk");
+        }
+        assert_eq!(
+            lines(&jobs[3]),
+            [
+                "qcow2 pack --quiet -c zlib --base f/base c/source.raw f/image",
+                "qcow2 pack --quiet -c zlib --base f/base --index f/base.index c/source.raw f/image",
+                "qcow2 pack --quiet -c zlib c/source.raw f/image",
+            ]
+        );
+    }
+}

@@ -68,20 +68,25 @@ pub(super) struct Workload {
 }
 
 impl Workload {
-    /// The disk by `plan` in `cache`, made there unless it already is; what only checks
-    /// need goes to `aside`.
-    pub(super) fn open(cache: &Path, aside: &Path, plan: &Plan<'_>) -> Result<Self, Failure> {
-        let workload = Self {
+    /// Where its files are, in `cache` and `aside`.
+    pub(super) fn at(cache: &Path, aside: &Path, is_partitioned: bool) -> Self {
+        Self {
             source: cache.join("source.raw"),
             used: aside.join("used.raw"),
             older: cache.join("older"),
-            offset_bytes: if plan.is_partitioned {
+            offset_bytes: if is_partitioned {
                 partitions::ROOT_OFFSET_BYTES
             } else {
                 0
             },
             facts: String::new(),
-        };
+        }
+    }
+
+    /// The disk by `plan` in `cache`, made there unless it already is; what only checks
+    /// need goes to `aside`.
+    pub(super) fn open(cache: &Path, aside: &Path, plan: &Plan<'_>) -> Result<Self, Failure> {
+        let workload = Self::at(cache, aside, plan.is_partitioned);
         let (facts, wanted) = (cache.join("facts"), recipe(plan));
         if let Ok(found) = fs::read_to_string(&facts)
             && found.starts_with(&wanted)
@@ -232,4 +237,52 @@ pub(super) fn trees_of_the_machine() -> Vec<PathBuf> {
         .flatten()
         .filter(|folder: &PathBuf| folder.is_dir())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_free_moves_with_its_filesystem() {
+        let usage = Usage {
+            clean: true,
+            free: vec![0..4096, 8192..12_288],
+            never_used: vec![4096..8192, 16_384..20_480],
+        };
+        let want = Usage {
+            clean: true,
+            free: vec![512..4608, 8704..12_800],
+            never_used: vec![4608..8704, 16_896..20_992],
+        };
+        assert_eq!(moved(usage, 512), want);
+    }
+
+    #[test]
+    fn another_plan_is_another_recipe() {
+        let trees = [PathBuf::from("a")];
+        let plan = Plan::whole(1000, &trees);
+        let other = Plan {
+            is_partitioned: true,
+            ..plan.clone()
+        };
+        assert_eq!(recipe(&plan), "1000 350 250 false\na\n");
+        assert_ne!(recipe(&plan), recipe(&other));
+    }
+
+    #[test]
+    fn a_machine_has_a_table_and_two_partitions() {
+        let (Some(sgdisk), Some(_)) = (fixtures::require("sgdisk"), fixtures::require("mkfs.vfat"))
+        else {
+            return;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk");
+        partitions::make(&disk, 1 << 30).unwrap();
+        let said = sgdisk.ok(|command| command.arg("-p").arg(&disk)).unwrap();
+        let rows: Vec<_> = said.lines().rev().take(2).collect();
+        assert!(rows[1].contains(" EF00 "), "{said}");
+        assert!(rows[0].contains(" 206848 "), "{said}");
+        assert_eq!(206_848 * 512, partitions::ROOT_OFFSET_BYTES);
+    }
 }
