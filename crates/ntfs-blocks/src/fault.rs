@@ -91,6 +91,7 @@ pub struct Kind(pub u32);
 
 impl Kind {
     pub(crate) const LIST: Self = Self(0x20);
+    pub(crate) const FILE_NAME: Self = Self(0x30);
     pub(crate) const VOLUME_NAME: Self = Self(0x60);
     pub(crate) const VOLUME_INFORMATION: Self = Self(0x70);
     pub(crate) const DATA: Self = Self(0x80);

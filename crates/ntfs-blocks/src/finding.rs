@@ -80,9 +80,10 @@ pub enum Distrust {
         bytes: u64,
     },
     /// Snapshots of the volume need clusters that were free later.
-    #[error("shadow copies (catalog at byte {catalog:#x}) need the content of free clusters")]
+    #[error("shadow copies (catalog at byte {catalog:#x}) need what free clusters hold")]
     ShadowCopies {
-        /// Where their catalog is, on this volume or on another one.
+        /// Where their catalog is, in bytes; 0 if it is on another volume, or the name of a
+        /// file told of them.
         catalog: u64,
     },
     /// A file record that is damaged.

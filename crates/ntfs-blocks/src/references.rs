@@ -9,12 +9,13 @@ use blockio::ReadAt;
 use crate::bytes::{le16, usize_of};
 use crate::error::Structure;
 use crate::fault::{Fault, Kind};
-use crate::finding::{Damage, Finding, Step, attribute, odd, of};
+use crate::finding::{Damage, Distrust, Finding, Step, attribute, odd, of};
 use crate::map::Map;
 use crate::mft::{self, Contents, Mft};
 use crate::record::attribute::Value;
 use crate::record::runs::Runs;
 use crate::record::{Record, is_record};
+use crate::state::is_store;
 use crate::stream;
 
 use pieces::Pieces;
@@ -93,7 +94,7 @@ fn records_in_use<R: ReadAt + ?Sized>(mft: &Mft<'_, R>) -> Step<Vec<u8>> {
     };
     if found < needed {
         let record = mft::MFT;
-        return Err(crate::Distrust::BitmapLength {
+        return Err(Distrust::BitmapLength {
             record,
             found,
             needed,
@@ -159,8 +160,12 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
             if !is_whole && self.window.is_first() {
                 self.pieces.add(record, &found)?;
             }
-            let Value::Elsewhere(part) = found.value else {
-                continue;
+            let part = match found.value {
+                Value::Here(name) if found.kind == Kind::FILE_NAME && is_store(name) => {
+                    return Err(Distrust::ShadowCopies { catalog: 0 }.into());
+                }
+                Value::Here(_) => continue,
+                Value::Elsewhere(part) => part,
             };
             let clusters = part.end.saturating_sub(part.lowest);
             for run in Runs::new(part.pairs, clusters, mft.boot.clusters) {

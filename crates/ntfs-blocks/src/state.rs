@@ -11,6 +11,7 @@ use blockio::ReadAt;
 use crate::finding::Step;
 use crate::mft::Mft;
 
+pub(crate) use shadow::is_store;
 pub(crate) use volume::Identity;
 
 /// Checks that the volume was unmounted, that no journal is to be replayed, that no system

@@ -98,6 +98,7 @@ fn check_empty<R: ReadAt + ?Sized>(disk: &R, stream: &Stream) -> Step<()> {
         let part = buffer.get_mut(..part).unwrap_or_default();
         stream.read(disk, Structure::Log, at, part)?;
         if let Some(odd) = part.iter().position(|byte| *byte != 0xff) {
+            let odd = odd & !3;
             let at = at.saturating_add(blockio::len_u64(odd));
             let found = array(part, odd);
             let fault = Fault::Signature { found };
