@@ -64,7 +64,7 @@ impl Boot {
             return Err(Distrust::Cut { bytes, disk_bytes });
         }
         let clusters = bytes.checked_div(cluster_bytes).unwrap_or(0);
-        if clusters > crate::CLUSTERS_MAX {
+        if clusters > crate::limits::CLUSTERS_MAX {
             return Err(Distrust::TooManyClusters { found: clusters });
         }
         let [mft, mirror] = [48, 56].map(|at| le64(sector, at));

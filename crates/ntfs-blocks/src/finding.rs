@@ -36,7 +36,10 @@ pub enum Distrust {
         disk_bytes: u64,
     },
     /// More clusters than are followed.
-    #[error("{found} clusters, at most {} are followed", crate::CLUSTERS_MAX)]
+    #[error(
+        "{found} clusters, at most {} are followed",
+        crate::limits::CLUSTERS_MAX
+    )]
     TooManyClusters {
         /// Clusters.
         found: u64,

@@ -52,7 +52,6 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-mod bits;
 mod boot;
 mod bytes;
 mod detect;
@@ -60,6 +59,7 @@ mod error;
 mod fault;
 mod filesystem;
 mod finding;
+mod limits;
 mod map;
 mod mft;
 mod record;
@@ -72,11 +72,7 @@ pub use error::{Error, ErrorKind, Structure};
 pub use fault::{Fault, Kind};
 pub use filesystem::{Evidence, Filesystem, Info, Options};
 pub use finding::{Damage, Distrust, Finding, LogFault, Trust};
-
-/// Most clusters of a volume that are followed: as many as Windows formats.
-pub const CLUSTERS_MAX: u64 = (1 << 32) - 1;
-/// Most file records that are followed.
-pub const RECORDS_MAX: u64 = 1 << 27;
+pub use limits::{CLUSTERS_MAX, RECORDS_MAX};
 
 /// The examples of README.md are tests.
 #[cfg(doctest)]

@@ -1,16 +1,19 @@
 //! `$Bitmap`: one bit a cluster, set if it is in use.
 
+pub(crate) mod bits;
+
 use std::ops::Range;
 
 use blockio::{Extent, ExtentKind, Extents, ReadAt, clip};
 
-use crate::bits::Bits;
 use crate::bytes::usize_of;
 use crate::error::{Error, Structure};
 use crate::fault::{Fault, Kind};
 use crate::finding::{Distrust, Step, of};
 use crate::mft::{Contents, Mft};
 use crate::stream::Stream;
+
+use bits::Bits;
 
 /// The record of `$Bitmap`.
 const BITMAP: u64 = 6;

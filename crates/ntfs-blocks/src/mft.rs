@@ -94,8 +94,8 @@ impl<'d, R: ReadAt + ?Sized> Mft<'d, R> {
         mft.stream.check_no_holes().map_err(data_fault)?;
         let records = mft.stream.sizes.initialized.checked_div(boot.record_bytes);
         mft.records = records.unwrap_or(0);
-        if mft.records > crate::RECORDS_MAX {
-            let (what, limit) = ("file records", crate::RECORDS_MAX);
+        if mft.records > crate::limits::RECORDS_MAX {
+            let (what, limit) = ("file records", crate::limits::RECORDS_MAX);
             return Err(Distrust::TooMany { what, limit }.into());
         }
         mft.check_mirror()?;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::bits::Bits;
 use crate::finding::{Damage, Distrust, Finding};
+use crate::map::bits::Bits;
 
 /// Most separate runs of clusters that are called free and in use.
 const USED_MAX: usize = 1 << 20;

@@ -2,7 +2,8 @@
 
 use ntfs_blocks::{Distrust, Fault, Finding, Kind};
 
-use crate::image::{CLUSTERS, DATA, Image, away, record};
+use crate::build::{DATA, away, record};
+use crate::image::{CLUSTERS, Image};
 
 #[test]
 fn clusters_of_files_that_are_called_free_are_used() {
@@ -21,7 +22,7 @@ fn clusters_of_files_that_are_called_free_are_used() {
         referenced(24, 102, 1),
         Finding::Unreferenced { clusters: 1 },
     ];
-    image.used(&[123..124], &findings);
+    image.used(123..124, &findings);
     for finding in findings {
         assert!(finding.to_string().ends_with("; they are kept"));
     }
@@ -32,7 +33,7 @@ fn clusters_of_files_that_are_called_free_are_used() {
         .set(121..122, false)
         .set(0..2, false);
     image.used(
-        &[],
+        0..0,
         &[
             referenced(7, 0, 2),
             referenced(8, 190, 1),
@@ -48,11 +49,11 @@ fn all_of_the_bitmap_may_be_clear() {
     let filesystem = image.open();
     let found = filesystem.damage();
     assert_eq!(found.total(), 12);
-    image.used(&[], &found.findings().to_vec());
+    image.used(0..0, found.findings());
     // Or set.
     image.set(0..CLUSTERS, true);
     let clusters = CLUSTERS - 71;
-    image.used(&[0..CLUSTERS], &[Finding::Unreferenced { clusters }]);
+    image.used(0..CLUSTERS, &[Finding::Unreferenced { clusters }]);
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn a_record_in_use_counts_whatever_the_bitmap_of_records_says() {
             clusters: 3,
         },
     ];
-    image.used(&[], &findings);
+    image.used(0..0, &findings);
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn the_bitmap_has_a_bit_for_each_cluster_and_ones_after_them() {
     // 25 bytes are enough.
     let mut image = Image::new();
     image.patch(6, 0x38 + 48, &[25]).patch(6, 0x38 + 56, &[25]);
-    image.used(&[], &[]);
+    image.used(0..0, &[]);
     image.patch(6, 0x38 + 48, &[24]).patch(6, 0x38 + 56, &[24]);
     let (found, needed) = (24, 25);
     image.corrupt(Distrust::BitmapLength {
@@ -138,7 +139,7 @@ fn the_bitmap_has_a_bit_for_each_cluster_and_ones_after_them() {
     // Longer than the clusters need.
     let mut image = Image::new();
     let bytes = 80 * 1024;
-    image.record(&crate::image::record(
+    image.record(&crate::build::record(
         6,
         &[away((DATA, "", 1), 0..80, bytes, &[0x11, 80, 70, 0])],
     ));
@@ -178,7 +179,7 @@ fn the_bitmap_of_records_has_a_bit_for_each() {
     let mut image = Image::new();
     image.patch(0, at + 56, &[3]);
     let found = (24..29).map(|record| Finding::RecordInUse { record });
-    image.used(&[], &found.collect::<Vec<_>>());
+    image.used(0..0, &found.collect::<Vec<_>>());
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn streams_compressed_files_and_holes_are_runs_like_others() {
     image.record(&record(25, &[compressed]));
     let first = 90;
     image.used(
-        &[90..93],
+        90..93,
         &[Finding::Referenced {
             record: 25,
             first,
@@ -202,5 +203,5 @@ fn streams_compressed_files_and_holes_are_runs_like_others() {
         }],
     );
     image.set(90..93, true);
-    image.used(&[90..93], &[]);
+    image.used(90..93, &[]);
 }

@@ -6,7 +6,8 @@ use blockio::{ExtentKind, ReadAt, Tiling};
 use ntfs_blocks::{Error, ErrorKind, Options, Structure, Trust, find};
 use proptest::prelude::*;
 
-use crate::image::{BITMAP, INDEX, Image, LOG, MIRROR, UNIT, USED, extents, seal};
+use crate::build::{UNIT, seal};
+use crate::image::{BITMAP, INDEX, Image, LOG, MIRROR, USED, extents};
 
 /// A disk of which one byte cannot be read.
 #[derive(Debug)]

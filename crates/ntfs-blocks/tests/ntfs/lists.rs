@@ -2,7 +2,8 @@
 
 use ntfs_blocks::{Distrust, Fault, Finding, Kind};
 
-use crate::image::{DATA, Image, LIST, away, extension, here, listed, record};
+use crate::build::{DATA, LIST, away, extension, here, listed, record};
+use crate::image::Image;
 
 const DATA_KIND: Kind = Kind(DATA);
 
@@ -81,7 +82,7 @@ fn parts_must_follow_each_other() {
 
 #[test]
 fn parts_that_no_list_names_are_used_all_the_same() {
-    with(&[]).used(&[], &[]);
+    with(&[]).used(0..0, &[]);
 }
 
 #[test]
@@ -120,8 +121,8 @@ fn a_list_may_lie_in_clusters() {
         first: 150,
         clusters: 1,
     };
-    image.used(&[150..151], &[referenced]);
-    image.set(150..151, true).used(&[150..151], &[]);
+    image.used(150..151, &[referenced]);
+    image.set(150..151, true).used(150..151, &[]);
     image.put(150 * 1024 + 16, &[20]);
     lost(&image, 20);
     // With bytes that are not stored.

@@ -2,7 +2,8 @@
 
 use ntfs_blocks::{Distrust, ErrorKind, Fault, Kind, LogFault};
 
-use crate::image::{DATA, Image, LOG, UNIT, away, here, record, seal};
+use crate::build::{DATA, UNIT, away, here, record, seal};
+use crate::image::{Image, LOG};
 
 /// A restart page that says how far the journal was written, and what its flags are.
 fn page(current: u64, client: u16, flags: u16) -> Vec<u8> {
@@ -37,11 +38,11 @@ const CLOSED: u16 = 0xffff;
 
 #[test]
 fn a_journal_that_was_closed_is_clean() {
-    with(&[page(9, 0, 2), page(9, 0, 2)]).used(&[], &[]);
-    with(&[page(9, CLOSED, 0), page(9, CLOSED, 0)]).used(&[], &[]);
+    with(&[page(9, 0, 2), page(9, 0, 2)]).used(0..0, &[]);
+    with(&[page(9, CLOSED, 0), page(9, CLOSED, 0)]).used(0..0, &[]);
     // An older page may have been written while it was open.
-    with(&[page(9, 0, 2), page(8, 0, 0)]).used(&[], &[]);
-    with(&[page(8, 0, 0), page(9, CLOSED, 0)]).used(&[], &[]);
+    with(&[page(9, 0, 2), page(8, 0, 0)]).used(0..0, &[]);
+    with(&[page(8, 0, 0), page(9, CLOSED, 0)]).used(0..0, &[]);
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn versions_that_leave_more_in_the_journal_keep_everything() {
     }
     let mut image = with(&[page(9, 0, 2), page(9, 0, 2)]);
     image.put(LOG * UNIT + 26, &[0]);
-    image.used(&[], &[]);
+    image.used(0..0, &[]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod boot;
+mod build;
 mod files;
 mod fuse;
 mod hostile;

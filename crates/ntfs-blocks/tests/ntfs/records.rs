@@ -2,7 +2,8 @@
 
 use ntfs_blocks::{Distrust, Fault, Kind};
 
-use crate::image::{DATA, Image, UNIT, away, here, record};
+use crate::build::{DATA, UNIT, away, here, record};
+use crate::image::Image;
 
 #[track_caller]
 fn odd(image: &Image, record: u64, fault: Fault) {
@@ -197,16 +198,16 @@ fn a_record_that_both_call_unused_is_not_looked_at() {
     for (number, bytes) in [(29, vec![0x5a; UNIT]), (20, vec![0x5a; UNIT])] {
         let mut image = Image::new();
         image.put(Image::at(number), &bytes);
-        image.used(&[], &[]);
+        image.used(0..0, &[]);
     }
     let mut image = Image::new();
     image.put(Image::at(29) + 510, &[9]);
-    image.used(&[], &[]);
+    image.used(0..0, &[]);
     // The bitmap calls it used.
     image.set_record(29, true);
     odd(&image, 29, Fault::Torn { stride: 0 });
     image.put(Image::at(29) + 510, &[7]);
-    image.used(&[], &[]);
+    image.used(0..0, &[]);
     let mut image = Image::new();
     image.set_record(20, true);
     odd(&image, 20, Fault::Signature { found: [0; 4] });
@@ -243,5 +244,5 @@ fn records_of_the_system_must_be_in_use_and_sound() {
     // What is after the bytes in use may differ.
     let mut image = Image::new();
     image.put(Image::at(1) + 900, &[1]);
-    image.used(&[], &[]);
+    image.used(0..0, &[]);
 }

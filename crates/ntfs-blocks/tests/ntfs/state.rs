@@ -2,7 +2,8 @@
 
 use ntfs_blocks::{Distrust, ErrorKind, Fault, Finding, Kind};
 
-use crate::image::{DATA, INDEX, Image, UNIT, away, block, entry, here, last, record, root};
+use crate::build::{DATA, UNIT, away, block, entry, here, last, record, root};
+use crate::image::{INDEX, Image};
 
 /// Where the flags of the volume are: after a name of 40 bytes and the head of the value.
 const INFORMATION: usize = 0x38 + 40 + 24;
@@ -17,7 +18,7 @@ fn a_volume_that_was_not_unmounted_keeps_everything() {
     for flags in [0x0002u16, 0x0004, 0x0008, 0x0010, 0x0020, 0x8000, 0x803e] {
         let mut image = Image::new();
         image.patch(3, INFORMATION + 10, &flags.to_le_bytes());
-        image.used(&[], &[]);
+        image.used(0..0, &[]);
     }
 }
 
@@ -32,7 +33,7 @@ fn versions_are_known_or_keep_everything() {
     for (major, minor) in [(1, 2), (3, 0)] {
         let mut image = Image::new();
         image.patch(3, INFORMATION + 8, &[major, minor]);
-        image.used(&[], &[]);
+        image.used(0..0, &[]);
     }
     let mut image = Image::new();
     image.record(&record(3, &[here(0x70, "", 2, &[0; 11])]));
@@ -76,7 +77,7 @@ fn a_system_that_hibernates_keeps_everything() {
             ErrorKind::Unclean,
         );
         for bytes in [&b"wake"[..], b"WAKE", &[]] {
-            with_file(name, bytes).used(&[150..154], &[]);
+            with_file(name, bytes).used(150..154, &[]);
         }
     }
     for name in [
@@ -85,7 +86,7 @@ fn a_system_that_hibernates_keeps_everything() {
         "pagefile.sys",
         "hiberfil.sys2",
     ] {
-        with_file(name, b"hibr").used(&[150..154], &[]);
+        with_file(name, b"hibr").used(150..154, &[]);
     }
     // In the root of the index.
     let mut image = with_file("other", b"hibr");
@@ -200,7 +201,7 @@ fn blocks_of_the_index_that_are_not_in_use_are_not_searched() {
             here(0xb0, "$I30", 3, &[0; 8]),
         ],
     ));
-    image.used(&[150..154], &[]);
+    image.used(150..154, &[]);
 }
 
 /// A header of shadow copies.
@@ -224,11 +225,11 @@ fn shadow_copies_keep_everything() {
         image.kept(Distrust::ShadowCopies { catalog }, ErrorKind::Unsupported);
     }
     for storage in [0, 7] {
-        shadow(0, storage).used(&[], &[]);
+        shadow(0, storage).used(0..0, &[]);
     }
     let mut image = shadow(1, 7);
     image.put(0x1e00, &[0]);
-    image.used(&[], &[]);
+    image.used(0..0, &[]);
     // Their store, without a header.
     let store = "{00112233-4455-6677-8899-aabbccddeeff}{3808876b-c176-4e48-b7ae-04046e6cc752}";
     let mut image = Image::new();
@@ -237,7 +238,7 @@ fn shadow_copies_keep_everything() {
     image.kept(Distrust::ShadowCopies { catalog }, ErrorKind::Unsupported);
     let catalog = &store[38..];
     image.record(&record(25, &[here(0x30, "", 1, &entry(5, catalog)[16..])]));
-    image.used(&[], &[]);
+    image.used(0..0, &[]);
     let unreferenced = Finding::Unreferenced { clusters: 1 };
-    image.set(150..151, true).used(&[150..151], &[unreferenced]);
+    image.set(150..151, true).used(150..151, &[unreferenced]);
 }

@@ -3,12 +3,13 @@
 use blockio::{Extent, ExtentKind, MemoryDisk, Tiling, clip};
 use ntfs_blocks::{Evidence, Options, Trust, find};
 
-use crate::image::{CLUSTERS, Image, UNIT, extents};
+use crate::build::UNIT;
+use crate::image::{CLUSTERS, Image, extents};
 
 #[test]
 fn a_sound_volume_has_the_clusters_of_its_files() {
     let image = Image::new();
-    image.used(&[], &[]);
+    image.used(0..0, &[]);
     let filesystem = image.open();
     let info = filesystem.info();
     assert_eq!(info.label, "Größe".as_bytes());

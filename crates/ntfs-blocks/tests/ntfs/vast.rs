@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use blockio::{ExtentKind, ReadAt, Tiling};
 use ntfs_blocks::{Finding, Options, Trust, find};
 
-use crate::image::{DATA, Image, away, here, record, seal};
+use crate::build::{DATA, away, here, record, seal};
+use crate::image::Image;
 
 /// A disk with little on it.
 #[derive(Debug)]
@@ -193,7 +194,7 @@ fn many_records_are_read_in_bounded_memory() {
         0x90,
         "$I30",
         1,
-        &crate::image::root(&[crate::image::last()]),
+        &crate::build::root(&[crate::build::last()]),
     );
     image.record(&record(5, &[index]));
     image.put(56, &(after + 500).to_le_bytes());
