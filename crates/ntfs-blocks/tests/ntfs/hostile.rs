@@ -155,7 +155,7 @@ fn any_byte_of_any_structure_may_be_anything_and_no_cluster_is_lost() {
     let records = (0..30).map(|number| Image::at(number)..Image::at(number) + 300);
     for at in structures.into_iter().chain(records).flatten() {
         let mut bytes = image.0.clone();
-        for value in [0, 1, 0x7f, 0x80, 0xff, bytes[at] ^ 4] {
+        for value in [0, 0xff, bytes[at] ^ 4] {
             bytes[at] = value;
             // A record that is changed with its copy, so that it is looked at.
             if (Image::at(0)..Image::at(4)).contains(&at) {
