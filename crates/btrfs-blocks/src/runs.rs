@@ -106,7 +106,7 @@ mod tests {
     fn the_closest_runs_are_joined_if_there_are_too_many() {
         let mut runs = Runs::default();
         let far = 1 << 40;
-        for number in 0..=RUNS_MAX as u64 {
+        for number in 0..=blockio::len_u64(RUNS_MAX) {
             // Pairs with 4 KiB between them, then a longer gap.
             let start = number / 2 * 65_536 + number % 2 * 8192;
             runs.push(start..start + 4096);

@@ -1,9 +1,11 @@
 //! The providers of this crate: one for each kind of content.
 
+mod btrfs;
 mod ext;
 mod fat;
 mod swap;
 
+pub(crate) use btrfs::Btrfs;
 pub(crate) use ext::Ext;
 pub(crate) use fat::Fat;
 pub(crate) use swap::Swap;
