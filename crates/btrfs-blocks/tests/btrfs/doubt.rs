@@ -75,7 +75,7 @@ fn chunks_are_checked() {
                 CHUNK,
                 (256, 228, DATA - 4096),
                 chunk(MIB, 1, &[(1, 7 * MIB)]),
-            )
+            );
         },
         &Distrust::Chunk {
             start: DATA,
@@ -198,7 +198,7 @@ fn extents_are_checked() {
     let to = (METADATA + 0x8000, 168, 12288);
     bad_extent(to, "its chunk is for something else", rename(to));
     bad_extent(key, "it is too short", |image| {
-        image.item(EXTENT, key).truncate(23)
+        image.item(EXTENT, key).truncate(23);
     });
     for flags in [0, 2, 3] {
         bad_extent(key, "what it holds is not known", |image| {

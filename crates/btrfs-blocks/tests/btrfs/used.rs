@@ -114,7 +114,7 @@ fn free_space_may_be_in_bitmaps() {
     image.remove(FREE_SPACE, (DATA, 199, 0x1_0000));
     image.remove(FREE_SPACE, (FILE + 0x3000, 199, 2 * MIB - 0x1_3000));
     *image.item(FREE_SPACE, (DATA, 198, 2 * MIB)) = info(2, 1);
-    let mut bits = vec![0xff; 64];
+    let mut bits = [0xff; 64];
     // Blocks 16, 17 and 18.
     bits[2] = 0b1111_1000;
     for start in [0, MIB] {
