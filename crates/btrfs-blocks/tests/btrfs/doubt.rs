@@ -54,6 +54,10 @@ fn chunks_are_checked() {
     }
     let rows = chunk(2 * MIB - 4096, 1 | 8, &[own, (2, 0)]);
     bad_chunk("it is not of whole rows of stripes", rows);
+    for flags in [8, 16, 128] {
+        let bytes = chunk(2 * MIB, 1 | flags, &[own, own]);
+        bad_chunk("more than one stripe is on this device", bytes);
+    }
     let far = chunk(2 * MIB, 1, &[(1, u64::MAX - 4095)]);
     bad_chunk("a stripe is outside of any device", far);
     let mut other = chunk(2 * MIB, 1, &[own]);
