@@ -60,6 +60,11 @@ fn chunks_are_checked() {
     }
     let far = chunk(2 * MIB, 1, &[(1, u64::MAX - 4095)]);
     bad_chunk("a stripe is outside of any device", far);
+}
+
+#[test]
+fn chunks_are_held_against_each_other() {
+    let own = (1, 4 * MIB);
     let mut other = chunk(2 * MIB, 1, &[own]);
     other[64] ^= 1;
     let what = "a stripe is on a device with this one's number and another UUID";
