@@ -10,11 +10,11 @@ use crate::options::{Keep, Options};
 use crate::provider::{
     Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider,
 };
-use crate::providers::{Ext, Fat, Swap, Xfs};
+use crate::providers::{Btrfs, Ext, Fat, Ntfs, Swap, Xfs};
 use crate::report::{Kept, KeptWhole, Report};
 
 /// The providers of this crate.
-const PROVIDERS: [&dyn Provider; 4] = [&Ext, &Fat, &Swap, &Xfs];
+const PROVIDERS: [&dyn Provider; 6] = [&Ext, &Btrfs, &Fat, &Ntfs, &Swap, &Xfs];
 
 /// Whose the bytes of a part are.
 pub(crate) enum Owner<'d> {
@@ -127,6 +127,7 @@ fn by<'d>(content: Box<dyn Content + 'd>, options: &Options<'_>) -> (Owner<'d>, 
     }
     report.notes.extend(found.unclean);
     report.needs_check = found.needs_check;
+    report.repaired_by = found.repaired_by;
     report.damage = found.damage;
     report.evidence = found.evidence;
     report.unit_bytes = found.unit_bytes;
@@ -158,8 +159,8 @@ fn known<'d>(
     let (mut candidates, mut relic) = (Vec::new(), None);
     // The others have no superblock that could be asked for.
     let is_ext = options.keep == Keep::Ext || options.superblock.is_some();
-    let own = if is_ext { 1 } else { PROVIDERS.len() };
-    let own = PROVIDERS.into_iter().take(own).map(|one| (one, true));
+    let own: &[&dyn Provider] = if is_ext { &[&Ext] } else { &PROVIDERS };
+    let own = own.iter().map(|one| (*one, true));
     for (provider, is_own) in own.chain(others.map(|other| (other, false))) {
         match provider.probe(part, options) {
             Ok(Probe::Mine(candidate)) => candidates.push(candidate),
