@@ -73,7 +73,7 @@ fn what_is_free_in_a_volume_is_free_on_its_disk() {
     assert_eq!(free_bytes(&disk, BYTES + (1 << 20)), free);
     for name in ["1", "a name", &format!("{serial:016x}")] {
         let found = find_partition(&whole, None, name).unwrap();
-        assert_eq!(found.number, 1, "{name}");
+        assert_eq!(found.partition.number, 1, "{name}");
     }
 }
 
