@@ -3,9 +3,11 @@
 mod btrfs;
 mod ext;
 mod fat;
+mod ntfs;
 mod swap;
 
 pub(crate) use btrfs::Btrfs;
 pub(crate) use ext::Ext;
 pub(crate) use fat::Fat;
+pub(crate) use ntfs::Ntfs;
 pub(crate) use swap::Swap;
