@@ -13,8 +13,9 @@ use crate::provider::{
 use crate::providers::{Btrfs, Ext, Fat, Ntfs, Swap, Xfs};
 use crate::report::{Kept, KeptWhole, Report};
 
-/// The providers of this crate.
-const PROVIDERS: [&dyn Provider; 6] = [&Btrfs, &Ext, &Fat, &Ntfs, &Swap, &Xfs];
+/// The providers of this crate. That of ext is the first: it alone is asked for what only
+/// ext has.
+const PROVIDERS: [&dyn Provider; 6] = [&Ext, &Btrfs, &Fat, &Ntfs, &Swap, &Xfs];
 
 /// Whose the bytes of a part are.
 pub(crate) enum Owner<'d> {
