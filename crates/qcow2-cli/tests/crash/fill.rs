@@ -6,7 +6,7 @@ use std::path::Path;
 use fixtures::Mount;
 
 use super::kinds::Kind;
-use super::load::Load;
+use crate::support::load::Load;
 
 /// Bytes written, and a third of them deleted.
 pub(super) const FILL_BYTES: u64 = 24 << 20;

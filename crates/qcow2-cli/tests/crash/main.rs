@@ -10,10 +10,8 @@ mod support;
 
 mod fill;
 mod kinds;
-mod load;
 mod proof;
 mod snapshot;
-mod tree;
 
 use std::fs;
 use std::io;
@@ -22,14 +20,15 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use fixtures::{Mount, REFLINKS};
-use tempfile::TempDir;
 
 use fill::{FILL_BYTES, fill};
 use kinds::{DISK_BYTES, End, KINDS, Kind};
-use load::{Load, SyncedList};
 use proof::{Crashed, Figures};
+use support::load::{Load, SyncedList};
+use support::mounts::{cannot_mount, scratch};
 use support::round_trip::Bench;
 use support::suite::{Level, check, judged, level, run, variable};
+use support::tree;
 use support::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
@@ -41,9 +40,6 @@ const STEPS: u64 = 250;
 
 /// From this exit code on e2fsck leaves errors.
 const FSCK_LEFT: i32 = 4;
-
-/// Where all is done, if the machine has it: a filesystem in memory.
-const MEMORY: &str = "/dev/shm";
 
 /// Names a folder for the disks of cases that fail.
 const KEEP: &str = "QCOW2_KEEP";
@@ -80,7 +76,7 @@ fn main() -> ExitCode {
 }
 
 /// Why no filesystem can be mounted here, if that is so.
-fn cannot_mount(bench: &Bench) -> Option<&'static str> {
+fn why_not_mounted(bench: &Bench) -> Option<&'static str> {
     static WHY: OnceLock<Option<String>> = OnceLock::new();
     let why = WHY.get_or_init(|| can_mount(bench).err().map(|error| error.to_string()));
     why.as_deref()
@@ -90,16 +86,8 @@ fn cannot_mount(bench: &Bench) -> Option<&'static str> {
 fn can_mount(bench: &Bench) -> io::Result<()> {
     let folder = scratch()?;
     let disk = folder.path().join("disk");
-    bench.e2fs.make(&disk, MIB, &["-t", "ext2"])?;
+    bench.tools.make(&disk, MIB, &["-t", "ext2"])?;
     Mount::new(&disk, &folder.path().join("mounted"), "")?.end()
-}
-
-fn scratch() -> io::Result<TempDir> {
-    if Path::new(MEMORY).is_dir() {
-        tempfile::tempdir_in(MEMORY)
-    } else {
-        tempfile::tempdir()
-    }
 }
 
 fn cases(full: bool) -> Vec<Case> {
@@ -148,13 +136,8 @@ impl Case {
 
     /// What came of it: prints a line of figures for each disk.
     fn run(&self, bench: &Bench) -> io::Result<Verdict> {
-        if let Some(why) = cannot_mount(bench) {
-            // Without root there is nothing to ask for; `CI` as root must be able.
-            let text = format!("no filesystem can be mounted here: {why}");
-            if fixtures::strict() && rustix::process::geteuid().is_root() {
-                return Err(io::Error::other(text));
-            }
-            return Ok(Verdict::Skipped(text));
+        if let Some(why) = why_not_mounted(bench) {
+            return cannot_mount(why);
         }
         let folder = scratch()?;
         let crashed = self.disks(bench, folder.path())?;
@@ -220,7 +203,7 @@ fn crash(
 ) -> io::Result<Crashed> {
     let (live, disk) = (folder.join("live"), folder.join("disk"));
     let make: Vec<_> = kind.make.split_whitespace().collect();
-    bench.e2fs.make(&live, DISK_BYTES, &make)?;
+    bench.tools.make(&live, DISK_BYTES, &make)?;
     let (synced, mounted) = (SyncedList::default(), folder.join("live-mounted"));
     let mut load = Load::new(&mounted, seed, FILL_BYTES * 2 + LOAD_BYTES, &synced);
     if !kind.has_journal() {
@@ -262,11 +245,11 @@ fn crash(
 /// Lets e2fsck repair `disk`. It may take a second run: some fast commits leave
 /// a superblock whose checksum is wrong.
 fn repair(bench: &Bench, disk: &Path) -> io::Result<()> {
-    let first = bench.e2fs.fsck(&["-fy"], disk)?;
+    let first = bench.tools.fsck(&["-fy"], disk)?;
     if matches!(first.code, Some(0..FSCK_LEFT)) {
         return Ok(());
     }
-    let second = bench.e2fs.fsck(&["-fy"], disk)?;
+    let second = bench.tools.fsck(&["-fy"], disk)?;
     if matches!(second.code, Some(0..FSCK_LEFT)) {
         return Ok(());
     }

@@ -11,9 +11,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use fixtures::{Mount, Usage, compare};
 
 use super::kinds::Kind;
-use super::load::Synced;
-use super::tree::Tree;
-use crate::support::round_trip::{Bench, DONE, DONE_UNCLEAN, first_other_line};
+use crate::support::load::Synced;
+use crate::support::tree::Tree;
+use crate::support::judge::first_other_line;
+use crate::support::round_trip::{Bench, DONE, DONE_UNCLEAN};
 use crate::support::verdict::Verdict;
 
 /// Most a crashed filesystem's image may hold beyond what is in use, in
@@ -185,8 +186,8 @@ impl Proof<'_> {
 
     fn replay_by_e2fsck(&mut self) -> io::Result<()> {
         let [full, restored] = self.copies()?;
-        let one = self.bench.e2fs.fsck(&["-fy"], &full)?;
-        let other = self.bench.e2fs.fsck(&["-fy"], &restored)?;
+        let one = self.bench.tools.fsck(&["-fy"], &full)?;
+        let other = self.bench.tools.fsck(&["-fy"], &restored)?;
         if one != other {
             let first = first_other_line(&one, &other);
             self.problem(format!("e2fsck -fy differs: {first}"));
@@ -245,7 +246,7 @@ impl Proof<'_> {
 
     /// Takes into account what is in use in `disk` now.
     fn look(&mut self, disk: &Path) -> io::Result<()> {
-        match self.bench.e2fs.usage(disk)? {
+        match self.bench.tools.usage(disk)? {
             Some(now) => self.need(&now),
             None => self.problem("dumpe2fs cannot tell what is free once it is replayed"),
         }
@@ -262,7 +263,7 @@ impl Proof<'_> {
     /// The restored disk has all that is in use in any state, and little more.
     fn compare_bytes(&mut self) -> io::Result<()> {
         let source = &self.crashed.disk;
-        match self.bench.e2fs.usage_before_replay(source)? {
+        match self.bench.tools.usage_before_replay(source)? {
             Some(usage) => self.need(&usage),
             None => self.problem("dumpe2fs cannot tell what is free before it is replayed"),
         }
@@ -304,7 +305,7 @@ impl Proof<'_> {
         if self.crashed.kind.has_journal() || self.crashed.repaired {
             return Ok(false);
         }
-        let said = self.bench.e2fs.fsck(&["-fn"], &self.crashed.disk)?.stdout;
+        let said = self.bench.tools.fsck(&["-fn"], &self.crashed.disk)?.stdout;
         Ok(DAMAGE.iter().any(|words| said.contains(words)))
     }
 }

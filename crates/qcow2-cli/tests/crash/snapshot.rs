@@ -12,7 +12,7 @@ use fixtures::{Mount, Reflinks, Tool};
 
 use super::fill::fill;
 use super::kinds::{DISK_BYTES, Kind};
-use super::load::{Load, SyncedList};
+use crate::support::load::{Load, SyncedList};
 use super::proof::Crashed;
 use crate::support::round_trip::Bench;
 
@@ -42,7 +42,7 @@ pub(super) fn take(
     let around = Reflinks::new(folder, mkfs, arguments, AROUND_BYTES)?;
     let disk = around.mount.folder.join("disk");
     let make: Vec<_> = kind.make.split_whitespace().collect();
-    bench.e2fs.make(&disk, DISK_BYTES, &make)?;
+    bench.tools.make(&disk, DISK_BYTES, &make)?;
     let synced = SyncedList::default();
     let mounted = folder.join("under-load");
     fill(
