@@ -11,10 +11,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use fixtures::{Mount, Usage, compare};
 
 use super::kinds::Kind;
-use crate::support::load::Synced;
-use crate::support::tree::Tree;
 use crate::support::judge::first_other_line;
+use crate::support::load::Synced;
 use crate::support::round_trip::{Bench, DONE, DONE_UNCLEAN};
+use crate::support::tree::Tree;
 use crate::support::verdict::Verdict;
 
 /// Most a crashed filesystem's image may hold beyond what is in use, in

@@ -12,8 +12,8 @@ use fixtures::{Mount, Reflinks, Tool};
 
 use super::fill::fill;
 use super::kinds::{DISK_BYTES, Kind};
-use crate::support::load::{Load, SyncedList};
 use super::proof::Crashed;
+use crate::support::load::{Load, SyncedList};
 use crate::support::round_trip::Bench;
 
 /// Room for the disk and what changes in it between snapshots.

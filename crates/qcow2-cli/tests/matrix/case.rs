@@ -48,9 +48,11 @@ impl Case {
             name: name.clone(),
             quick,
             run: Box::new(move |folder| {
-                with_bench(tools(), &format!("what makes and checks `{name}`"), |bench| {
-                    run(bench, folder)
-                })
+                with_bench(
+                    tools(),
+                    &format!("what makes and checks `{name}`"),
+                    |bench| run(bench, folder),
+                )
             }),
         }
     }

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use case::Case;
 use judges::checks;
+use support::mounts::scratch;
 use support::suite::{Level, level, run, trial};
 
 fn main() -> ExitCode {
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     cases.retain(|case| case.quick || level() == Level::Full);
     let trials = cases.into_iter().map(|case| {
         trial(case.name, move || {
-            let folder = tempfile::tempdir()?;
+            let folder = scratch()?;
             (case.run)(folder.path())
         })
     });

@@ -39,7 +39,10 @@ pub(crate) fn without(ranges: &[Range<u64>], others: &[Range<u64>]) -> u64 {
     let mut shared = 0;
     let mut first = 0;
     for range in ranges {
-        while others.get(first).is_some_and(|other| other.end <= range.start) {
+        while others
+            .get(first)
+            .is_some_and(|other| other.end <= range.start)
+        {
             first += 1;
         }
         let near = others[first..].iter();

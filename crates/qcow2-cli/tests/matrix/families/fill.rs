@@ -29,8 +29,12 @@ pub(super) fn fill(root: &Path, family: Family, fill: Fill) -> io::Result<()> {
         return Ok(());
     }
     let marked = mark(root)?;
-    grow_old(root)?;
-    plant(root)?;
+    if family == Family::Exfat {
+        plant_plain(&root.join("planted"))?;
+    } else {
+        grow_old(root)?;
+        plant(root)?;
+    }
     if family == Family::Btrfs {
         snapshots(root)?;
     }
@@ -44,9 +48,10 @@ pub(super) fn fill(root: &Path, family: Family, fill: Fill) -> io::Result<()> {
     Ok(syncfs(File::open(root)?)?)
 }
 
-/// The same for a FAT, in a folder that mtools copies in.
+/// What a FAT or an exFAT can hold.
 pub(super) fn plant_plain(root: &Path) -> io::Result<()> {
     let mut random = SplitMix::new(3);
+    fs::create_dir_all(root)?;
     for number in 0..24 {
         let folder = root.join(format!("folder{}", number % 3));
         fs::create_dir_all(&folder)?;

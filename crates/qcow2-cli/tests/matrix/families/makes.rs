@@ -92,7 +92,9 @@ pub(super) const MAKES: [Make; 62] = [
     xfs("version 4", "-m crc=0").quick(),
     xfs("version 4, blocks of 512", "-m crc=0 -b size=512"),
     xfs("version 4, no lazy count", "-m crc=0 -l lazy-count=0"),
-    xfs("parent pointers", "-i exchange=1 -n parent=1").newer_only().quick(),
+    xfs("parent pointers", "-i exchange=1 -n parent=1")
+        .newer_only()
+        .quick(),
     xfs("metadata directory", "-m metadir=1").newer_only(),
     xfs("large", "").of_mib(900),
     btrfs("as it comes", "").quick(),
@@ -107,12 +109,16 @@ pub(super) const MAKES: [Make; 62] = [
     btrfs("space cache v1", "-R ^free-space-tree").mounted("space_cache=v1"),
     btrfs("quota", "-R quota"),
     btrfs("holes", "-O ^no-holes"),
-    btrfs("compressed by zstd", "").mounted("compress=zstd").quick(),
+    btrfs("compressed by zstd", "")
+        .mounted("compress=zstd")
+        .quick(),
     btrfs("compressed by lzo", "").mounted("compress-force=lzo"),
     btrfs("no checksums", "").mounted("nodatasum,nodatacow"),
     btrfs("inline up to 4096", "").mounted("max_inline=4096"),
     btrfs("double data", "-d dup -m dup").of_mib(300),
-    btrfs("block group tree", "-O block-group-tree").newer_only().quick(),
+    btrfs("block group tree", "-O block-group-tree")
+        .newer_only()
+        .quick(),
     btrfs("no block group tree", "-O ^block-group-tree").newer_only(),
     btrfs("simple quota", "-O squota").newer_only(),
     btrfs("large", "").of_mib(900),
@@ -123,7 +129,7 @@ pub(super) const MAKES: [Make; 62] = [
     ntfs("sectors of 4096", "-s 4096"),
     ntfs("compressed", "-C").mounted("compression"),
     ntfs("a large zone for the MFT", "-z 4"),
-    ntfs("small", "").of_mib(12),
+    ntfs("small", "").of_mib(34),
     ntfs("an odd length", "").of_mib(37),
     ntfs("large", "").of_mib(600),
     make(Family::Fat, "as it comes", 64, "").quick(),

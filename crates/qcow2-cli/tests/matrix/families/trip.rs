@@ -38,7 +38,9 @@ pub(super) fn judge(
         old_data(&files.source, make.size_mib * MIB)?;
     }
     let options: Vec<_> = make.mkfs.split_whitespace().collect();
-    bench.tools.make(&files.source, make.size_mib * MIB, &options)?;
+    bench
+        .tools
+        .make(&files.source, make.size_mib * MIB, &options)?;
     let inside = match content(bench, folder, &files.source, make, shape)? {
         Ok(inside) => inside,
         Err(verdict) => return Ok(verdict),
@@ -96,12 +98,7 @@ fn content(
     tree(bench, folder, disk, make).map(|tree| Ok(Some(tree)))
 }
 
-fn mount(
-    bench: &Bench<FsTools>,
-    folder: &Path,
-    disk: &Path,
-    options: &str,
-) -> io::Result<Mount> {
+fn mount(bench: &Bench<FsTools>, folder: &Path, disk: &Path, options: &str) -> io::Result<Mount> {
     bench.tools.mount(disk, &folder.join("mounted"), options)
 }
 
@@ -114,7 +111,11 @@ fn tree(bench: &Bench<FsTools>, folder: &Path, disk: &Path, make: &Make) -> io::
     let tree = Tree::read(&mount.folder, i64::MAX);
     if make.family == Family::Btrfs {
         let btrfs = Tool::find("btrfs").ok_or_else(|| io::Error::other("there is no btrfs"))?;
-        btrfs.ok(|command| command.args(["scrub", "start", "-B", "-r"]).arg(&mount.folder))?;
+        btrfs.ok(|command| {
+            command
+                .args(["scrub", "start", "-B", "-r"])
+                .arg(&mount.folder)
+        })?;
     }
     mount.end()?;
     Ok(tree)
@@ -132,7 +133,9 @@ fn same_tree(
         return Ok(Verdict::good());
     };
     Ok(match tree(bench, folder, disk, make) {
-        Ok(tree) => inside.difference(&tree).map_or_else(Verdict::good, Verdict::wrong),
+        Ok(tree) => inside
+            .difference(&tree)
+            .map_or_else(Verdict::good, Verdict::wrong),
         Err(error) => Verdict::wrong(error.to_string()),
     })
 }
@@ -210,7 +213,6 @@ fn copy_in(disk: &Path, folder: &Path, fill: Fill) -> io::Result<()> {
         return Ok(());
     }
     let planted = folder.join("planted");
-    fs::create_dir_all(&planted)?;
     plant_plain(&planted)?;
     let marked = folder.join("MARKED");
     fs::write(&marked, marked_content(1500))?;
@@ -234,7 +236,11 @@ fn copy_in(disk: &Path, folder: &Path, fill: Fill) -> io::Result<()> {
 /// All that is in a FAT, copied out of it.
 fn copied_out(disk: &Path) -> io::Result<Tree> {
     let folder = tempfile::tempdir()?;
-    mtool("mcopy", disk, &["-s".as_ref(), "-m".as_ref(), "::".as_ref(), folder.path()])?;
+    mtool(
+        "mcopy",
+        disk,
+        &["-s".as_ref(), "-m".as_ref(), "::".as_ref(), folder.path()],
+    )?;
     Ok(Tree::read(folder.path(), i64::MAX))
 }
 
@@ -257,7 +263,10 @@ pub(super) fn check() {
     garbage(file.path(), &[512..600, 1024..1025]).unwrap();
     assert_eq!(marks(file.path()).unwrap(), 2);
     let bytes = fs::read(file.path()).unwrap();
-    assert_eq!((bytes[511], bytes[512], bytes[599], bytes[600]), (0, 0xf5, 0xf5, 0));
+    assert_eq!(
+        (bytes[511], bytes[512], bytes[599], bytes[600]),
+        (0, 0xf5, 0xf5, 0)
+    );
     assert!(agree(&[0..10], &[0..12], 1_000_000).is_well());
     assert!(!agree(&[0..13], &[0..12], 1_000_000).is_well());
     assert!(!agree(&[], &[0..900_000], 1_000_000).is_well());
