@@ -3,8 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use fixtures::Mount;
-
+use super::family::Crashable;
 use super::kinds::Kind;
 use crate::support::load::Load;
 
@@ -12,8 +11,14 @@ use crate::support::load::Load;
 pub(super) const FILL_BYTES: u64 = 24 << 20;
 
 /// Fills a filesystem and unmounts it: what was deleted then is in no log.
-pub(super) fn fill(disk: &Path, mounted: &Path, kind: &Kind, load: &mut Load) -> io::Result<()> {
-    let mount = Mount::new(disk, mounted, kind.mount)?;
+pub(super) fn fill(
+    tools: &impl Crashable,
+    disk: &Path,
+    mounted: &Path,
+    kind: &Kind,
+    load: &mut Load,
+) -> io::Result<()> {
+    let mount = tools.mount(disk, mounted, kind.mount)?;
     load.fill(FILL_BYTES)?;
     mount.end()
 }

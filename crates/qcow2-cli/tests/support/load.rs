@@ -111,6 +111,16 @@ impl Load {
         Ok(syncfs(&root)?)
     }
 
+    /// Syncs the whole filesystem, and with it every file that is there.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        syncfs(File::open(&self.root)?)?;
+        for path in self.loose.drain(..) {
+            self.synced
+                .add(path.clone(), hash(&fs::read(self.root.join(path))?));
+        }
+        Ok(())
+    }
+
     /// Does one thing more; whether it may go on.
     pub(crate) fn step(&mut self) -> io::Result<bool> {
         match self.random.below(20) {
