@@ -11,7 +11,7 @@ use libtest_mimic::Trial;
 use super::case::Case;
 use crate::support::suite::{check, trial};
 use crate::support::verdict::Verdict;
-use crate::support::{blocks, tree};
+use crate::support::{blocks, tree, whole};
 use makes::{MAKES, Make};
 
 /// How full a filesystem is, and what was on the disk before.
@@ -95,7 +95,8 @@ pub(super) fn checks() -> Vec<Trial> {
     let mut checks = vec![
         check("bytes are counted right", blocks::check),
         check("differences of trees are seen", tree::check),
-        check("garbage and marks are where they should be", trip::check),
+        check("garbage and disagreements are seen", whole::check),
+        check("marks of deleted files are found", trip::check),
     ];
     if newer_tools().is_none() {
         let none = || {

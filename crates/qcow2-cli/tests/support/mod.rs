@@ -12,3 +12,4 @@ pub(crate) mod round_trip;
 pub(crate) mod suite;
 pub(crate) mod tree;
 pub(crate) mod verdict;
+pub(crate) mod whole;

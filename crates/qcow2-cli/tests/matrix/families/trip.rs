@@ -1,29 +1,24 @@
-//! One filesystem through the program and back, and what its own tools, the kernel
-//! and a second reader say of it.
+//! A filesystem made, filled, and through the program and back.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use fixtures::{Family, FsTools, Mount, SplitMix, Tool};
+use fixtures::{Family, FsTools, SplitMix};
 
 use super::fill::{MARK, SECTOR_BYTES, fill, marked_content, plant_plain};
 use super::makes::Make;
 use super::{Fill, Shape};
-use crate::support::blocks::{unused, without};
 use crate::support::mounts::cannot_mount;
-use crate::support::round_trip::{Bench, DONE, Files};
+use crate::support::round_trip::{Bench, Files};
 use crate::support::tree::Tree;
 use crate::support::verdict::Verdict;
+use crate::support::whole::{self, mount, mtool};
 
 const MIB: u64 = 1 << 20;
 
-/// What may be kept of the bytes that are free, in thousandths of those in use.
-const KEPT_MILLI_MAX: u64 = 10;
-
-/// Bytes written at a time.
+/// Bytes written and read at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Makes a filesystem, packs it, restores it, and compares everything.
@@ -38,43 +33,23 @@ pub(super) fn judge(
         old_data(&files.source, make.size_mib * MIB)?;
     }
     let options: Vec<_> = make.mkfs.split_whitespace().collect();
-    bench
-        .tools
-        .make(&files.source, make.size_mib * MIB, &options)?;
+    let size = make.size_mib * MIB;
+    bench.tools.make(&files.source, size, &options)?;
     let inside = match content(bench, folder, &files.source, make, shape)? {
         Ok(inside) => inside,
         Err(verdict) => return Ok(verdict),
     };
-    let usage = bench.tools.usage(&files.source)?;
-    let usage = usage.ok_or_else(|| io::Error::other("the second reader cannot read it"))?;
-
-    let report = bench.round_trip(&files, &["--cluster-size", "4K"])?;
-    let code = report.code;
-    let sound = Verdict::check(report.sound, "the source is not sound");
-    let ended = Verdict::check(code == Some(DONE), format!("pack ended with {code:?}"));
-    let mut verdict = Verdict::Ran(report.problems).and(sound).and(ended);
-    if !files.restored.exists() {
+    let verdict = whole::judge(bench, folder, inside.as_ref())?;
+    if !files.image.exists() {
         return Ok(verdict);
     }
-    let free = unused(&bench.program, &files.source)?;
-    verdict = verdict.and(agree(&free, &usage.free, make.size_mib * MIB));
     let marks = marks(&files.image)?;
     let text = format!("{marks} sectors of deleted files are in the image");
-    verdict = verdict.and(Verdict::check(marks == 0, text));
-
-    verdict = verdict.and(same_tree(bench, folder, &files.restored, &inside, make)?);
-    // What was free may hold anything.
-    garbage(&files.restored, &free)?;
-    let before = bench.tools.check(&files.source)?;
-    let after = bench.tools.check(&files.restored)?;
-    let text = "the checker tells garbage in free blocks from zeros";
-    verdict = verdict.and(Verdict::check(before == after, text));
-    let again = same_tree(bench, folder, &files.restored, &inside, make)?;
-    Ok(verdict.and(again))
+    Ok(verdict.and(Verdict::check(marks == 0, text)))
 }
 
-/// Fills the new filesystem and gives all that is in it then; `None` if it cannot
-/// be mounted at all, by any kernel of today.
+/// Fills the new filesystem and gives all that is in it then; `None` if no kernel of
+/// today mounts it.
 fn content(
     bench: &Bench<FsTools>,
     folder: &Path,
@@ -95,61 +70,7 @@ fn content(
         fill(&mount.folder, make.family, shape.fill)?;
         mount.end()?;
     }
-    tree(bench, folder, disk, make).map(|tree| Ok(Some(tree)))
-}
-
-fn mount(bench: &Bench<FsTools>, folder: &Path, disk: &Path, options: &str) -> io::Result<Mount> {
-    bench.tools.mount(disk, &folder.join("mounted"), options)
-}
-
-/// All that is in `disk`. A scrub has to find nothing wrong, where there is one.
-fn tree(bench: &Bench<FsTools>, folder: &Path, disk: &Path, make: &Make) -> io::Result<Tree> {
-    if make.family == Family::Fat {
-        return copied_out(disk);
-    }
-    let mount = mount(bench, folder, disk, "ro")?;
-    let tree = Tree::read(&mount.folder, i64::MAX);
-    if make.family == Family::Btrfs {
-        let btrfs = Tool::find("btrfs").ok_or_else(|| io::Error::other("there is no btrfs"))?;
-        btrfs.ok(|command| {
-            command
-                .args(["scrub", "start", "-B", "-r"])
-                .arg(&mount.folder)
-        })?;
-    }
-    mount.end()?;
-    Ok(tree)
-}
-
-/// Whether `disk` holds `inside`.
-fn same_tree(
-    bench: &Bench<FsTools>,
-    folder: &Path,
-    disk: &Path,
-    inside: &Option<Tree>,
-    make: &Make,
-) -> io::Result<Verdict> {
-    let Some(inside) = inside else {
-        return Ok(Verdict::good());
-    };
-    Ok(match tree(bench, folder, disk, make) {
-        Ok(tree) => inside
-            .difference(&tree)
-            .map_or_else(Verdict::good, Verdict::wrong),
-        Err(error) => Verdict::wrong(error.to_string()),
-    })
-}
-
-/// What the program calls free is free by the second reader, and little more is.
-fn agree(ours: &[Range<u64>], theirs: &[Range<u64>], size: u64) -> Verdict {
-    let lost = without(ours, theirs);
-    let text = format!("{lost} bytes are called free that are in use");
-    let lost = Verdict::check(lost == 0, text);
-    let free: u64 = theirs.iter().map(|range| range.end - range.start).sum();
-    let used = size.saturating_sub(free);
-    let kept = without(theirs, ours);
-    let text = format!("{kept} free bytes are called used, {used} are in use");
-    lost.and(Verdict::check(kept <= used / 1000 * KEPT_MILLI_MAX, text))
+    whole::tree(bench, folder, disk).map(|tree| Ok(Some(tree)))
 }
 
 /// A disk full of bytes that look like those of deleted files, and others.
@@ -191,22 +112,6 @@ fn marks(file: &Path) -> io::Result<usize> {
     }
 }
 
-/// Puts bytes into `disk` that nobody would take for zeros.
-fn garbage(disk: &Path, ranges: &[Range<u64>]) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(disk)?;
-    let piece = vec![0xf5; PIECE_BYTES];
-    for range in ranges {
-        let mut at = range.start;
-        while at < range.end {
-            let left = usize::try_from(range.end - at).unwrap_or(usize::MAX);
-            let part = &piece[..left.min(PIECE_BYTES)];
-            file.write_all_at(part, at)?;
-            at += u64::try_from(part.len()).map_err(io::Error::other)?;
-        }
-    }
-    Ok(())
-}
-
 /// Copies files into a FAT, and deletes some.
 fn copy_in(disk: &Path, folder: &Path, fill: Fill) -> io::Result<()> {
     if fill == Fill::Empty {
@@ -233,41 +138,9 @@ fn copy_in(disk: &Path, folder: &Path, fill: Fill) -> io::Result<()> {
     mtool("mdel", disk, &["::MARKED".as_ref()])
 }
 
-/// All that is in a FAT, copied out of it.
-fn copied_out(disk: &Path) -> io::Result<Tree> {
-    let folder = tempfile::tempdir()?;
-    mtool(
-        "mcopy",
-        disk,
-        &["-s".as_ref(), "-m".as_ref(), "::".as_ref(), folder.path()],
-    )?;
-    Ok(Tree::read(folder.path(), i64::MAX))
-}
-
-/// Runs a program of mtools, which has to end well.
-fn mtool(name: &str, disk: &Path, words: &[&Path]) -> io::Result<()> {
-    let missing = || io::Error::other(format!("{name} is not installed"));
-    let tool = Tool::find(name).ok_or_else(missing)?;
-    tool.ok(|command| {
-        let command = command.env("MTOOLS_SKIP_CHECK", "1").arg("-i").arg(disk);
-        command.args(words)
-    })?;
-    Ok(())
-}
-
-/// Whether garbage and marks are where they should be.
+/// Whether marks are found.
 pub(super) fn check() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), [vec![0; 1024], marked_content(3)].concat()).unwrap();
     assert_eq!(marks(file.path()).unwrap(), 3);
-    garbage(file.path(), &[512..600, 1024..1025]).unwrap();
-    assert_eq!(marks(file.path()).unwrap(), 2);
-    let bytes = fs::read(file.path()).unwrap();
-    assert_eq!(
-        (bytes[511], bytes[512], bytes[599], bytes[600]),
-        (0, 0xf5, 0xf5, 0)
-    );
-    assert!(agree(&[0..10], &[0..12], 1_000_000).is_well());
-    assert!(!agree(&[0..13], &[0..12], 1_000_000).is_well());
-    assert!(!agree(&[], &[0..900_000], 1_000_000).is_well());
 }
