@@ -3,6 +3,7 @@
 mod api;
 mod bench;
 mod demo;
+mod newer_tools;
 mod program;
 mod task;
 mod test;
@@ -40,6 +41,7 @@ fn task_named(name: &str) -> Option<fn(Arguments) -> TaskResult> {
         "tidy" => tidy::run,
         "bench" => bench::run,
         "api" => api::run,
+        "newer-tools" => newer_tools::run,
         _ => return None,
     };
     Some(run)

@@ -101,7 +101,7 @@ pub(super) const MAKES: [Make; 62] = [
     btrfs("mixed", "-M -n 4096").of_mib(64).quick(),
     btrfs("single metadata", "-m single").quick(),
     btrfs("nodes of 4096", "-n 4096"),
-    btrfs("nodes of 64K", "-n 65536"),
+    btrfs("nodes of 64K", "-n 65536").of_mib(320),
     btrfs("xxhash", "--csum xxhash").quick(),
     btrfs("sha256", "--csum sha256"),
     btrfs("blake2", "--csum blake2"),
