@@ -81,7 +81,10 @@ impl Kind {
     pub(super) fn loser(&self) -> Option<&'static str> {
         match (self.family, self.end) {
             (Some(Family::Xfs), End::Crash | End::Synced) => Some("partclone.xfs"),
-            (Some(Family::Btrfs), End::Crash) => Some("partclone.btrfs"),
+            // Of mixed groups it keeps everything.
+            (Some(Family::Btrfs), End::Crash) if !self.make.contains("-M") => {
+                Some("partclone.btrfs")
+            }
             _ => None,
         }
     }
