@@ -10,11 +10,11 @@ use crate::options::{Keep, Options};
 use crate::provider::{
     Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider,
 };
-use crate::providers::{Ext, Fat, Swap};
+use crate::providers::{Ext, Fat, Ntfs, Swap};
 use crate::report::{Kept, KeptWhole, Report};
 
 /// The providers of this crate.
-const PROVIDERS: [&dyn Provider; 3] = [&Ext, &Fat, &Swap];
+const PROVIDERS: [&dyn Provider; 4] = [&Ext, &Fat, &Ntfs, &Swap];
 
 /// Whose the bytes of a part are.
 pub(crate) enum Owner<'d> {

@@ -2,8 +2,10 @@
 
 mod ext;
 mod fat;
+mod ntfs;
 mod swap;
 
 pub(crate) use ext::Ext;
 pub(crate) use fat::Fat;
+pub(crate) use ntfs::Ntfs;
 pub(crate) use swap::Swap;

@@ -204,6 +204,8 @@ pub struct FilesystemInfo {
     pub uuid: Option<[u8; 16]>,
     /// Its serial number, where it has that in place of a UUID.
     pub serial: Option<u32>,
+    /// The same, where it has 64 bits.
+    pub long_serial: Option<u64>,
     /// The UUID of its journal, if that is on another device: the filesystem is not
     /// self-contained.
     pub external_journal: Option<[u8; 16]>,
@@ -225,13 +227,15 @@ impl FilesystemInfo {
     }
 
     /// What identifies it, in the usual form: 8-4-4-4-12 hexadecimal digits of a UUID, or
-    /// 4-4 of a serial number.
+    /// 4-4 of a serial number, or 16 of one of 64 bits.
     #[must_use]
     pub fn id(&self) -> Option<String> {
-        match (self.uuid, self.serial) {
-            (Some(uuid), _) => Some(uuid_text(&uuid)),
-            (None, Some(serial)) => Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
-            (None, None) => None,
+        match (self.uuid, self.serial, self.long_serial) {
+            (Some(uuid), _, _) => Some(uuid_text(&uuid)),
+            (None, Some(serial), _) => {
+                Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff))
+            }
+            (None, None, serial) => serial.map(|serial| format!("{serial:016X}")),
         }
     }
 }

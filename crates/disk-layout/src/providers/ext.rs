@@ -165,6 +165,7 @@ impl ExtContent<'_> {
             label: info.label.clone(),
             uuid: Some(info.uuid),
             serial: None,
+            long_serial: None,
             external_journal: info.external_journal,
             blocks: info.geometry.as_ref().map(|geometry| Blocks {
                 bytes: geometry.block_bytes(),
