@@ -1,10 +1,12 @@
 //! The providers of this crate: one for each kind of content.
 
+mod btrfs;
 mod ext;
 mod fat;
 mod ntfs;
 mod swap;
 
+pub(crate) use btrfs::Btrfs;
 pub(crate) use ext::Ext;
 pub(crate) use fat::Fat;
 pub(crate) use ntfs::Ntfs;

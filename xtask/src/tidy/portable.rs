@@ -7,7 +7,7 @@ use super::finding::{File, Finding};
 use super::imports::{self, Reference};
 
 /// The crates that name no files and make no system calls.
-const CRATES: [&str; 16] = [
+const CRATES: [&str; 17] = [
     "crates/blockio",
     "crates/pipeline",
     "crates/qcow2-format",
@@ -18,6 +18,7 @@ const CRATES: [&str; 16] = [
     "crates/ext-scramble",
     "crates/fat-blocks",
     "crates/ntfs-blocks",
+    "crates/btrfs-blocks",
     "crates/qcow2-writer",
     "crates/qcow2-map",
     "crates/qcow2-check",
