@@ -10,11 +10,11 @@ use crate::options::{Keep, Options};
 use crate::provider::{
     Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider,
 };
-use crate::providers::{Btrfs, Ext, Fat, Ntfs, Swap};
+use crate::providers::{Btrfs, Ext, Fat, Ntfs, Swap, Xfs};
 use crate::report::{Kept, KeptWhole, Report};
 
 /// The providers of this crate.
-const PROVIDERS: [&dyn Provider; 5] = [&Ext, &Fat, &Ntfs, &Swap, &Btrfs];
+const PROVIDERS: [&dyn Provider; 6] = [&Ext, &Fat, &Ntfs, &Swap, &Btrfs, &Xfs];
 
 /// Whose the bytes of a part are.
 pub(crate) enum Owner<'d> {

@@ -7,7 +7,8 @@ use super::finding::{File, Finding};
 use super::imports::{self, Reference};
 
 /// The crates that name no files and make no system calls.
-const CRATES: [&str; 17] = [
+const CRATES: [&str; 18] = [
+const CRATES: [&str; 16] = [
     "crates/blockio",
     "crates/pipeline",
     "crates/qcow2-format",
@@ -19,6 +20,7 @@ const CRATES: [&str; 17] = [
     "crates/fat-blocks",
     "crates/ntfs-blocks",
     "crates/btrfs-blocks",
+    "crates/xfs-blocks",
     "crates/qcow2-writer",
     "crates/qcow2-map",
     "crates/qcow2-check",
