@@ -8,7 +8,6 @@ use super::imports::{self, Reference};
 
 /// The crates that name no files and make no system calls.
 const CRATES: [&str; 18] = [
-const CRATES: [&str; 16] = [
     "crates/blockio",
     "crates/pipeline",
     "crates/qcow2-format",

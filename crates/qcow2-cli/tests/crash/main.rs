@@ -259,6 +259,7 @@ fn crash<J: Crashable>(
         disk,
         kind: *kind,
         synced: synced.now(),
+        is_just_synced: true,
         repaired,
     })
 }

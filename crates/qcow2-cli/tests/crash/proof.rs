@@ -39,6 +39,8 @@ pub(super) struct Crashed {
     pub(super) disk: PathBuf,
     pub(super) kind: Kind,
     pub(super) synced: Vec<Synced>,
+    /// Something was synced just before: the control has to lose it.
+    pub(super) is_just_synced: bool,
     /// e2fsck has repaired it since.
     pub(super) repaired: bool,
 }
@@ -121,8 +123,10 @@ pub(super) fn prove<J: Crashable>(
         proof.replay_by_kernel()?;
         proof.replay_by_checker()?;
         proof.compare_bytes()?;
-        let lost = control::loses(&bench.tools, folder, crashed)?;
-        proof.problems.extend(lost);
+        let alarm = control::loses(&bench.tools, folder, crashed)?;
+        proof
+            .problems
+            .extend(alarm.filter(|_| crashed.is_just_synced));
     }
     Ok((proof.figures, Verdict::Ran(proof.problems)))
 }

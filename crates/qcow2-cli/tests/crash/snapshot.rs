@@ -92,6 +92,8 @@ pub(super) fn take<J: Crashable>(
             disk,
             kind: *kind,
             synced,
+            // The kernel may just have written all of it home.
+            is_just_synced: false,
             repaired: false,
         });
     }
