@@ -2,6 +2,7 @@
 
 mod api;
 mod bench;
+mod boot;
 mod demo;
 mod newer_tools;
 mod program;
@@ -40,6 +41,7 @@ fn task_named(name: &str) -> Option<fn(Arguments) -> TaskResult> {
         "test" => test::run_all,
         "tidy" => tidy::run,
         "bench" => bench::run,
+        "boot" => boot::run,
         "api" => api::run,
         "newer-tools" => newer_tools::run,
         _ => return None,

@@ -14,7 +14,7 @@ use crate::providers::{Btrfs, Ext, Fat, Ntfs, Swap, Xfs};
 use crate::report::{Kept, KeptWhole, Report};
 
 /// The providers of this crate.
-const PROVIDERS: [&dyn Provider; 6] = [&Ext, &Fat, &Ntfs, &Swap, &Btrfs, &Xfs];
+const PROVIDERS: [&dyn Provider; 6] = [&Btrfs, &Ext, &Fat, &Ntfs, &Swap, &Xfs];
 
 /// Whose the bytes of a part are.
 pub(crate) enum Owner<'d> {
@@ -127,6 +127,7 @@ fn by<'d>(content: Box<dyn Content + 'd>, options: &Options<'_>) -> (Owner<'d>, 
     }
     report.notes.extend(found.unclean);
     report.needs_check = found.needs_check;
+    report.repaired_by = found.repaired_by;
     report.damage = found.damage;
     report.evidence = found.evidence;
     report.unit_bytes = found.unit_bytes;

@@ -66,7 +66,7 @@ pub use report::{
     Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Layout, PartReport,
     Report,
 };
-pub use select::find_partition;
+pub use select::{Selected, find_partition};
 
 /// The examples of README.md are tests.
 #[cfg(doctest)]

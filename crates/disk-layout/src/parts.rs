@@ -134,6 +134,34 @@ fn by_table<'d>(
     Ok((owned, layout::summary(layout, whole)))
 }
 
+/// Why nothing in `partition` is proven free, whatever is in it.
+pub(crate) fn doubt(
+    source: &Source<'_>,
+    table: &Table,
+    partition: &Partition,
+) -> Result<Option<KeptWhole>, Error> {
+    if let Some(why) = ambiguity(table) {
+        return Ok(Some(why));
+    }
+    if partition.is_doubtful {
+        return Ok(Some(KeptWhole::DoubtfulPlace));
+    }
+    let options = Options {
+        preliminary: true,
+        ..Options::default()
+    };
+    let disk = part(source, 0..source.size())?;
+    if let Decision::Known(_, report) = keep::decide(&disk, &options, &[])? {
+        let kind = report.filesystem.map_or("a filesystem", |info| info.kind);
+        let why = format!("the whole disk looks like {kind}, too");
+        return Ok(Some(KeptWhole::Distrust { why }));
+    }
+    if let Some(why) = why_whole(source, table, &mut Vec::new())? {
+        return Ok(Some(why));
+    }
+    Ok(hashes(source, table)?.map(KeptWhole::Hashed))
+}
+
 /// Hashes in one of the partitions that may cover the blocks of the others. It does not
 /// matter whether the place of that partition is in doubt.
 fn hashes(source: &Source<'_>, table: &Table) -> Result<Option<Found>, Error> {

@@ -26,6 +26,9 @@ pub struct Report {
     /// Why the content should be checked before anything changes it in place: it was not
     /// cleanly unmounted, beyond what its journal repairs.
     pub needs_check: Option<String>,
+    /// The program that checks and repairs such content, with what it has to be told, such
+    /// as `e2fsck -f`.
+    pub repaired_by: Option<&'static str>,
     /// Damage found where the filesystem decides.
     pub damage: Damage,
     /// The partition table and what is in the partitions, if the disk has a table that
@@ -45,6 +48,7 @@ impl Report {
             unit_bytes: None,
             notes: Vec::new(),
             needs_check: None,
+            repaired_by: None,
             damage: Damage {
                 lines: Vec::new(),
                 total: 0,
@@ -168,6 +172,9 @@ pub struct ContentReport {
     /// Why it should be checked before anything changes it in place, if a journal alone
     /// does not make it clean.
     pub needs_check: Option<String>,
+    /// The program that checks and repairs such content, with what it has to be told, such
+    /// as `e2fsck -f`.
+    pub repaired_by: Option<&'static str>,
     /// What is wrong in parts of it.
     pub damage: Damage,
 }
@@ -184,6 +191,7 @@ impl ContentReport {
             not_discarded: None,
             unclean: None,
             needs_check: None,
+            repaired_by: None,
             damage: Damage {
                 lines: Vec::new(),
                 total: 0,

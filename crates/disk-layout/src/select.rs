@@ -9,16 +9,26 @@ use crate::keep::{self, Decision};
 use crate::options::Options;
 use crate::parts;
 use crate::provider::Source;
-use crate::report::FilesystemInfo;
-use crate::table::{self, Effect, Partition};
+use crate::report::{FilesystemInfo, KeptWhole};
+use crate::table::{self, Partition};
+
+/// A partition that was found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Selected {
+    /// The partition, as the table describes it.
+    pub partition: Partition,
+    /// Why nothing in it is proven free, if the rest of the disk is the reason: its place is
+    /// in doubt, something claims the whole disk, or hashes in another partition may cover
+    /// its free bytes.
+    pub doubt: Option<KeptWhole>,
+}
 
 /// Finds the partition of `disk` that `wanted` names: by its number, its name, or its UUID,
 /// or if none has that, by the label or the UUID of its filesystem. Letters of a UUID may be
 /// of either case. Extended partitions, which hold others, are not found.
 ///
 /// `sector_bytes` is what [`Options::sector_bytes`] is.
-///
-/// A partition [`is_doubtful`](Partition::is_doubtful) if the whole table is.
 ///
 /// # Errors
 ///
@@ -28,32 +38,29 @@ pub fn find_partition(
     disk: impl ReadAt,
     sector_bytes: Option<u32>,
     wanted: &str,
-) -> Result<Partition, Error> {
+) -> Result<Selected, Error> {
     let options = parts::table_options(sector_bytes);
     let table = table::read(&disk, &options).map_err(Error::Table)?;
-    let is_doubtful = table
-        .damage
-        .iter()
-        .any(|one| one.effect() == Effect::Everything);
-    let mut partitions = table.partitions;
-    for partition in &mut partitions {
-        partition.is_doubtful |= is_doubtful;
-    }
+    let source: Source<'_> = Arc::new(disk);
+    let partitions = &table.partitions;
     let own = |one: &&Partition| !one.is_extended && is_called(one, wanted);
     let mut found: Vec<_> = partitions.iter().filter(own).collect();
     if found.is_empty() {
-        let source: Source<'_> = Arc::new(disk);
         let holds = |one: &&Partition| !one.is_extended && holds(&source, one, wanted);
         found = partitions.iter().filter(holds).collect();
     }
-    match found.as_slice() {
-        [only] => Ok(Partition::clone(only)),
-        several => Err(Error::Partition {
-            wanted: wanted.to_owned(),
-            matches: several.len(),
-            partitions,
-        }),
+    if let [only] = found.as_slice() {
+        let doubt = parts::doubt(&source, &table, only);
+        return Ok(Selected {
+            doubt: doubt.unwrap_or_else(|error| Some(KeptWhole::Unreadable(error))),
+            partition: Partition::clone(only),
+        });
     }
+    Err(Error::Partition {
+        wanted: wanted.to_owned(),
+        matches: found.len(),
+        partitions: table.partitions,
+    })
 }
 
 fn is_called(partition: &Partition, wanted: &str) -> bool {

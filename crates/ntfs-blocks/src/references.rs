@@ -34,6 +34,8 @@ struct Walk<'a, 'd, R: ?Sized> {
     in_use: &'a [u8],
     window: Window,
     pieces: Pieces,
+    /// After the last cluster that any run has.
+    end: u64,
     damage: &'a mut Damage,
 }
 
@@ -47,17 +49,28 @@ pub(crate) fn check<R: ReadAt + ?Sized>(
     let in_use = records_in_use(mft)?;
     let (mut start, mut free, mut unreferenced) = (0, 0u64, 0u64);
     let mut used = Vec::new();
+    // Where the last run ends is known after the first walk.
+    let mut end = map.clusters;
     while start < map.clusters {
         let bits = map.free(mft.disk, start, WINDOW_CLUSTERS)?;
+        if start >= end {
+            free = free.saturating_add(bits.count());
+            let in_use = bits.length().saturating_sub(bits.count());
+            unreferenced = unreferenced.saturating_add(in_use);
+            start = start.saturating_add(WINDOW_CLUSTERS);
+            continue;
+        }
         let mut walk = Walk {
             mft,
             in_use: &in_use,
             window: Window::new(start, bits, used),
             pieces: Pieces::default(),
+            end: 0,
             damage: &mut *damage,
         };
         walk.run()?;
         let Walk { window, pieces, .. } = walk;
+        end = walk.end;
         pieces.check(mft.boot.cluster_bytes)?;
         free = free.saturating_add(window.free());
         unreferenced = unreferenced.saturating_add(window.unreferenced());
@@ -171,6 +184,7 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
             for run in Runs::new(part.pairs, clusters, mft.boot.clusters) {
                 let run = run.map_err(wrong)?;
                 if let Some(first) = run.first {
+                    self.end = self.end.max(first.saturating_add(run.length));
                     self.window.claim(first, run.length, number, self.damage)?;
                 }
             }

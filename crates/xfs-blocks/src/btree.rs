@@ -8,8 +8,8 @@ mod block;
 
 use blockio::ReadAt;
 
-use crate::damage::TreeFault;
 use crate::error::{Error, Halt, Structure, fill};
+use crate::finding::damage::TreeFault;
 use crate::geometry::Geometry;
 use crate::tree::{Order, Tree};
 

@@ -3,9 +3,9 @@
 use blockio::ReadAt;
 
 use crate::error::{Error, Structure, fill};
+use crate::filesystem::info::Info;
 use crate::filesystem::{Filesystem, Options};
 use crate::finding::Distrust;
-use crate::info::Info;
 use crate::superblock::{self, Identity, SUPERBLOCK_BYTES, Superblock};
 
 /// What [`find`] found.

@@ -1,20 +1,22 @@
 //! An XFS filesystem on a disk.
 
+pub(crate) mod info;
+
 use std::ops::Range;
 
 use blockio::{AllData, ExtentKind, Extents, NewSpool, ReadAt, Tiling};
 
 use crate::error::{Error, Halt, Structure, fill};
-use crate::extents;
+use crate::filesystem::info::Info;
 use crate::finding::{Damage, Distrust, Stop, Trust};
-use crate::free_map::MEMORY_BYTES;
 use crate::geometry::Geometry;
-use crate::info::Info;
-use crate::kept::Kept;
 use crate::log::{self, LogState, View};
-use crate::metadata::Metadata;
 use crate::superblock::{self, Superblock};
-use crate::survey::{Before, Survey, survey};
+use crate::used::extents;
+use crate::used::free_map::MEMORY_BYTES;
+use crate::used::kept::Kept;
+use crate::used::metadata::Metadata;
+use crate::used::survey::{Before, Survey, survey};
 
 /// How to look at a disk.
 #[derive(Clone, Copy, Default)]

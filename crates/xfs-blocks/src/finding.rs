@@ -1,6 +1,8 @@
 //! What the used bytes are known by, and why more are in use than the filesystem says.
 
-use crate::damage::{GroupDamage, InodeFault};
+use crate::finding::damage::{GroupDamage, InodeFault};
+pub(crate) mod damage;
+
 use crate::error::{ErrorKind, Halt};
 use crate::log::LogFault;
 

@@ -3,18 +3,19 @@
 
 pub(crate) mod headers;
 mod rmap;
+pub(crate) mod runs;
 mod visits;
 
 use blockio::ReadAt;
 
 use crate::btree::{self, Root, Visit};
-use crate::damage::{GroupDamage, User};
 use crate::error::Halt;
-use crate::runs::{self, Run, overlapping};
+use crate::finding::damage::{GroupDamage, User};
 use crate::superblock::Superblock;
 use crate::tree::Tree;
 
 use headers::{Agf, Agi, Sectors};
+use runs::{Run, overlapping};
 use visits::{Blocks, ByBlock, BySize, ChunkBlocks, Chunks, Shared};
 
 /// The free blocks of a group, proven.

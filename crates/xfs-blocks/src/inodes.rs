@@ -8,8 +8,8 @@ use blockio::ReadAt;
 use crate::bytes::usize_of;
 use crate::error::{Error, Halt, Structure, fill};
 use crate::finding::{Distrust, Stop};
+use crate::group::runs::Run;
 use crate::group::{Chunk, Group};
-use crate::runs::Run;
 use crate::superblock::Superblock;
 
 use core::{Inode, Kind};

@@ -1,13 +1,15 @@
 //! The superblock in the first sector, and what it says that can be held against itself
 //! and the disk.
 
+pub(crate) mod feature;
+
 use crate::bytes::{array, be16, be32, be64, byte, usize_of};
 use crate::checksum;
-use crate::feature::{
-    Features, INCOMPAT_META_UUID, INCOMPAT_NREXT64, VERSION_LOGV2, VERSION_MASK, VERSION_SECTOR,
-};
 use crate::finding::Distrust;
 use crate::geometry::{Geometry, LogGeometry};
+use crate::superblock::feature::{
+    Features, INCOMPAT_META_UUID, INCOMPAT_NREXT64, VERSION_LOGV2, VERSION_MASK, VERSION_SECTOR,
+};
 
 /// The first bytes of a superblock: "XFSB".
 pub(crate) const MAGIC: u32 = 0x5846_5342;

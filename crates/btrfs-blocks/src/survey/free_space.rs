@@ -191,17 +191,33 @@ impl Group {
 
 /// Runs of set bits among the first `bits`; the first bit of a byte is its lowest.
 fn runs(bytes: &[u8], bits: u64) -> impl Iterator<Item = Range<u64>> + '_ {
-    let is_set = |bit: u64| {
-        let byte = usize::try_from(bit / 8).ok().and_then(|at| bytes.get(at));
-        byte.is_some_and(|byte| byte & (1 << (bit % 8)) != 0)
-    };
     let mut at = 0;
     std::iter::from_fn(move || {
-        let start = (at..bits).find(|bit| is_set(*bit))?;
-        let end = (start..bits).find(|bit| !is_set(*bit)).unwrap_or(bits);
-        at = end;
-        Some(start..end)
+        let start = Some(next(bytes, at, true)).filter(|start| *start < bits)?;
+        at = next(bytes, start, false).min(bits);
+        Some(start..at)
     })
+}
+
+/// The first bit from `bit` on that is set, or that is clear, or the end.
+fn next(bytes: &[u8], mut bit: u64, is_set: bool) -> u64 {
+    let mut rest = usize::try_from(bit / 8).map_or(&[][..], |at| bytes.get(at..).unwrap_or(&[]));
+    while let Some((byte, after)) = rest.split_first() {
+        let wanted = if is_set { *byte } else { !*byte };
+        // Those before `bit` do not count.
+        let left = wanted.checked_shr(low_bits(bit)).unwrap_or(0);
+        if left != 0 {
+            return bit.saturating_add(left.trailing_zeros().into());
+        }
+        bit = (bit / 8).saturating_add(1).saturating_mul(8);
+        rest = after;
+    }
+    len_u64(bytes.len()).saturating_mul(8)
+}
+
+/// The number of a bit in its byte.
+fn low_bits(bit: u64) -> u32 {
+    u32::try_from(bit % 8).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -213,6 +229,8 @@ mod tests {
         let all = |bytes: &[u8], bits| runs(bytes, bits).collect::<Vec<_>>();
         assert_eq!(all(&[0b1000_0110, 0b1], 16), [1..3, 7..9]);
         assert_eq!(all(&[0b1000_0110, 0xff], 10), [1..3, 7..10]);
+        assert_eq!(all(&[0xff, 0xff, 0x7f, 0, 0x80], 40), [0..23, 39..40]);
+        assert_eq!(all(&[0xfe, 0xfd], 13), [1..9, 10..13]);
         assert_eq!(all(&[], 0), []);
     }
 }

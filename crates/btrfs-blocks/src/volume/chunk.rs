@@ -119,6 +119,10 @@ impl Chunk {
         if turns > 1 && !self.length.is_multiple_of(row) {
             return Err("it is not of whole rows of stripes");
         }
+        // The kernel spreads stripes over devices, but for the copies of DUP.
+        if self.own.len() > 1 && self.flags & flags::DUP == 0 {
+            return Err("more than one stripe is on this device");
+        }
         let is_far = |stripe: &Stripe| stripe.at.checked_add(self.stripe_bytes()).is_none();
         if self.own.iter().any(is_far) {
             return Err("a stripe is outside of any device");

@@ -54,8 +54,17 @@ fn chunks_are_checked() {
     }
     let rows = chunk(2 * MIB - 4096, 1 | 8, &[own, (2, 0)]);
     bad_chunk("it is not of whole rows of stripes", rows);
+    for flags in [8, 16, 128] {
+        let bytes = chunk(2 * MIB, 1 | flags, &[own, own]);
+        bad_chunk("more than one stripe is on this device", bytes);
+    }
     let far = chunk(2 * MIB, 1, &[(1, u64::MAX - 4095)]);
     bad_chunk("a stripe is outside of any device", far);
+}
+
+#[test]
+fn chunks_are_held_against_each_other() {
+    let own = (1, 4 * MIB);
     let mut other = chunk(2 * MIB, 1, &[own]);
     other[64] ^= 1;
     let what = "a stripe is on a device with this one's number and another UUID";
@@ -75,7 +84,7 @@ fn chunks_are_checked() {
                 CHUNK,
                 (256, 228, DATA - 4096),
                 chunk(MIB, 1, &[(1, 7 * MIB)]),
-            )
+            );
         },
         &Distrust::Chunk {
             start: DATA,
@@ -198,7 +207,7 @@ fn extents_are_checked() {
     let to = (METADATA + 0x8000, 168, 12288);
     bad_extent(to, "its chunk is for something else", rename(to));
     bad_extent(key, "it is too short", |image| {
-        image.item(EXTENT, key).truncate(23)
+        image.item(EXTENT, key).truncate(23);
     });
     for flags in [0, 2, 3] {
         bad_extent(key, "what it holds is not known", |image| {

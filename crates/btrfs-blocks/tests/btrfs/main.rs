@@ -6,6 +6,9 @@
     reason = "helpers of tests may panic, and count in small numbers"
 )]
 
+#[path = "../../examples/btrfs_runs.rs"]
+#[expect(dead_code, reason = "a test calls what `main` calls")]
+mod btrfs_runs;
 mod doubt;
 mod hostile;
 mod image;

@@ -33,98 +33,83 @@ fn with_file(start: u64, end: u64) -> Image {
     image
 }
 
-fn at(start: u64, from: u64, to: u64) -> (u64, u64) {
-    (start + from, start + to)
+/// Used runs of stripe `index` of so many, which is at 3 MiB of this disk.
+#[track_caller]
+fn stripe(image: &Image, flags: u64, turns: u64, count: u64, index: u64) -> Vec<(u64, u64)> {
+    let mut image = image.clone();
+    let device = |number| {
+        if number == index {
+            (1, 3 * MIB)
+        } else {
+            (2 + number, 0)
+        }
+    };
+    let stripes: Vec<_> = (0..count).map(device).collect();
+    image.put(0x88, &count.to_le_bytes());
+    image.lay_out(flags, turns, &stripes);
+    let runs = data(&image).into_iter();
+    runs.map(|run| (run.0 - 3 * MIB, run.1 - 3 * MIB)).collect()
 }
 
 #[test]
 fn copies_hold_the_same() {
-    let (one, other) = (3 * MIB, 5 * MIB);
-    for (flags, stripes) in [
-        (32, &[(1, one), (1, other)][..]),
-        (16, &[(1, one), (1, other)]),
-        (512, &[(1, one), (2, 0), (1, other)]),
-        (1024, &[(3, 0), (1, other), (2, 0), (1, one)]),
-    ] {
-        let mut image = Image::new();
-        image.lay_out(flags, 1, stripes);
-        let runs = [at(one, 0x1_0000, 0x1_3000), at(other, 0x1_0000, 0x1_3000)];
-        assert_eq!(data(&image), runs, "{flags}");
+    for (flags, count) in [(16, 2), (512, 3), (1024, 4)] {
+        for index in 0..count {
+            let runs = stripe(&Image::new(), flags, 1, count, index);
+            assert_eq!(runs, [(0x1_0000, 0x1_3000)], "{flags}");
+        }
     }
-}
-
-#[test]
-fn of_several_devices_only_this_one_counts() {
+    // Those of DUP are on one device.
     let mut image = Image::new();
-    image.put(0x88, &2u64.to_le_bytes());
-    image.lay_out(16, 1, &[(2, 0), (1, 3 * MIB)]);
-    assert_eq!(data(&image), [at(3 * MIB, 0x1_0000, 0x1_3000)]);
+    image.lay_out(32, 1, &[(1, 3 * MIB), (1, 5 * MIB)]);
+    let run = |start| (start + 0x1_0000, start + 0x1_3000);
+    assert_eq!(data(&image), [run(3 * MIB), run(5 * MIB)]);
+    // A chunk on another device has nothing here.
     image.lay_out(0, 1, &[(2, 0)]);
     assert_eq!(data(&image), []);
 }
 
 #[test]
 fn stripes_take_turns() {
-    // 60 KiB of the first stripe, all of the second, 8 KiB of the third.
-    let mut image = with_file(0x1000, 2 * KIB_64 + 0x2000);
-    image.lay_out(8, 2, &[(1, 3 * MIB), (1, 5 * MIB)]);
-    let third = at(3 * MIB, 0x1000, KIB_64 + 0x2000);
-    assert_eq!(data(&image), [third, at(5 * MIB, 0, KIB_64)]);
-    image.lay_out(8, 2, &[(2, 3 * MIB), (1, 5 * MIB)]);
-    assert_eq!(data(&image), [at(5 * MIB, 0, KIB_64)]);
-    image.lay_out(8, 4, &[(1, 3 * MIB), (2, 0), (1, 5 * MIB), (3, 0)]);
-    let runs = [at(3 * MIB, 0x1000, KIB_64), at(5 * MIB, 0, 0x2000)];
-    assert_eq!(data(&image), runs);
+    // 60 KiB of the first piece, all of the second, 8 KiB of the third.
+    let image = with_file(0x1000, 2 * KIB_64 + 0x2000);
+    assert_eq!(stripe(&image, 8, 2, 2, 0), [(0x1000, KIB_64 + 0x2000)]);
+    assert_eq!(stripe(&image, 8, 2, 2, 1), [(0, KIB_64)]);
+    assert_eq!(stripe(&image, 8, 4, 4, 0), [(0x1000, KIB_64)]);
+    assert_eq!(stripe(&image, 8, 4, 4, 2), [(0, 0x2000)]);
+    assert_eq!(stripe(&image, 8, 4, 4, 3), []);
+    assert_eq!(stripe(&image, 8, 1, 1, 0), [(0x1000, 2 * KIB_64 + 0x2000)]);
     // The last bytes of the chunk.
-    let mut image = with_file(2 * MIB - 0x1000, 2 * MIB);
-    image.lay_out(8, 2, &[(1, 3 * MIB), (1, 5 * MIB)]);
-    assert_eq!(data(&image), [at(5 * MIB, MIB - 0x1000, MIB)]);
-    // All of it.
-    let mut image = with_file(0, 2 * MIB);
-    image.lay_out(8, 1, &[(1, 4 * MIB)]);
-    assert_eq!(data(&image), [at(4 * MIB, 0, 2 * MIB)]);
+    let image = with_file(2 * MIB - 0x1000, 2 * MIB);
+    assert_eq!(stripe(&image, 8, 2, 2, 0), []);
+    assert_eq!(stripe(&image, 8, 2, 2, 1), [(MIB - 0x1000, MIB)]);
+    let image = with_file(0, 2 * MIB);
+    assert_eq!(stripe(&image, 8, 2, 2, 1), [(0, MIB)]);
 }
 
 #[test]
 fn pairs_take_turns() {
-    let mut image = with_file(KIB_64 - 0x1000, KIB_64 + 0x2000);
-    let all = [(1, 3 * MIB), (2, 0), (1, 5 * MIB), (1, 7 * MIB + 4096)];
-    // The fourth is not aligned to 64 KiB on the disk, which does not matter.
-    image.lay_out(64, 2, &all[..]);
-    let mut image_of_all = image.clone();
-    image_of_all.lay_out(64, 2, &[(1, 3 * MIB), (2, 0), (1, 4 * MIB), (1, 5 * MIB)]);
-    assert_eq!(
-        data(&image_of_all),
-        [
-            at(3 * MIB, KIB_64 - 0x1000, KIB_64),
-            at(4 * MIB, 0, 0x2000),
-            at(5 * MIB, 0, 0x2000),
-        ]
-    );
-    // One that passes the end of the device is none.
-    image.kept(
-        &Distrust::DeviceExtent {
-            at: 7 * MIB + 4096 + MIB - MIB,
-        },
-        ErrorKind::Corrupt,
-    );
+    let image = with_file(KIB_64 - 0x1000, KIB_64 + 0x2000);
+    for index in 0..4 {
+        let want = [(KIB_64 - 0x1000, KIB_64), (0, 0x2000)][index / 2];
+        assert_eq!(stripe(&image, 64, 2, 4, index as u64), [want]);
+    }
 }
 
 #[test]
 fn a_row_with_parity_is_used_whole() {
-    // Rows of three stripes: two of data, one of parity, which moves on.
-    let stripes = [(1, 3 * MIB), (1, 5 * MIB), (2, 0)];
-    let mut image = with_file(5 * KIB_64 + 0x1000, 5 * KIB_64 + 0x2000);
-    image.lay_out(128, 2, &stripes);
-    let row = |start| at(start, 2 * KIB_64, 3 * KIB_64);
-    assert_eq!(data(&image), [row(3 * MIB), row(5 * MIB)]);
-    // Of rows in which nothing is used, nothing is.
-    let mut image = with_file(2 * KIB_64 - 0x1000, 2 * KIB_64 + 0x1000);
-    image.lay_out(256, 2, &[(1, 3 * MIB), (2, 0), (3, 0), (4, 0)]);
-    assert_eq!(data(&image), [at(3 * MIB, 0, 2 * KIB_64)]);
-    let mut image = with_file(0, 2 * MIB);
-    image.lay_out(128, 2, &stripes);
-    assert_eq!(data(&image), [at(3 * MIB, 0, MIB), at(5 * MIB, 0, MIB)]);
+    // Rows of two pieces of data and one of parity; the sixth piece is in the third row.
+    let image = with_file(5 * KIB_64 + 0x1000, 5 * KIB_64 + 0x2000);
+    for index in 0..3 {
+        let row = [(2 * KIB_64, 3 * KIB_64)];
+        assert_eq!(stripe(&image, 128, 2, 3, index), row);
+    }
+    let image = with_file(2 * KIB_64 - 0x1000, 2 * KIB_64 + 0x1000);
+    for index in 0..4 {
+        assert_eq!(stripe(&image, 256, 2, 4, index), [(0, 2 * KIB_64)]);
+    }
+    let image = with_file(0, 2 * MIB);
+    assert_eq!(stripe(&image, 128, 2, 3, 2), [(0, MIB)]);
 }
 
 #[test]

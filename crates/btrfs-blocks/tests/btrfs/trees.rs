@@ -20,21 +20,21 @@ fn blocks_are_held_against_what_refers_to_them() {
         let owner = tree as u64;
         let at = at(number);
         block(tree, at, BlockFault::Filesystem, |image| {
-            image.tree(owner).fsid[3] ^= 1
+            image.tree(owner).fsid[3] ^= 1;
         });
         block(tree, at, BlockFault::Place, |image| {
-            image.tree(owner).at += 4096
+            image.tree(owner).at += 4096;
         });
         block(tree, at, BlockFault::Generation, |image| {
-            image.tree(owner).generation -= 1
+            image.tree(owner).generation -= 1;
         });
         block(tree, at, BlockFault::Level, |image| {
-            image.tree(owner).level = 1
+            image.tree(owner).level = 1;
         });
         // Subvolumes share blocks.
         if tree != 5 {
             block(tree, at, BlockFault::Owner, |image| {
-                image.tree(owner).owner = 6
+                image.tree(owner).owner = 6;
             });
         }
         let mut disk = Image::new().write();
@@ -48,7 +48,7 @@ fn blocks_are_held_against_what_refers_to_them() {
         *image.item(ROOT, (EXTENT, 132, 0)) = root_item(far, GENERATION, 0);
     });
     block(2, at(1), BlockFault::Items, |image| {
-        image.tree(EXTENT).items.swap(2, 3)
+        image.tree(EXTENT).items.swap(2, 3);
     });
 }
 

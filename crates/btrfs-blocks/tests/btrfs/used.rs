@@ -114,7 +114,7 @@ fn free_space_may_be_in_bitmaps() {
     image.remove(FREE_SPACE, (DATA, 199, 0x1_0000));
     image.remove(FREE_SPACE, (FILE + 0x3000, 199, 2 * MIB - 0x1_3000));
     *image.item(FREE_SPACE, (DATA, 198, 2 * MIB)) = info(2, 1);
-    let mut bits = vec![0xff; 64];
+    let mut bits = [0xff; 64];
     // Blocks 16, 17 and 18.
     bits[2] = 0b1111_1000;
     for start in [0, MIB] {
@@ -256,4 +256,16 @@ fn other_content_is_of_another_kind() {
     assert!(find(&disk).unwrap().is_none());
     disk.truncate(65536 + 4095);
     assert!(find(&disk).unwrap().is_none());
+}
+
+#[test]
+fn the_example_prints_runs() {
+    let mut out = Vec::new();
+    let disk = Image::new().write();
+    crate::btrfs_runs::print(&disk, &Options::default(), &mut out).unwrap();
+    let want = "0 1052672 Data\n1052672 1044480 Free\n2097152 20480 Data\n2117632 2142208 Free\n\
+                4259840 12288 Data\n4272128 4116480 Free\n";
+    assert_eq!(String::from_utf8(out).unwrap(), want);
+    let error = crate::btrfs_runs::print(&vec![0; 4096], &Options::default(), Vec::new());
+    assert_eq!(error.unwrap_err().to_string(), "no btrfs superblock");
 }

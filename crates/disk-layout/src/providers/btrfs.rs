@@ -145,8 +145,8 @@ impl Content for BtrfsContent<'_> {
 /// What the log holds, in words.
 fn log(log: Log) -> String {
     format!(
-        "what was synced since the last commit is in the log, {} blocks that refer to contents {} \
-         times; they are kept",
+        "what was synced after the last commit is in the log: {} tree blocks with {} references to \
+         contents of files; they are kept",
         log.blocks, log.references
     )
 }

@@ -201,6 +201,7 @@ impl Content for ExtContent<'_> {
         report.unclean = self.unclean();
         let state = self.filesystem.unclean().state;
         report.needs_check = state.map(|state| state.to_string());
+        report.repaired_by = Some("e2fsck -f");
         report.damage = self.damage();
         report
     }

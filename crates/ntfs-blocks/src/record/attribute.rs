@@ -106,7 +106,12 @@ impl<'a> Iterator for Attributes<'a> {
 
 fn decode(kind: Kind, bytes: &[u8]) -> Result<Attribute<'_>, Fault> {
     let name_bytes = usize::from(byte(bytes, 9)).saturating_mul(2);
-    let name_at = usize::from(le16(bytes, 10));
+    // The place of a name that is not there means nothing.
+    let name_at = if name_bytes == 0 {
+        0
+    } else {
+        le16(bytes, 10).into()
+    };
     let name = slice(bytes, name_at, name_bytes);
     let name = name.ok_or(field("its name at byte", u64::from(le16(bytes, 10))))?;
     let value = match byte(bytes, 8) {

@@ -17,6 +17,8 @@ const NAME: &str = "$I30";
 const SIGNATURE: [u8; 4] = *b"INDX";
 /// Most bytes of a root directory that is searched: a million files.
 const INDEX_BYTES_MAX: u64 = 256 << 20;
+/// Most files of one name: letters of either case make several possible.
+const FOUND_MAX: usize = 64;
 /// Where the header of a block, and that of the root, are.
 const BLOCK_HEADER: usize = 24;
 const ROOT_HEADER: usize = 16;
@@ -76,6 +78,11 @@ pub(super) fn find<R: ReadAt + ?Sized>(mft: &Mft<'_, R>, name: &str) -> Step<Vec
         let searched = search(&mut bytes, name, &mut found);
         let block = block.saturating_add(1);
         searched.map_err(|fault| Distrust::Index { block, fault })?;
+        if found.len() > FOUND_MAX {
+            let what = "files of one name in the root directory";
+            let limit = blockio::len_u64(FOUND_MAX);
+            return Err(Distrust::TooMany { what, limit }.into());
+        }
     }
     Ok(found)
 }

@@ -204,6 +204,28 @@ fn blocks_of_the_index_that_are_not_in_use_are_not_searched() {
     image.used(150..154, &[]);
 }
 
+#[test]
+fn more_hibernation_files_than_letters_make_keep_everything() {
+    let mut image = with_file("hiberfil.sys", &[]);
+    let mut entries = vec![entry(25, "hiberfil.sys"); 8];
+    entries.push(last());
+    let pairs = [0x11, 1, 71, 0x11, 9, 84, 0];
+    image.set(155..164, true);
+    for cluster in (155..164).chain([INDEX]) {
+        image.put(cluster * UNIT, &block(&entries));
+    }
+    image.record(&record(
+        5,
+        &[
+            here(0x90, "$I30", 1, &root(&[last()])),
+            away((0xa0, "$I30", 2), 0..10, 10_240, &pairs),
+            here(0xb0, "$I30", 3, &[0xff, 3, 0, 0, 0, 0, 0, 0]),
+        ],
+    ));
+    let (what, limit) = ("files of one name in the root directory", 64);
+    image.kept(Distrust::TooMany { what, limit }, ErrorKind::Unsupported);
+}
+
 /// A header of shadow copies.
 fn shadow(catalog: u64, storage: u8) -> Image {
     let mut image = Image::new();

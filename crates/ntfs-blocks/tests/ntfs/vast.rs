@@ -44,8 +44,9 @@ impl ReadAt for Vast {
     }
 }
 
-/// A volume of `clusters` clusters of 1 KiB, with the file in record 25 at its very end.
-fn volume(clusters: u64) -> Vast {
+/// A volume of `clusters` clusters of 1 KiB, with the file in record 25 in three from `file`
+/// on.
+fn volume(clusters: u64, file: u64) -> Vast {
     let mut image = Image::new();
     image.put(40, &(clusters * 2).to_le_bytes());
     let bits = clusters.div_ceil(64) * 8;
@@ -57,7 +58,7 @@ fn volume(clusters: u64) -> Vast {
     image.record(&record(6, &[away((DATA, "", 1), 0..bitmap, bits, &pairs)]));
     image.record(&record(8, &[here(DATA, "", 1, &[])]));
     let mut pairs = vec![0x61, 3];
-    pairs.extend_from_slice(&(clusters - 3).to_le_bytes()[..6]);
+    pairs.extend_from_slice(&file.to_le_bytes()[..6]);
     pairs.push(0);
     image.record(&record(25, &[away((DATA, "", 1), 0..3, 3000, &pairs)]));
     let mut ones = image.0[70 * 1024..70 * 1024 + 25].to_vec();
@@ -87,7 +88,7 @@ fn clusters_past_the_first_window_are_held_against_the_bitmap() {
     fixtures::memory::forget_peak().unwrap();
     let before = fixtures::memory::peak_bytes().unwrap();
     let clusters = (1 << 28) + 4096;
-    let disk = volume(clusters);
+    let disk = volume(clusters, clusters - 3);
     let filesystem = find(&disk).unwrap().unwrap();
     let filesystem = filesystem.open(&disk, &Options::default()).unwrap();
     let peak = fixtures::memory::peak_bytes().unwrap() - before;
@@ -125,6 +126,30 @@ fn clusters_past_the_first_window_are_held_against_the_bitmap() {
         "{:?}",
         start.elapsed()
     );
+}
+
+#[test]
+fn windows_that_no_file_has_are_counted_all_the_same() {
+    let clusters = (1 << 28) + 4096;
+    let disk = volume(clusters, 300);
+    let filesystem = find(&disk).unwrap().unwrap();
+    let filesystem = filesystem.open(&disk, &Options::default()).unwrap();
+    let (record, first) = (25, 300);
+    let findings = [
+        Finding::Referenced {
+            record,
+            first,
+            clusters: 3,
+        },
+        Finding::Unreferenced { clusters: 1 },
+    ];
+    assert_eq!(filesystem.damage().findings(), findings);
+    let end = clusters * 1024;
+    let free: u64 = (filesystem.extents(0..end).map(Result::unwrap))
+        .filter(|run| run.kind == ExtentKind::Free)
+        .map(|run| run.length)
+        .sum();
+    assert_eq!(free, filesystem.info().free_bytes);
 }
 
 /// A disk that makes up file records.

@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use blockio::{ReadAt, Window};
-use disk_layout::{Error, find_partition};
+use disk_layout::{Error, KeptWhole, Selected, find_partition};
 
 use crate::args::SourceArgs;
-use crate::failure::Failure;
+use crate::failure::{Causes, Failure};
 use crate::output::layout::list;
 
 /// The bytes of `source` that `args` take for the disk: a part of it, or a partition in that.
@@ -24,18 +24,43 @@ pub(crate) fn range(
     let (Some(wanted), Some(disk)) = (&args.partition, disk) else {
         return Ok(range);
     };
-    let found = find_partition(disk, sector_bytes, wanted)
-        .map_err(|error| missing(name, &error).unwrap_or_else(|| Failure::about(name, &error)))?;
-    if found.is_doubtful && !takes_all {
-        let number = found.number;
+    let found = find(disk, sector_bytes, wanted, name)?;
+    if let (Some(why), false) = (&found.doubt, takes_all) {
         let message = format!(
-            "the partition table leaves in doubt where partition {number} lies, so nothing in it \
-             is proven free; --content all takes its bytes as they are"
+            "{}; --content all takes its bytes as they are",
+            doubt(found.partition.number, why)
         );
         return Err(Failure::because(name, message));
     }
+    let found = found.partition;
     let Range { start, end } = found.range;
     Ok(range.start.saturating_add(start)..range.start.saturating_add(end))
+}
+
+/// The partition of `disk`, which `name` names, that is `wanted`.
+pub(crate) fn find(
+    disk: impl ReadAt,
+    sector_bytes: Option<u32>,
+    wanted: &str,
+    name: &Path,
+) -> Result<Selected, Failure> {
+    find_partition(disk, sector_bytes, wanted)
+        .map_err(|error| missing(name, &error).unwrap_or_else(|| Failure::about(name, &error)))
+}
+
+/// Says why nothing in the partition is proven free.
+fn doubt(number: u32, why: &KeptWhole) -> String {
+    match why {
+        KeptWhole::DoubtfulPlace | KeptWhole::Table(_) => format!(
+            "the partition table leaves in doubt where partition {number} lies, so nothing in it \
+             is proven free"
+        ),
+        KeptWhole::Unreadable(error) => format!(
+            "{}, so nothing in partition {number} is proven free",
+            Causes(error)
+        ),
+        why => format!("{why}, so nothing in partition {number} is proven free"),
+    }
 }
 
 /// The failure that `error` is, if a partition is missing on the command line or on the disk

@@ -18,8 +18,18 @@ pub(crate) struct Loop {
 impl Loop {
     /// `None`, after saying so, where there are no loop devices for us.
     pub(crate) fn over(file: &Path) -> Option<Self> {
+        Self::with(file, &[])
+    }
+
+    /// As [`over`](Self::over), of `bytes` bytes of the file from byte `offset` on.
+    pub(crate) fn part_of(file: &Path, offset: u64, bytes: u64) -> Option<Self> {
+        let [offset, bytes] = [offset, bytes].map(|number| number.to_string());
+        Self::with(file, &["-o", &offset, "--sizelimit", &bytes])
+    }
+
+    fn with(file: &Path, options: &[&str]) -> Option<Self> {
         let losetup = Tool::find("losetup")?;
-        match losetup.ok(|command| command.args(["-f", "--show"]).arg(file)) {
+        match losetup.ok(|command| command.args(["-f", "--show"]).args(options).arg(file)) {
             Ok(device) => Some(Self {
                 losetup,
                 device: device.trim().to_owned(),

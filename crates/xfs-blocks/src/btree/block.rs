@@ -2,7 +2,7 @@
 
 use crate::bytes::{array, be16, be32, be64};
 use crate::checksum;
-use crate::damage::TreeFault;
+use crate::finding::damage::TreeFault;
 use crate::geometry::Geometry;
 use crate::tree::{Order, Tree};
 

@@ -5,8 +5,8 @@ use blockio::ReadAt;
 
 use crate::bytes::{array, be32, usize_of};
 use crate::checksum;
-use crate::damage::{GroupDamage, Header};
 use crate::error::{Error, Structure, fill};
+use crate::finding::damage::{GroupDamage, Header};
 use crate::geometry::Geometry;
 use crate::superblock;
 

@@ -3,8 +3,8 @@
 
 use crate::btree::Visit;
 use crate::bytes::be32;
-use crate::damage::{GroupDamage, TreeFault, User};
-use crate::runs::Run;
+use crate::finding::damage::{GroupDamage, TreeFault, User};
+use crate::group::runs::Run;
 
 /// How far owners and free runs have covered the group. Owners ascend by their first block,
 /// and several may have a block.

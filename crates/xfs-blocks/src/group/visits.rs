@@ -2,8 +2,8 @@
 
 use crate::btree::Visit;
 use crate::bytes::{be16, be32, be64, byte};
-use crate::damage::{GroupDamage, TreeFault, User};
-use crate::runs::{RUNS_MAX, Run, overlapping};
+use crate::finding::damage::{GroupDamage, TreeFault, User};
+use crate::group::runs::{RUNS_MAX, Run, overlapping};
 use crate::superblock::Superblock;
 
 /// The runs of the bnobt.

@@ -2,7 +2,7 @@
 
 use crate::bytes::{array, be16, be32, be64, byte};
 use crate::checksum;
-use crate::damage::InodeFault;
+use crate::finding::damage::InodeFault;
 use crate::geometry::Geometry;
 
 const MAGIC: u16 = 0x494e;

@@ -6,11 +6,11 @@ use blockio::ReadAt;
 
 use crate::btree::{Block, LEVELS_MAX, Owner, Place, children};
 use crate::bytes::{be16, be64, usize_of};
-use crate::damage::InodeFault;
 use crate::error::{Error, Halt, Structure, fill};
+use crate::finding::damage::InodeFault;
 use crate::geometry::{Geometry, low_bits};
+use crate::group::runs::Run;
 use crate::inodes::core::Fork;
-use crate::runs::Run;
 use crate::tree::{Order, Tree};
 
 /// Most blocks of trees of extents: those of 500 million extents.

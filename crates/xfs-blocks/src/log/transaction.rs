@@ -30,12 +30,12 @@ const HEADER_BYTES: usize = 16;
 const HEADER_MAGIC: u32 = 0x5452_414e;
 
 /// Most bytes of transactions that are open at once. The kernel lets one grow to 64 MiB.
-pub(crate) const OPEN_BYTES_MAX: usize = 80 << 20;
+pub(crate) const OPEN_BYTES_MAX: usize = 72 << 20;
 /// Most transactions that are open at once.
 const OPEN_MAX: usize = 1 << 12;
 /// Most regions of an item, and of the transactions that are open at once.
 const ITEM_REGIONS_MAX: u16 = 257;
-const OPEN_REGIONS_MAX: usize = 2 << 20;
+const OPEN_REGIONS_MAX: usize = 1 << 20;
 
 /// A transaction that was not committed yet.
 #[derive(Debug, Default)]

@@ -8,6 +8,9 @@
 //! group 2  0 headers   4 bnobt  5 cntbt  6 inobt  7 rmapbt  8 free, to 120
 //! ```
 
+mod inodes;
+mod owners;
+
 use blockio::{Extent, ExtentKind, Tiling};
 use fixtures::crc::crc32c;
 use xfs_blocks::{Filesystem, Options, detect};
@@ -16,7 +19,7 @@ pub(crate) const BLOCK: usize = 512;
 pub(crate) const AG_BLOCKS: usize = 200;
 pub(crate) const BLOCKS: usize = 520;
 const LENGTHS: [usize; 3] = [200, 200, 120];
-const UUID: [u8; 16] = *b"0123456789abcdef";
+pub(super) const UUID: [u8; 16] = *b"0123456789abcdef";
 
 /// What is free, by group: first block and blocks.
 pub(crate) const FREE: [(usize, usize, usize); 8] = [
@@ -110,7 +113,7 @@ impl Image {
         }
     }
 
-    fn summed(&mut self, start: usize, length: usize, at: usize) {
+    pub(super) fn summed(&mut self, start: usize, length: usize, at: usize) {
         if self.has_crc {
             self.sums.push((start, length, at));
         }
@@ -213,7 +216,14 @@ impl Image {
     }
 
     /// Begins a block of a btree of a group.
-    fn tree(&mut self, ag: usize, block: usize, magic: &[u8; 4], level: u16, count: usize) {
+    pub(super) fn tree(
+        &mut self,
+        ag: usize,
+        block: usize,
+        magic: &[u8; 4],
+        level: u16,
+        count: usize,
+    ) {
         let base = at(ag, block);
         self.bytes[base..base + BLOCK].fill(0);
         self.put(base, magic);
@@ -291,116 +301,6 @@ impl Image {
         self.put64(record + 8, !0b111);
         if self.has_rmap {
             self.reverse_maps();
-        }
-    }
-
-    /// Owners: the headers, trees, inodes, the log and files.
-    fn reverse_maps(&mut self) {
-        let (fs, log, ag, inobt, inodes) = (-3i64, -4i64, -5i64, -6i64, -7i64);
-        let maps: [&[(usize, usize, i64)]; 3] = [
-            &[
-                (0, 4, fs),
-                (4, 2, ag),
-                (6, 1, inobt),
-                (7, 5, ag),
-                (12, 64, inodes),
-                (76, 1, 14),
-                (80, 10, 13),
-                (80, 5, 14),
-                (100, 13, 14),
-            ],
-            &[
-                (0, 4, fs),
-                (4, 6, ag),
-                (10, 1, inobt),
-                (11, 9, ag),
-                (20, 64, log),
-                (90, 1, 14),
-                (100, 1, 14),
-                (110, 1, 14),
-            ],
-            &[(0, 4, fs), (4, 2, ag), (6, 1, inobt), (7, 1, ag)],
-        ];
-        for (group, maps) in maps.into_iter().enumerate() {
-            let block = if group == 1 { 15 } else { 7 };
-            self.tree(group, block, b"RMB3", 0, maps.len());
-            for (index, (start, blocks, owner)) in maps.iter().enumerate() {
-                let record = at(group, block) + 56 + index * 24;
-                self.put32(record, *start as u32);
-                self.put32(record + 4, *blocks as u32);
-                self.put64(record + 8, owner.cast_unsigned());
-            }
-        }
-    }
-
-    /// The byte where an inode of group 0 begins, counted as in version 5 from block 12.
-    pub(crate) const fn inode_at(&self, number: usize) -> usize {
-        at(0, 12) + (number - 12) * self.inode_bytes()
-    }
-
-    /// The number of an inode, which is that of its place.
-    fn number(&self, inode: usize) -> u64 {
-        (inode - 12 + 12 * 512 / self.inode_bytes()) as u64
-    }
-
-    /// Bytes of an inode before its forks.
-    pub(crate) const fn core(&self) -> usize {
-        if self.has_crc { 176 } else { 100 }
-    }
-
-    fn inodes(&mut self) {
-        let end = at(0, 12) + 64 * self.inode_bytes();
-        self.bytes[at(0, 12)..end].fill(0);
-        // A directory inside, a file in extents, one in a tree of them.
-        for (number, mode, format) in [(12, 0x41ed, 1), (13, 0x81a4, 2), (14, 0x81a4, 3)] {
-            let base = self.inode_at(number);
-            self.put(base, b"IN");
-            self.put16(base + 2, mode);
-            self.put(base + 4, &[if self.has_crc { 3 } else { 2 }, format]);
-            if self.has_crc {
-                self.put64(base + 152, self.number(number));
-                self.put(base + 160, &UUID);
-            }
-            self.summed(base, self.inode_bytes(), 100);
-        }
-        let base = self.inode_at(LISTED);
-        self.put32(base + 76, 1);
-        self.extent(base + self.core(), 0, 80, 10);
-        let base = self.inode_at(TREED);
-        self.put32(base + 76, 5);
-        let root = base + self.core();
-        self.put16(root, 1);
-        self.put16(root + 2, 1);
-        self.put64(root + 4, 0);
-        let room = (self.inode_bytes() - self.core() - 4) / 16;
-        self.put64(root + 4 + room * 8, 76);
-        self.files_tree();
-    }
-
-    /// Block 76: a leaf with the extents of a file.
-    fn files_tree(&mut self) {
-        let base = at(0, 76);
-        self.bytes[base..base + BLOCK].fill(0);
-        self.put(base, if self.has_crc { b"BMA3" } else { b"BMAP" });
-        self.put16(base + 6, 5);
-        self.put(base + 8, &[0xff; 16]);
-        let mut start = base + 24;
-        if self.has_crc {
-            self.put64(base + 24, (base / 512) as u64);
-            self.put(base + 40, &UUID);
-            self.put64(base + 56, 14);
-            self.summed(base, BLOCK, 64);
-            start = base + 72;
-        }
-        let extents = [
-            (0, 100, 13),
-            (20, 1 << 8 | 90, 1),
-            (30, 1 << 8 | 100, 1),
-            (40, 1 << 8 | 110, 1),
-            (50, 80, 5),
-        ];
-        for (index, (offset, block, blocks)) in extents.into_iter().enumerate() {
-            self.extent(start + index * 16, offset, block, blocks);
         }
     }
 

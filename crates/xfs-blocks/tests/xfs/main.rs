@@ -10,5 +10,6 @@
 mod fields;
 mod hostile;
 mod image;
+mod kept;
 mod survey;
 mod tools;

@@ -1,12 +1,12 @@
 //! What is free, and what keeps it from being so.
 
-use blockio::{ExtentKind, MemoryDisk, Spool, Tiling};
+use blockio::{MemoryDisk, Spool, Tiling};
 use xfs_blocks::{
-    Distrust, Evidence, Finding, GroupDamage, Header, InodeFault, Keep, Options, Tail, Tree,
-    TreeFault, Trust, User,
+    Distrust, Evidence, Finding, GroupDamage, Header, InodeFault, Options, Tail, Tree, TreeFault,
+    Trust, User,
 };
 
-use crate::image::{AG_BLOCKS, BLOCK, BLOCKS, Image, LISTED, TREED, at, extents, free, free_of};
+use crate::image::{BLOCK, BLOCKS, Image, LISTED, TREED, at, extents, free, free_of};
 
 /// That the groups in `kept` are used because of `damage`, and the others are not.
 #[track_caller]
@@ -20,7 +20,7 @@ fn keeps(image: &mut Image, group: u32, damage: GroupDamage) {
 }
 
 #[track_caller]
-fn distrusts(image: &mut Image, why: &Distrust) {
+pub(crate) fn distrusts(image: &mut Image, why: &Distrust) {
     image.stamp();
     let filesystem = image.open();
     assert_eq!(filesystem.trust(), Trust::Nothing(why));
@@ -28,7 +28,7 @@ fn distrusts(image: &mut Image, why: &Distrust) {
     assert_eq!(filesystem.free_bytes(), 0);
 }
 
-fn all() -> Vec<(usize, usize)> {
+pub(crate) fn all() -> Vec<(usize, usize)> {
     free_of(&[0, 1, 2])
 }
 
@@ -317,103 +317,4 @@ fn checksums_are_right() {
     let header = Header::Agf;
     assert!(matches!(damage, GroupDamage::Checksum { header: h, .. } if *h == header));
     assert_eq!(free(&filesystem), free_of(&[0, 1]));
-}
-
-#[test]
-fn metadata_is_everything_but_contents_of_files() {
-    for image in [Image::new(), Image::with_rmap(), Image::version4()] {
-        let mut options = Options::default();
-        options.keep = Keep::Metadata;
-        let filesystem = image.open_with(&options);
-        let used = extents(&filesystem).into_iter();
-        let used = used.filter(|extent| extent.kind == ExtentKind::Data);
-        let used: Vec<_> = used
-            .map(|extent| {
-                (
-                    extent.start as usize / BLOCK,
-                    extent.length as usize / BLOCK,
-                )
-            })
-            .collect();
-        let rmap = usize::from(image.has_rmap);
-        let inodes = if image.has_crc { 64 } else { 32 };
-        // Headers and trees, without the AGFLs, whose blocks hold nothing.
-        let mut want = vec![(0, 7 + rmap), (12, inodes), (76, 1)];
-        if image.has_crc {
-            want = vec![(0, 7 + rmap), (12, 65)];
-        }
-        want.push((AG_BLOCKS, 11));
-        if image.has_rmap {
-            want.push((AG_BLOCKS + 15, 1));
-        }
-        want.push((AG_BLOCKS + 20, 64));
-        want.push((2 * AG_BLOCKS, 7 + rmap));
-        assert_eq!(used, want);
-    }
-}
-
-#[test]
-fn what_is_not_known_keeps_everything() {
-    let fields: [(usize, u32, Distrust); 6] = [
-        (
-            208,
-            1,
-            Distrust::Unsupported {
-                field: "sb_features_compat",
-                bits: 1,
-            },
-        ),
-        (
-            212,
-            1 << 4,
-            Distrust::Unsupported {
-                field: "sb_features_ro_compat",
-                bits: 1 << 4,
-            },
-        ),
-        (
-            216,
-            1 << 11 | 3,
-            Distrust::Unsupported {
-                field: "sb_features_incompat",
-                bits: 1 << 11,
-            },
-        ),
-        (
-            220,
-            2,
-            Distrust::Unsupported {
-                field: "sb_features_log_incompat",
-                bits: 2,
-            },
-        ),
-        (216, 1 << 4, Distrust::NeedsRepair),
-        (52, 0, Distrust::ExternalLog),
-    ];
-    for (offset, value, why) in fields {
-        let mut image = Image::new();
-        image.put32(offset, value);
-        distrusts(&mut image, &why);
-    }
-}
-
-#[test]
-fn a_realtime_section_is_kept() {
-    let mut image = Image::new();
-    let end = image.bytes.len();
-    image.bytes.extend([9; 4096]);
-    // With the tree of metadata, and a section that follows the groups.
-    image.put32(216, 3 | 1 << 8 | 1 << 9);
-    image.put64(16, 8);
-    image.put64(288, BLOCKS as u64);
-    image.stamp();
-    let mut options = Options::default();
-    options.tail = Tail::Drop;
-    let filesystem = image.open_with(&options);
-    assert_eq!(free(&filesystem), all());
-    let start = end as u64;
-    assert_eq!(
-        filesystem.damage().findings(),
-        [Finding::Realtime { start }]
-    );
 }

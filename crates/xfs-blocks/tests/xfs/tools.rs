@@ -297,7 +297,11 @@ fn what_the_kernel_wrote_is_there_after_the_free_bytes_are_gone() {
     };
     let can_mount = can_mount();
     let is_full = std::env::var_os("QCOW2_TESTS").is_some_and(|which| which == "full");
-    let makes = if is_full { &MAKES[..] } else { &MAKES[..ALWAYS] };
+    let makes = if is_full {
+        &MAKES[..]
+    } else {
+        &MAKES[..ALWAYS]
+    };
     thread::scope(|scope| {
         for makes in makes.chunks(makes.len().div_ceil(2)) {
             let tools = &tools;
@@ -333,7 +337,10 @@ fn what_was_synced_is_there_before_it_is_written_back() {
 
         let filesystem = xfs_blocks::detect(source.as_slice(), &Options::default()).unwrap();
         let unclean = filesystem.unwrap().unclean().unwrap();
-        assert!(unclean.transactions > 0 && !unclean.is_only_superblock, "{unclean:?}");
+        assert!(
+            unclean.transactions > 0 && !unclean.is_only_superblock,
+            "{unclean:?}"
+        );
         let mut restored = source;
         assert!(restore(&mut restored, &Options::default()) > 8 << 20);
         let crashed = folder.path().join("crashed");

@@ -102,7 +102,10 @@ impl<'a> Format<'a> {
             let bytes = item.region(region);
             // A run may be logged as several regions.
             let count = (bytes.len() / CHUNK).min(run);
-            if count == 0 || bytes.len() > run.saturating_mul(CHUNK) || bytes.len() % CHUNK != 0 {
+            if count == 0
+                || bytes.len() > run.saturating_mul(CHUNK)
+                || !bytes.len().is_multiple_of(CHUNK)
+            {
                 return Err(item.fault("a region of bytes", len_u64(bytes.len())));
             }
             changes.push((len_u64(first.saturating_mul(CHUNK)), bytes));
@@ -170,7 +173,11 @@ fn unlinked<R: ReadAt + ?Sized>(
     changes: &[(u64, &[u8])],
 ) -> Step<()> {
     let inode_bytes = target.geometry.inode_bytes();
-    let inodes = place.end.saturating_sub(place.start) / inode_bytes;
+    let inodes = place
+        .end
+        .saturating_sub(place.start)
+        .checked_div(inode_bytes);
+    let inodes = inodes.unwrap_or(0);
     for index in 0..inodes {
         let inode = index.saturating_mul(inode_bytes);
         let link = inode.saturating_add(NEXT_UNLINKED);

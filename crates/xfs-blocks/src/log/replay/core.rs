@@ -100,15 +100,11 @@ impl<'a> Core<'a> {
         // Counts of extents: 64 and 32 bits, or 32 and 16 bits.
         [76..80, 80..82].into_iter().for_each(&mut put);
         let times = if flags2 & BIG_TIMES != 0 { 8 } else { 4 };
-        let starts = if is_version3 {
-            &[32, 40, 48, 144][..]
-        } else {
-            &[32, 40, 48]
-        };
-        for start in starts {
-            let middle = start + times;
-            put(*start..middle);
-            put(middle..start + 8);
+        let created = is_version3.then_some(144);
+        for start in [32usize, 40, 48].into_iter().chain(created) {
+            let middle = start.saturating_add(times);
+            put(start..middle);
+            put(middle..start.saturating_add(8));
         }
         if is_version3 {
             // Count of changes, flags, hint for copies, number.

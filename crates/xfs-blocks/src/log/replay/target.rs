@@ -6,7 +6,7 @@ use std::ops::Range;
 use blockio::ReadAt;
 
 use super::super::fault::{LogFault, Step};
-use super::super::overlay::{SECTORS_MAX, Sectors};
+use super::super::overlay::Sectors;
 use super::super::ranges::Ranges;
 use super::stamp;
 use crate::bytes::usize_of;
@@ -48,12 +48,6 @@ pub(super) struct Buffer {
     pub(super) kind: u8,
 }
 
-impl Buffer {
-    pub(super) fn range(&self) -> Range<u64> {
-        self.offset..self.offset.saturating_add(u64::from(self.bytes))
-    }
-}
-
 impl<'a, R: ReadAt + ?Sized> Target<'a, R> {
     pub(super) fn new(disk: &'a R, geometry: Geometry) -> Self {
         Self {
@@ -90,9 +84,9 @@ impl<'a, R: ReadAt + ?Sized> Target<'a, R> {
     /// Puts `bytes` at `offset`.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Step<()> {
         self.sectors.write(self.disk, offset, bytes)?;
-        if self.sectors.len() > SECTORS_MAX {
-            let what = "sectors of changed metadata";
-            return Err(LogFault::too_large(what, SECTORS_MAX).into());
+        if let Some(limit) = self.sectors.are_too_many() {
+            let what = "bytes of changed metadata";
+            return Err(LogFault::too_large(what, limit).into());
         }
         Ok(())
     }

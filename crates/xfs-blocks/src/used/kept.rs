@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::geometry::Geometry;
-use crate::runs::Run;
+use crate::group::runs::Run;
 
 /// Blocks, counted through all groups: ascending, disjoint.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use blockio::{NewSpool, Spool};
 
 use crate::bytes::{be32, usize_of};
 use crate::error::Error;
-use crate::runs::{self, Run, overlapping};
+use crate::group::runs::{self, Run, overlapping};
 
 /// Most bytes of runs in memory: those of 4 million.
 pub(crate) const MEMORY_BYTES: usize = 32 << 20;

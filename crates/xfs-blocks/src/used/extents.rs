@@ -5,8 +5,8 @@ use std::ops::Range;
 use blockio::{Extent, ExtentKind, Extents, clip};
 
 use crate::error::Error;
-use crate::free_map::FreeMap;
 use crate::geometry::Geometry;
+use crate::used::free_map::FreeMap;
 
 /// The extents of `range` of a disk of `disk_bytes`, whose bytes after the filesystem are
 /// `tail`.

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use blockio::{Extent, ExtentKind, Extents, ReadAt, clip};
 
-use crate::damage::GroupDamage;
 use crate::error::Halt;
+use crate::finding::damage::GroupDamage;
 use crate::finding::{Distrust, Stop};
 use crate::geometry::Geometry;
 use crate::group::{Group, headers};

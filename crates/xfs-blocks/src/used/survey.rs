@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use blockio::{NewSpool, ReadAt};
 
-use crate::damage::GroupDamage;
 use crate::error::Halt;
+use crate::finding::damage::GroupDamage;
 use crate::finding::{Damage, Distrust, Finding, Stop};
-use crate::free_map::{FreeMap, Recorder};
+use crate::group::runs::{Run, intersection, without};
 use crate::group::{Free, Group};
 use crate::inodes::{self, Reference};
-use crate::kept::Kept;
-use crate::runs::{Run, intersection, without};
 use crate::superblock::Superblock;
+use crate::used::free_map::{FreeMap, Recorder};
+use crate::used::kept::Kept;
 
 /// Most damaged groups after which no more are looked at.
 const DAMAGED_MAX: u64 = 1000;
