@@ -147,6 +147,7 @@ pub(crate) fn mtool(name: &str, disk: &Path, words: &[&Path]) -> io::Result<()> 
 }
 
 /// Whether garbage is where it should be, and differences are seen.
+#[allow(clippy::single_range_in_vec_init, reason = "a range of bytes")]
 pub(crate) fn check() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), [0; 2048]).unwrap();
