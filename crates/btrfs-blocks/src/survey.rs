@@ -64,7 +64,7 @@ pub(crate) fn survey<R: ReadAt + ?Sized>(
     };
     let has_references = options.proof == Proof::References;
     if has_references {
-        references::check(&reader, superblock.root(), &found.used, options.keep)?;
+        references::check(&reader, superblock, &found.used, options.keep)?;
     }
     found.used.add(more);
     let (findings, chunks) = reader.into_parts();

@@ -12,14 +12,15 @@ use crate::filesystem::Keep;
 use crate::finding::{BlockFault, Distrust, Step};
 use crate::key::{item, tree};
 use crate::runs::Runs;
-use crate::superblock::Root;
+use crate::superblock::Superblock;
 use crate::tree::{Pointer, Reader, Walk};
 
-/// Walks all trees that the root tree names, and the root tree, and holds what they refer to
-/// against what is `used`. Leaves of trees that cannot refer to contents are not read.
+/// Walks all trees that the root tree names, the root tree and the chunk tree, and holds what
+/// they refer to against what is `used`. Leaves of trees that cannot refer to contents are
+/// not read.
 pub(super) fn check<R: ReadAt + ?Sized>(
     reader: &Reader<'_, R>,
-    root: Root,
+    superblock: &Superblock,
     used: &Runs,
     keep: Keep,
 ) -> Step<()> {
@@ -29,8 +30,11 @@ pub(super) fn check<R: ReadAt + ?Sized>(
         keep,
         visited: Visited::default(),
     };
-    references.walk(Pointer::to_own(root, tree::ROOT))?;
-    let mut walk = Walk::new(reader, Pointer::to_own(root, tree::ROOT));
+    let chunk_root = superblock.chunk_root();
+    references.walk(Pointer::to_own(chunk_root, tree::CHUNK))?;
+    let root = Pointer::to_own(superblock.root(), tree::ROOT);
+    references.walk(root)?;
+    let mut walk = Walk::new(reader, root);
     while let Some(leaf) = walk.next()? {
         for item in leaf.items().filter(|item| item.key.kind == item::ROOT) {
             let Named { root, is_whole } = named(&item)?;

@@ -3,10 +3,10 @@
 use btrfs_blocks::{BlockFault, Distrust, ErrorKind, Trust};
 
 use crate::image::{
-    CHUNK, DATA, DEV, EXTENT, FILE, FREE_SPACE, FS, Image, LOG, METADATA, MIB, ROOT, corrupt, open,
-    seal,
+    CHUNK, DATA, DEV, EXTENT, FILE, FREE_SPACE, FS, Image, LOG, METADATA, MIB, ROOT, SYSTEM,
+    corrupt, open, seal,
 };
-use crate::items::{GENERATION, file_extent, root_item, words};
+use crate::items::{GENERATION, file_extent, group, root_item, words};
 
 #[track_caller]
 fn block(tree: i64, at: u64, fault: BlockFault, change: impl FnOnce(&mut Image)) {
@@ -122,6 +122,20 @@ fn trees_may_not_refer_to_what_is_free() {
         &Distrust::Reference {
             tree: 256,
             at: block,
+        },
+    );
+    // The extent tree and the free space tree forget the chunk tree, and nothing else.
+    corrupt(
+        |image| {
+            image.remove(EXTENT, (SYSTEM, 169, 0));
+            *image.item(EXTENT, (SYSTEM, 192, MIB)) = group(0, 2);
+            let after = (SYSTEM + 4096, 199, MIB - 4096);
+            image.rename(FREE_SPACE, after, (SYSTEM, 199, MIB));
+            image.put(0x78, &words(&[8 * 4096]));
+        },
+        &Distrust::Reference {
+            tree: 3,
+            at: SYSTEM,
         },
     );
     // Only its root is looked at.
