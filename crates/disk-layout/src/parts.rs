@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use blockio::{Extent, Extents, ReadAt, Window};
+use blockio::{Extent, Extents, ReadAt, Tiling, Window};
 
 use crate::claims::{self, Claim, Found};
 use crate::error::Error;
@@ -12,6 +12,7 @@ use crate::options::{Keep, Options};
 use crate::provider::{Part, Provider, Source};
 use crate::report::{Kept, KeptWhole, Layout, PartReport, Report};
 use crate::table::{self, Damage, Effect, Kind, Partition, Table};
+use crate::volumes::{self, Candidate, Decided, Volumes};
 
 /// A part of a disk, and whose it is.
 pub(crate) struct Owned<'d> {
@@ -60,19 +61,93 @@ pub(crate) fn split<'d>(
         }
         Err(error) => return Err(Error::Table(error)),
     };
-    if matches!(table.kind, Kind::None(_)) {
-        let mut report = unknown.report(options)?;
-        report.kept_whole = report.kept_whole.or_else(|| ambiguity(&table));
-        return only(Owner::Unknown, report);
-    }
     if keep::needs_one_filesystem(options) {
-        let partitions = table.partitions;
-        if !partitions.is_empty() {
-            return Err(Error::NeedsPartition { partitions });
+        let volumes = volumes_on(source, &table)?;
+        let volumes = volumes.map_or(Vec::new(), |volumes| volumes.names());
+        if !table.partitions.is_empty() || !volumes.is_empty() {
+            return Err(Error::NeedsPartition {
+                partitions: table.partitions,
+                volumes,
+            });
         }
-        return only(Owner::Unknown, unknown.report(options)?);
     }
-    by_table(source, table, options, others)
+    let is_none = matches!(table.kind, Kind::None(_));
+    if !is_none && !keep::needs_one_filesystem(options) {
+        return by_table(source, table, options, others);
+    }
+    let mut report = unknown.report(options)?;
+    if is_none {
+        report.kept_whole = report.kept_whole.or_else(|| ambiguity(&table));
+    }
+    let (owner, report) = on_whole_disk(disk, report, options, others)?;
+    only(owner, report)
+}
+
+/// What a disk without a table is, which no provider knows: a physical volume, or nothing
+/// that `report` does not say.
+fn on_whole_disk<'d>(
+    disk: Part<'d>,
+    report: Report,
+    options: &Options<'_>,
+    others: &[&dyn Provider],
+) -> Result<(Owner<'d>, Report), Error> {
+    let whole = Candidate {
+        window: disk,
+        unsound: report.kept_whole.as_ref().map(ToString::to_string),
+    };
+    let volumes = Volumes::find(vec![whole], options.salvage)?;
+    let Some(volumes) = volumes else {
+        return Ok((Owner::Unknown, report));
+    };
+    let hashes = match volumes.hashes() {
+        Err(error) if options.salvage => {
+            let why = KeptWhole::Unreadable(error);
+            return Ok((Owner::Unknown, Report::whole(Some(why))));
+        }
+        hashes => hashes?,
+    };
+    let decided = volumes::decide(&volumes, hashes, options, others)?;
+    let Some(Decided { owner, report, .. }) = decided.into_iter().next() else {
+        return Ok((Owner::Unknown, report));
+    };
+    Ok((owner, layout::of_volumes(report)))
+}
+
+/// The physical volumes in the partitions of `table`, or on the whole disk if it has none.
+/// Those that something else claims, or that cannot be read, are in doubt.
+pub(crate) fn volumes_on<'d>(
+    source: &Source<'d>,
+    table: &Table,
+) -> Result<Option<Volumes<'d>>, Error> {
+    let options = Options {
+        preliminary: true,
+        ..Options::default()
+    };
+    let mut candidates = Vec::new();
+    if matches!(table.kind, Kind::None(_)) {
+        let (window, unsound) = (part(source, 0..source.size())?, None);
+        candidates.push(Candidate { window, unsound });
+    }
+    for partition in table.partitions.iter().filter(|one| !one.is_extended) {
+        let window = part(source, partition.range.clone())?;
+        let looked = keep::look(&window, &options, &[]);
+        let unsound = match looked {
+            _ if partition.is_doubtful => Some(KeptWhole::DoubtfulPlace.to_string()),
+            Ok((_, report, _)) => claimed(&report),
+            Err(error) => Some(error.to_string()),
+        };
+        candidates.push(Candidate { window, unsound });
+    }
+    Volumes::find(candidates, true)
+}
+
+/// What else than a physical volume is there, by what the report says of it.
+fn claimed(report: &Report) -> Option<String> {
+    let why = report.kept_whole.as_ref();
+    let why = why.filter(|why| !matches!(why, KeptWhole::InUse { .. }));
+    let filesystem = report.filesystem.as_ref();
+    let filesystem = filesystem.map(|found| format!("it is also claimed by {}", found.kind));
+    filesystem.or(why.map(ToString::to_string))
 }
 
 /// How the table of a disk with such sectors is read.
@@ -95,21 +170,28 @@ fn by_table<'d>(
         found => found?,
     };
     let is_whole = why.is_some();
-    let whole = Report::whole(keep::in_use(options).or(why));
-    let (mut parts, mut reports) = (Vec::new(), Vec::new());
+    let mut looked = Vec::new();
     for partition in &table.partitions {
-        let (owner, report) = if is_whole {
+        looked.push(if is_whole {
             (Owner::Unknown, unasked(partition, None))
         } else if partition.is_doubtful || partition.is_extended {
             let why = partition.is_doubtful.then_some(KeptWhole::DoubtfulPlace);
             (Owner::Unknown, unasked(partition, why))
         } else {
-            let content = content(source, partition, &inside, options, others)?;
-            unless_hashed(content, hashes)
-        };
-        parts.push(Some(owner));
-        reports.push(report);
+            content(source, partition, &inside, options, others)?
+        });
     }
+    let mut why = why;
+    if !is_whole && let Some(error) = in_volumes(source, &mut looked, hashes, options, others)? {
+        why = Some(KeptWhole::Unreadable(error));
+        let parts = table.partitions.iter();
+        looked = parts
+            .map(|partition| (Owner::Unknown, unasked(partition, None)))
+            .collect();
+    }
+    let whole = Report::whole(keep::in_use(options).or(why));
+    let (owners, reports): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
+    let mut parts: Vec<_> = owners.into_iter().map(Some).collect();
     let owned = table.owners().map(|(range, owner)| {
         // A partition that does not have all of its bytes decides nothing.
         let partition = match owner {
@@ -132,6 +214,51 @@ fn by_table<'d>(
         parts: reports,
     };
     Ok((owned, layout::summary(layout, whole)))
+}
+
+/// Looks into the physical volumes among the partitions. Nothing is free that `hashes` on the
+/// disk may cover, or those in a logical volume. Returns why nothing can be told, with
+/// `--salvage`.
+fn in_volumes<'d>(
+    source: &Source<'d>,
+    looked: &mut Vec<(Owner<'d>, PartReport)>,
+    hashes: Option<Found>,
+    options: &Options<'_>,
+    others: &[&dyn Provider],
+) -> Result<Option<Error>, Error> {
+    let (mut candidates, mut places) = (Vec::new(), Vec::new());
+    for (place, (_, report)) in looked.iter().enumerate() {
+        let Range { start, end } = report.partition.range;
+        if !report.partition.is_extended {
+            let window = part(source, start.min(source.size())..end.min(source.size()))?;
+            let unsound = claimed(&report.report);
+            candidates.push(Candidate { window, unsound });
+            places.push(place);
+        }
+    }
+    let volumes = Volumes::find(candidates, options.salvage)?;
+    let inside = volumes.as_ref().map_or(Ok(None), Volumes::hashes);
+    let hashes = match inside {
+        Err(error) if options.salvage => return Ok(Some(error)),
+        inside => hashes.or(inside?),
+    };
+    let decided = match &volumes {
+        Some(volumes) => volumes::decide(volumes, hashes, options, others)?,
+        None => Vec::new(),
+    };
+    let all = std::mem::take(looked).into_iter();
+    looked.extend(all.map(|content| unless_hashed(content, hashes)));
+    for one in decided {
+        let place = places.get(one.window).copied();
+        let place = place.and_then(|place| looked.get_mut(place));
+        if let Some((owner, report)) = place
+            && claimed(&report.report).is_none()
+        {
+            *owner = one.owner;
+            report.report = one.report;
+        }
+    }
+    Ok(None)
 }
 
 /// Hashes in one of the partitions that may cover the blocks of the others. It does not
@@ -212,14 +339,7 @@ fn content<'d>(
         return Ok((Owner::Unknown, report));
     }
     let window = part(source, partition.range.clone())?;
-    let (owner, report, looks_like) = match keep::decide(&window, options, others)? {
-        Decision::Known(owner, report) => (owner, *report, None),
-        Decision::Unknown(unknown) => {
-            // Only a name is missing if that cannot be read.
-            let looks_like = claims::find(&window, &[]).unwrap_or(None);
-            (Owner::Unknown, unknown.report(options)?, looks_like)
-        }
-    };
+    let (owner, report, looks_like) = keep::look(&window, options, others)?;
     let partition = partition.clone();
     let report = PartReport {
         partition,

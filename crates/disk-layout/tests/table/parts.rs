@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use blockio::{ExtentKind, ReadAt, Tiling};
-use disk_layout::{Disk as Parts, Error, Keep, KeptWhole, Options, Report, find_partition};
+use disk_layout::{Disk as Parts, Error, Keep, KeptWhole, Options, Report, Selected, select};
 use fixtures::ext::{self, Filesystem, Kind};
 
 use crate::disk::{Disk, MIB, Shape};
@@ -315,7 +315,10 @@ fn a_disk_in_use_is_kept_whole() {
 #[test]
 fn a_partition_is_found_by_what_it_is_called() {
     let mut disk = gpt();
-    let found = |disk: &Disk, wanted: &str| find_partition(&disk.0, None, wanted);
+    let found = |disk: &Disk, wanted: &str| match select(&disk.0, None, wanted)? {
+        Selected::Partition(partition) => Ok::<_, Error>(partition),
+        other => panic!("{other:?}"),
+    };
     assert_eq!(found(&disk, "2").unwrap().number, 2);
     let guid = "01010101-0101-0101-0101-010101010101";
     assert_eq!(found(&disk, guid).unwrap().number, 1);

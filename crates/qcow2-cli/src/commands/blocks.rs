@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use blockio::{Extent, ExtentKind, ReadAt, Tiling, Window};
+use blockio::{Extent, ExtentKind, ReadAt, Tiling};
 use disk_layout::Disk;
 use hostdisk::in_use;
 use serde::Serialize;
@@ -110,8 +110,9 @@ pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     options.sector_bytes = source.sector_bytes()?;
     let takes_all = args.filesystem.content == ContentArg::All;
     let sectors = options.sector_bytes;
-    let range = partition::range(&source, &args.reading, sectors, takes_all, ask.name)?;
-    let part = Window::new(&source, range).ok_or_else(|| Failure::because(ask.name, SHORTER))?;
+    let place = partition::place(&source, &args.reading, sectors, takes_all, ask.name)?;
+    let part = place.on(&source);
+    let part = part.ok_or_else(|| Failure::because(ask.name, SHORTER))?;
     let disk = Disk::open(&part, &options).map_err(|error| {
         let usage = partition::missing(ask.name, &error);
         usage.unwrap_or_else(|| source::failure(&ask, &error))

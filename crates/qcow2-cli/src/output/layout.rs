@@ -142,8 +142,8 @@ impl PartitionReport {
     }
 }
 
-/// `partitions` as numbers, each with its name if it has one.
-pub(crate) fn list(partitions: &[Partition]) -> String {
+/// `partitions` as numbers, each with its name if it has one, and the names of `volumes`.
+pub(crate) fn list(partitions: &[Partition], volumes: &[String]) -> String {
     let names = partitions.iter().filter(|one| !one.is_extended).map(|one| {
         let name = Foreign::new(one.name.as_bytes());
         match one.name.is_empty() {
@@ -151,7 +151,9 @@ pub(crate) fn list(partitions: &[Partition]) -> String {
             false => format!("{} \"{name}\"", one.number),
         }
     });
-    names.collect::<Vec<_>>().join(", ")
+    let volumes = volumes.iter().map(|name| Foreign::new(name.as_bytes()));
+    let volumes = volumes.map(|name| name.to_string());
+    names.chain(volumes).collect::<Vec<_>>().join(", ")
 }
 
 /// What Linux calls its PARTUUID, in lower case as there.
