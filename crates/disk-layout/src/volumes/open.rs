@@ -3,22 +3,20 @@
 
 use std::sync::Arc;
 
-use blockio::{ReadAt, Window};
-
 use crate::claims::Found;
 use crate::error::Error;
 use crate::keep::{self, Owner};
 use crate::options::Options;
-use crate::provider::{Part, Provider, Source};
+use crate::provider::Provider;
 use crate::report::{Kept, KeptWhole, PhysicalVolume, Report, VolumeReport};
 
+use super::found::{Volumes, mapped};
 use super::groups::{AtHand, Standing};
 use super::lvm2::doubt::Doubt;
 use super::lvm2::logical::Logical;
 use super::map::{self, Piece};
-use super::mapping::{Mapping, VolumeDisk};
+use super::mapping::Mapping;
 use super::tiling::{Opened, PhysicalTiling};
-use super::{Volumes, mapped};
 
 /// A physical volume, whose its bytes are, and what is to be said of it.
 pub(crate) struct Decided<'d> {
@@ -149,7 +147,7 @@ fn group<'d>(
         let mut report = report(found, at_hand, logical, mapping.as_deref());
         let mut opened = None;
         if let (Some(mapping), None, false) = (mapping, &logical.odd, is_whole) {
-            let window = disk(found, &mapping)?;
+            let window = found.disk(&mapping)?;
             let (owner, own, looks_like) = keep::look(&window, options, others)?;
             (report.report, report.looks_like) = (own, looks_like);
             let content = Box::new(owner);
@@ -160,14 +158,6 @@ fn group<'d>(
     }
     group.volumes = Arc::new(volumes);
     Ok(group)
-}
-
-/// A logical volume as a disk.
-pub(super) fn disk<'d>(found: &Volumes<'d>, mapping: &Arc<Mapping>) -> Result<Part<'d>, Error> {
-    let disk = VolumeDisk::new(found.windows.clone(), Arc::clone(mapping));
-    let disk: Source<'d> = Arc::new(disk.ok_or(Error::Shrunk)?);
-    let all = 0..disk.size();
-    Window::new(disk, all).ok_or(Error::Shrunk)
 }
 
 /// What is to be said of a volume before it was looked into.

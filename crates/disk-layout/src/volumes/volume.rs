@@ -7,9 +7,10 @@ use blockio::ReadAt;
 use crate::error::Error;
 use crate::provider::Part;
 
+use super::found::{Volumes, mapped};
 use super::lvm2::doubt::Doubt;
+use super::map;
 use super::mapping::{Mapping, Place, VolumeDisk};
-use super::{Volumes, map, mapped, open};
 
 /// A logical volume, and where it lies on its disk.
 #[derive(Clone, Debug)]
@@ -70,7 +71,7 @@ fn opened<'d>(
     doubt: Option<&Doubt>,
 ) -> Result<Opened<'d>, Error> {
     let mapping = Arc::new(mapping);
-    let disk = open::disk(found, &mapping)?;
+    let disk = found.disk(&mapping)?;
     let moved = Mapping::clone(&mapping).moved(|place| {
         let range = found.on_disk(place.disk, &(place.at..place.at))?;
         let at = range.start;

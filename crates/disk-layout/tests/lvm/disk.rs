@@ -201,7 +201,7 @@ pub(crate) fn look<T>(disk: &Bytes, take: impl FnOnce(&Report, Vec<Range<u64>>) 
         assert_eq!(part, want);
     }
     let free = extents.iter().filter(|one| one.kind == ExtentKind::Free);
-    take(parts.report(), free.map(|one| one.range()).collect())
+    take(parts.report(), free.map(blockio::Extent::range).collect())
 }
 
 pub(crate) fn free(disk: &Bytes) -> Vec<Range<u64>> {

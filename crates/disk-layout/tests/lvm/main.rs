@@ -3,12 +3,12 @@
 #![expect(
     clippy::unwrap_used,
     clippy::as_conversions,
-    clippy::single_range_in_vec_init,
-    reason = "helpers of tests may panic, count in small numbers, and have lists of one"
+    reason = "helpers of tests may panic, and count in small numbers"
 )]
 
 mod disk;
 mod doubt;
+mod fields;
 mod hostile;
 mod select;
 mod sound;
