@@ -16,6 +16,7 @@ use crate::args::{BlocksArgs, ContentArg};
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::output::filesystem::FilesystemReport;
 use crate::output::layout::LayoutReport;
+use crate::output::volumes::PhysicalReport;
 use crate::output::{self, SCHEMA, kept};
 use crate::source::{self, Ask, ImageReport, Opened, SHORTER};
 
@@ -51,6 +52,9 @@ struct Head {
     filesystem: Option<FilesystemReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     layout: Option<LayoutReport>,
+    /// The volumes on the disk, if it is a physical volume of LVM2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    physical_volume: Option<PhysicalReport>,
     totals: Totals,
 }
 
@@ -174,6 +178,8 @@ impl List<'_> {
             damage_count: report.damage.total,
             filesystem: report.filesystem.as_ref().map(FilesystemReport::new),
             layout: LayoutReport::new(self.disk).map_err(|error| self.failed(&*error))?,
+            physical_volume: PhysicalReport::new(report, self.disk)
+                .map_err(|error| self.failed(&*error))?,
             totals,
         })
     }

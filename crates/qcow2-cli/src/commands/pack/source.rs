@@ -84,8 +84,7 @@ impl<'a> Source<'a> {
         let takes_all = args.filesystem.content == ContentArg::All;
         let sector_bytes = disk.sector_bytes()?;
         let place = partition::place(&disk, &args.reading, sector_bytes, takes_all, name)?;
-        let part = place.on(&disk);
-        let part = part.ok_or_else(|| Failure::because(name, SHORTER))?;
+        let part = (place.on(&disk)).ok_or_else(|| Failure::because(name, SHORTER))?;
         let (size, patches) = grow(args, &part)?;
         let on_disk = containers::on_disk(&part);
         let stamps = disk.stamps()?;

@@ -123,7 +123,8 @@ impl Job<'_> {
         if let Some(why) = kept::kept_whole(report) {
             return Some(why);
         }
-        if report.kept == Kept::All || (report.filesystem.is_none() && report.layout.is_none()) {
+        let is_layout = report.layout.is_some() || report.physical_volume.is_some();
+        if report.kept == Kept::All || (report.filesystem.is_none() && !is_layout) {
             let what = self
                 .source
                 .on_disk()
