@@ -36,6 +36,7 @@ const ORACLES: [(&str, [&str; 3]); 27] = [
     ("sgdisk", ["gdisk", "gdisk", "gptfdisk"]),
     ("sfdisk", ["fdisk", "util-linux", "util-linux"]),
     ("parted", ["parted"; 3]),
+    ("lvm", ["lvm2"; 3]),
     ("mformat", ["mtools"; 3]),
     ("mkudffs", ["udftools"; 3]),
     ("mkntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -18,8 +19,25 @@ pub(crate) struct Loop {
 impl Loop {
     /// `None`, after saying so, where there are no loop devices for us.
     pub(crate) fn over(file: &Path) -> Option<Self> {
+        Self::with(file, &[])
+    }
+
+    /// As [`over`](Self::over), of a part of the file, in bytes.
+    pub(crate) fn part(file: &Path, start: u64, bytes: u64) -> Option<Self> {
+        let [start, bytes] = [start, bytes].map(|number| number.to_string());
+        Self::with(file, &["--offset", &start, "--sizelimit", &bytes])
+    }
+
+    fn with(file: &Path, options: &[&str]) -> Option<Self> {
         let losetup = Tool::find("losetup")?;
-        match losetup.ok(|command| command.args(["-f", "--show"]).arg(file)) {
+        let show = |command: &mut Command| {
+            command.args(["-f", "--show"]).args(options).arg(file);
+        };
+        let shown = losetup.ok(|command| {
+            show(command);
+            command
+        });
+        match shown {
             Ok(device) => Some(Self {
                 losetup,
                 device: device.trim().to_owned(),

@@ -46,13 +46,13 @@ const fn slot(name: &'static str, kind: &'static str, start: u64, mib: u64) -> S
 }
 
 /// How often `bytes` has `text`, which begins with `<` and has no other.
-pub(super) fn count(bytes: &[u8], text: &[u8]) -> usize {
+pub(in crate::pack) fn count(bytes: &[u8], text: &[u8]) -> usize {
     let pieces = bytes.split(|byte| *byte == b'<').skip(1);
     pieces.filter(|piece| piece.starts_with(&text[1..])).count()
 }
 
 /// `text` again and again, `bytes` bytes of it.
-pub(super) fn filled(text: &[u8], bytes: u64) -> Vec<u8> {
+pub(in crate::pack) fn filled(text: &[u8], bytes: u64) -> Vec<u8> {
     let bytes = usize::try_from(bytes).unwrap();
     text.iter().copied().cycle().take(bytes).collect()
 }
