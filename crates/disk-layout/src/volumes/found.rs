@@ -15,6 +15,10 @@ use super::lvm2::logical::{Logical, Segment};
 use super::mapping::{Mapping, Place as Byte, Run, VolumeDisk};
 use super::physical::{self, Physical, Texts};
 
+/// As many logical volumes on a disk are looked into: each takes a megabyte of reads at its
+/// ends.
+const VOLUMES_MAX: usize = 4096;
+
 /// A part of the disk that may be a physical volume.
 pub(crate) struct Candidate<'d> {
     pub(crate) window: Part<'d>,
@@ -70,7 +74,14 @@ impl<'d> Volumes<'d> {
         if found.is_empty() {
             return Ok(None);
         }
-        let (groups, standing) = groups::assemble(&found, &texts, &places);
+        let (mut groups, standing) = groups::assemble(&found, &texts, &places);
+        let count = groups.iter().map(|at_hand| at_hand.group.volumes.len());
+        if count.sum::<usize>() > VOLUMES_MAX {
+            for at_hand in &mut groups {
+                let limit = VOLUMES_MAX;
+                at_hand.doubt.get_or_insert(Doubt::TooManyVolumes { limit });
+            }
+        }
         Ok(Some(Self {
             windows,
             physical: found,
@@ -91,24 +102,23 @@ impl<'d> Volumes<'d> {
 
     /// Hashes in a logical volume that may cover the blocks of others.
     pub(crate) fn hashes(&self) -> Result<Option<Found>, Error> {
-        for at_hand in &self.groups {
-            for logical in &at_hand.group.volumes {
-                let Some(mapping) = mapped(at_hand, logical).map(Arc::new) else {
-                    continue;
-                };
-                // One that passes the end of its window is kept whole.
-                let Ok(disk) = self.disk(&mapping) else {
-                    continue;
-                };
-                if let Some(found) = claims::hashes_another(&disk)? {
-                    let place = mapping.piece(&(found.at..mapping.bytes()));
-                    let place = place.and_then(|(_, place)| {
-                        let range = place.at..place.at.saturating_add(1);
-                        self.on_disk(place.disk, &range)
-                    });
-                    let at = place.map_or(found.at, |range| range.start);
-                    return Ok(Some(Found { at, ..found }));
-                }
+        let volumes = self.groups.iter().flat_map(|at_hand| {
+            let volumes = at_hand.group.volumes.iter();
+            volumes.filter_map(|logical| mapped(at_hand, logical))
+        });
+        for mapping in volumes.map(Arc::new).take(VOLUMES_MAX) {
+            // One that passes the end of its window is kept whole.
+            let Ok(disk) = self.disk(&mapping) else {
+                continue;
+            };
+            if let Some(found) = claims::hashes_another(&disk)? {
+                let place = mapping.piece(&(found.at..mapping.bytes()));
+                let place = place.and_then(|(_, place)| {
+                    let range = place.at..place.at.saturating_add(1);
+                    self.on_disk(place.disk, &range)
+                });
+                let at = place.map_or(found.at, |range| range.start);
+                return Ok(Some(Found { at, ..found }));
             }
         }
         Ok(None)

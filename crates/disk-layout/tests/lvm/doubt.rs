@@ -210,3 +210,34 @@ fn a_disk_in_use_is_kept_whole() {
         assert_eq!(why, "it is mounted, so nothing is proven free");
     }
 }
+
+#[test]
+fn too_many_volumes() {
+    let volumes: Vec<_> = (0..4097)
+        .map(|index| {
+            volume(
+                &format!("v{index}"),
+                &[segment(1, 0, 1, "type = \"error\"")],
+            )
+        })
+        .collect();
+    let text = text(1, 1, &volumes);
+    let area = 2 << 20;
+    let mut disk = Bytes(vec![0; area + (1 << 20)]);
+    disk.label(0, IDS[0], &[AREA.start..AREA.start + area as u64]);
+    let data = AREA.start + area as u64;
+    disk.u64(512 + 64, data + PV)
+        .u64(512 + 72, data)
+        .sign_label(512);
+    let text = text
+        .replace(
+            "dev_size = 130",
+            &format!("dev_size = {}", (data + PV) / 512),
+        )
+        .replace("pe_start = 32", &format!("pe_start = {}", data / 512));
+    disk.area(AREA.start, AREA.start, area as u64, 512, &text);
+    assert_eq!(
+        why(&disk),
+        "there are more than 4096 logical volumes on the disk"
+    );
+}

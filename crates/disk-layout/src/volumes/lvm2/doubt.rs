@@ -59,6 +59,9 @@ pub(crate) enum Doubt {
     /// More text than is looked at.
     #[error("there is more metadata text on the disk than is read")]
     TooMuchText,
+    /// More volumes than are looked into.
+    #[error("there are more than {limit} logical volumes on the disk")]
+    TooManyVolumes { limit: usize },
     /// A state in which others may change the group, or which nothing is known of.
     #[error("the volume group {state}")]
     State { state: String },
