@@ -114,8 +114,14 @@ impl Made {
                     assert!(count(&after, KEPT) > 0);
                 }
                 "fat" => {
-                    assert!(count(&before, OLD) > 0);
-                    assert_eq!(count(&after, OLD), 0);
+                    assert!(count(&before, OLD) > 1000);
+                    // Half a block of the storage is not given back.
+                    let left = if name == "punched" {
+                        2048 / OLD.len()
+                    } else {
+                        0
+                    };
+                    assert!(count(&after, OLD) <= left);
                     assert_eq!(before[..512], after[..512]);
                 }
                 _ => assert!(before == after),
