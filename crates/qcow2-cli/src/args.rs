@@ -8,6 +8,7 @@ mod filesystem;
 mod image;
 mod info;
 mod input;
+mod map;
 mod pack;
 mod punch;
 mod source;
@@ -25,6 +26,7 @@ pub(crate) use filesystem::spool;
 pub(crate) use image::ImageArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
+pub(crate) use map::MapArgs;
 pub(crate) use pack::PackArgs;
 pub(crate) use punch::PunchArgs;
 pub(crate) use source::SourceArgs;
@@ -59,6 +61,7 @@ pub(crate) enum Command {
     Unpack(UnpackArgs),
     Info(InfoArgs),
     Blocks(BlocksArgs),
+    Map(MapArgs),
     Punch(PunchArgs),
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod blocks;
 pub(crate) mod info;
+pub(crate) mod map;
 pub(crate) mod pack;
 pub(crate) mod partition;
 pub(crate) mod punch;

@@ -40,6 +40,7 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Blocks(args) => commands::blocks::run(args),
         Command::Unpack(args) => commands::unpack::run(args),
         Command::Info(args) => commands::info::run(args),
+        Command::Map(args) => commands::map::run(args),
         Command::Punch(args) => commands::punch::run(args),
     }
 }

@@ -70,26 +70,16 @@ impl Opened {
         quiet: bool,
     ) -> Result<Self, Failure> {
         let is_alone = is_stream(path) && ask.args.references.is_given();
-        let not_alone = || {
-            let message = "an image from the standard input is read without other files";
-            Err(Failure::Usage(message.into()))
-        };
         if is_alone && !ask.has_base {
-            return not_alone();
+            return Err(not_alone());
         }
         let unasked = Unasked::of_source(meant);
         let whole = Input::open(path, input, unasked)?.into_disk(input, quiet)?;
         let Whole { disk, file, spool } = whole;
         let disk = match format::of(meant, ask.name, &disk)? {
-            Format::Qcow2 if is_alone => return not_alone(),
+            Format::Qcow2 if is_alone => return Err(not_alone()),
             Format::Qcow2 => Opening::Image(Box::new(Chain::open(ask, disk)?)),
-            Format::Raw => match ask.given_in_vain() {
-                Some(option) => {
-                    let message = format!("it is read as a raw disk, without {option}");
-                    return Err(Failure::because(ask.name, message));
-                }
-                None => Opening::Raw(disk),
-            },
+            Format::Raw => Opening::raw_disk(ask, disk)?,
         };
         // Finds all that is wrong with its tables, as unpacking it would.
         let image = disk.image().map(Chain::report).transpose();
@@ -109,7 +99,45 @@ impl Opened {
     }
 }
 
+/// Returns the refusal to open other files for an image that has no place.
+fn not_alone() -> Failure {
+    let message = "an image from the standard input is read without other files";
+    Failure::Usage(message.into())
+}
+
 impl Opening {
+    /// Opens the source at `path`, which has the format that is `meant`, to tell what its
+    /// tables say: an image is not checked.
+    pub(crate) fn unchecked(
+        path: &Path,
+        ask: &Ask<'_>,
+        meant: SourceFormatArg,
+        input: &InputArgs,
+    ) -> Result<Self, Failure> {
+        if is_stream(path) && ask.args.references.is_given() {
+            return Err(not_alone());
+        }
+        let unasked = Unasked::of_source(meant);
+        let disk = Input::open(path, input, unasked)?
+            .into_disk(input, true)?
+            .disk;
+        match format::of(meant, ask.name, &disk)? {
+            Format::Qcow2 => Ok(Self::Image(Box::new(Chain::unchecked(ask, disk)?))),
+            Format::Raw => Self::raw_disk(ask, disk),
+        }
+    }
+
+    /// Takes `disk` as it is, for which no option of an image makes sense.
+    fn raw_disk(ask: &Ask<'_>, disk: Disk) -> Result<Self, Failure> {
+        match ask.given_in_vain() {
+            Some(option) => {
+                let message = format!("it is read as a raw disk, without {option}");
+                Err(Failure::because(ask.name, message))
+            }
+            None => Ok(Self::Raw(disk)),
+        }
+    }
+
     /// Returns the name of the format.
     pub(crate) fn format(&self) -> &'static str {
         match self {

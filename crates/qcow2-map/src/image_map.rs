@@ -158,7 +158,7 @@ impl<S: ReadAt> ImageMap<S> {
     pub fn entries(&self, guest: Range<u64>) -> MapEntries<'_, S> {
         let guest = self.on_disk(guest);
         let runs = Chain::new(&self.files, &self.holes, &self.layers, guest);
-        MapEntries::new(runs, &self.layers)
+        MapEntries::new(runs, &self.layers, &self.ciphers)
     }
 
     /// What the bytes `guest` are, as extents that tile them; what lies past the end of

@@ -6,6 +6,7 @@ use std::ops::Range;
 use blockio::ReadAt;
 use qcow2_format::HostOffset;
 
+use crate::crypt::Cipher;
 use crate::error::Error;
 use crate::image::stream::Codec;
 use crate::layers::chain::Chain;
@@ -23,9 +24,15 @@ pub struct MapEntry {
     /// Index of the layer that says so: 0 is the image that was opened, 1 its backing
     /// file, and so on. `None` where no layer has anything there.
     pub depth: Option<usize>,
+    /// Index of the last layer that was asked: `depth`, or the layer that has nothing
+    /// there and nothing below it that reaches so far.
+    pub last: usize,
     /// Index of the file with the bytes, among
     /// [`ImageMap::files`](crate::ImageMap::files); `None` where they are in none.
     pub file: Option<usize>,
+    /// Whether the bytes in that file are encrypted: at the host offset is not what the
+    /// guest reads.
+    pub is_encrypted: bool,
 }
 
 /// What guest bytes are.
@@ -61,16 +68,23 @@ pub enum Stored {
 pub struct MapEntries<'m, S> {
     runs: Fuse<Chain<'m, S>>,
     layers: &'m [Layer],
+    /// Those of each file.
+    ciphers: &'m [Option<Cipher>],
     /// The entry that the next one may belong to.
     held: Option<MapEntry>,
     failure: Option<Error>,
 }
 
 impl<'m, S: ReadAt> MapEntries<'m, S> {
-    pub(crate) fn new(runs: Chain<'m, S>, layers: &'m [Layer]) -> Self {
+    pub(crate) fn new(
+        runs: Chain<'m, S>,
+        layers: &'m [Layer],
+        ciphers: &'m [Option<Cipher>],
+    ) -> Self {
         Self {
             runs: runs.fuse(),
             layers,
+            ciphers,
             held: None,
             failure: None,
         }
@@ -91,13 +105,16 @@ impl<'m, S: ReadAt> MapEntries<'m, S> {
         let in_file = matches!(stored, Stored::Data { .. } | Stored::Compressed { .. });
         // The layer with the file, or with the image that has it as its data file.
         let upto = self.layers.partition_point(|layer| layer.file <= run.file);
+        let last = upto.saturating_sub(1);
         MapEntry {
             guest: run.guest,
-            depth: upto
-                .checked_sub(1)
-                .filter(|_| stored != Stored::Unallocated),
             stored,
+            depth: (stored != Stored::Unallocated).then_some(last),
+            last,
             file: in_file.then_some(run.file),
+            // QEMU leaves streams as they are in an encrypted image.
+            is_encrypted: matches!(stored, Stored::Data { .. })
+                && matches!(self.ciphers.get(run.file), Some(Some(_))),
         }
     }
 }
@@ -113,7 +130,7 @@ impl MapEntry {
             // One and the same cluster, in parts.
             (stored, next_stored) => stored == next_stored,
         };
-        let joined = continues && self.depth == next.depth && self.file == next.file;
+        let joined = continues && self.last == next.last && self.file == next.file;
         if joined {
             self.guest.end = next.guest.end;
         }

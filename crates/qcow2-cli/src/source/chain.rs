@@ -89,10 +89,7 @@ impl Chain {
     /// Opens the image on `disk` and checks it: its refcounts against its tables, or
     /// what is damaged where that is tolerated.
     pub(crate) fn open(ask: &Ask<'_>, disk: Disk) -> Result<Self, Failure> {
-        let header =
-            qcow2_reader::read_header(&disk).map_err(|error| ask.failure(&error.into()))?;
-        let mut options = ask.options();
-        options.secret = secret::secret(ask.args.secret_file.as_deref(), ask.name, &header)?;
+        let options = options(ask, &disk)?;
         let damage = match ask.is_salvaged() {
             true => damage(ask, &disk, &options)?,
             false => None,
@@ -104,6 +101,13 @@ impl Chain {
             chain.checked = checked.map_err(|error| ask.failure(&error))?;
         }
         Ok(chain)
+    }
+
+    /// Opens the image on `disk` without checking it: what its tables say is reported as
+    /// they say it.
+    pub(crate) fn unchecked(ask: &Ask<'_>, disk: Disk) -> Result<Self, Failure> {
+        let options = options(ask, &disk)?;
+        open(ask, disk, &options)
     }
 
     /// Fails if one of the files is no longer what it was.
@@ -185,6 +189,14 @@ impl ReadAt for Chain {
         }
         Ok(None)
     }
+}
+
+/// Returns how the image on `disk` is opened, with its passphrase if it has one.
+fn options(ask: &Ask<'_>, disk: &Disk) -> Result<OpenOptions, Failure> {
+    let header = qcow2_reader::read_header(disk).map_err(|error| ask.failure(&error.into()))?;
+    let mut options = ask.options();
+    options.secret = secret::secret(ask.args.secret_file.as_deref(), ask.name, &header)?;
+    Ok(options)
 }
 
 /// Opens the image, and records in what state its files are.

@@ -7,6 +7,7 @@ mod blocks;
 mod containers;
 mod device;
 mod info;
+mod map;
 mod mounts;
 mod pack;
 mod pipes;

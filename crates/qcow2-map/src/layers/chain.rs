@@ -33,8 +33,9 @@ enum Level<'i, S> {
     /// The runs of the layer with this index.
     Image(usize, Box<ImageRuns<'i, S>>),
     Raw(RawRuns<'i, S>),
-    /// A part that lies past the end of its layer.
-    Past(Range<u64>),
+    /// A part that lies past the end of its layer, and the index of the layer above, which
+    /// says that it is zeros.
+    Past(usize, Range<u64>),
 }
 
 impl<'i, S: ReadAt> Chain<'i, S> {
@@ -58,7 +59,8 @@ impl<'i, S: ReadAt> Chain<'i, S> {
         };
         let end = guest.end.min(layer.size).max(guest.start);
         if end < guest.end {
-            self.levels.push(Level::Past(end..guest.end));
+            let above = index.saturating_sub(1);
+            self.levels.push(Level::Past(above, end..guest.end));
         }
         let there = guest.start..end;
         let file = self.files.get(layer.file).zip(self.holes.get(layer.file));
@@ -88,8 +90,8 @@ impl<S: ReadAt> Iterator for Chain<'_, S> {
             let (next, below) = match level {
                 Level::Image(index, runs) => (runs.next(), index.saturating_add(1)),
                 Level::Raw(runs) => (runs.next(), usize::MAX),
-                Level::Past(range) => {
-                    let run = Run::empty(range.clone(), Mapping::Unallocated);
+                Level::Past(above, range) => {
+                    let run = unallocated(self.layers, *above, range.clone());
                     self.levels.pop();
                     return Some(Ok(run));
                 }
@@ -100,14 +102,15 @@ impl<S: ReadAt> Iterator for Chain<'_, S> {
                 }
                 Some(Ok(run)) if run.mapping == Mapping::Unallocated => {
                     if !self.descend(below, run.guest.clone()) {
-                        return Some(Ok(run));
+                        let last = below.min(self.layers.len()).saturating_sub(1);
+                        return Some(Ok(unallocated(self.layers, last, run.guest)));
                     }
                 }
                 Some(Ok(run)) => return Some(Ok(run)),
                 Some(Err(error)) => {
                     let error = match level {
                         Level::Image(index, _) => error.in_layer(*index),
-                        Level::Raw(_) | Level::Past(_) => error,
+                        Level::Raw(_) | Level::Past(..) => error,
                     };
                     self.levels.clear();
                     return Some(Err(error));
@@ -115,6 +118,14 @@ impl<S: ReadAt> Iterator for Chain<'_, S> {
             }
         }
     }
+}
+
+/// Bytes of which the layer with this index, the last that was asked, says that there are
+/// none.
+fn unallocated(layers: &[Layer], index: usize, guest: Range<u64>) -> Run {
+    let mut run = Run::empty(guest, Mapping::Unallocated);
+    run.file = layers.get(index).map_or(0, |layer| layer.file);
+    run
 }
 
 /// The runs of a raw file: what is where it is, or a hole.

@@ -30,8 +30,8 @@ pub enum Mapping {
 pub struct Run {
     /// The guest bytes.
     pub guest: Range<u64>,
-    /// Index of the file that they are in. Of those in none, that of the image that
-    /// says so, or 0 where none does.
+    /// Index of the file that they are in. Of those in none, that of the layer that says
+    /// so: the last that was asked.
     pub file: usize,
     /// Where they are.
     pub mapping: Mapping,
@@ -60,9 +60,8 @@ impl Run {
     #[inline]
     fn join(&mut self, next: &Self) -> bool {
         let continues = match (self.mapping, next.mapping) {
-            (Mapping::Unallocated, Mapping::Unallocated)
-            | (Mapping::Zero, Mapping::Zero)
-            | (Mapping::Lost, Mapping::Lost) => true,
+            (Mapping::Zero, Mapping::Zero) | (Mapping::Lost, Mapping::Lost) => true,
+            (Mapping::Unallocated, Mapping::Unallocated) => self.file == next.file,
             (Mapping::Data { host }, Mapping::Data { host: next_host }) => {
                 self.file == next.file && host.0.checked_add(self.bytes()) == Some(next_host.0)
             }
