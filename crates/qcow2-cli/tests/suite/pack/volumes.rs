@@ -227,7 +227,7 @@ fn punch_and_increments_know_volumes() {
     bench.ok("pack --base base.qcow2 disk next.qcow2");
     let bytes = |name: &str| std::fs::metadata(bench.path(name)).unwrap().len();
     assert!(bytes("next.qcow2") < 10 * MIB);
-    bench.ok("unpack --allow-backing next.qcow2 restored");
+    bench.ok("unpack --references beside next.qcow2 restored");
     made.holds("restored");
 }
 
