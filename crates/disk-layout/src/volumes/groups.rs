@@ -26,8 +26,6 @@ pub(super) struct AtHand {
     pub(super) windows: Vec<Option<usize>>,
     /// Why nothing in it is proven free.
     pub(super) doubt: Option<Doubt>,
-    /// Texts that are older than the newest.
-    pub(super) old_texts: usize,
 }
 
 /// What a physical volume is.
@@ -103,18 +101,17 @@ fn newest(physical: &[Physical], texts: &Texts) -> Vec<AtHand> {
             group: Arc::clone(group),
             windows: Vec::new(),
             doubt: None,
-            old_texts: 0,
         });
         if group.seqno > at_hand.group.seqno {
             *at_hand = AtHand {
                 group: Arc::clone(group),
                 windows: Vec::new(),
                 doubt: None,
-                old_texts: at_hand.old_texts.saturating_add(1),
             };
-        } else if group.seqno < at_hand.group.seqno {
-            at_hand.old_texts = at_hand.old_texts.saturating_add(1);
-        } else if !Arc::ptr_eq(group, &at_hand.group) && !is_again {
+        } else if group.seqno == at_hand.group.seqno
+            && !Arc::ptr_eq(group, &at_hand.group)
+            && !is_again
+        {
             at_hand.doubt = Some(Doubt::TwoTexts {
                 group: group.name.clone(),
                 seqno: group.seqno,
@@ -157,9 +154,17 @@ fn why_not(
     if let Some(why) = &place.unsound {
         return Some(in_doubt(why.clone()));
     }
-    let mut own = physical.texts.iter().filter_map(|id| texts.group(*id));
-    if own.any(|other| other.id != group.id) {
-        return Some(in_doubt("it holds the metadata of another group".into()));
+    for own in physical.texts.iter().filter_map(|id| texts.group(*id)) {
+        let (seqno, newest) = (own.seqno, group.seqno);
+        if own.id != group.id {
+            return Some(in_doubt("it holds the metadata of another group".into()));
+        }
+        // Metadata that was restored from a backup is older, too, if not all members have it.
+        if seqno != newest {
+            return Some(in_doubt(format!(
+                "its metadata has sequence number {seqno}, the newest has {newest}"
+            )));
+        }
     }
     if member.is_missing {
         let group = group.name.clone();

@@ -68,7 +68,6 @@ pub(crate) fn decide<'d>(
                 {
                     volume.group = Some(at_hand.group.name.clone());
                     volume.volumes = group.take_reports(found, window);
-                    report.notes.extend(note(at_hand));
                     report.kept_whole = group.doubt.as_ref().and_then(distrust);
                     owner = group.owner(*member);
                 }
@@ -103,20 +102,6 @@ fn again(why: Option<&KeptWhole>) -> Option<KeptWhole> {
         other => KeptWhole::Distrust {
             why: other.to_string(),
         },
-    })
-}
-
-/// That a physical volume was left behind by the others, which LVM2 mends.
-fn note(at_hand: &AtHand) -> Option<String> {
-    let AtHand {
-        group, old_texts, ..
-    } = at_hand;
-    let (name, seqno) = (&group.name, group.seqno);
-    (*old_texts > 0).then(|| {
-        format!(
-            "volume group {name}: metadata with sequence number {seqno} counts; {old_texts} older \
-             are there, too"
-        )
     })
 }
 

@@ -241,3 +241,34 @@ fn too_many_volumes() {
         "there are more than 4096 logical volumes on the disk"
     );
 }
+
+#[test]
+fn a_member_with_an_older_text() {
+    let [small, large] = [2, 6].map(|count| volume("one", &[segment(1, 0, count, &linear(0, 0))]));
+    let mut disk = disk(2, &text(4, 2, &[small]));
+    assert_eq!(free(&disk)[0], extents(start(0), 2..12));
+    let newest = text(5, 2, &[large]);
+    let area = |disk: &mut Bytes, index| {
+        disk.area(
+            start(index) + AREA.start,
+            AREA.start,
+            12 * KIB,
+            512,
+            &newest,
+        );
+    };
+    area(&mut disk, 1);
+    let why = format!(
+        "physical volume {} of volume group vg is in doubt: its metadata has sequence number 4, \
+         the newest has 5",
+        IDS[0]
+    );
+    let both = [1, 2].map(|number| format!("partition {number} is kept whole: {why}"));
+    assert_eq!(notes(&disk), both);
+    // An area that is ignored is old for certain, and says nothing.
+    let first = start(0) + AREA.start;
+    disk.u32(first + 60, 1).sign_area(first);
+    assert_eq!(free(&disk)[0], extents(start(0), 6..12));
+    area(&mut disk, 0);
+    assert_eq!(free(&disk)[0], extents(start(0), 6..12));
+}

@@ -110,33 +110,6 @@ fn stripes_take_turns() {
 }
 
 #[test]
-fn the_newest_text_counts() {
-    let [small, large] = [2, 6].map(|count| volume("one", &[segment(1, 0, count, &linear(0, 0))]));
-    let mut disk = disk(2, &text(4, 2, &[small]));
-    assert_eq!(free(&disk)[0], extents(start(0), 2..12));
-    disk.area(
-        start(1) + AREA.start,
-        AREA.start,
-        12 * KIB,
-        512,
-        &text(5, 2, &[large]),
-    );
-    look(&disk, |report, free| {
-        assert_eq!(free[0], extents(start(0), 6..12));
-        let note =
-            "volume group vg: metadata with sequence number 5 counts; 1 older are there, too";
-        let notes = notes(report);
-        assert_eq!(
-            notes,
-            [
-                format!("partition 1: {note}"),
-                format!("partition 2: {note}")
-            ]
-        );
-    });
-}
-
-#[test]
 fn a_text_goes_round_the_ring() {
     let one = volume("one", &[segment(1, 0, 3, &linear(0, 2))]);
     let text = text(7, 1, &[one]);
