@@ -158,7 +158,7 @@ fn groups_and_members_that_are_there_twice() {
         assert_eq!(free, [extents(start(0), 0..12)]);
         let want = "partition 2 is kept whole: the newest metadata of volume group vg does not \
                     name this physical volume";
-        assert_eq!(report.notes[1], want);
+        assert_eq!(report.notes, [want]);
     });
     // A volume of two groups.
     let mut disk = crate::disk::disk(2, &text(3, 2));
@@ -224,7 +224,8 @@ fn too_many_volumes() {
     let text = text(1, 1, &volumes);
     let area = 2 << 20;
     let mut disk = Bytes(vec![0; area + (1 << 20)]);
-    disk.label(0, IDS[0], &[AREA.start..AREA.start + area as u64]);
+    let range = AREA.start..AREA.start + area as u64;
+    disk.label(0, IDS[0], std::slice::from_ref(&range));
     let data = AREA.start + area as u64;
     disk.u64(512 + 64, data + PV)
         .u64(512 + 72, data)
