@@ -143,6 +143,35 @@ fn groups_in_other_states() {
     );
 }
 
+#[test]
+fn a_backup_restored_to_some_members_is_in_doubt() {
+    let Some(disk) = Disk::new(2, 24) else {
+        return;
+    };
+    let text = disk.bench.path("text");
+    let uuid = disk.attach("disk").map(|attached| {
+        attached.lvm("pvcreate @1 @2");
+        attached.lvm("vgcreate vg @1");
+        attached.create("-n one -L 8M vg");
+        attached.lvm(&format!("vgcfgbackup -f {} vg", text.display()));
+        attached.lvm("vgextend vg @2");
+        attached.lvm("lvremove -y vg/one");
+        // The tools say that this is done, and go on with what the second volume holds.
+        attached.lvm(&format!("vgcfgrestore -f {} vg", text.display()));
+        attached.lvm("pvs --noheadings -o pv_uuid @1")
+    });
+    let Some(uuid) = uuid else {
+        return;
+    };
+    let why = format!(
+        "physical volume {} of volume group vg is in doubt: its metadata has sequence number 3, \
+         the newest has 4",
+        uuid.trim()
+    );
+    let both = [1, 2].map(|part| format!("partition {part} is kept whole: {why}"));
+    assert_eq!(unused(&disk.bench), (0, both.to_vec()));
+}
+
 /// Volumes of other kinds, which the tools make only with the kernel's help: the text is
 /// written by hand, and the tools check it.
 const KINDS: &str = r#"logical_volumes {
