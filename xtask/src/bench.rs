@@ -1,12 +1,16 @@
 //! Ours and the programs of others, side by side: time, memory, size.
 
+mod changes;
 mod figures;
+mod filesystems;
 mod foreign;
 mod job;
 mod jobs;
 mod machine;
+mod partitions;
 mod place;
 pub(crate) mod report;
+mod settings;
 mod tools;
 mod tree;
 mod workload;
@@ -15,45 +19,22 @@ use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use fixtures::{REFLINKS, Reflinks};
-use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use crate::program;
 use crate::task::arguments::Arguments;
 use crate::task::{Failure, TaskResult};
 use crate::workspace;
+use filesystems::KINDS;
 use job::Job;
-
 use place::{Form, Place};
 use report::Done;
+use settings::{FOLDER, Settings, What, is_memory};
 use tools::Tools;
-use workload::Workload;
+use workload::{Plan, Workload};
 
 const GIB: u64 = 1 << 30;
-const SIZE_GIB_DEFAULT: u64 = 8;
-const ROUNDS_DEFAULT: usize = 5;
-
-/// A file system in memory.
-const MEMORY: &str = "/dev/shm";
-/// The folder of ours wherever files are made, so that no other is emptied.
-const FOLDER: &str = "qcow2-bench";
-
-/// Bytes the files of all jobs take at one time, for two bytes of the disk.
-const ROOM_FOR_TWO: u64 = 5;
-
-/// What was asked for.
-#[derive(Debug)]
-struct Settings {
-    size_bytes: u64,
-    rounds: usize,
-    folder: PathBuf,
-    disk: Option<PathBuf>,
-    /// What the names of the jobs to do hold.
-    filter: String,
-    trees: Vec<PathBuf>,
-}
 
 /// `cargo xtask bench`.
 pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
@@ -61,33 +42,16 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     let write = arguments.flag("--write");
     let settings = Settings::take(&mut arguments)?;
     arguments.finish()?;
+    let document = write.then(|| workspace::root().join("docs/benchmarks.md"));
+    if document.is_some() && settings.what != What::Ext4 {
+        return Err(Failure::new("--write is for the figures of the ext4 alone"));
+    }
     let tools = Tools::find(program::at_or_built(program)?.tool().clone());
-    let cache = settings.folder.join("cache");
-    let workload = Workload::open(&cache, settings.size_bytes, &settings.trees)?;
-    println!("{}", workload.about());
-
-    let notes = vec![
-        format!("{}.", workload.about()),
-        if is_memory(&settings.folder) {
-            "All in memory (tmpfs), unless a job names another place.".into()
-        } else {
-            "All on a disk.".into()
-        },
-        format!("Rounds: {}, half as many on a disk.", settings.rounds),
-        tools.versions().join("; "),
-    ];
-    let mut bench = Bench {
-        settings,
-        workload,
-        tools,
-        notes,
-        document: write.then(|| workspace::root().join("docs/benchmarks.md")),
-        done: Vec::new(),
+    let done = match settings.what {
+        What::Ext4 => on_ext4(settings, tools, document)?,
+        What::Machine => on_machine(settings, tools)?,
+        What::Filesystems => on_filesystems(settings, tools)?,
     };
-    bench.in_memory()?;
-    bench.on_reflinks();
-    bench.on_disk();
-    let done = bench.done;
     println!("\n## What must hold\n\n{}", report::goals(&done));
     match done.iter().find(|done| !done.has_ours()) {
         None if done.is_empty() => Err(Failure::new("no job was done")),
@@ -99,38 +63,74 @@ pub(crate) fn run(mut arguments: Arguments) -> TaskResult {
     }
 }
 
-impl Settings {
-    fn take(arguments: &mut Arguments) -> Result<Self, Failure> {
-        let size_gib = number(arguments, "--size", SIZE_GIB_DEFAULT)?;
-        let size_bytes = size_gib.checked_mul(GIB).filter(|bytes| *bytes > 0);
-        let size_bytes = size_bytes.ok_or(Failure::new("--size is out of range"))?;
-        let rounds = number(arguments, "--rounds", ROUNDS_DEFAULT)?;
-        let folder = arguments.option("--dir")?.map(PathBuf::from);
-        let disk = arguments.option("--disk")?;
-        let mut trees = Vec::new();
-        while let Some(tree) = arguments.option("--tree")? {
-            trees.push(PathBuf::from(tree));
+/// Everything that is done to an ext4.
+fn on_ext4(
+    settings: Settings,
+    tools: Tools,
+    document: Option<PathBuf>,
+) -> Result<Vec<Done>, Failure> {
+    let cache = settings.folder.join("cache");
+    let plan = Plan::whole(settings.size_bytes, &settings.trees);
+    let workload = Workload::open(&cache, &cache, &plan)?;
+    let disks = [workload.source.clone(), workload.used.clone()];
+    let mut bench = Bench::new(settings, disks, &workload.about(), tools);
+    bench.document = document;
+    bench.in_memory()?;
+    bench.on_reflinks();
+    bench.on_disk();
+    Ok(bench.done)
+}
+
+/// Everything that is done to the disk of a virtual machine, of which three
+/// sixteenths are in use, and as much is deleted.
+fn on_machine(settings: Settings, tools: Tools) -> Result<Vec<Done>, Failure> {
+    let cache = settings.folder.join("machine");
+    // Only what is timed is in memory: all of it would not fit.
+    let aside = env::temp_dir().join(FOLDER).join("machine");
+    let part_bytes = settings.size_bytes / 16 * 3;
+    let plan = Plan {
+        size_bytes: settings.size_bytes,
+        kept_bytes: part_bytes,
+        deleted_bytes: part_bytes,
+        is_partitioned: true,
+        trees: &settings.trees,
+    };
+    let workload = Workload::open(&cache, &aside, &plan)?;
+    let disks = [workload.source.clone(), workload.used.clone()];
+    let mut bench = Bench::new(settings, disks, &workload.about(), tools);
+    let place = bench.place()?;
+    let jobs = changes::of_machine(&place, &workload, &bench.tools);
+    bench.run(bench.wanted(jobs), bench.settings.rounds)?;
+    fs::remove_dir_all(place.folder)?;
+    Ok(bench.done)
+}
+
+/// Packing file systems of several kinds.
+fn on_filesystems(settings: Settings, tools: Tools) -> Result<Vec<Done>, Failure> {
+    let disk = settings.folder.join("filesystem.raw");
+    let mut bench = Bench::new(settings, [disk.clone(), disk.clone()], "", tools);
+    for kind in KINDS {
+        let place = bench.place()?;
+        let jobs = bench.wanted(kind.jobs(&place, &bench.tools));
+        if jobs.is_empty() {
+            continue;
         }
-        if trees.is_empty() {
-            trees = workload::trees_of_the_machine();
+        let (size_bytes, trees) = (bench.settings.size_bytes, &bench.settings.trees);
+        match kind.make(&disk, size_bytes, trees, &place.folder.join("mounted")) {
+            Ok(()) => bench.run(jobs, bench.settings.rounds)?,
+            Err(failure) => println!("SKIPPED {}: {failure}", kind.name),
         }
-        Ok(Self {
-            size_bytes,
-            rounds,
-            folder: folder
-                .unwrap_or_else(|| folder_for(size_bytes))
-                .join(FOLDER),
-            disk: disk.map(|disk| Path::new(&disk).join(FOLDER).join("disk")),
-            filter: arguments.option("--jobs")?.unwrap_or_default(),
-            trees,
-        })
+        fs::remove_file(&disk)?;
     }
+    fs::remove_dir_all(bench.settings.folder.join("work"))?;
+    Ok(bench.done)
 }
 
 /// The bench at work.
 struct Bench {
     settings: Settings,
-    workload: Workload,
+    /// The disk, and the same without what nobody uses.
+    disks: [PathBuf; 2],
     tools: Tools,
     /// What the document says of the machine and the disk.
     notes: Vec<String>,
@@ -140,16 +140,44 @@ struct Bench {
 }
 
 impl Bench {
-    /// All jobs that need no file system of their own.
-    fn in_memory(&mut self) -> io::Result<()> {
+    fn new(settings: Settings, disks: [PathBuf; 2], about: &str, tools: Tools) -> Self {
+        println!("{about}");
+        let notes = vec![
+            format!("{about}."),
+            if is_memory(&settings.folder) {
+                "All in memory (tmpfs), unless a job names another place.".into()
+            } else {
+                "All on a disk.".into()
+            },
+            format!("Rounds: {}, half as many on a disk.", settings.rounds),
+            tools.versions().join("; "),
+        ];
+        Self {
+            settings,
+            disks,
+            tools,
+            notes,
+            document: None,
+            done: Vec::new(),
+        }
+    }
+
+    /// Where jobs on the disk are done.
+    fn place(&self) -> io::Result<Place> {
         let folder = fresh(&self.settings.folder.join("work"))?;
-        let place = Place {
+        let [source, used] = self.disks.clone();
+        Ok(Place {
             name: String::new(),
             on_disk: !is_memory(&folder),
-            source: self.workload.source.clone(),
-            used: self.workload.used.clone(),
+            source,
+            used,
             folder,
-        };
+        })
+    }
+
+    /// All jobs that need no file system of their own.
+    fn in_memory(&mut self) -> io::Result<()> {
+        let place = self.place()?;
         let tools = &self.tools;
         let mut jobs = vec![
             jobs::pack_plain(&place, tools),
@@ -233,10 +261,7 @@ impl Bench {
     fn copy_workload(&self, place: &Place) -> io::Result<()> {
         let cp = self.tools.cp.as_ref();
         let cp = cp.ok_or_else(|| io::Error::other("cp is not installed"))?;
-        for (from, to) in [
-            (&self.workload.source, &place.source),
-            (&self.workload.used, &place.used),
-        ] {
+        for (from, to) in self.disks.iter().zip([&place.source, &place.used]) {
             cp.ok(|command| command.arg("--sparse=always").args([from, to]))?;
         }
         Ok(())
@@ -264,41 +289,6 @@ impl Bench {
     }
 }
 
-/// Takes the option `name`, a number.
-fn number<N: FromStr>(arguments: &mut Arguments, name: &str, default: N) -> Result<N, Failure> {
-    let Some(text) = arguments.option(name)? else {
-        return Ok(default);
-    };
-    let wrong = |_| Failure::new(format!("{name} {text} is no number"));
-    text.parse().map_err(wrong)
-}
-
-/// Memory if a disk of `size_bytes` and all made of it find room there, or did
-/// before; else a folder among the temporary files.
-fn folder_for(size_bytes: u64) -> PathBuf {
-    let memory = PathBuf::from(MEMORY);
-    let room = statfs(MEMORY)
-        .ok()
-        .filter(|_| is_memory(&memory))
-        .map(|found| {
-            let block_bytes = u64::try_from(found.block_size()).unwrap_or_default();
-            found.blocks_available().saturating_mul(block_bytes)
-        });
-    let room = room
-        .unwrap_or_default()
-        .min(machine::available_bytes().unwrap_or_default());
-    if memory.join(FOLDER).exists() || room >= (size_bytes / 2).saturating_mul(ROOM_FOR_TWO) {
-        memory
-    } else {
-        env::temp_dir()
-    }
-}
-
-/// Whether files in `folder` are in memory only.
-fn is_memory(folder: &Path) -> bool {
-    statfs(folder).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC)
-}
-
 /// Makes `folder`, without what an interrupted run may have left in it.
 fn fresh(folder: &Path) -> io::Result<PathBuf> {
     if folder.exists() {
@@ -316,39 +306,5 @@ fn copies_in(folder: &Path, name: &str) -> Place {
         source: folder.join("source"),
         used: folder.join("used"),
         folder: folder.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_are_read() {
-        let given = [
-            "--size", "2", "--tree", "a", "--jobs", "pack", "--tree", "b", "--dir", "d", "--disk",
-            "d",
-        ];
-        let mut arguments = Arguments::new(given.map(String::from));
-        let settings = Settings::take(&mut arguments).unwrap();
-        assert_eq!(arguments.finish(), Ok(()));
-        assert_eq!(
-            (settings.size_bytes, settings.rounds),
-            (2 * GIB, ROUNDS_DEFAULT)
-        );
-        assert_eq!(settings.trees, [PathBuf::from("a"), PathBuf::from("b")]);
-        assert_eq!(
-            (settings.folder, settings.filter),
-            ("d/qcow2-bench".into(), "pack".into())
-        );
-        assert_eq!(settings.disk, Some("d/qcow2-bench/disk".into()));
-        for wrong in [
-            ["--size", "0"],
-            ["--size", "18446744073709551615"],
-            ["--rounds", "x"],
-        ] {
-            let mut arguments = Arguments::new(wrong.map(String::from));
-            assert!(Settings::take(&mut arguments).is_err(), "{wrong:?}");
-        }
     }
 }

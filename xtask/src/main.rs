@@ -2,6 +2,7 @@
 
 mod api;
 mod bench;
+mod boot;
 mod demo;
 mod program;
 mod task;
@@ -39,6 +40,7 @@ fn task_named(name: &str) -> Option<fn(Arguments) -> TaskResult> {
         "test" => test::run_all,
         "tidy" => tidy::run,
         "bench" => bench::run,
+        "boot" => boot::run,
         "api" => api::run,
         _ => return None,
     };

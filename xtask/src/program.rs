@@ -1,10 +1,10 @@
-//! The `qcow2` program that a task runs.
+//! The programs that a task runs: ours, and those it cannot do without.
 
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use cargo_metadata::Message;
-use fixtures::Program;
+use fixtures::{Program, Tool};
 
 use crate::task::Failure;
 use crate::workspace;
@@ -16,6 +16,11 @@ pub(crate) fn at_or_built(path: Option<String>) -> Result<Program, Failure> {
         None => build()?,
     };
     Ok(Program::at(path))
+}
+
+/// The program `name` of the machine, which must be there.
+pub(crate) fn required(name: &str) -> Result<Tool, Failure> {
+    Tool::find(name).ok_or(Failure::new(format!("{name} is not installed")))
 }
 
 /// Builds the program for release and says where it is.

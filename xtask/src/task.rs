@@ -38,10 +38,19 @@ pub(crate) const TASKS: &[Task] = &[
     Task {
         name: "bench",
         help: [
-            "[--size GIB] [--rounds N] [--dir DIR] [--disk DIR] [--jobs TEXT] [--tree DIR]… \
-             [--bin PROGRAM] [--write]",
-            "time, memory and sizes beside other programs; --disk once more on a real disk, \
-             --write into docs/benchmarks.md",
+            "[--of ext4|machine|filesystems] [--size GIB] [--rounds N] [--dir DIR] [--disk DIR] \
+             [--jobs TEXT] [--tree DIR]… [--bin PROGRAM] [--write]",
+            "time, memory and sizes beside other programs, on an ext4, the disk of a virtual \
+             machine, or file systems of several kinds; --disk once more on a real disk, --write \
+             into docs/benchmarks.md",
+        ],
+    },
+    Task {
+        name: "boot",
+        help: [
+            "[--dir DIR] [--bin PROGRAM]",
+            "install Debian on a disk, pack it from raw and from qcow2, and start it from both \
+             images; needs root, debootstrap and qemu-system-x86_64",
         ],
     },
     Task {

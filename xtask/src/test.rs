@@ -15,7 +15,7 @@ use crate::workspace::cargo;
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 28] = [
+const ORACLES: [(&str, [&str; 3]); 30] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -40,6 +40,8 @@ const ORACLES: [(&str, [&str; 3]); 28] = [
     ("mformat", ["mtools"; 3]),
     ("mkudffs", ["udftools"; 3]),
     ("mkntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
+    ("ntfsclone", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
+    ("ntfsfix", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
     ("mkfs.f2fs", ["f2fs-tools"; 3]),
     (
         "veritysetup",

@@ -1,6 +1,6 @@
 //! Whether two disks are the same.
 
-use blockio::{ReadAt, Tiling, is_zero, len_u64};
+use blockio::{Holes, ReadAt, Tiling, is_zero, len_u64};
 use pipeline::{BufferPool, ordered_map};
 
 use crate::error::Error;
@@ -11,6 +11,8 @@ use crate::pieces::{Piece, Pieces};
 /// must hold the bytes of `expected`, and zeros everywhere else. `stored` tells where
 /// `found` holds data; elsewhere it reads as zeros, and is read only where something
 /// else may be expected.
+///
+/// Where `expected` has a hole and `found` holds no data, both are zeros, and neither is read.
 ///
 /// With [`AllData`](blockio::AllData) for `matters` the disks must be the same wholly.
 ///
@@ -46,6 +48,9 @@ where
         matters.map(|extent| extent.map_err(Error::Expected)),
         stored.map(|extent| extent.map_err(Error::Found)),
     );
+    let holes = Holes::new();
+    let next_data = |from| holes.next_data(expected, from);
+    let pieces = pieces.without_holes(&next_data);
     let work = |piece: Piece| {
         let mut bytes = pool.take(piece.length());
         found
@@ -95,6 +100,7 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use blockio::testing::Sparse;
     use blockio::{AllData, BoxError, Extent, ExtentKind, Extents};
     use std::num::NonZeroUsize;
     use std::ops::{ControlFlow, Range};
@@ -198,6 +204,30 @@ mod tests {
                 ..
             })
         ));
+    }
+
+    #[test]
+    fn what_is_a_hole_on_both_sides_is_not_read() {
+        const SIZE: u64 = 1 << 50;
+        let disks = [1, 1, 2].map(|byte| Sparse::new(SIZE).with(1 << 40, [byte; 9]));
+        let options = Options::default();
+        let data = (1 << 40)..(1 << 40) + 65_536;
+        let stored = [
+            Extent::new(0..data.start, ExtentKind::Unallocated),
+            Extent::new(data.clone(), ExtentKind::Data),
+            Extent::new(data.end..SIZE, ExtentKind::Zero),
+        ];
+        let [one, other, wrong] = &disks;
+        compare(one, &AllData, other, &stored, &options).unwrap();
+        let differs = compare(one, &AllData, wrong, &stored, &options);
+        assert!(matches!(differs, Err(Error::Differs { offset, .. }) if offset == 1 << 40));
+        // What is expected, and not stored, is read.
+        let nothing = [Extent::new(0..SIZE, ExtentKind::Unallocated)];
+        let empty = Sparse::new(SIZE);
+        let differs = compare(one, &AllData, &empty, &nothing, &options);
+        assert!(
+            matches!(differs, Err(Error::Differs { offset, expected: 1, .. }) if offset == 1 << 40)
+        );
     }
 
     /// A disk that does not know what its bytes are.

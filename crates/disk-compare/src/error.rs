@@ -55,7 +55,7 @@ pub enum IndexFault {
     #[error("the file is no index of digests")]
     Magic,
     /// The file has another version of the format.
-    #[error("the index has version {found}, and only version 1 is read")]
+    #[error("the index has version {found}, and only version 2 is read")]
     Version {
         /// The version.
         found: u32,

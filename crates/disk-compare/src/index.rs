@@ -6,8 +6,8 @@ pub(crate) mod layout;
 mod records;
 mod writer;
 
+use blake3::Hasher;
 use blockio::{ReadAt, len_u64};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, IndexFault};
 use crate::units::Units;
@@ -65,12 +65,12 @@ impl<'f> DigestIndex<'f> {
             header,
             units,
         };
-        let mut hash = Sha256::new();
+        let mut hash = Hasher::new();
         let mut records = index.all_records();
         while let Some(block) = records.next_block()? {
             hash.update(block);
         }
-        hash.update(header.checked_bytes());
+        hash.update(&header.checked_bytes());
         if Digest::from(hash.finalize()) != checksum {
             return Err(IndexFault::Checksum.into());
         }

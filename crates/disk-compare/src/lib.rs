@@ -39,7 +39,7 @@ mod units;
 
 pub use changes::{Base, ChangeReport, Changes, changes};
 pub use compare::compare;
-pub use digest::sha256;
+pub use digest::{digest_of, sha256};
 pub use error::{Error, ErrorKind, IndexFault};
 pub use index::{DigestIndex, IndexWriter, binding};
 pub use options::Options;

@@ -1,5 +1,6 @@
 //! Two tilings of one disk, cut into pieces.
 
+use std::io;
 use std::iter::Peekable;
 use std::ops::Range;
 
@@ -26,15 +27,19 @@ impl Piece {
     }
 }
 
+/// Where the next bytes at or after an offset are that may be anything but zeros.
+type NextData<'a> = &'a (dyn Fn(u64) -> io::Result<Option<Range<u64>>> + Sync);
+
 /// Two tilings of one disk, cut into pieces on which both are constant; what
 /// neither matters nor is held is left out.
-pub(crate) struct Pieces<A: Iterator, B: Iterator> {
+pub(crate) struct Pieces<'a, A: Iterator, B: Iterator> {
     used: Peekable<A>,
     stored: Peekable<B>,
+    holes: Option<NextData<'a>>,
     at: u64,
 }
 
-impl<A, B> Pieces<A, B>
+impl<'a, A, B> Pieces<'a, A, B>
 where
     A: Iterator<Item = Result<Extent, Error>>,
     B: Iterator<Item = Result<Extent, Error>>,
@@ -43,12 +48,32 @@ where
         Self {
             used: used.peekable(),
             stored: stored.peekable(),
+            holes: None,
             at: 0,
         }
     }
+
+    /// Leaves out also what matters and is not held, where `next_data` of what is expected
+    /// says that it is zeros.
+    pub(crate) fn without_holes(self, next_data: NextData<'a>) -> Self {
+        Self {
+            holes: Some(next_data),
+            ..self
+        }
+    }
+
+    /// The end of the hole that holds the byte `at`, if there is one, at most `end`.
+    fn hole(&self, at: u64, end: u64) -> Result<Option<u64>, Error> {
+        let Some(next_data) = self.holes else {
+            return Ok(None);
+        };
+        let data = next_data(at).map_err(|error| Error::Expected(error.into()))?;
+        let until = data.map_or(end, |data| data.start.min(end));
+        Ok((until > at).then_some(until))
+    }
 }
 
-impl<A, B> Iterator for Pieces<A, B>
+impl<A, B> Iterator for Pieces<'_, A, B>
 where
     A: Iterator<Item = Result<Extent, Error>>,
     B: Iterator<Item = Result<Extent, Error>>,
@@ -71,6 +96,16 @@ where
                 used.kind == ExtentKind::Data,
                 stored.kind == ExtentKind::Data,
             );
+            if used && !stored {
+                match self.hole(start, end) {
+                    Ok(Some(until)) => {
+                        self.at = until;
+                        continue;
+                    }
+                    Ok(None) => {}
+                    Err(error) => return Some(Err(error)),
+                }
+            }
             if used || stored {
                 self.at = end.min(start.saturating_add(PIECE_BYTES));
                 return Some(Ok(Piece {

@@ -10,11 +10,11 @@ use crate::options::{Keep, Options};
 use crate::provider::{
     Belief, Candidate, Content, ExtFilesystem, OtherClaim, Part, Probe, Provider,
 };
-use crate::providers::{Ext, Fat, Swap};
+use crate::providers::{Btrfs, Ext, Fat, Ntfs, Swap, Xfs};
 use crate::report::{Kept, KeptWhole, Report};
 
 /// The providers of this crate.
-const PROVIDERS: [&dyn Provider; 3] = [&Ext, &Fat, &Swap];
+const PROVIDERS: [&dyn Provider; 6] = [&Btrfs, &Ext, &Fat, &Ntfs, &Swap, &Xfs];
 
 /// Whose the bytes of a part are.
 pub(crate) enum Owner<'d> {
@@ -148,6 +148,7 @@ fn by<'d>(content: Box<dyn Content + 'd>, options: &Options<'_>) -> (Owner<'d>, 
     }
     report.notes.extend(found.unclean);
     report.needs_check = found.needs_check;
+    report.repaired_by = found.repaired_by;
     report.damage = found.damage;
     report.evidence = found.evidence;
     report.unit_bytes = found.unit_bytes;
@@ -177,8 +178,8 @@ fn known<'d>(
 ) -> Result<Known<'d>, Error> {
     let others = others.iter().copied().filter(|_| options.keep != Keep::Ext);
     let (mut candidates, mut relic) = (Vec::new(), None);
-    // The others know no metadata and no superblock that could be asked for.
-    let is_ext = options.keep != Keep::Used || options.superblock.is_some();
+    // The others have no superblock that could be asked for.
+    let is_ext = options.keep == Keep::Ext || options.superblock.is_some();
     let own = if is_ext { 1 } else { PROVIDERS.len() };
     let own = PROVIDERS.into_iter().take(own).map(|one| (one, true));
     for (provider, is_own) in own.chain(others.map(|other| (other, false))) {

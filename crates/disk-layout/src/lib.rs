@@ -67,7 +67,7 @@ pub use report::{
     Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Layout, PartReport,
     PhysicalVolume, Report, VolumeReport,
 };
-pub use select::{Selected, select};
+pub use select::{Selected, SelectedPart, select};
 pub use volumes::{MappedPlace, Mapping, Volume, VolumeDisk};
 
 /// The examples of README.md are tests.

@@ -1,18 +1,25 @@
 //! The parts of a disk: its partitions and what is between them, or all of it.
 
+mod doubt;
+mod volumes;
+
 use std::ops::Range;
 
-use blockio::{Extent, Extents, ReadAt, Tiling, Window};
+use blockio::{Extent, Extents, ReadAt, Tiling};
 
-use crate::claims::{self, Claim, Found};
+use crate::claims::Found;
 use crate::error::Error;
 use crate::keep::{self, Decision, Owner};
 use crate::layout;
 use crate::options::{Keep, Options};
-use crate::provider::{Part, Provider, Source};
-use crate::report::{Kept, KeptWhole, Layout, PartReport, Report};
-use crate::table::{self, Damage, Effect, Kind, Partition, Table};
-use crate::volumes::{self, Candidate, Decided, Volumes};
+use crate::provider::{Provider, Source};
+use crate::report::{KeptWhole, Layout, PartReport, Report};
+use crate::table::{self, Kind, Partition, Table};
+
+use doubt::{ambiguity, hashes, why_whole};
+pub(crate) use doubt::{doubt, part};
+pub(crate) use volumes::volumes_on;
+use volumes::{in_volumes, on_whole_disk};
 
 /// A part of a disk, and whose it is.
 pub(crate) struct Owned<'d> {
@@ -83,73 +90,6 @@ pub(crate) fn split<'d>(
     only(owner, report)
 }
 
-/// What a disk without a table is, which no provider knows: a physical volume, or nothing
-/// that `report` does not say.
-fn on_whole_disk<'d>(
-    disk: Part<'d>,
-    report: Report,
-    options: &Options<'_>,
-    others: &[&dyn Provider],
-) -> Result<(Owner<'d>, Report), Error> {
-    let whole = Candidate {
-        window: disk,
-        unsound: report.kept_whole.as_ref().map(ToString::to_string),
-    };
-    let volumes = Volumes::find(vec![whole], options.salvage)?;
-    let Some(volumes) = volumes else {
-        return Ok((Owner::Unknown, report));
-    };
-    let hashes = match volumes.hashes() {
-        Err(error) if options.salvage => {
-            let why = KeptWhole::Unreadable(error);
-            return Ok((Owner::Unknown, Report::whole(Some(why))));
-        }
-        hashes => hashes?,
-    };
-    let decided = volumes::decide(&volumes, hashes, options, others)?;
-    let Some(Decided { owner, report, .. }) = decided.into_iter().next() else {
-        return Ok((Owner::Unknown, report));
-    };
-    Ok((owner, layout::of_volumes(report)))
-}
-
-/// The physical volumes in the partitions of `table`, or on the whole disk if it has none.
-/// Those that something else claims, or that cannot be read, are in doubt.
-pub(crate) fn volumes_on<'d>(
-    source: &Source<'d>,
-    table: &Table,
-) -> Result<Option<Volumes<'d>>, Error> {
-    let options = Options {
-        preliminary: true,
-        ..Options::default()
-    };
-    let mut candidates = Vec::new();
-    if matches!(table.kind, Kind::None(_)) {
-        let (window, unsound) = (part(source, 0..source.size())?, None);
-        candidates.push(Candidate { window, unsound });
-    }
-    for partition in table.partitions.iter().filter(|one| !one.is_extended) {
-        let window = part(source, partition.range.clone())?;
-        let looked = keep::look(&window, &options, &[]);
-        let unsound = match looked {
-            _ if partition.is_doubtful => Some(KeptWhole::DoubtfulPlace.to_string()),
-            Ok((_, report, _)) => claimed(&report),
-            Err(error) => Some(error.to_string()),
-        };
-        candidates.push(Candidate { window, unsound });
-    }
-    Volumes::find(candidates, true)
-}
-
-/// What else than a physical volume is there, by what the report says of it.
-fn claimed(report: &Report) -> Option<String> {
-    let why = report.kept_whole.as_ref();
-    let why = why.filter(|why| !matches!(why, KeptWhole::InUse { .. }));
-    let filesystem = report.filesystem.as_ref();
-    let filesystem = filesystem.map(|found| format!("it is also claimed by {}", found.kind));
-    filesystem.or(why.map(ToString::to_string))
-}
-
 /// How the table of a disk with such sectors is read.
 pub(crate) const fn table_options(sector_bytes: Option<u32>) -> table::Options {
     table::Options { sector_bytes }
@@ -216,113 +156,6 @@ fn by_table<'d>(
     Ok((owned, layout::summary(layout, whole)))
 }
 
-/// Looks into the physical volumes among the partitions. Nothing is free that `hashes` on the
-/// disk may cover, or those in a logical volume. Returns why nothing can be told, with
-/// `--salvage`.
-fn in_volumes<'d>(
-    source: &Source<'d>,
-    looked: &mut Vec<(Owner<'d>, PartReport)>,
-    hashes: Option<Found>,
-    options: &Options<'_>,
-    others: &[&dyn Provider],
-) -> Result<Option<Error>, Error> {
-    let (mut candidates, mut places) = (Vec::new(), Vec::new());
-    for (place, (_, report)) in looked.iter().enumerate() {
-        let Range { start, end } = report.partition.range;
-        if !report.partition.is_extended {
-            let window = part(source, start.min(source.size())..end.min(source.size()))?;
-            let unsound = claimed(&report.report);
-            candidates.push(Candidate { window, unsound });
-            places.push(place);
-        }
-    }
-    let volumes = Volumes::find(candidates, options.salvage)?;
-    let inside = volumes.as_ref().map_or(Ok(None), Volumes::hashes);
-    let hashes = match inside {
-        Err(error) if options.salvage => return Ok(Some(error)),
-        inside => hashes.or(inside?),
-    };
-    let decided = match &volumes {
-        Some(volumes) => volumes::decide(volumes, hashes, options, others)?,
-        None => Vec::new(),
-    };
-    let all = std::mem::take(looked).into_iter();
-    looked.extend(all.map(|content| unless_hashed(content, hashes)));
-    for one in decided {
-        let place = places.get(one.window).copied();
-        let place = place.and_then(|place| looked.get_mut(place));
-        if let Some((owner, report)) = place
-            && claimed(&report.report).is_none()
-        {
-            *owner = one.owner;
-            report.report = one.report;
-        }
-    }
-    Ok(None)
-}
-
-/// Hashes in one of the partitions that may cover the blocks of the others. It does not
-/// matter whether the place of that partition is in doubt.
-fn hashes(source: &Source<'_>, table: &Table) -> Result<Option<Found>, Error> {
-    for partition in &table.partitions {
-        let Range { start, end } = partition.range;
-        let window = part(source, start.min(source.size())..end.min(source.size()))?;
-        if let Some(found) = claims::hashes_another(&window)? {
-            let at = partition.range.start.saturating_add(found.at);
-            return Ok(Some(Found { at, ..found }));
-        }
-    }
-    Ok(None)
-}
-
-/// The content, of which nothing is free if hashes on the disk may cover that, too.
-fn unless_hashed<'d>(
-    (owner, mut report): (Owner<'d>, PartReport),
-    hashes: Option<Found>,
-) -> (Owner<'d>, PartReport) {
-    let (Some(found), Kept::Used) = (hashes, report.report.kept) else {
-        return (owner, report);
-    };
-    report.report.kept = Kept::All;
-    report.report.evidence = None;
-    report.report.kept_whole = Some(KeptWhole::Hashed(found));
-    (Owner::Unknown, report)
-}
-
-/// Why a disk with `table` is kept whole. Claims that lie in the last bytes of a partition
-/// are put to `inside`: they are that partition's.
-fn why_whole(
-    source: &Source<'_>,
-    table: &Table,
-    inside: &mut Vec<Found>,
-) -> Result<Option<KeptWhole>, Error> {
-    if let Some(why) = ambiguity(table) {
-        return Ok(Some(why));
-    }
-    let owned: Vec<_> = table.owners().collect();
-    // A table with a partition past the end may be that of an array, of which the disk is a
-    // member: a signature at its end is the member's then.
-    let mut damage = table.damage.iter();
-    let is_sound = damage.all(|one| one.effect() == Effect::Nothing);
-    let mut counts = |found: Found| {
-        let of_it = owned.iter().find(|(range, _)| range.contains(&found.at));
-        let is_inside = is_sound && matches!(of_it, Some((_, table::Owner::Partition(_))));
-        if is_inside {
-            inside.push(found);
-        }
-        !is_inside
-    };
-    let own = [Claim::Mbr, Claim::Gpt];
-    let claim = claims::find_counting(source, &own, &mut counts)?;
-    Ok(claim.map(KeptWhole::Claimed))
-}
-
-fn ambiguity(table: &Table) -> Option<KeptWhole> {
-    let mut damage = table.damage.iter();
-    let damage = damage.find(|one| one.effect() == Effect::Everything)?;
-    Some(KeptWhole::Table(Box::new(Damage::clone(damage))))
-}
-
 /// What is in `partition`, and which of its bytes are kept.
 fn content<'d>(
     source: &Source<'d>,
@@ -356,9 +189,4 @@ fn unasked(partition: &Partition, why: Option<KeptWhole>) -> PartReport {
         report: Report::whole(why),
         looks_like: None,
     }
-}
-
-/// The bytes `range` of the disk.
-pub(crate) fn part<'d>(source: &Source<'d>, range: Range<u64>) -> Result<Part<'d>, Error> {
-    Window::new(Source::clone(source), range).ok_or(Error::Shrunk)
 }

@@ -28,6 +28,9 @@ pub struct Report {
     /// Why the content should be checked before anything changes it in place: it was not
     /// cleanly unmounted, beyond what its journal repairs.
     pub needs_check: Option<String>,
+    /// The program that checks and repairs such content, with what it has to be told, such
+    /// as `e2fsck -f`.
+    pub repaired_by: Option<&'static str>,
     /// Damage found where the filesystem decides.
     pub damage: Damage,
     /// The partition table and what is in the partitions, if the disk has a table that
@@ -49,6 +52,7 @@ impl Report {
             unit_bytes: None,
             notes: Vec::new(),
             needs_check: None,
+            repaired_by: None,
             damage: Damage {
                 lines: Vec::new(),
                 total: 0,
@@ -217,6 +221,9 @@ pub struct ContentReport {
     /// Why it should be checked before anything changes it in place, if a journal alone
     /// does not make it clean.
     pub needs_check: Option<String>,
+    /// The program that checks and repairs such content, with what it has to be told, such
+    /// as `e2fsck -f`.
+    pub repaired_by: Option<&'static str>,
     /// What is wrong in parts of it.
     pub damage: Damage,
 }
@@ -233,6 +240,7 @@ impl ContentReport {
             not_discarded: None,
             unclean: None,
             needs_check: None,
+            repaired_by: None,
             damage: Damage {
                 lines: Vec::new(),
                 total: 0,
@@ -253,6 +261,8 @@ pub struct FilesystemInfo {
     pub uuid: Option<[u8; 16]>,
     /// Its serial number, where it has that in place of a UUID.
     pub serial: Option<u32>,
+    /// The same, where it has 64 bits.
+    pub long_serial: Option<u64>,
     /// The UUID of its journal, if that is on another device: the filesystem is not
     /// self-contained.
     pub external_journal: Option<[u8; 16]>,
@@ -274,13 +284,15 @@ impl FilesystemInfo {
     }
 
     /// What identifies it, in the usual form: 8-4-4-4-12 hexadecimal digits of a UUID, or
-    /// 4-4 of a serial number.
+    /// 4-4 of a serial number, or 16 of one of 64 bits.
     #[must_use]
     pub fn id(&self) -> Option<String> {
-        match (self.uuid, self.serial) {
-            (Some(uuid), _) => Some(uuid_text(&uuid)),
-            (None, Some(serial)) => Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
-            (None, None) => None,
+        match (self.uuid, self.serial, self.long_serial) {
+            (Some(uuid), _, _) => Some(uuid_text(&uuid)),
+            (None, Some(serial), _) => {
+                Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff))
+            }
+            (None, None, serial) => serial.map(|serial| format!("{serial:016X}")),
         }
     }
 }

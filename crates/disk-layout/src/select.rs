@@ -9,18 +9,41 @@ use crate::keep::{self, Decision};
 use crate::options::Options;
 use crate::parts;
 use crate::provider::{Part, Source};
-use crate::report::FilesystemInfo;
-use crate::table::{self, Effect, Partition};
-use crate::volumes::{self, Volume};
+use crate::report::{FilesystemInfo, KeptWhole};
+use crate::table::{self, Kind, Partition, Table};
+use crate::volumes::{self, Opened, Volume, Volumes};
+
+/// A part of a disk that was found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Selected {
+    /// The partition or the logical volume.
+    pub part: SelectedPart,
+    /// Why nothing in it is proven free, if the rest of the disk is the reason: its place is
+    /// in doubt, something claims the whole disk, or hashes in another part may cover its free
+    /// bytes.
+    pub doubt: Option<KeptWhole>,
+}
 
 /// What is taken for the disk.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Selected {
-    /// A partition.
+pub enum SelectedPart {
+    /// A partition, as the table describes it.
     Partition(Partition),
     /// A logical volume of LVM2.
     Volume(Volume),
+}
+
+impl Selected {
+    /// The partition, if it is one.
+    #[must_use]
+    pub const fn partition(&self) -> Option<&Partition> {
+        match &self.part {
+            SelectedPart::Partition(partition) => Some(partition),
+            SelectedPart::Volume(_) => None,
+        }
+    }
 }
 
 /// Finds the partition or the logical volume of `disk` that `wanted` names: a partition by
@@ -29,9 +52,6 @@ pub enum Selected {
 /// may be of either case. Extended partitions, which hold others, are not found.
 ///
 /// `sector_bytes` is what [`Options::sector_bytes`] is.
-///
-/// A partition [`is_doubtful`](Partition::is_doubtful) if the whole table is, and a volume
-/// that may lie elsewhere has a [`doubt`](Volume::doubt).
 ///
 /// # Errors
 ///
@@ -43,47 +63,83 @@ pub fn select(
     wanted: &str,
 ) -> Result<Selected, Error> {
     let options = parts::table_options(sector_bytes);
+    let table = table::read(&disk, &options).map_err(Error::Table)?;
     let source: Source<'_> = Arc::new(disk);
-    let mut table = table::read(&source, &options).map_err(Error::Table)?;
-    let mut damage = table.damage.iter();
-    let is_doubtful = damage.any(|one| one.effect() == Effect::Everything);
-    for partition in &mut table.partitions {
-        partition.is_doubtful |= is_doubtful;
-    }
-    let partitions = table.partitions.iter().filter(|one| !one.is_extended);
-    let own = partitions.clone().filter(|one| is_called(one, wanted));
-    let mut found: Vec<_> = own.cloned().map(Selected::Partition).collect();
-    let mut names = Vec::new();
-    if found.is_empty() {
-        let volumes = parts::volumes_on(&source, &table)?;
-        let volumes = volumes.as_ref().map_or(Vec::new(), volumes::all);
-        names.extend(volumes.iter().map(|(name, _)| name.clone()));
-        let (own, others): (Vec<_>, Vec<_>) =
-            volumes.into_iter().partition(|(name, _)| name == wanted);
-        for (_, volume) in own {
-            found.push(Selected::Volume(volume?.0));
-        }
-        if found.is_empty() {
-            let holding = partitions.filter(|one| {
-                let window = parts::part(&source, one.range.clone());
-                window.is_ok_and(|window| holds(&window, wanted))
-            });
-            found = holding.cloned().map(Selected::Partition).collect();
-            let others = others.into_iter().filter_map(|(_, volume)| volume.ok());
-            let holding = others.filter(|(_, window)| holds(window, wanted));
-            found.extend(holding.map(|(volume, _)| Selected::Volume(volume)));
-        }
-    }
-    if found.len() == 1
-        && let Some(only) = found.pop()
+    let found = parts::volumes_on(&source, &table)?;
+    let volumes = found.as_ref().map_or(Vec::new(), volumes::all);
+    let names = volumes.iter().map(|(name, _)| name.clone()).collect();
+    let mut parts = called(&table, volumes, &source, wanted)?;
+    if parts.len() == 1
+        && let Some((part, doubt)) = parts.pop()
     {
-        return Ok(only);
+        let others = doubt_of_others(&source, &table, &part, found.as_ref());
+        let others = others.unwrap_or_else(|error| Some(KeptWhole::Unreadable(error)));
+        return Ok(Selected {
+            doubt: doubt.map(|why| KeptWhole::Distrust { why }).or(others),
+            part,
+        });
     }
     Err(Error::Partition {
         wanted: wanted.to_owned(),
-        matches: found.len(),
+        matches: parts.len(),
         partitions: table.partitions,
         volumes: names,
+    })
+}
+
+/// A part, and why it may lie elsewhere.
+type Named = (SelectedPart, Option<String>);
+
+/// The parts that are called `wanted`.
+fn called(
+    table: &Table,
+    volumes: Vec<(String, Result<Opened<'_>, Error>)>,
+    source: &Source<'_>,
+    wanted: &str,
+) -> Result<Vec<Named>, Error> {
+    let partition = |one: &Partition| (SelectedPart::Partition(one.clone()), None);
+    let volume = |opened: Opened<'_>| (SelectedPart::Volume(opened.volume), opened.doubt);
+    let partitions = table.partitions.iter().filter(|one| !one.is_extended);
+    let own = partitions.clone().filter(|one| is_called(one, wanted));
+    let mut found: Vec<_> = own.map(partition).collect();
+    let (own, others): (Vec<_>, Vec<_>) =
+        (volumes.into_iter()).partition(|(name, _)| name == wanted);
+    for (_, opened) in own {
+        found.push(volume(opened?));
+    }
+    if found.is_empty() {
+        let holding = partitions.filter(|one| {
+            let window = parts::part(source, one.range.clone());
+            window.is_ok_and(|window| holds(&window, wanted))
+        });
+        found.extend(holding.map(partition));
+        let others = others.into_iter().filter_map(|(_, opened)| opened.ok());
+        let holding = others.filter(|opened| holds(&opened.window, wanted));
+        found.extend(holding.map(volume));
+    }
+    Ok(found)
+}
+
+/// Why nothing in `part` is proven free, if the rest of the disk is the reason.
+fn doubt_of_others(
+    source: &Source<'_>,
+    table: &Table,
+    part: &SelectedPart,
+    volumes: Option<&Volumes<'_>>,
+) -> Result<Option<KeptWhole>, Error> {
+    let is_doubtful = match part {
+        SelectedPart::Partition(partition) => partition.is_doubtful,
+        SelectedPart::Volume(_) => false,
+    };
+    // That something claims a disk without a table was found with its volumes.
+    let why = match table.kind {
+        Kind::None(_) => None,
+        _ => parts::doubt(source, table, is_doubtful)?,
+    };
+    let inside = volumes.map_or(Ok(None), Volumes::hashes);
+    Ok(match why {
+        Some(why) => Some(why),
+        None => inside?.map(KeptWhole::Hashed),
     })
 }
 

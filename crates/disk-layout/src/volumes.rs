@@ -19,8 +19,8 @@ mod physical;
 mod tiling;
 mod volume;
 
-pub(crate) use found::{Candidate, Volumes};
+pub(crate) use found::{Candidate, Volumes, is_labelled};
 pub use mapping::{Mapping, Place as MappedPlace, VolumeDisk};
 pub(crate) use open::{Decided, decide};
 pub use volume::Volume;
-pub(crate) use volume::all;
+pub(crate) use volume::{Opened, all};

@@ -22,7 +22,7 @@ pub(crate) use choice::{
     ReflinkArg, SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
-pub(crate) use filesystem::spool;
+pub(crate) use filesystem::{FilesystemArgs, spool};
 pub(crate) use image::ImageArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};

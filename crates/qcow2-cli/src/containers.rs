@@ -67,6 +67,16 @@ pub(crate) fn on_disk(disk: &(impl ReadAt + ?Sized)) -> Option<&'static str> {
     raw::disk(&ends).filter(|&what| what != raw::EXT)
 }
 
+/// Names what is on a disk without a filesystem that is looked into, or what the file of one
+/// looks like.
+pub(crate) fn looks_like(disk: &(impl ReadAt + ?Sized)) -> Option<&'static str> {
+    let ends = Ends::read(disk).ok()?;
+    match look(&ends) {
+        Look::Disk(what) | Look::Other(what) => Some(what),
+        Look::Container(_) | Look::Unknown(_) => None,
+    }
+}
+
 /// Returns whether the file is a disk outside any container. A file that may be anything,
 /// such as one that begins with zeros, is none.
 pub(crate) fn is_disk(disk: &(impl ReadAt + ?Sized)) -> bool {

@@ -19,7 +19,9 @@ use crate::input::{Input, Spooled, Unasked, Whole};
 
 pub(crate) use chain::{Ask, Chain, ImageReport};
 use format::Format;
+pub(crate) use format::is_raw;
 pub(crate) use mmp::mmp;
+pub(crate) use secret::secret;
 
 /// What is said of a source that has become shorter since it was opened.
 pub(crate) const SHORTER: &str = "it became shorter while it was read";

@@ -51,7 +51,7 @@ pub use image::snapshots::{read_bitmaps, read_snapshots, snapshots};
 pub use image::stream::{Codec, Stream};
 pub use image_map::ImageMap;
 pub use layers::chain::{Chain, Runs};
-pub use layers::layer::{Content, ImageContent, Layer, backing_file_of, data_file_of};
+pub use layers::layer::{Content, ImageContent, LAYERS_MAX, Layer, backing_file_of, data_file_of};
 pub use lookup::l1::L1Reader;
 pub use lookup::runs::{Joined, Mapping, Run, data_bytes};
 pub use lookup::table_cache::{SLICE_BYTES, Slice, TableCache, TablePlace, WORD_BYTES};

@@ -50,9 +50,10 @@ pub use options::{OpenOptions, UnpackOptions, UnpackReport};
 pub use pipe::{Arrival, ImageStream};
 pub use qcow2_check::{Checked, Error as CheckError, Finding, FindingKind, Use};
 pub use qcow2_map::{
-    BackingFormat, Closed, Error as ImageError, ErrorKind, Extents, Gate, LuksFault, LuksInfo,
-    LuksKeySlot, MapEntries, MapEntry, Reference, ReferenceFault, ReferenceKind, Secret, Stored,
-    StreamFault, Structure, backing_file_of, read_bitmaps, read_header, read_luks, read_snapshots,
+    BackingFormat, Closed, Error as ImageError, ErrorKind, Extents, Gate, LAYERS_MAX, LuksFault,
+    LuksInfo, LuksKeySlot, MapEntries, MapEntry, Reference, ReferenceFault, ReferenceKind, Secret,
+    Stored, StreamFault, Structure, backing_file_of, read_bitmaps, read_header, read_luks,
+    read_snapshots,
 };
 #[cfg(feature = "files")]
 pub use qcow2_map::{DiskGate, References, has_protocol};

@@ -89,7 +89,7 @@ impl Foreign<'_> {
         ];
         let mut job = place.job(&self.name, "raw", contenders);
         if self.own_disk {
-            job.check.content.clone_from(&image);
+            job.check.content = Some(image.clone());
             job.check.content_format = "qcow2";
         }
         job.needs = vec![(image, Some(self.make))];
@@ -119,6 +119,9 @@ mod tests {
             zstd: None,
             cp: None,
             mke2fs: None,
+            zerofree: None,
+            fallocate: None,
+            sparsify: None,
         };
         let jobs = unpack(&place, &tools);
         assert_eq!(jobs.len(), 7);

@@ -41,6 +41,8 @@ pub(super) struct Contender {
     pub(super) line: Option<Line>,
     pub(super) input: PathBuf,
     pub(super) output: PathBuf,
+    /// What makes ready for each run, which does not count.
+    pub(super) before: Option<Line>,
     pub(super) goals: Vec<Goal>,
     /// Only the size counts: one run is enough.
     pub(super) once: bool,
@@ -66,8 +68,8 @@ fn cost(line: &Line) -> Result<Cost, Failure> {
 pub(super) struct Check {
     /// The format, as qemu-img calls it.
     pub(super) format: &'static str,
-    /// A disk of the same content, and its format.
-    pub(super) content: PathBuf,
+    /// A disk of the same content, if there is one, and its format.
+    pub(super) content: Option<PathBuf>,
     pub(super) content_format: &'static str,
 }
 
@@ -127,6 +129,9 @@ impl Job {
         let line = contender.line.as_ref();
         let line = line.ok_or(Failure::new("the program is not here"))?;
         remove(&contender.output)?;
+        if let Some(before) = &contender.before {
+            cost(before)?;
+        }
         if self.on_disk {
             settle(&contender.output)?;
             io::copy(&mut File::open(&contender.input)?, &mut io::sink())?;
@@ -170,11 +175,14 @@ impl Check {
         if self.format == "qcow2" {
             qemu.ok(|command| command.args(["check", "-q", "-f", "qcow2"]).arg(output))?;
         }
+        let Some(content) = &self.content else {
+            return Ok(());
+        };
         qemu.ok(|command| {
             command
                 .args(["compare", "-q", "-f", self.format])
                 .args(["-F", self.content_format])
-                .args([output, &self.content])
+                .args([output, content])
         })?;
         Ok(())
     }
@@ -210,7 +218,7 @@ mod tests {
         fs::write(&other, [1; 4096]).unwrap();
         let check = |format| Check {
             format,
-            content: other.clone(),
+            content: Some(other.clone()),
             content_format: "raw",
         };
         assert!(check("raw").hold(&one).is_ok());

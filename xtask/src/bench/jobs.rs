@@ -189,7 +189,7 @@ pub(super) fn nearly_empty(place: &Place, tools: &Tools) -> Vec<Job> {
         ours.goals
             .extend(seconds.map(|most| Goal::Time(Duration::from_secs(most))));
         let mut job = place.job(&format!("pack, {name}, nearly empty"), "qcow2", vec![ours]);
-        job.check.content.clone_from(&empty);
+        job.check.content = Some(empty.clone());
         let make = |tool| Line::new(tool, LAZY, &[&empty]).word(&format!("{}k", bytes >> 10));
         job.needs = vec![(empty.clone(), tools.mke2fs.as_ref().map(make))];
         job
@@ -208,7 +208,7 @@ fn restore(place: &Place, tools: &Tools, ends: [&Path; 2]) -> Contender {
 }
 
 /// A line of partclone, whose log must not go where only root may write.
-fn clone(tool: &Tool, mode: &str, log: &Path, [input, output]: [&Path; 2]) -> Line {
+pub(super) fn clone(tool: &Tool, mode: &str, log: &Path, [input, output]: [&Path; 2]) -> Line {
     Line::new(tool, mode, &[])
         .word("-q")
         .word("-L")
@@ -233,6 +233,9 @@ mod tests {
             zstd: None,
             cp: Some(tool("cp")),
             mke2fs: Some(tool("mke2fs")),
+            zerofree: None,
+            fallocate: None,
+            sparsify: None,
         }
     }
 

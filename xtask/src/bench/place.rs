@@ -79,7 +79,7 @@ impl Place {
             contenders,
             check: Check {
                 format,
-                content: self.used.clone(),
+                content: Some(self.used.clone()),
                 content_format: "raw",
             },
             on_disk: self.on_disk,
@@ -116,6 +116,7 @@ impl Place {
             line: line.map(sync),
             input: input.into(),
             output: output.into(),
+            before: None,
             goals: Vec::new(),
             once: false,
         }
@@ -134,6 +135,7 @@ impl Contender {
             line: Some(Line::new(&tools.ours, arguments, &[input, output])),
             input: input.into(),
             output: output.into(),
+            before: None,
             goals: vec![memory],
             once: false,
         }
@@ -142,6 +144,10 @@ impl Contender {
     pub(super) fn goal(mut self, goal: Goal) -> Self {
         self.goals.push(goal);
         self
+    }
+
+    pub(super) fn after(self, before: Option<Line>) -> Self {
+        Self { before, ..self }
     }
 
     pub(super) fn once(self) -> Self {

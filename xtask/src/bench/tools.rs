@@ -1,7 +1,8 @@
 //! Command lines: ours and those of others.
 
+use std::env;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fixtures::Tool;
 
@@ -20,6 +21,11 @@ impl Line {
         Self(words).with(paths)
     }
 
+    /// A script of a shell, of which what is added are the arguments.
+    pub(super) fn script(script: &str) -> Self {
+        Self(["/bin/sh", "-c", script, "sh"].map(String::from).to_vec())
+    }
+
     /// The same with `paths` at its end.
     pub(super) fn with(mut self, paths: &[&Path]) -> Self {
         let paths = paths.iter().map(|path| path.display().to_string());
@@ -35,12 +41,9 @@ impl Line {
 
     /// The same, and then `output` synced.
     pub(super) fn synced(self, output: &Path) -> Self {
-        let mut words = ["/bin/sh", "-c", THEN_SYNC, "sh"]
-            .map(String::from)
-            .to_vec();
-        words.push(output.display().to_string());
-        words.extend(self.0);
-        Self(words)
+        let mut synced = Self::script(THEN_SYNC).with(&[output]);
+        synced.0.extend(self.0);
+        synced
     }
 
     pub(super) fn words(&self) -> &[String] {
@@ -64,6 +67,20 @@ pub(super) struct Tools {
     pub(super) zstd: Option<Tool>,
     pub(super) cp: Option<Tool>,
     pub(super) mke2fs: Option<Tool>,
+    pub(super) zerofree: Option<Tool>,
+    pub(super) fallocate: Option<Tool>,
+    pub(super) sparsify: Option<Tool>,
+}
+
+/// The variable that names a folder of programs to prefer to those of the machine:
+/// newer releases.
+const NEWER: &str = "QCOW2_BENCH_TOOLS";
+
+/// The program `name`: a newer one, if there is one, or that of the machine.
+pub(super) fn find(name: &str) -> Option<Tool> {
+    let newer = env::var_os(NEWER).map(|folder| PathBuf::from(folder).join(name));
+    let newer = newer.filter(|path| path.is_file()).map(Tool::at);
+    newer.or_else(|| Tool::find(name))
 }
 
 impl Tools {
@@ -71,12 +88,15 @@ impl Tools {
     pub(super) fn find(ours: Tool) -> Self {
         Self {
             ours,
-            qemu: Tool::find("qemu-img"),
-            e2image: Tool::find("e2image"),
-            partclone: Tool::find("partclone.ext4"),
-            zstd: Tool::find("zstd"),
-            cp: Tool::find("cp"),
-            mke2fs: Tool::find("mke2fs"),
+            qemu: find("qemu-img"),
+            e2image: find("e2image"),
+            partclone: find("partclone.ext4"),
+            zstd: find("zstd"),
+            cp: find("cp"),
+            mke2fs: find("mke2fs"),
+            zerofree: find("zerofree"),
+            fallocate: find("fallocate"),
+            sparsify: find("virt-sparsify"),
         }
     }
 

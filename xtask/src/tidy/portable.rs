@@ -7,7 +7,7 @@ use super::finding::{File, Finding};
 use super::imports::{self, Reference};
 
 /// The crates that name no files and make no system calls.
-const CRATES: [&str; 15] = [
+const CRATES: [&str; 18] = [
     "crates/blockio",
     "crates/pipeline",
     "crates/qcow2-format",
@@ -17,6 +17,9 @@ const CRATES: [&str; 15] = [
     "crates/ext-blocks",
     "crates/ext-scramble",
     "crates/fat-blocks",
+    "crates/ntfs-blocks",
+    "crates/btrfs-blocks",
+    "crates/xfs-blocks",
     "crates/qcow2-writer",
     "crates/qcow2-map",
     "crates/qcow2-check",

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use blake3::Hasher;
 use blockio::ReadAt;
-use sha2::{Digest as _, Sha256};
 
 use crate::units::usize_of;
 
@@ -22,14 +22,14 @@ const FRONT_BYTES: u64 = 4096;
 pub fn binding<'f>(
     files: impl IntoIterator<Item = (&'f dyn ReadAt, (i64, i64))>,
 ) -> io::Result<[u8; 32]> {
-    let mut hash = Sha256::new();
+    let mut hash = Hasher::new();
     for (file, (seconds, nanoseconds)) in files {
         let size = file.size();
         let mut front = vec![0; usize_of(size.min(FRONT_BYTES))];
         file.read_at(0, &mut front)?;
-        hash.update(size.to_be_bytes());
-        hash.update(seconds.to_be_bytes());
-        hash.update(nanoseconds.to_be_bytes());
+        hash.update(&size.to_be_bytes());
+        hash.update(&seconds.to_be_bytes());
+        hash.update(&nanoseconds.to_be_bytes());
         hash.update(&front);
     }
     Ok(hash.finalize().into())

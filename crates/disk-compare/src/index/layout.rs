@@ -1,14 +1,12 @@
 //! Which bytes an index has.
 
-use sha2::{Digest as _, Sha256};
-
 use crate::error::IndexFault;
 
-/// A SHA-256.
+/// A BLAKE3 of 256 bits.
 pub(crate) type Digest = [u8; 32];
 
 const MAGIC: [u8; 8] = *b"qcow2idx";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Length of the header in bytes.
 pub(super) const HEADER_BYTES: usize = 96;
@@ -17,9 +15,9 @@ const CHECKED_BYTES: usize = 64;
 /// Length of a record in bytes: the number of a unit, and its digest.
 pub(super) const RECORD_BYTES: usize = 40;
 
-/// The SHA-256 of a whole unit.
+/// The BLAKE3 of a whole unit.
 pub(crate) fn digest_of(unit: &[u8]) -> Digest {
-    Sha256::digest(unit).into()
+    blake3::hash(unit).into()
 }
 
 /// What stands before the records.

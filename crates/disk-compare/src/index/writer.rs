@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use blake3::Hasher;
 use blockio::{WriteAt, len_u64};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, IndexFault};
 use crate::units::Units;
@@ -21,7 +21,7 @@ pub struct IndexWriter<'f> {
     /// Where `buffer` goes.
     offset: u64,
     /// Of the records that are written.
-    hash: Sha256,
+    hash: Hasher,
 }
 
 impl fmt::Debug for IndexWriter<'_> {
@@ -51,7 +51,7 @@ impl<'f> IndexWriter<'f> {
             },
             buffer: Vec::new(),
             offset: len_u64(HEADER_BYTES),
-            hash: Sha256::new(),
+            hash: Hasher::new(),
         })
     }
 
@@ -86,9 +86,9 @@ impl<'f> IndexWriter<'f> {
         self.flush()?;
         self.header.binding = binding;
         let checked = self.header.checked_bytes();
-        self.hash.update(checked);
+        self.hash.update(&checked);
         let mut header = checked.to_vec();
-        header.extend_from_slice(&self.hash.finalize());
+        header.extend_from_slice(self.hash.finalize().as_bytes());
         self.file.write_at(0, &header).map_err(IndexFault::Write)?;
         Ok(())
     }

@@ -165,6 +165,7 @@ impl ExtContent<'_> {
             label: info.label.clone(),
             uuid: Some(info.uuid),
             serial: None,
+            long_serial: None,
             external_journal: info.external_journal,
             blocks: info.geometry.as_ref().map(|geometry| Blocks {
                 bytes: geometry.block_bytes(),
@@ -200,6 +201,7 @@ impl Content for ExtContent<'_> {
         report.unclean = self.unclean();
         let state = self.filesystem.unclean().state;
         report.needs_check = state.map(|state| state.to_string());
+        report.repaired_by = Some("e2fsck -f");
         report.damage = self.damage();
         report
     }

@@ -110,6 +110,10 @@ impl Content for FatContent<'_> {
             (None, Trust::Nothing(why)) => Some(why.to_string()),
             (None, _) => None,
         };
+        report.repaired_by = Some(match info.kind {
+            Some(Kind::ExFat) => "fsck.exfat",
+            _ => "fsck.fat",
+        });
         if self.claim.is_none() {
             let found = self.filesystem.damage();
             report.damage = Damage {

@@ -11,6 +11,7 @@ use crate::provider::{Part, Source};
 
 use super::groups::{self, AtHand, Place, Standing};
 use super::lvm2::doubt::Doubt;
+use super::lvm2::label;
 use super::lvm2::logical::{Logical, Segment};
 use super::mapping::{Mapping, Place as Byte, Run, VolumeDisk};
 use super::physical::{self, Physical, Texts};
@@ -24,6 +25,11 @@ pub(crate) struct Candidate<'d> {
     pub(crate) window: Part<'d>,
     /// Why it may be something else.
     pub(crate) unsound: Option<String>,
+}
+
+/// Whether the window has the label of a physical volume, or may have one.
+pub(crate) fn is_labelled(window: &Part<'_>) -> bool {
+    !matches!(label::read(window), Ok(None))
 }
 
 /// The physical volumes on a disk, and the groups that they make.

@@ -18,8 +18,6 @@ use super::mapping::{Mapping, Place, VolumeDisk};
 pub struct Volume {
     /// Its name, as `group/volume`.
     pub name: String,
-    /// Why it may not be what its group's metadata says.
-    pub doubt: Option<String>,
     mapping: Arc<Mapping>,
 }
 
@@ -37,8 +35,12 @@ impl Volume {
     }
 }
 
-/// A volume and its bytes.
-pub(crate) type Opened<'d> = (Volume, Part<'d>);
+/// A volume, its bytes, and why it may lie elsewhere.
+pub(crate) struct Opened<'d> {
+    pub(crate) volume: Volume,
+    pub(crate) window: Part<'d>,
+    pub(crate) doubt: Option<String>,
+}
 
 /// The volumes on the disk by their names, each as a disk, or why it is none.
 pub(crate) fn all<'d>(found: &Volumes<'d>) -> Vec<(String, Result<Opened<'d>, Error>)> {
@@ -79,8 +81,11 @@ fn opened<'d>(
     });
     let volume = Volume {
         name: name.to_owned(),
-        doubt: doubt.map(ToString::to_string),
         mapping: Arc::new(moved.ok_or(Error::Shrunk)?),
     };
-    Ok((volume, disk))
+    Ok(Opened {
+        volume,
+        window: disk,
+        doubt: doubt.map(ToString::to_string),
+    })
 }

@@ -1,13 +1,15 @@
 //! A logical volume as the source.
 
 use blockio::ReadAt;
-use disk_layout::{Error, Selected, Volume, select};
+use disk_layout::{Error, SelectedPart, Volume, select};
 
 use crate::disk::{Bytes, EXTENT, disk, extents, linear, segment, start, text, volume, whole};
 
-fn found(disk: &Bytes, wanted: &str) -> Result<Volume, Error> {
-    match select(&disk.0, None, wanted)? {
-        Selected::Volume(volume) => Ok(volume),
+/// The volume, and why it may lie elsewhere.
+fn found(disk: &Bytes, wanted: &str) -> Result<(Volume, Option<String>), Error> {
+    let found = select(&disk.0, None, wanted)?;
+    match found.part {
+        SelectedPart::Volume(volume) => Ok((volume, found.doubt.map(|why| why.to_string()))),
         other => panic!("{other:?}"),
     }
 }
@@ -40,11 +42,8 @@ fn two() -> Bytes {
 fn a_volume_is_found_by_its_name_and_by_its_content() {
     let disk = two();
     for name in ["vg/two", "label"] {
-        let volume = found(&disk, name).unwrap();
-        assert_eq!(
-            (volume.name.as_str(), volume.doubt.as_deref()),
-            ("vg/two", None)
-        );
+        let (volume, doubt) = found(&disk, name).unwrap();
+        assert_eq!((volume.name.as_str(), doubt.as_deref()), ("vg/two", None));
         let bytes = volume.on(&disk.0).unwrap();
         assert_eq!(bytes.size(), 11 * EXTENT);
         let mut found = [0; 10];
@@ -62,7 +61,7 @@ fn a_volume_is_found_by_its_name_and_by_its_content() {
     let error = found(&disk, "vg/thin").unwrap_err().to_string();
     assert_eq!(error, "volume vg/thin cannot be opened: it is of type thin");
     let one = volume("one", &[segment(1, 0, 1, &linear(0, 0))]);
-    let found = found(&whole(&text(1, 1, &[one])), "vg/one").unwrap();
+    let (found, _) = found(&whole(&text(1, 1, &[one])), "vg/one").unwrap();
     assert_eq!(found.mapping().bytes(), EXTENT);
 }
 
@@ -73,8 +72,8 @@ fn a_volume_of_a_group_that_is_not_complete_is_in_doubt() {
         volume("there", &[segment(1, 0, 1, &linear(1, 0))]),
     ];
     let disk = disk(1, &text(1, 2, &volumes));
-    let here = found(&disk, "vg/here").unwrap();
-    let doubt = here.doubt.unwrap();
+    let (_, doubt) = found(&disk, "vg/here").unwrap();
+    let doubt = doubt.unwrap();
     assert!(
         doubt.starts_with("volume group vg is not complete here"),
         "{doubt}"

@@ -14,5 +14,6 @@ mod grow;
 mod hostile;
 mod mbr;
 mod parts;
+mod select;
 mod tools;
 mod wiped;

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use blockio::{ExtentKind, ReadAt, Tiling};
-use disk_layout::{Disk as Parts, Error, Keep, KeptWhole, Options, Report, Selected, select};
+use disk_layout::{Disk as Parts, Error, Keep, KeptWhole, Options, Report};
 use fixtures::ext::{self, Filesystem, Kind};
 
 use crate::disk::{Disk, MIB, Shape};
 
 /// Where the two filesystems are, in sectors: 512 each.
-const PLACES: [u64; 2] = [64, 1024];
+pub(crate) const PLACES: [u64; 2] = [64, 1024];
 const SECTORS: u64 = 512;
 
 /// The bytes that are free in the filesystem at sector `sector`.
@@ -19,7 +19,7 @@ fn free_at(sector: u64) -> Range<u64> {
 
 /// A disk of 2 MiB with ext2 at both places, and no table. No byte is zero that is free, or
 /// lies between.
-fn filled() -> Disk {
+pub(crate) fn filled() -> Disk {
     let mut disk = Disk(vec![0xa5; 2 << 20]);
     disk.put(0, &[0; 64 * 512]);
     disk.put((2 << 20) - 64 * 512, &[0; 64 * 512]);
@@ -30,7 +30,7 @@ fn filled() -> Disk {
     disk
 }
 
-fn mbr() -> Disk {
+pub(crate) fn mbr() -> Disk {
     let mut disk = filled();
     for (slot, sector) in PLACES.into_iter().enumerate() {
         disk.slot(0, slot + 1, 0x83, sector as u32, SECTORS as u32);
@@ -38,7 +38,7 @@ fn mbr() -> Disk {
     disk
 }
 
-fn gpt() -> Disk {
+pub(crate) fn gpt() -> Disk {
     let mut disk = filled();
     let [one, two] = PLACES;
     let parts = [(1, one, one + SECTORS - 1), (2, two, two + SECTORS - 1)];
@@ -217,12 +217,24 @@ fn a_table_in_doubt_keeps_the_disk_whole() {
 
 #[test]
 fn a_filesystem_on_the_whole_disk_beside_a_table_keeps_the_disk_whole() {
-    let mut disk = mbr();
     let made = Filesystem::new(Kind::Ext2).bytes;
-    disk.put(1024, &made[1024..32 * 1024]);
-    assert_eq!(free(&disk), []);
-    let want = "the disk is also claimed by an MBR partition table (signature at byte 0x1fe)";
-    assert_eq!(why(&disk), (Some(want.to_owned()), vec![]));
+    // Also beside an entry with a type of 0, one without sectors, one with an odd status, and
+    // one that passes the end.
+    for (status, kind, start, count) in [
+        (0, 0x83, 2048, 10),
+        (0, 0, 2048, 10),
+        (0x80, 0x83, 2048, 0),
+        (0x42, 0x83, 2048, 10),
+        (0, 0x83, 2048, u32::MAX),
+    ] {
+        let mut disk = mbr();
+        disk.slot(0, 3, kind, start, count)
+            .put(446 + 32, &[status])
+            .put(1024, &made[1024..32 * 1024]);
+        assert_eq!(free(&disk), []);
+        let want = "the disk is also claimed by an MBR partition table (signature at byte 0x1fe)";
+        assert_eq!(why(&disk), (Some(want.to_owned()), vec![]));
+    }
 }
 
 #[test]
@@ -238,6 +250,21 @@ fn other_claims_to_a_disk_with_a_table_keep_it_whole() {
         let want = format!("the disk is also claimed by Linux RAID (signature at byte {at:#x})");
         assert_eq!(why(&disk), (Some(want), vec![None, None]));
     }
+}
+
+/// The superblock at the end of a member is that of the disk, though a partition has its
+/// bytes, if the table is that of the longer array.
+#[test]
+fn a_table_that_passes_the_end_may_be_that_of_an_array() {
+    let at = (2 << 20) - (64 << 10);
+    let mut member = mbr();
+    member
+        .slot(0, 3, 0x83, 2048, 2048)
+        .slot(0, 4, 0x83, 5000, 1000)
+        .put(at, b"\xfc\x4e\x2b\xa9");
+    assert_eq!(free(&member), []);
+    let want = format!("the disk is also claimed by Linux RAID (signature at byte {at:#x})");
+    assert_eq!(why(&member).0, Some(want));
 }
 
 #[test]
@@ -310,30 +337,6 @@ fn a_disk_in_use_is_kept_whole() {
     let why = parts.report().kept_whole.as_ref().unwrap().to_string();
     assert_eq!(why, "it is mounted, so nothing is proven free");
     assert!(parts.report().notes.is_empty());
-}
-
-#[test]
-fn a_partition_is_found_by_what_it_is_called() {
-    let mut disk = gpt();
-    let found = |disk: &Disk, wanted: &str| match select(&disk.0, None, wanted)? {
-        Selected::Partition(partition) => Ok::<_, Error>(partition),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(found(&disk, "2").unwrap().number, 2);
-    let guid = "01010101-0101-0101-0101-010101010101";
-    assert_eq!(found(&disk, guid).unwrap().number, 1);
-    // Both have this name.
-    let error = found(&disk, "p").unwrap_err();
-    assert_eq!(error.to_string(), "2 of the partitions 1, 2 match \"p\"");
-    let error = found(&disk, "3").unwrap_err();
-    assert_eq!(error.to_string(), "0 of the partitions 1, 2 match \"3\"");
-    let error = found(&filled(), "1").unwrap_err();
-    assert!(
-        matches!(error, Error::Partition { matches: 0, partitions, .. } if partitions.is_empty())
-    );
-    // The label of an ext filesystem is at byte 120 of its superblock.
-    disk.put(1024 * 512 + 1024 + 120, b"data\0");
-    assert_eq!(found(&disk, "data").unwrap().number, 2);
 }
 
 /// A FAT12 of 64 clusters as `mkfs.fat --mbr=y` makes it: its boot sector has a table, in

@@ -10,7 +10,9 @@ use super::input::{InputArgs, name_of};
 /// Show the properties of a qcow2 image, or what is on a disk.
 ///
 /// Of a disk that is in no image, it shows the partitions, their filesystems, and what of
-/// them is used and free.
+/// them is used and free. A file that looks like an image in another format, a compressed
+/// file or an archive is refused, and so is one named .qcow2 that is not a qcow2 image; any
+/// other file may be a disk of unknown content.
 #[derive(Args, Debug)]
 pub(crate) struct InfoArgs {
     /// qcow2 image, or disk, to read, or - for standard input
@@ -27,6 +29,12 @@ pub(crate) struct InfoArgs {
 
     #[command(flatten)]
     pub(crate) references: ReferenceArgs,
+
+    /// Read the passphrase of an encrypted image from FILE, to show what is on its disk; a
+    /// line break at its end is removed. Without this option, it is asked for on the
+    /// terminal
+    #[arg(long, value_name = "FILE", requires = "layout")]
+    pub(crate) secret_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) input: InputArgs,

@@ -62,8 +62,8 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(crate) reflink: ReflinkArg,
 
-    /// Cluster size of the image: a power of two from 512 to 2M [default: 64K; with
-    /// --content metadata, one that suits the block size of the filesystem]. Every
+    /// Cluster size of the image: a power of two from 512 to 2M [default: 64K, or that of
+    /// --base; with --content metadata, one that suits the block size of the filesystem]. Every
     /// reader that we tried reads all of them
     #[arg(long, value_name = "SIZE", value_parser = parse_cluster_size)]
     pub(crate) cluster_size: Option<ClusterBits>,

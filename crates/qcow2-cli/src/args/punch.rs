@@ -26,6 +26,11 @@ pub(crate) struct PunchArgs {
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) source_format: RawFormatArg,
 
+    /// Punch one partition of the disk only. It is named by its number, its name or its UUID,
+    /// or by the label or the UUID of its filesystem
+    #[arg(long, value_name = "N|LABEL|UUID")]
+    pub(crate) partition: Option<String>,
+
     #[command(flatten)]
     pub(crate) filesystem: FilesystemArgs,
 

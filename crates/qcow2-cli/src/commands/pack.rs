@@ -5,6 +5,7 @@ mod base_report;
 mod grown;
 mod increment;
 mod job;
+mod place;
 mod prove;
 mod reader;
 mod recover;
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
             base: base.as_ref(),
             data,
             disk,
-            shape: Shape::new(args, disk.report(), disk.size())?,
+            shape: Shape::new(args, base.as_ref(), disk.report(), disk.size())?,
         };
         job.run()
     };

@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use blockio::{ReadAt, Window};
-use disk_layout::{Error, Selected, Volume, VolumeDisk, select};
+use disk_layout::{Error, KeptWhole, Selected, SelectedPart, Volume, VolumeDisk, select};
 
 use crate::args::SourceArgs;
-use crate::failure::Failure;
+use crate::failure::{Causes, Failure};
 use crate::output::layout::list;
 
 /// The part of a source that is taken for the disk.
@@ -104,38 +104,61 @@ pub(crate) fn place(
     let (Some(wanted), Some(disk)) = (&args.partition, disk) else {
         return Ok(Place { range, volume });
     };
-    let found = select(disk, sector_bytes, wanted)
-        .map_err(|error| missing(name, &error).unwrap_or_else(|| Failure::about(name, &error)))?;
-    let doubt = match &found {
-        Selected::Volume(volume) => volume.doubt.as_ref().map(|why| {
-            let name = &volume.name;
-            format!("it is in doubt where volume {name} lies: {why}")
-        }),
-        Selected::Partition(partition) => partition.is_doubtful.then(|| {
-            let number = partition.number;
-            format!(
-                "the partition table leaves in doubt where partition {number} lies, so nothing in \
-                 it is proven free"
-            )
-        }),
-        _ => None,
-    };
-    if let Some(doubt) = doubt.filter(|_| !takes_all) {
-        let message = format!("{doubt}; --content all takes its bytes as they are");
+    let found = find(disk, sector_bytes, wanted, name)?;
+    if let (Some(why), false) = (&found.doubt, takes_all) {
+        let message = format!(
+            "{}; --content all takes its bytes as they are",
+            doubt(&found.part, why)
+        );
         return Err(Failure::because(name, message));
     }
-    Ok(match found {
-        Selected::Partition(partition) => {
+    Ok(match found.part {
+        SelectedPart::Partition(partition) => {
             let Range { start, end } = partition.range;
             let range = range.start.saturating_add(start)..range.start.saturating_add(end);
             Place { range, volume }
         }
-        Selected::Volume(volume) => Place {
+        SelectedPart::Volume(volume) => Place {
             range,
             volume: Some(volume),
         },
-        _ => Place { range, volume },
+        _ => {
+            return Err(Failure::because(
+                name,
+                "what --partition names is not known",
+            ));
+        }
     })
+}
+
+/// The partition or the volume of `disk`, which `name` names, that is `wanted`.
+pub(crate) fn find(
+    disk: impl ReadAt,
+    sector_bytes: Option<u32>,
+    wanted: &str,
+    name: &Path,
+) -> Result<Selected, Failure> {
+    select(disk, sector_bytes, wanted)
+        .map_err(|error| missing(name, &error).unwrap_or_else(|| Failure::about(name, &error)))
+}
+
+/// Says why nothing in the part is proven free.
+fn doubt(part: &SelectedPart, why: &KeptWhole) -> String {
+    let part = match part {
+        SelectedPart::Partition(partition) => format!("partition {}", partition.number),
+        SelectedPart::Volume(volume) => format!("volume {}", volume.name),
+        _ => "it".to_owned(),
+    };
+    match why {
+        KeptWhole::DoubtfulPlace | KeptWhole::Table(_) => format!(
+            "the partition table leaves in doubt where {part} lies, so nothing in it is proven \
+             free"
+        ),
+        KeptWhole::Unreadable(error) => {
+            format!("{}, so nothing in {part} is proven free", Causes(error))
+        }
+        why => format!("{why}, so nothing in {part} is proven free"),
+    }
 }
 
 /// The failure that `error` is, if a partition is missing on the command line or on the disk

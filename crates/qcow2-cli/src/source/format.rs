@@ -47,6 +47,13 @@ pub(super) fn of(meant: SourceFormatArg, name: &Path, disk: &Disk) -> Result<For
     }
 }
 
+/// Whether `disk`, which `name` names, is a raw disk for a command that reads images, too:
+/// what is on it is known, or it is nothing that could be told from a disk.
+pub(crate) fn is_raw(name: &Path, disk: &Disk) -> bool {
+    let is_unknown = matches!(containers::start_of(disk), Start::Unknown);
+    containers::is_disk(disk) || (is_unknown && !is_named_so(name, disk))
+}
+
 /// Whether the name of a file says that it is a qcow2 image. What a device or a pipe is
 /// called says nothing of what is in it.
 fn is_named_so(name: &Path, disk: &Disk) -> bool {

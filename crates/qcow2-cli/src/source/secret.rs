@@ -17,7 +17,7 @@ const SECRET_BYTES_MAX: u64 = 8 << 10;
 
 /// The passphrase in the file named, or else one that is asked for where the image
 /// is encrypted and there is somebody to ask.
-pub(super) fn secret(
+pub(crate) fn secret(
     file: Option<&Path>,
     image: &Path,
     header: &Header,

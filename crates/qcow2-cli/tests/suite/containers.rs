@@ -233,11 +233,10 @@ fn what_is_no_image_is_told_in_words() {
         ),
         ("bytes", "its format is unknown (it begins with 07070707)"),
     ] {
-        for command in ["unpack", "info"] {
-            let target = if command == "unpack" { " out" } else { "" };
-            let message = format!("{name}: not a qcow2 image: {said}");
-            bench.fails(&format!("{command} {name}{target}"), 1, &message);
-        }
+        let message = format!("{name}: not a qcow2 image: {said}");
+        bench.fails(&format!("unpack {name} out"), 1, &message);
+        // Its name says nothing, so it may be a disk.
+        bench.ok(&format!("info {name}"));
     }
     bench.fails(
         "unpack short out",

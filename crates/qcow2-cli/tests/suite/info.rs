@@ -197,3 +197,101 @@ fn an_image_with_unknown_features_may_be_anything() {
         bench.fails("unpack --salvage i out", 1, &message);
     }
 }
+
+#[test]
+fn what_may_be_a_disk_of_unknown_content_is_one() {
+    let bench = Bench::new();
+    let noise = fixtures::SplitMix::new(3).bytes(70_000);
+    for (name, bytes, looks_like) in [
+        ("noise", noise.clone(), None),
+        // Without an extension, or with one that says nothing.
+        ("noise.img", noise.clone(), None),
+        ("short", vec![7, 0, 7], None),
+        (
+            "zeros",
+            vec![0; 4096],
+            Some("a file that begins with zeros"),
+        ),
+        ("text", b"hello\n".to_vec(), Some("a text file")),
+        ("empty", Vec::new(), Some("an empty file")),
+        (
+            "xfs",
+            [&b"XFSB"[..], &noise].concat(),
+            Some("an XFS filesystem"),
+        ),
+    ] {
+        bench.write(name, &bytes);
+        let text = bench.ok(&format!("info {name}"));
+        let size = bytes.len().next_multiple_of(512);
+        assert!(text.contains("file format: raw\n"), "{text}");
+        assert!(text.contains(&format!(" ({size} bytes)\n")), "{text}");
+        let more = looks_like.map_or(String::new(), |what| format!("; it looks like {what}"));
+        let line = format!("\ndisk layout: no filesystem that we know{more}\n    in use: ");
+        assert!(text.contains(&line), "{text}");
+        let json = bench.ok(&format!("info --output json {name}"));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let disk = &json["disk"];
+        assert_eq!(json["format"], "raw");
+        assert_eq!(disk["used_bytes"], bytes.len(), "{name}");
+        assert_eq!(disk["free_bytes"], 0);
+        assert_eq!(disk["looks_like"].as_str(), looks_like);
+        assert!(disk["filesystem"].is_null() && disk["layout"].is_null());
+        let chain = bench.ok(&format!("info --backing-chain {name}"));
+        assert!(chain.contains("file format: raw\n"), "{chain}");
+    }
+    // Its name says that it is an image.
+    for name in ["noise.qcow2", "noise.QCOW2C"] {
+        bench.write(name, &noise);
+        let start = u32::from_be_bytes(*noise.first_chunk().unwrap());
+        let message = format!(
+            "{name}: not a qcow2 image: its format is unknown (it begins with {start:08x})"
+        );
+        bench.fails(&format!("info {name}"), 1, &message);
+        bench.fails(&format!("info --backing-chain {name}"), 1, &message);
+    }
+    bench.write("empty.qcow2", "");
+    bench.fails(
+        "info empty.qcow2",
+        1,
+        "empty.qcow2: not a qcow2 image: it looks like an empty file",
+    );
+    // Its bytes are those of an image, which its name does not have to say.
+    let image = fixtures::qcow2::minimal(fixtures::qcow2::Version::V3, 16).bytes;
+    bench.write("image", &image[..60]);
+    let cut = bench.run("info image");
+    assert_eq!(cut.code, Some(1), "{cut:?}");
+    assert!(cut.stderr.starts_with("qcow2: image: "), "{cut:?}");
+}
+
+#[test]
+fn the_disk_in_an_encrypted_image_is_shown_to_those_who_have_the_key() {
+    if Qemu::require().is_none() {
+        return;
+    }
+    let bench = Bench::new();
+    bench.write("key", "pw\n");
+    bench.write("other", "no");
+    let object = "--object secret,id=s0,data=pw";
+    let options = "encrypt.key-secret=s0,encrypt.format=luks,encrypt.iter-time=10";
+    bench.qemu_img(&format!("create -q {object} -f qcow2 -o {options} i 1M"));
+    let shown = bench.ok("info --layout --secret-file key i");
+    assert!(
+        shown.contains("disk layout: no filesystem that we know"),
+        "{shown}"
+    );
+    let asked = bench.run("info --layout i");
+    assert_eq!(asked.code, Some(1), "{asked:?}");
+    let remedy = "; give it with --secret-file FILE\n";
+    assert!(asked.stderr.ends_with(remedy), "{asked:?}");
+    assert_eq!(
+        bench.run("info --layout --secret-file other i").code,
+        Some(1)
+    );
+    assert_eq!(bench.run("info --secret-file key i").code, Some(2));
+    bench.write("raw", vec![1; 512]);
+    bench.fails(
+        "info --layout --secret-file key raw",
+        1,
+        "raw: it is read as a raw disk, without --secret-file",
+    );
+}

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -22,22 +21,15 @@ impl Loop {
         Self::with(file, &[])
     }
 
-    /// As [`over`](Self::over), of a part of the file, in bytes.
-    pub(crate) fn part(file: &Path, start: u64, bytes: u64) -> Option<Self> {
-        let [start, bytes] = [start, bytes].map(|number| number.to_string());
-        Self::with(file, &["--offset", &start, "--sizelimit", &bytes])
+    /// As [`over`](Self::over), of `bytes` bytes of the file from byte `offset` on.
+    pub(crate) fn part_of(file: &Path, offset: u64, bytes: u64) -> Option<Self> {
+        let [offset, bytes] = [offset, bytes].map(|number| number.to_string());
+        Self::with(file, &["-o", &offset, "--sizelimit", &bytes])
     }
 
     fn with(file: &Path, options: &[&str]) -> Option<Self> {
         let losetup = Tool::find("losetup")?;
-        let show = |command: &mut Command| {
-            command.args(["-f", "--show"]).args(options).arg(file);
-        };
-        let shown = losetup.ok(|command| {
-            show(command);
-            command
-        });
-        match shown {
+        match losetup.ok(|command| command.args(["-f", "--show"]).args(options).arg(file)) {
             Ok(device) => Some(Self {
                 losetup,
                 device: device.trim().to_owned(),

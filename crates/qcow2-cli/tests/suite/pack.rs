@@ -3,7 +3,7 @@
 mod claims;
 mod compress;
 mod crash;
-mod disks;
+pub(crate) mod disks;
 mod filesystem;
 mod increments;
 mod mounted;

@@ -18,8 +18,8 @@ use crate::lookup::table_cache::TableCache;
 use crate::lookup::tables::Tables;
 use crate::{Error, MapOptions};
 
-/// Most layers of one disk. QEMU has no limit; people have a few.
-const LAYERS_MAX: usize = 64;
+/// Most layers of one disk, its own included. QEMU has no limit; people have a few.
+pub const LAYERS_MAX: usize = 64;
 
 /// A layer of a disk.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use hostdisk::Disk;
-use qcow2_reader::{BackingFormat, Gate, ImageError, backing_file_of, read_header};
+use qcow2_reader::{BackingFormat, Gate, ImageError, LAYERS_MAX, backing_file_of, read_header};
 use serde::Serialize;
 
 use super::image::Info;
@@ -12,20 +12,17 @@ use crate::failure::Failure;
 use crate::references;
 use crate::remedy::{self, Reading};
 
-/// Most layers that are followed.
-const LAYERS_MAX: usize = 64;
-
 /// The layers, top first.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(super) struct Chain(Vec<Info>);
 
-/// Reads the image on `top`, and the backing files that are allowed.
-pub(super) fn read(args: &InfoArgs, top: Disk) -> Result<Chain, Failure> {
+/// Reads the image on `top`, which is in `format`, and the backing files that are allowed.
+pub(super) fn read(args: &InfoArgs, top: Disk, format: BackingFormat) -> Result<Chain, Failure> {
     let reading = Reading::of_tables(args.references.references);
     let mut gate = references::gate(&args.references, &top);
     let mut layers = Vec::new();
-    let mut next = Some((top, BackingFormat::Qcow2));
+    let mut next = Some((top, format));
     while let Some((disk, format)) = next {
         let failed = |error: ImageError| remedy::of_image(disk.path(), &error.into(), reading);
         if format == BackingFormat::Raw {

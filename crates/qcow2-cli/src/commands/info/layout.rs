@@ -8,6 +8,7 @@ use disk_layout::{Disk, Options};
 use serde::Serialize;
 
 use crate::args::spool;
+use crate::containers;
 use crate::failure::{Causes, Failure};
 use crate::output::filesystem::FilesystemReport;
 use crate::output::kept;
@@ -20,6 +21,9 @@ use crate::text::Bytes;
 pub(super) struct OnDisk {
     /// On the whole disk.
     filesystem: Option<FilesystemReport>,
+    /// What the disk looks like, if it is not looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looks_like: Option<&'static str>,
     used_bytes: u64,
     /// What `pack` leaves out.
     free_bytes: u64,
@@ -44,6 +48,7 @@ impl OnDisk {
         user: Option<String>,
         sector_bytes: Option<u32>,
     ) -> Result<Self, Failure> {
+        let looks_like = containers::looks_like(disk);
         let mut options = Options::default();
         options.in_use = user;
         options.sector_bytes = sector_bytes;
@@ -52,7 +57,9 @@ impl OnDisk {
         let failed = |error: blockio::BoxError| Failure::because(name, Causes(&*error));
         let usage = disk.usage(0..disk.size()).map_err(failed)?;
         let report = disk.report();
+        let is_known = report.filesystem.is_some() || report.layout.is_some();
         Ok(Self {
+            looks_like: looks_like.filter(|_| !is_known),
             filesystem: report.filesystem.as_ref().map(FilesystemReport::new),
             used_bytes: usage.used_bytes,
             free_bytes: usage.free_bytes,
@@ -94,7 +101,13 @@ impl Display for OnDisk {
                 head(f)?;
                 volumes(physical, f)?;
             }
-            (None, None, None) => writeln!(f, "disk layout: no filesystem that we know")?,
+            (None, None, None) => {
+                write!(f, "disk layout: no filesystem that we know")?;
+                match self.looks_like {
+                    Some(what) => writeln!(f, "; it looks like {what}")?,
+                    None => writeln!(f)?,
+                }
+            }
         }
         if let Some(why) = &self.kept_whole {
             writeln!(f, "    note: pack stores everything: {why}")?;

@@ -6,7 +6,7 @@ use blockio::ReadAt;
 use hostdisk::{Disk, Identity, Stamp, Target, in_use};
 use qcow2_format::header::CryptMethod;
 use qcow2_reader::{
-    BackingFormat, DiskGate, Error, Gate, Image, ImageError, OpenOptions, Reference,
+    BackingFormat, DiskGate, Error, Gate, Image, ImageError, LAYERS_MAX, OpenOptions, Reference,
     ReferenceFault, read_header,
 };
 
@@ -15,9 +15,6 @@ use crate::args::{PackArgs, ReferenceArgs};
 use crate::failure::Failure;
 use crate::remedy::{self, Reading};
 use crate::{references, remedy::end_of};
-
-/// Layers that `unpack` reads at most, that of the new image included.
-const LAYERS_MAX: usize = 64;
 
 /// The older image, open until the new one is done.
 pub(super) struct Base<'a> {

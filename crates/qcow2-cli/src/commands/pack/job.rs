@@ -85,8 +85,10 @@ impl Job<'_> {
         if let (Some(map), Some(lost)) = (map, &lost) {
             map.write(lost)?;
         }
-        index_file.map_or(Ok(()), Target::commit)?;
         target.map_or(Ok(()), Target::commit)?;
+        // Digests are of use only beside their image, and an image is without them.
+        let committed = index_file.map_or(Ok(()), |index| Ok(index.commit()?));
+        committed.map_err(|failure: Failure| failure.with("the image is complete"))?;
 
         let mut report = self.describe(packed)?;
         report.notes.extend(change);
@@ -213,8 +215,7 @@ impl Job<'_> {
     fn notes(&self) -> Vec<String> {
         let orphans = self.args.recovers().then(|| recover::orphans(self.disk));
         let notes = self.disk.report().notes.iter().cloned();
-        let grown = self.source.grown_note();
-        notes.chain(orphans.flatten()).chain(grown).collect()
+        notes.chain(orphans.flatten()).collect()
     }
 
     fn describe(&self, packed: PackReport) -> Result<Report, Failure> {
@@ -265,6 +266,7 @@ impl Job<'_> {
             compressed_clusters: packed.compressed_clusters,
             frozen: self.source.frozen_on(),
             notes: self.notes(),
+            hint: self.source.grown_hint(),
             recovered: args.recovers(),
             scrambled: match self.data {
                 Data::Scrambled(data) => Some(ScrambledReport::new(data.report())),

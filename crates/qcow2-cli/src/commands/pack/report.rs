@@ -59,6 +59,9 @@ pub(crate) struct Report {
     pub(crate) scrambled: Option<ScrambledReport>,
     /// What else is worth knowing of the source.
     pub(crate) notes: Vec<String>,
+    /// What an option would do about something that is no fault of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<&'static str>,
     pub(crate) disk_bytes: u64,
     pub(crate) used_bytes: u64,
     pub(crate) stored_bytes: u64,
@@ -167,6 +170,9 @@ impl Report {
         }
         for note in &self.notes {
             writeln!(f, "note     {note}")?;
+        }
+        if let Some(hint) = self.hint {
+            writeln!(f, "hint     {hint}")?;
         }
         for damage in &self.damage {
             writeln!(f, "damage   {damage}")?;

@@ -4,6 +4,7 @@ use disk_layout::Report;
 use qcow2_format::{ClusterBits, Geometry};
 use qcow2_writer::{Allocation, exact_geometry};
 
+use super::base::Base;
 use crate::args::PackArgs;
 use crate::failure::Failure;
 use crate::text::Bytes;
@@ -16,13 +17,21 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// The shape asked for; of the metadata of a filesystem the one that tells
-    /// every block apart.
-    pub(super) fn new(args: &PackArgs, report: &Report, disk_bytes: u64) -> Result<Self, Failure> {
+    /// The shape asked for, or that of the base if there is one; of the metadata of a
+    /// filesystem the one that tells every block apart.
+    pub(super) fn new(
+        args: &PackArgs,
+        base: Option<&Base<'_>>,
+        report: &Report,
+        disk_bytes: u64,
+    ) -> Result<Self, Failure> {
+        let of_base = || base.map(|base| base.image().header().cluster_bits);
         let Some(unit_bytes) = report.unit_bytes else {
             return Ok(Self {
                 geometry: Geometry {
-                    cluster_bits: args.cluster_size.unwrap_or(ClusterBits::DEFAULT),
+                    cluster_bits: (args.cluster_size)
+                        .or_else(of_base)
+                        .unwrap_or(ClusterBits::DEFAULT),
                     extended_l2: false,
                 },
                 allocation: Allocation::Needed,

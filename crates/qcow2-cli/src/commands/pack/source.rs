@@ -167,19 +167,18 @@ impl<'a> Source<'a> {
         self.files.clone()
     }
 
-    /// What is to be said of a partition table on a disk that became longer.
-    pub(super) fn grown_note(&self) -> Option<String> {
-        let Reader { size, patches, .. } = self.reader();
-        let was = self.reader().place.bytes();
-        if *size == was || !patches.is_empty() || self.args.move_gpt_backup {
+    /// What can be done about a partition table on a disk that became longer.
+    pub(super) fn grown_hint(&self) -> Option<&'static str> {
+        let Reader { size, place, .. } = self.reader();
+        let is_same = *size == place.bytes();
+        if is_same || self.args.move_gpt_backup {
             return None;
         }
         let table = table::read(self.metadata(), &table::Options::default()).ok()?;
-        (table.kind == table::Kind::Gpt).then(|| {
+        (table.kind == table::Kind::Gpt).then_some(
             "the disk is longer, and the backup of its GPT is no longer at its end; \
-             --move-gpt-backup moves it"
-                .to_owned()
-        })
+             --move-gpt-backup moves it",
+        )
     }
 
     /// The name of its format.

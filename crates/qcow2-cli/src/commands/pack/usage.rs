@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use qcow2_format::{RefcountOrder, Version};
 use qcow2_writer::{Compression, DeflateWindow};
 
+use super::place;
 use crate::args::{Codec, ContentArg, DeflateWindowArg, PackArgs, ReflinkArg, is_stream};
 use crate::failure::Failure;
 
@@ -14,24 +16,6 @@ use crate::failure::Failure;
 pub(super) fn check(args: &PackArgs) -> Result<Option<Compression>, Failure> {
     let compression = compression(args)?;
     refusal(args, compression.is_some()).map_or(Ok(compression), |why| Err(Failure::Usage(why)))
-}
-
-/// Whether two paths lead to the same file, which need not be there yet.
-fn same_place(one: &Path, other: &Path) -> bool {
-    let resolved = |path: &Path| {
-        fs::canonicalize(path).ok().or_else(|| {
-            let target = fs::read_link(path);
-            let path = match &target {
-                Ok(target) => path.parent()?.join(target),
-                Err(_) => path.to_owned(),
-            };
-            let folder = path.parent()?;
-            let here = folder.as_os_str().is_empty();
-            let folder = fs::canonicalize(if here { Path::new(".") } else { folder }).ok()?;
-            Some(folder.join(path.file_name()?))
-        })
-    };
-    one == other || resolved(one).is_some_and(|one| resolved(other) == Some(one))
 }
 
 /// Whether options make no sense together, and why.
@@ -113,8 +97,12 @@ fn of_the_content(args: &PackArgs) -> [Refusal; 7] {
     ]
 }
 
+fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| there.file_type().is_block_device())
+}
+
 /// What does not go with a base, or without one, and with digests.
-fn of_the_base(args: &PackArgs) -> [Refusal; 9] {
+fn of_the_base(args: &PackArgs) -> [Refusal; 10] {
     let base = args.base.base.is_some();
     let index = args.base.write_index.as_ref();
     [
@@ -149,7 +137,11 @@ fn of_the_base(args: &PackArgs) -> [Refusal; 9] {
             "--write-index needs a file, not the standard output",
         ),
         (
-            index.is_some_and(|index| same_place(index, &args.image)),
+            index.is_some_and(|index| is_device(index)),
+            "--write-index needs a file, not a block device",
+        ),
+        (
+            index.is_some_and(|index| place::is_same(index, &args.image)),
             "--write-index and IMAGE are the same file",
         ),
         (

@@ -5,16 +5,18 @@ use std::ops::Range;
 use std::time::Instant;
 
 use blockio::{Holes, ReadAt};
-use disk_layout::{Disk, Kept};
+use disk_layout::Disk;
 use hostdisk::{GiveBack, allocated_bytes};
 
+use super::refusal::Subject;
 use super::report::Report;
 use super::source::Source;
 use super::verify::digest;
 use super::walk::{Stop, Totals, Walk, held_bytes};
 use crate::args::PunchArgs;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Causes, Failure, Outcome};
 use crate::output::filesystem::FilesystemReport;
+use crate::output::layout::LayoutReport;
 use crate::output::{self, kept};
 use crate::progress::Progress;
 use crate::text::Bytes;
@@ -25,16 +27,23 @@ pub(super) struct Job<'a> {
     pub(super) started: Instant,
     pub(super) source: &'a Source<'a>,
     pub(super) disk: &'a Disk<'a>,
+    /// The disk, or the one partition.
+    pub(super) subject: Subject<'a>,
+    /// Its number.
+    pub(super) partition: Option<u32>,
+    /// Its bytes.
+    pub(super) range: Range<u64>,
 }
 
 impl Job<'_> {
     /// Runs the job.
     pub(super) fn run(&self) -> Result<Outcome, Failure> {
         let (args, source) = (self.args, self.source);
-        let nothing_free = self.nothing_free();
+        let nothing_free = self.subject.nothing_free(source);
         let mut walk = Walk {
             bytes: source.disk(),
             tiling: self.disk,
+            range: self.range.clone(),
             unit_bytes: source.unit_bytes(),
             free: nothing_free.is_none(),
             zeros: false,
@@ -59,7 +68,7 @@ impl Job<'_> {
             (Some(before), Some(after)) => before.saturating_sub(after),
             _ => punched,
         };
-        let mut report = self.describe(nothing_free, &totals);
+        let mut report = self.describe(nothing_free, &totals)?;
         report.allocated_before_bytes = before;
         report.allocated_after_bytes = after;
         report.given_back_bytes = given_back;
@@ -75,7 +84,7 @@ impl Job<'_> {
         let (mut totals, mut held, holes) = (Totals::default(), 0u64, Holes::new());
         let bar = Progress::new(&self.args.run, "looking");
         let ended = walk.run(&mut totals, &mut |range| {
-            bar.update(range.end, self.disk.size());
+            bar.update(self.done_bytes(range), self.done_bytes(&self.range));
             let there = held_bytes(self.source.disk(), &holes, range);
             let there = there.map_err(|error: io::Error| self.unread(&error.to_string()))?;
             held = held.saturating_add(there);
@@ -99,7 +108,7 @@ impl Job<'_> {
             let bar = Progress::new(&args.run, "punching");
             let ended = walk.run(&mut totals, &mut |range| {
                 source.punch(range)?;
-                bar.update(range.end, self.disk.size());
+                bar.update(self.done_bytes(range), self.done_bytes(&self.range));
                 Ok(())
             });
             ended.map_err(|stop| self.failure(stop, &totals))?;
@@ -116,29 +125,9 @@ impl Job<'_> {
         Ok(totals)
     }
 
-    /// Why nothing is given back for being free, if that is so. What pack leaves out of a
-    /// damaged filesystem is still in the source; here it would be gone, so more is asked.
-    fn nothing_free(&self) -> Option<String> {
-        let report = self.disk.report();
-        if let Some(why) = kept::kept_whole(report) {
-            return Some(why);
-        }
-        let is_layout = report.layout.is_some() || report.physical_volume.is_some();
-        if report.kept == Kept::All || (report.filesystem.is_none() && !is_layout) {
-            let what = self
-                .source
-                .on_disk()
-                .unwrap_or("no filesystem that we know");
-            return Some(format!("it holds {what}, which proves nothing free"));
-        }
-        if let Some(why) = &report.needs_check {
-            return Some(format!("{why}; e2fsck -f makes it clean"));
-        }
-        if let Some(damage) = self.source.mmp_damage() {
-            return Some(format!("{damage}; e2fsck -f repairs it"));
-        }
-        let is_damaged = report.damage.total > 0;
-        is_damaged.then(|| "the filesystem is damaged; e2fsck -f repairs it".to_owned())
+    /// How much of the disk, or of the one partition, is done with `range`.
+    const fn done_bytes(&self, range: &Range<u64>) -> u64 {
+        range.end.saturating_sub(self.range.start)
     }
 
     fn unread(&self, why: &str) -> Failure {
@@ -162,9 +151,11 @@ impl Job<'_> {
         failure.with(&before)
     }
 
-    fn describe(&self, nothing_free: Option<String>, totals: &Totals) -> Report {
-        let (args, found) = (self.args, self.disk.report());
-        Report {
+    fn describe(&self, nothing_free: Option<String>, totals: &Totals) -> Result<Report, Failure> {
+        let (args, found) = (self.args, self.subject.report());
+        let layout = LayoutReport::new(self.disk)
+            .map_err(|error| Failure::because(&args.source, Causes(&*error)))?;
+        Ok(Report {
             schema: output::SCHEMA,
             command: "punch",
             source: args.source.display().to_string(),
@@ -173,6 +164,8 @@ impl Job<'_> {
             evidence: kept::evidence(found),
             nothing_free,
             filesystem: found.filesystem.as_ref().map(FilesystemReport::new),
+            layout,
+            partition: self.partition,
             notes: found.notes.clone(),
             damage: found.damage.lines.clone(),
             damage_count: found.damage.total,
@@ -193,6 +186,6 @@ impl Job<'_> {
             given_back_bytes: 0,
             verified: args.verify,
             seconds: 0.0,
-        }
+        })
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::failure::Outcome;
 use crate::output::filesystem::FilesystemReport;
+use crate::output::layout::LayoutReport;
 use crate::text::Bytes;
 
 /// The report of a finished `punch`, or of one that only looked.
@@ -22,7 +23,14 @@ pub(super) struct Report {
     pub(super) evidence: Option<&'static str>,
     /// Why nothing was given back for being free.
     pub(super) nothing_free: Option<String>,
+    /// On the whole disk, or in the one partition.
     pub(super) filesystem: Option<FilesystemReport>,
+    /// The partitions, if the disk has a partition table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) layout: Option<LayoutReport>,
+    /// The number of the only partition that was punched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) partition: Option<u32>,
     pub(super) notes: Vec<String>,
     /// The first findings of damage.
     pub(super) damage: Vec<String>,
@@ -65,9 +73,16 @@ impl Report {
 
     fn fmt_source(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "source   {}: {}", self.source, Bytes(self.disk_bytes))?;
-        match &self.filesystem {
-            Some(filesystem) => writeln!(f, ", {filesystem}")?,
-            None => writeln!(f)?,
+        match (&self.layout, &self.filesystem) {
+            (Some(layout), _) => write!(f, ", {}\n{layout}", layout.summary())?,
+            (None, Some(filesystem)) => writeln!(f, ", {filesystem}")?,
+            (None, None) => writeln!(f)?,
+        }
+        if let Some(number) = self.partition {
+            writeln!(
+                f,
+                "only     partition {number}: all others stay as they are"
+            )?;
         }
         if let Some(why) = &self.nothing_free {
             writeln!(f, "note     no free block is given back: {why}")?;

@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, Range};
 
 use blockio::{Extent, ExtentKind, Extents, Merge, ReadAt, Tiling};
-use disk_compare::{Options, sha256};
+use disk_compare::{Options, digest_of};
 use disk_layout::Disk;
 
 use crate::args::PunchArgs;
@@ -40,5 +40,5 @@ pub(super) fn digest(
     let mut options = Options::default();
     options.threads = Some(args.run.threads());
     options.progress = Some(&show);
-    sha256(bytes, &Kept(disk), &options).map_err(|error| Failure::about(&args.source, &error))
+    digest_of(bytes, &Kept(disk), &options).map_err(|error| Failure::about(&args.source, &error))
 }

@@ -14,6 +14,8 @@ const AT_ONCE_BYTES: u64 = 1 << 30;
 pub(super) struct Walk<'a> {
     pub(super) bytes: &'a dyn ReadAt,
     pub(super) tiling: &'a dyn Tiling,
+    /// The bytes of it to look at.
+    pub(super) range: Range<u64>,
     /// The unit in bytes that the storage gives back.
     pub(super) unit_bytes: u64,
     /// Give back what is free.
@@ -53,7 +55,7 @@ impl Walk<'_> {
         give_back: &mut dyn FnMut(&Range<u64>) -> Result<(), Failure>,
     ) -> Result<(), Stop> {
         let holes = Holes::new();
-        for extent in self.tiling.extents(0..self.bytes.size()) {
+        for extent in self.tiling.extents(self.range.clone()) {
             let extent = extent.map_err(|error| Stop::Unread(Causes(&*error).to_string()))?;
             if extent.kind == ExtentKind::Free {
                 totals.free_bytes = totals.free_bytes.saturating_add(extent.length);

@@ -1,6 +1,7 @@
 //! `qcow2 punch`: free blocks given back in place, and nothing else touched.
 
 mod device;
+mod partitions;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

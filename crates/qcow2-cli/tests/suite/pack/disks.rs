@@ -1,6 +1,8 @@
 //! Whole disks: a partition table, and a filesystem in each partition.
 
-mod made;
+mod doubt;
+mod forms;
+pub(crate) mod made;
 mod odd;
 
 use std::collections::BTreeMap;

@@ -170,3 +170,29 @@ fn a_recovered_filesystem_is_compared_as_it_will_be() {
     assert!(bench.read("whole.disk") == bench.read("new.disk"));
     assert!(bench.read("new").len() < bench.read("whole").len());
 }
+
+#[test]
+fn clusters_are_as_large_as_those_of_the_base_unless_asked_otherwise() {
+    for (base, asked, want) in [
+        ("--cluster-size 4K", "", 4 << 10),
+        ("--cluster-size 1M", "", 1 << 20),
+        ("--cluster-size 4K", "--cluster-size 64K", 64 << 10),
+        ("", "", 64 << 10),
+    ] {
+        let bench = bench(&format!("{base} --write-index index"));
+        let index = if asked.is_empty() {
+            "--index index"
+        } else {
+            ""
+        };
+        let report = bench.ok(&format!(
+            "pack --verify --output json {asked} --base old {index} disk new"
+        ));
+        restores(&bench, "new");
+        assert_eq!(
+            number(&report, "cluster_size"),
+            Some(want),
+            "{base} {asked}"
+        );
+    }
+}

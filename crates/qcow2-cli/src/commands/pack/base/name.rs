@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use qcow2_reader::has_protocol;
 
+use super::super::place::is_same;
 use crate::args::PackArgs;
 use crate::failure::Failure;
 
@@ -49,18 +50,10 @@ fn folder(args: &PackArgs) -> Option<PathBuf> {
     fs::canonicalize(if here { Path::new(".") } else { folder }).ok()
 }
 
-/// Whether `name`, seen from the folder of the image, is that of the image.
+/// Whether `name`, seen from the folder of the image, leads to the image.
 fn leads_to_image(name: &Path, args: &PackArgs) -> bool {
-    let Some(folder) = folder(args) else {
-        return false;
-    };
-    let image = args.image.file_name().map(|file| folder.join(file));
-    let named = folder.join(name);
-    let named = match (named.parent().map(fs::canonicalize), named.file_name()) {
-        (Some(Ok(folder)), Some(file)) => Some(folder.join(file)),
-        _ => None,
-    };
-    named.is_some() && named == image
+    let folder = args.image.parent().filter(|_| !args.to_stdout());
+    folder.is_some_and(|folder| is_same(&folder.join(name), &args.image))
 }
 
 fn checked(name: Vec<u8>, args: &PackArgs) -> Result<Vec<u8>, Failure> {

@@ -25,6 +25,7 @@ fn walk<'a>(bytes: &'a Vec<u8>, tiling: &'a Vec<Extent>, unit_bytes: u64) -> Wal
     Walk {
         bytes,
         tiling,
+        range: 0..bytes.size(),
         unit_bytes,
         free: true,
         zeros: false,
@@ -61,6 +62,7 @@ fn a_long_range_is_given_back_in_parts() {
     let walk = Walk {
         bytes: &whole,
         tiling: &extents,
+        range: 0..size,
         unit_bytes: 4096,
         free: true,
         zeros: false,
@@ -112,6 +114,7 @@ fn a_disk_that_does_not_tell_ends_it() {
     let walk = Walk {
         bytes: &vec![1; 16],
         tiling: &Broken,
+        range: 0..16,
         unit_bytes: 8,
         free: true,
         zeros: true,

@@ -7,7 +7,7 @@ use fixtures::{number, require};
 
 use super::{allocated, blocks, only_free_bytes_differ};
 use crate::bench::Bench;
-use crate::mounts::{Loop, Mounted};
+use crate::mounts::{Loop, Mount, Mounted};
 
 #[test]
 fn a_device_gives_blocks_back_by_zeroing_and_by_discarding() {
@@ -81,4 +81,41 @@ fn a_disk_in_use_is_refused() {
     }
     drop(mount);
     bench.ok(&format!("punch {name}"));
+}
+
+/// A disk whose partition is in use by way of another loop device over the same file.
+#[test]
+fn a_file_that_is_in_use_by_another_loop_device_is_refused() {
+    let (Some(e2fs), Some(sgdisk)) = (fixtures::E2fs::require(), require("sgdisk")) else {
+        return;
+    };
+    let bench = Bench::new();
+    let disk = fs::File::create(bench.path("disk")).unwrap();
+    disk.set_len(40 << 20).unwrap();
+    sgdisk
+        .ok(|command| command.args(["-n", "1:2048:67583"]).arg(bench.path("disk")))
+        .unwrap();
+    e2fs.make(&bench.path("part"), 32 << 20, &["-t", "ext4"])
+        .unwrap();
+    crate::pack::disks::made::put(&bench, "part", "disk", 1 << 20);
+    let Some(inner) = Loop::part_of(&bench.path("disk"), 1 << 20, 32 << 20) else {
+        return;
+    };
+    let mount = Mount::new(&inner.device, bench.path("mount"));
+    let Some(outer) = Loop::over(&bench.path("disk")) else {
+        return;
+    };
+    fs::write(bench.path("mount/file"), vec![7; 3 << 20]).unwrap();
+    let before = bench.read("disk");
+    for options in ["", " --dry-run", " --partition 1", " --zeros"] {
+        let refused = bench.run(&format!("punch{options} {}", outer.device));
+        assert_eq!(refused.code, Some(1), "{options}: {refused:?}");
+        let start = format!("qcow2: {} is in use: ", outer.device);
+        assert!(refused.stderr.starts_with(&start), "{refused:?}");
+    }
+    assert!(bench.read("disk") == before);
+    assert!(fs::read(bench.path("mount/file")).unwrap() == vec![7; 3 << 20]);
+    drop(mount);
+    drop(inner);
+    bench.ok(&format!("punch {}", outer.device));
 }

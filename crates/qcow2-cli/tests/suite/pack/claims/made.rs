@@ -57,7 +57,7 @@ const MAKERS: &[Maker] = &[
     leaving("mkudffs", &["-m", "cdrw"], 32),
     leaving("mkudffs", &["--bootarea=preserve", "-b", "512"], 32),
     leaving("mkudffs", &["--bootarea=preserve", "-b", "4096"], 32),
-    maker("mkntfs", &["-q", "-F", "-Q"], 32),
+    known("mkntfs", &["-q", "-F", "-Q"], 32),
     known("mkfs.exfat", &[], 32),
     maker("mkfs.f2fs", &["-q", "-f"], 64),
     known("mkswap", &["-f"], 32),

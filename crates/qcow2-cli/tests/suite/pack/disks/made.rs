@@ -10,29 +10,29 @@ use fixtures::{E2fs, Tool, require};
 
 use crate::bench::Bench;
 
-pub(super) const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
 /// In a file that was deleted.
-pub(super) const DELETED: &[u8] = b"<what a deleted file had>";
+pub(crate) const DELETED: &[u8] = b"<what a deleted file had>";
 /// In a file that is there.
-pub(super) const KEPT: &[u8] = b"<what a file still has>";
+pub(crate) const KEPT: &[u8] = b"<what a file still has>";
 /// On the disk before anything was made on it.
-pub(super) const OLD: &[u8] = b"<what was there before>";
+pub(crate) const OLD: &[u8] = b"<what was there before>";
 
 /// A partition to be.
-pub(super) struct Slot {
-    pub(super) name: &'static str,
-    pub(super) kind: &'static str,
-    pub(super) start: u64,
-    pub(super) bytes: u64,
-    pub(super) is_fat: bool,
+pub(crate) struct Slot {
+    pub(crate) name: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) start: u64,
+    pub(crate) bytes: u64,
+    pub(crate) is_fat: bool,
 }
 
 /// The disk of a machine, and the tools that read it.
-pub(super) struct Made {
-    pub(super) e2fs: E2fs,
-    pub(super) mcopy: Tool,
-    pub(super) slots: Vec<Slot>,
+pub(crate) struct Made {
+    pub(crate) e2fs: E2fs,
+    pub(crate) mcopy: Tool,
+    pub(crate) slots: Vec<Slot>,
 }
 
 const fn slot(name: &'static str, kind: &'static str, start: u64, mib: u64) -> Slot {
@@ -46,19 +46,19 @@ const fn slot(name: &'static str, kind: &'static str, start: u64, mib: u64) -> S
 }
 
 /// How often `bytes` has `text`, which begins with `<` and has no other.
-pub(in crate::pack) fn count(bytes: &[u8], text: &[u8]) -> usize {
+pub(crate) fn count(bytes: &[u8], text: &[u8]) -> usize {
     let pieces = bytes.split(|byte| *byte == b'<').skip(1);
     pieces.filter(|piece| piece.starts_with(&text[1..])).count()
 }
 
 /// `text` again and again, `bytes` bytes of it.
-pub(in crate::pack) fn filled(text: &[u8], bytes: u64) -> Vec<u8> {
+pub(crate) fn filled(text: &[u8], bytes: u64) -> Vec<u8> {
     let bytes = usize::try_from(bytes).unwrap();
     text.iter().copied().cycle().take(bytes).collect()
 }
 
 /// Copies the file `part` of `bench` to byte `at` of the file `disk`.
-pub(super) fn put(bench: &Bench, part: &str, disk: &str, at: u64) {
+pub(crate) fn put(bench: &Bench, part: &str, disk: &str, at: u64) {
     let disk = OpenOptions::new()
         .write(true)
         .open(bench.path(disk))
@@ -69,7 +69,7 @@ pub(super) fn put(bench: &Bench, part: &str, disk: &str, at: u64) {
 impl Made {
     /// Makes the disk `name`: a GPT with an EFI partition, /boot, a root with the sources of
     /// this program, and swap; a file was deleted from each. `None` if a tool is missing.
-    pub(super) fn make(bench: &Bench, name: &str) -> Option<Self> {
+    pub(crate) fn make(bench: &Bench, name: &str) -> Option<Self> {
         let [sgdisk, fat, mcopy, mdel, mkswap] =
             ["sgdisk", "mkfs.fat", "mcopy", "mdel", "mkswap"].map(require);
         let (sgdisk, fat, mcopy, mdel, mkswap) = (sgdisk?, fat?, mcopy?, mdel?, mkswap?);
@@ -157,7 +157,7 @@ impl Made {
     }
 
     /// Copies `slot` of the disk `name` to a file of its own; the name of that.
-    pub(super) fn window(&self, bench: &Bench, name: &str, slot: &Slot) -> String {
+    pub(crate) fn window(&self, bench: &Bench, name: &str, slot: &Slot) -> String {
         let window = format!("{name}.{}.part", slot.name);
         let disk = fs::File::open(bench.path(name)).unwrap();
         let mut bytes = vec![0; usize::try_from(slot.bytes).unwrap()];
@@ -167,7 +167,7 @@ impl Made {
     }
 
     /// What is free on the disk `name`, as other programs and the documents see it.
-    pub(super) fn free(&self, bench: &Bench, name: &str) -> Vec<Range<u64>> {
+    pub(crate) fn free(&self, bench: &Bench, name: &str) -> Vec<Range<u64>> {
         let mut free = Vec::new();
         for slot in &self.slots {
             let window = self.window(bench, name, slot);
@@ -186,7 +186,7 @@ impl Made {
 }
 
 /// What dumpe2fs calls free in the file `window`.
-pub(super) fn free_of_ext(e2fs: &E2fs, bench: &Bench, window: &str) -> Vec<Range<u64>> {
+pub(crate) fn free_of_ext(e2fs: &E2fs, bench: &Bench, window: &str) -> Vec<Range<u64>> {
     let usage = e2fs.usage(&bench.path(window)).unwrap().unwrap();
     usage.free
 }

@@ -42,6 +42,14 @@ fn what_makes_no_sense_is_refused() {
         2,
         "--write-index needs an image in a file, not on the standard output",
     );
+    // A symbolic link that leads to the image, too.
+    std::os::unix::fs::symlink("new", bench.path("link")).unwrap();
+    bench.fails(
+        "pack --base old --base-name link disk new",
+        2,
+        "--base-name leads to the new image, which cannot be its own base",
+    );
+    fs::remove_file(bench.path("link")).unwrap();
     bench.fails(
         "pack --write-index index --salvage disk new",
         2,

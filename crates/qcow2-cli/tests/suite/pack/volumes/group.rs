@@ -74,7 +74,7 @@ impl Disk {
     pub(super) fn attach(&self, name: &str) -> Option<Attached<'_>> {
         let path = self.bench.path(name);
         let parts =
-            (0..self.parts).map(|part| Loop::part(&path, self.start(part), self.part_bytes));
+            (0..self.parts).map(|part| Loop::part_of(&path, self.start(part), self.part_bytes));
         self.attached(parts.collect::<Option<_>>()?)
     }
 
