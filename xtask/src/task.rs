@@ -61,6 +61,14 @@ pub(crate) const TASKS: &[Task] = &[
              needs cargo-public-api and a nightly toolchain",
         ],
     },
+    Task {
+        name: "newer-tools",
+        help: [
+            "DIR",
+            "unpack newer xfsprogs, btrfs-progs, ntfs-3g, dosfstools and partclone in DIR, for \
+             QCOW2_NEWER_TOOLS; on Debian",
+        ],
+    },
 ];
 
 /// How a task ends.

@@ -15,7 +15,7 @@ use crate::workspace::cargo;
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 30] = [
+const ORACLES: [(&str, [&str; 3]); 36] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -24,8 +24,19 @@ const ORACLES: [(&str, [&str; 3]); 30] = [
     ("e2image", ["e2fsprogs"; 3]),
     ("filefrag", ["e2fsprogs"; 3]),
     ("mkfs.btrfs", ["btrfs-progs"; 3]),
+    ("btrfs", ["btrfs-progs"; 3]),
     ("mkfs.xfs", ["xfsprogs"; 3]),
+    ("xfs_db", ["xfsprogs"; 3]),
+    ("xfs_repair", ["xfsprogs"; 3]),
+    ("partclone.xfs", ["partclone"; 3]),
     ("ntfs-3g", ["ntfs-3g"; 3]),
+    ("ntfsclone", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
+    ("ntfsfix", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
+    (
+        "mount.exfat-fuse",
+        ["exfat-fuse", "fuse-exfat", "exfat-utils"],
+    ),
+    ("fsfreeze", ["util-linux"; 3]),
     ("mkfs.ntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
     ("blkid", ["util-linux"; 3]),
     ("mkswap", ["util-linux"; 3]),
@@ -40,8 +51,6 @@ const ORACLES: [(&str, [&str; 3]); 30] = [
     ("mformat", ["mtools"; 3]),
     ("mkudffs", ["udftools"; 3]),
     ("mkntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
-    ("ntfsclone", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
-    ("ntfsfix", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),
     ("mkfs.f2fs", ["f2fs-tools"; 3]),
     (
         "veritysetup",

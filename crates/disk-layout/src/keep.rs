@@ -13,8 +13,10 @@ use crate::provider::{
 use crate::providers::{Btrfs, Ext, Fat, Ntfs, Swap, Xfs};
 use crate::report::{Kept, KeptWhole, Report};
 
-/// The providers of this crate.
-const PROVIDERS: [&dyn Provider; 6] = [&Btrfs, &Ext, &Fat, &Ntfs, &Swap, &Xfs];
+/// The providers of this crate. That of ext is the first: it alone is asked for what only
+/// ext has, and if two take a disk for their own, the first looks for other claims, among
+/// which ext itself is not.
+const PROVIDERS: [&dyn Provider; 6] = [&Ext, &Btrfs, &Fat, &Ntfs, &Swap, &Xfs];
 
 /// Whose the bytes of a part are.
 pub(crate) enum Owner<'d> {
@@ -180,8 +182,8 @@ fn known<'d>(
     let (mut candidates, mut relic) = (Vec::new(), None);
     // The others have no superblock that could be asked for.
     let is_ext = options.keep == Keep::Ext || options.superblock.is_some();
-    let own = if is_ext { 1 } else { PROVIDERS.len() };
-    let own = PROVIDERS.into_iter().take(own).map(|one| (one, true));
+    let own: &[&dyn Provider] = if is_ext { &[&Ext] } else { &PROVIDERS };
+    let own = own.iter().map(|one| (*one, true));
     for (provider, is_own) in own.chain(others.map(|other| (other, false))) {
         match provider.probe(part, options) {
             Ok(Probe::Mine(candidate)) => candidates.push(candidate),

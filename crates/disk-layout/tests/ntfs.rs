@@ -59,6 +59,7 @@ fn what_is_free_in_a_volume_is_free_on_its_disk() {
     let report = disk.report();
     assert_eq!((report.kept, report.damage.total), (Kept::Used, 0));
     assert_eq!(report.evidence, Some(Evidence::References));
+    assert_eq!(report.repaired_by, Some("chkdsk /f"));
     let found = report.filesystem.as_ref().unwrap();
     assert_eq!((found.kind, &found.label[..]), ("NTFS", &b"a name"[..]));
     let serial = u64::from_le_bytes(*volume[72..].first_chunk().unwrap());
@@ -86,7 +87,7 @@ fn another_claim_keeps_the_volume() {
         other
     };
     for (at, bytes, by) in [
-        ((64 << 10) + 64, &b"_BHRfS_M"[..], "btrfs"),
+        (64 << 10, &b"\x01\x16\x19\x70"[..], "GFS"),
         (volume.len() - 512, b"EFI PART", "GPT"),
         (0xff6, b"SWAPSPACE2", "swap"),
         (7, b"    ", ""),
@@ -100,6 +101,8 @@ fn another_claim_keeps_the_volume() {
         let why = kept(&other);
         assert!(why.contains("also claimed by") && why.contains(by), "{why}");
     }
+    // One that has a provider of its own.
+    kept(&with((64 << 10) + 64, b"_BHRfS_M"));
     // An MBR of a disk that was partitioned later.
     let mut entry = vec![0; 66];
     entry[4] = 0x83;
@@ -151,8 +154,8 @@ fn a_volume_that_is_not_believed_or_in_use_is_kept() {
     let mut options = Options::default();
     options.keep = Keep::Metadata;
     let refused = Disk::open(&volume, &options).map(|_| ()).unwrap_err();
-    assert!(
-        matches!(refused, Error::NoMetadata { .. } | Error::NoFilesystem),
-        "{refused}"
-    );
+    let Error::NoMetadata { why } = refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(why, "the filesystem is NTFS");
 }

@@ -80,6 +80,11 @@ fn besides_holder(
     if let Some(by) = loops::over(identity, metadata.len(), purpose) {
         return Ok(Some(by));
     }
+    if let Some(mount) = mounts::of_file(identity)
+        && !(purpose == Purpose::Read && mount.read_only)
+    {
+        return Ok(Some(InUse::Mounted { on: mount.on }));
+    }
     if purpose == Purpose::Write
         && let Some(by) = loops::beside(metadata.rdev())
     {

@@ -26,9 +26,10 @@
 //! the disk: there lies the backup of the boot sector.
 //!
 //! The file records are read once, in pieces of 1 MiB, and once more for each further 2^28
-//! clusters (1 TiB of clusters of 4 KiB) up to the last one that a file has. Memory: two bits for each of those, which is
-//! 64 MiB at most, a bit for each file record, and up to 100 MiB if as many files as are
-//! followed have more than one record.
+//! clusters (1 TiB of clusters of 4 KiB) up to the last one that a file has. Memory: two
+//! bits for each of those, which is 64 MiB at most, a bit for each file record, and about
+//! 110 bytes for each part of an attribute of the files that need several records, of which
+//! 2^20 are followed.
 //!
 //! Sources: the NTFS documentation of the Linux-NTFS project, Microsoft's "NTFS on-disk
 //! structures" and `[MS-FSCC]`, and for shadow copies the documentation of libvshadow.

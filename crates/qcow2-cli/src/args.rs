@@ -32,7 +32,7 @@ pub(crate) use punch::PunchArgs;
 pub(crate) use source::SourceArgs;
 pub(crate) use unpack::UnpackArgs;
 
-/// Pack disks and ext2/3/4 filesystems into small qcow2 images, and restore
+/// Pack disks and the filesystems on them into small qcow2 images, and restore
 /// them exactly.
 #[derive(Debug, Parser)]
 #[command(name = "qcow2", version, arg_required_else_help = true, after_help = EXIT_CODES)]

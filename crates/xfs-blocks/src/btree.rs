@@ -15,8 +15,8 @@ use crate::tree::{Order, Tree};
 
 pub(crate) use block::{Block, Owner, Place, children};
 
-/// Most levels of a tree: Linux, `XFS_BTREE_MAXLEVELS`, is 9.
-pub(crate) const LEVELS_MAX: u32 = 9;
+/// Most levels of a tree. Linux allows 9 for most, and for the rmapbt what a group may need.
+pub(crate) const LEVELS_MAX: u32 = 16;
 
 /// A tree of a group.
 #[derive(Clone, Copy, Debug)]

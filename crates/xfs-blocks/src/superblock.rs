@@ -47,7 +47,6 @@ pub(crate) struct Superblock {
     /// Inodes that hold metadata as if it were a file's contents: bitmap and summary of
     /// the realtime section, and quotas.
     pub(crate) metadata_inodes: [u64; 5],
-    pub(crate) dir_block_log: u8,
 }
 
 /// What a superblock says of itself that is told even if it is not believed.
@@ -79,7 +78,8 @@ impl Superblock {
     pub(crate) fn new(sector: &[u8], disk_bytes: u64) -> Result<Self, Distrust> {
         let features = Features {
             version: be16(sector, 100),
-            features2: be32(sector, 200),
+            // Some kernels wrote it four bytes late; Linux takes what either says.
+            features2: be32(sector, 200) | be32(sector, 204),
             ro_compat: be32(sector, 212),
             incompat: be32(sector, 216),
             log_incompat: be32(sector, 220),
@@ -100,7 +100,7 @@ impl Superblock {
             return Err(Distrust::Cut { bytes, disk_bytes });
         }
         let (log_place, log) = log(sector, &geometry, &features)?;
-        Ok(Self {
+        let superblock = Self {
             geometry,
             features,
             log,
@@ -115,8 +115,22 @@ impl Superblock {
                 0
             },
             metadata_inodes: [64, 72, 160, 168, 232].map(|at| be64(sector, at)),
-            dir_block_log: byte(sector, 192),
-        })
+        };
+        superblock.check_realtime(disk_bytes)?;
+        Ok(superblock)
+    }
+
+    /// A realtime section on this device lies between the groups and its end.
+    fn check_realtime(&self, disk_bytes: u64) -> Result<(), Distrust> {
+        let start = self.realtime_start;
+        if start != 0 && start < self.geometry.blocks {
+            return Err(field("sb_rtstart", start));
+        }
+        let bytes = self.bytes_with_realtime();
+        if bytes > disk_bytes {
+            return Err(Distrust::Cut { bytes, disk_bytes });
+        }
+        Ok(())
     }
 
     /// Bytes of the filesystem and, if it is on this device, of its realtime section.

@@ -15,8 +15,8 @@ use crate::key::{item, tree};
 use crate::superblock::Root;
 use crate::tree::{Item, Pointer, Reader, Walk};
 
-/// Most blocks and references that are followed: 32 MiB of them.
-const RANGES_MAX: usize = 1 << 21;
+/// Most blocks and references that are followed: 16 MiB of them.
+const RANGES_MAX: usize = 1 << 20;
 
 /// Adds to `used` what the log needs.
 pub(super) fn read<R: ReadAt + ?Sized>(

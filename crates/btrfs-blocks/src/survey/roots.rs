@@ -17,7 +17,7 @@ const BYTES_MIN: usize = 239;
 
 /// Most contents that the root tree itself refers to: the old cache of free space has a few
 /// for each block group.
-const CACHE_MAX: usize = 1 << 21;
+const CACHE_MAX: usize = 1 << 20;
 
 /// The trees that tell what is free.
 pub(super) struct Roots {

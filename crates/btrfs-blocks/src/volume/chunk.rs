@@ -123,9 +123,12 @@ impl Chunk {
         if self.own.len() > 1 && self.flags & flags::DUP == 0 {
             return Err("more than one stripe is on this device");
         }
-        let is_far = |stripe: &Stripe| stripe.at.checked_add(self.stripe_bytes()).is_none();
+        let is_far = |stripe: &Stripe| {
+            let end = stripe.at.checked_add(self.stripe_bytes());
+            end.is_none_or(|end| end > superblock.device.bytes)
+        };
         if self.own.iter().any(is_far) {
-            return Err("a stripe is outside of any device");
+            return Err("a stripe passes the end of its device");
         }
         Ok(())
     }

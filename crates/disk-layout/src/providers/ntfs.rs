@@ -90,6 +90,7 @@ impl Content for Volume<'_> {
             (None, Trust::Nothing(why)) => Some(why.to_string()),
             (None, _) => None,
         };
+        report.repaired_by = Some("chkdsk /f");
         if self.claim.is_none() {
             report.evidence = match trust {
                 Trust::Records => Some(Evidence::References),

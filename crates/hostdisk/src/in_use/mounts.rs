@@ -31,15 +31,48 @@ pub(crate) fn places_of(device: u64) -> Vec<PathBuf> {
     of(&mountinfo, device).map(|mount| mount.on).collect()
 }
 
+/// Returns how the filesystem in the file `identity` is mounted by a program in user space,
+/// which needs no loop device for that.
+pub(super) fn of_file(identity: Identity) -> Option<Mount> {
+    find_file(&fs::read("/proc/self/mountinfo").ok()?, identity)
+}
+
+/// Looks for the file `identity` in the text of proc(5)'s `mountinfo`.
+fn find_file(mountinfo: &[u8], identity: Identity) -> Option<Mount> {
+    let lines = mountinfo.split(|&byte| byte == b'\n');
+    let mounts = lines.filter_map(|line| {
+        // The separator that ends the optional fields; paths have no spaces.
+        let separator = line.windows(3).position(|three| three == b" - ")?;
+        let (fields, rest) = (line.get(..separator)?, line.get(separator..)?.get(3..)?);
+        let mut rest = rest.split(|&byte| byte == b' ');
+        let (kind, source, options) = (rest.next()?, rest.next()?, rest.next()?);
+        if !kind.starts_with(b"fuse") || !source.starts_with(b"/") {
+            return None;
+        }
+        let file = fs::metadata(unescape(source)).ok()?;
+        (Identity::of(&file) == identity).then_some(())?;
+        Some(Mount {
+            on: unescape(fields.split(|&byte| byte == b' ').nth(4)?),
+            read_only: options
+                .split(|&byte| byte == b',')
+                .any(|name| name == b"ro"),
+        })
+    });
+    mounts.reduce(writable)
+}
+
 /// Looks for `device` in the text of proc(5)'s `mountinfo`.
 fn find(mountinfo: &[u8], device: u64) -> Option<Mount> {
-    of(mountinfo, device).reduce(|earlier, mount| {
-        if earlier.read_only && !mount.read_only {
-            mount
-        } else {
-            earlier
-        }
-    })
+    of(mountinfo, device).reduce(writable)
+}
+
+/// The first of both that is writable, else the first.
+fn writable(earlier: Mount, mount: Mount) -> Mount {
+    if earlier.read_only && !mount.read_only {
+        mount
+    } else {
+        earlier
+    }
 }
 
 /// Returns the mounts of `device` in the text of proc(5)'s `mountinfo`.
@@ -138,6 +171,26 @@ mod tests {
         let mount = find(mixed, makedev(8, 1)).unwrap_or_else(|| panic!("it is mounted"));
         assert_eq!(mount.on, Path::new("/b"));
         assert!(!mount.read_only);
+    }
+
+    #[test]
+    fn files_are_mounted_by_programs_in_user_space() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let identity = Identity::of(&file.as_file().metadata().unwrap());
+        let path = file.path().display();
+        let finds = |kind: &str, source: &str, options: &str| {
+            let line = format!("9 1 0:52 / /mnt/a\\040b rw shared:1 - {kind} {source} {options}");
+            find_file(line.as_bytes(), identity).map(|mount| (mount.on, mount.read_only))
+        };
+        let on = |read_only| Some((PathBuf::from("/mnt/a b"), read_only));
+        let path = path.to_string();
+        assert_eq!(finds("fuse", &path, "rw,user_id=0"), on(false));
+        assert_eq!(finds("fuse.ext4", &path, "ro,user_id=0"), on(true));
+        assert_eq!(finds("fuse", "/proc/self/mountinfo", "rw"), None);
+        assert_eq!(finds("fuse", "no-path", "rw"), None);
+        assert_eq!(finds("ext4", &path, "rw"), None);
+        assert_eq!(find_file(MOUNTINFO, identity), None);
+        assert_eq!(find_file(b" - fuse", identity), None);
     }
 
     #[test]

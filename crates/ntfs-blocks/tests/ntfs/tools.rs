@@ -70,6 +70,9 @@ impl Tools {
     /// The files of a volume.
     fn files(&self, image: &Path, folder: &Path) -> Option<BTreeMap<PathBuf, Vec<u8>>> {
         let mounted = Mounted::new(&self.ntfs_3g, image, folder, ",ro")?;
+        // One that only reads is no obstacle.
+        let disk = hostdisk::Disk::open(image).unwrap();
+        assert_eq!(hostdisk::in_use::source_in_use(&disk).unwrap(), None);
         let files = tree(folder);
         mounted.end();
         Some(files)
@@ -228,6 +231,9 @@ fn what_was_synced_is_there_if_ntfs_3g_was_killed() {
         fs::remove_file(path("mount").join("file 3")).unwrap();
         synced.remove(3);
         fs::write(path("mount").join("not synced"), random.bytes(300_000)).unwrap();
+        let user = hostdisk::in_use::source_in_use(&hostdisk::Disk::open(&image).unwrap()).unwrap();
+        let on = path("mount");
+        assert_eq!(user, Some(hostdisk::in_use::InUse::Mounted { on }));
         mounted.kill();
 
         let bytes = fs::read(&image).unwrap();

@@ -71,8 +71,8 @@ pub(crate) enum ContentArg {
     /// The blocks that an ext filesystem uses, even if the disk has the signature of
     /// something else
     Ext,
-    /// The metadata of an ext filesystem, without the contents of files: what
-    /// e2fsck, debugfs and dumpe2fs read. This includes file names. If the filesystem
+    /// The metadata of an ext, XFS or btrfs filesystem, without the contents of files: what
+    /// programs that check and repair it read. This includes file names. If the filesystem
     /// is 8 TiB or larger (512 GiB with 1 KiB blocks), only QEMU 5.2 and later read
     /// the image
     Metadata,

@@ -17,9 +17,9 @@ use super::source::SourceArgs;
 
 /// Pack a disk or filesystem into a qcow2 image.
 ///
-/// Of ext2, ext3, ext4, FAT and exFAT filesystems and of Linux swap, on the whole disk or
-/// in partitions, only the blocks in use are stored: deleted files and blocks of zeros
-/// take no space. A block is left out only if the filesystem proves that it is free. A
+/// Of ext2, ext3, ext4, XFS, btrfs, NTFS, FAT and exFAT filesystems and of Linux swap, on
+/// the whole disk, in partitions or in logical volumes, only the blocks in use are stored:
+/// deleted files and blocks of zeros take no space. A block is left out only if the filesystem proves that it is free. A
 /// filesystem that is unclean, damaged or unknown is kept whole or in part, and the
 /// report gives the reason.
 #[derive(Args, Debug)]

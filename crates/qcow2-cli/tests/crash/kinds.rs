@@ -1,13 +1,14 @@
 //! The filesystems that crash, and how.
 
-/// Length of every disk.
-pub(super) const DISK_BYTES: u64 = 96 << 20;
+use fixtures::Family;
 
 /// A filesystem, and what becomes of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
-    /// Options of mke2fs.
+    /// `None` is ext.
+    pub(super) family: Option<Family>,
+    /// Options of mke2fs, or of the family's mkfs.
     pub(super) make: &'static str,
     /// Options of mount.
     pub(super) mount: &'static str,
@@ -19,8 +20,12 @@ pub(super) struct Kind {
 /// How the kernel leaves a filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Copied while it was mounted.
+    /// Copied while it was mounted, and some of its files synced.
     Crash,
+    /// Copied while it was mounted, after all of it was synced.
+    Synced,
+    /// The same, and frozen.
+    Frozen,
     /// The same, after the kernel found an error in it and went on.
     Error,
     /// Unmounted, with an error found before.
@@ -30,10 +35,18 @@ pub(super) enum End {
 const fn crash(name: &'static str, make: &'static str, quick: bool) -> Kind {
     Kind {
         name,
+        family: None,
         make,
         mount: "",
         end: End::Crash,
         quick,
+    }
+}
+
+const fn of(family: Family, name: &'static str, make: &'static str, quick: bool) -> Kind {
+    Kind {
+        family: Some(family),
+        ..crash(name, make, quick)
     }
 }
 
@@ -46,8 +59,34 @@ impl Kind {
         Self { end, ..self }
     }
 
+    /// Length of the disk. A small btrfs has no room for two copies of its
+    /// metadata.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        match self.family {
+            Some(Family::Btrfs) => 224 << 20,
+            _ => 96 << 20,
+        }
+    }
+
+    /// Whether what was synced is there once the kernel has mounted a full copy.
+    /// ntfs-3g replays nothing.
     pub(super) fn has_journal(&self) -> bool {
-        !self.make.contains("ext2") && !self.make.contains("^has_journal")
+        self.family != Some(Family::Ntfs)
+            && !self.make.contains("ext2")
+            && !self.make.contains("^has_journal")
+    }
+
+    /// The program that loses what was synced: it goes by what is at home on the
+    /// disk, where only the log or the log tree knows of it.
+    pub(super) fn loser(&self) -> Option<&'static str> {
+        match (self.family, self.end) {
+            (Some(Family::Xfs), End::Crash | End::Synced) => Some("partclone.xfs"),
+            // Of mixed groups it keeps everything.
+            (Some(Family::Btrfs), End::Crash) if !self.make.contains("-M") => {
+                Some("partclone.btrfs")
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn has_fast_commits(&self) -> bool {
@@ -55,7 +94,7 @@ impl Kind {
     }
 }
 
-pub(super) const KINDS: [Kind; 30] = [
+pub(super) const KINDS: [Kind; 52] = [
     crash("ext4 of 4096", "-t ext4 -b 4096", true),
     crash("ext4 of 1024", "-t ext4 -b 1024", true),
     crash("ext4 of 2048", "-t ext4 -b 2048", false),
@@ -103,4 +142,47 @@ pub(super) const KINDS: [Kind; 30] = [
     crash("ext2 with errors", "-t ext2", true).ends(End::Error),
     crash("ext4 unmounted with errors", "-t ext4", true).ends(End::UnmountedError),
     crash("ext2 unmounted with errors", "-t ext2", false).ends(End::UnmountedError),
+    of(Family::Xfs, "XFS", "", true),
+    of(Family::Xfs, "XFS of 1024", "-b size=1024", true),
+    of(Family::Xfs, "XFS with rmapbt", "-m rmapbt=1", true),
+    of(
+        Family::Xfs,
+        "XFS without reflink",
+        "-m reflink=0,rmapbt=0",
+        false,
+    ),
+    of(Family::Xfs, "XFS, sectors of 4096", "-s size=4096", false),
+    of(Family::Xfs, "XFS, one group", "-d agcount=1", false),
+    of(Family::Xfs, "XFS, inodes of 2048", "-i size=2048", false),
+    // Parts of the log are not of one sector, and logged blocks not of one piece.
+    of(
+        Family::Xfs,
+        "XFS, stripes",
+        "-d su=64k,sw=2 -l su=64k",
+        false,
+    ),
+    of(
+        Family::Xfs,
+        "XFS, directory blocks of 64K",
+        "-n size=65536",
+        false,
+    ),
+    of(Family::Xfs, "XFS synced", "", true).ends(End::Synced),
+    of(Family::Xfs, "XFS of 1024 synced", "-b size=1024", false).ends(End::Synced),
+    of(Family::Xfs, "XFS frozen", "", true).ends(End::Frozen),
+    of(Family::Xfs, "XFS with rmapbt frozen", "-m rmapbt=1", false).ends(End::Frozen),
+    of(Family::Xfs, "XFS of 1024 frozen", "-b size=1024", false).ends(End::Frozen),
+    of(Family::Btrfs, "btrfs", "", true),
+    of(Family::Btrfs, "btrfs mixed", "-M -n 4096", false),
+    of(Family::Btrfs, "btrfs single metadata", "-m single", true),
+    of(
+        Family::Btrfs,
+        "btrfs without free space tree",
+        "-R ^free-space-tree",
+        false,
+    ),
+    of(Family::Btrfs, "btrfs compressed", "", false).mounted("compress=zstd"),
+    of(Family::Btrfs, "btrfs synced", "", true).ends(End::Synced),
+    of(Family::Btrfs, "btrfs frozen", "", true).ends(End::Frozen),
+    of(Family::Ntfs, "NTFS", "", true),
 ];

@@ -8,12 +8,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod control;
+mod family;
 mod fill;
 mod kinds;
-mod load;
 mod proof;
 mod snapshot;
-mod tree;
 
 use std::fs;
 use std::io;
@@ -21,15 +21,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use fixtures::{Mount, REFLINKS};
-use tempfile::TempDir;
+use fixtures::{E2fs, FsTools, Mount, REFLINKS, Tool};
 
+use family::Crashable;
 use fill::{FILL_BYTES, fill};
-use kinds::{DISK_BYTES, End, KINDS, Kind};
-use load::{Load, SyncedList};
+use kinds::{End, KINDS, Kind};
 use proof::{Crashed, Figures};
+use support::load::{Load, SyncedList};
+use support::mounts::{cannot_mount, scratch};
 use support::round_trip::Bench;
-use support::suite::{Level, check, judged, level, run, variable};
+use support::suite::{Level, check, level, run, trial, variable, with_bench};
+use support::tree;
 use support::verdict::Verdict;
 
 const MIB: u64 = 1 << 20;
@@ -42,22 +44,23 @@ const STEPS: u64 = 250;
 /// From this exit code on e2fsck leaves errors.
 const FSCK_LEFT: i32 = 4;
 
-/// Where all is done, if the machine has it: a filesystem in memory.
-const MEMORY: &str = "/dev/shm";
-
 /// Names a folder for the disks of cases that fail.
 const KEEP: &str = "QCOW2_KEEP";
 
 /// Snapshots of one filesystem, without and with `QCOW2_TESTS=full`.
 const SNAPSHOTS: [u64; 2] = [3, 12];
 
-/// The makes that snapshots are taken of: the first without `QCOW2_TESTS=full`.
-const SNAPSHOT_KINDS: [&str; 4] = [
+/// The makes that snapshots are taken of: the first ones without `QCOW2_TESTS=full`.
+const SNAPSHOT_KINDS: [&str; 7] = [
     "ext4 of 1024",
+    "XFS",
+    "btrfs",
     "ext4 of 4096",
     "fast_commit",
     "ext4 data=journal",
+    "XFS with rmapbt",
 ];
+const SNAPSHOT_KINDS_QUICK: usize = 3;
 
 /// What a case is.
 #[derive(Clone, Copy)]
@@ -74,32 +77,26 @@ enum Case {
 
 fn main() -> ExitCode {
     let cases = cases(level() == Level::Full).into_iter();
-    let trials = cases.map(|case| judged(case.name(), move |bench| case.run(bench)));
+    let trials = cases.map(|case| trial(case.name(), move || case.start()));
     let of_trees = check("every kind of difference of trees is seen", tree::check);
     run(trials.chain([of_trees]).collect())
 }
 
 /// Why no filesystem can be mounted here, if that is so.
-fn cannot_mount(bench: &Bench) -> Option<&'static str> {
+fn why_not_mounted() -> Option<&'static str> {
     static WHY: OnceLock<Option<String>> = OnceLock::new();
-    let why = WHY.get_or_init(|| can_mount(bench).err().map(|error| error.to_string()));
+    let why = WHY.get_or_init(|| can_mount().err().map(|error| error.to_string()));
     why.as_deref()
 }
 
 /// A filesystem that is made and mounted, to see whether that can be done.
-fn can_mount(bench: &Bench) -> io::Result<()> {
+fn can_mount() -> io::Result<()> {
     let folder = scratch()?;
     let disk = folder.path().join("disk");
-    bench.e2fs.make(&disk, MIB, &["-t", "ext2"])?;
+    let missing = || io::Error::other("e2fsprogs is not installed");
+    let e2fs = E2fs::find().ok_or_else(missing)?;
+    e2fs.make(&disk, MIB, &["-t", "ext2"])?;
     Mount::new(&disk, &folder.path().join("mounted"), "")?.end()
-}
-
-fn scratch() -> io::Result<TempDir> {
-    if Path::new(MEMORY).is_dir() {
-        tempfile::tempdir_in(MEMORY)
-    } else {
-        tempfile::tempdir()
-    }
 }
 
 fn cases(full: bool) -> Vec<Case> {
@@ -111,10 +108,18 @@ fn cases(full: bool) -> Vec<Case> {
                 repaired,
                 seed,
             };
-            cases.extend([crash(false), crash(true)]);
+            cases.push(crash(false));
+            // No checker of the others replays anything.
+            if kind.family.is_none() {
+                cases.push(crash(true));
+            }
         }
     }
-    let makes = if full { SNAPSHOT_KINDS.len() } else { 1 };
+    let makes = if full {
+        SNAPSHOT_KINDS.len()
+    } else {
+        SNAPSHOT_KINDS_QUICK
+    };
     for (on, _) in REFLINKS.iter().enumerate() {
         for name in &SNAPSHOT_KINDS[..makes] {
             let kind = KINDS.into_iter().find(|kind| kind.name == *name);
@@ -146,16 +151,28 @@ impl Case {
         }
     }
 
-    /// What came of it: prints a line of figures for each disk.
-    fn run(&self, bench: &Bench) -> io::Result<Verdict> {
-        if let Some(why) = cannot_mount(bench) {
-            // Without root there is nothing to ask for; `CI` as root must be able.
-            let text = format!("no filesystem can be mounted here: {why}");
-            if fixtures::strict() && rustix::process::geteuid().is_root() {
-                return Err(io::Error::other(text));
-            }
-            return Ok(Verdict::Skipped(text));
+    fn kind(&self) -> &Kind {
+        match self {
+            Self::Crash { kind, .. } | Self::Snapshots { kind, .. } => kind,
         }
+    }
+
+    /// Runs it with the tools of its family.
+    fn start(&self) -> io::Result<Verdict> {
+        if let Some(why) = why_not_mounted() {
+            return cannot_mount(why);
+        }
+        match self.kind().family {
+            None => with_bench(E2fs::find(), "e2fsprogs", |bench| self.run(bench)),
+            Some(family) => {
+                let tools = FsTools::find(family);
+                with_bench(tools, family.name(), |bench| self.run(bench))
+            }
+        }
+    }
+
+    /// What came of it: prints a line of figures for each disk.
+    fn run<J: Crashable>(&self, bench: &Bench<J>) -> io::Result<Verdict> {
         let folder = scratch()?;
         let crashed = self.disks(bench, folder.path())?;
         let mut all = Verdict::Ran(vec![]);
@@ -179,7 +196,7 @@ impl Case {
     }
 
     /// The disks that crash, in `folder`.
-    fn disks(&self, bench: &Bench, folder: &Path) -> io::Result<Vec<Crashed>> {
+    fn disks<J: Crashable>(&self, bench: &Bench<J>, folder: &Path) -> io::Result<Vec<Crashed>> {
         match self {
             Self::Crash {
                 kind,
@@ -211,8 +228,8 @@ impl Figures {
 }
 
 /// Makes a filesystem, works on it, and lets it crash.
-fn crash(
-    bench: &Bench,
+fn crash<J: Crashable>(
+    bench: &Bench<J>,
     folder: &Path,
     kind: &Kind,
     repaired: bool,
@@ -220,55 +237,84 @@ fn crash(
 ) -> io::Result<Crashed> {
     let (live, disk) = (folder.join("live"), folder.join("disk"));
     let make: Vec<_> = kind.make.split_whitespace().collect();
-    bench.e2fs.make(&live, DISK_BYTES, &make)?;
+    bench.tools.make(&live, kind.disk_bytes(), &make)?;
     let (synced, mounted) = (SyncedList::default(), folder.join("live-mounted"));
     let mut load = Load::new(&mounted, seed, FILL_BYTES * 2 + LOAD_BYTES, &synced);
     if !kind.has_journal() {
         load.sync_folders();
     }
-    fill(&live, &mounted, kind, &mut load)?;
-    let mount = Mount::new(&live, &mounted, kind.mount)?;
+    fill(&bench.tools, &live, &mounted, kind, &mut load)?;
+    let mount = bench.tools.mount(&live, &mounted, kind.mount)?;
     for _ in 0..STEPS {
         if !load.step()? {
             break;
         }
     }
-    if kind.end != End::Crash {
-        let trigger = format!("/sys/fs/ext4/{}/trigger_fs_error", mount.device()?);
-        fs::write(trigger, "found for a test")?;
-    }
-    if kind.end == End::UnmountedError {
-        drop(load);
-        mount.end()?;
-        fs::copy(&live, &disk)?;
-    } else {
-        // What the kernel has not written is lost with the machine.
-        fs::copy(&live, &disk)?;
-        drop(load);
-        mount.end()?;
-    }
+    end(kind, mount, load, [&live, &disk])?;
     fs::remove_file(live)?;
     if repaired {
-        repair(bench, &disk)?;
+        repair(&bench.tools, &disk)?;
     }
     Ok(Crashed {
         disk,
         kind: *kind,
         synced: synced.now(),
+        is_just_synced: true,
         repaired,
     })
 }
 
-/// Lets e2fsck repair `disk`. It may take a second run: some fast commits leave
-/// a superblock whose checksum is wrong.
-fn repair(bench: &Bench, disk: &Path) -> io::Result<()> {
-    let first = bench.e2fs.fsck(&["-fy"], disk)?;
-    if matches!(first.code, Some(0..FSCK_LEFT)) {
-        return Ok(());
+/// Ends what is mounted as its kind says; `disks` are the one that lives and the
+/// copy of it that is left.
+fn end(kind: &Kind, mount: Mount, mut load: Load, disks: [&Path; 2]) -> io::Result<()> {
+    let [live, disk] = disks;
+    // What the kernel has not written is lost with the machine.
+    let copy = || fs::copy(live, disk).map(drop);
+    match kind.end {
+        End::Crash => copy()?,
+        End::Synced => {
+            load.sync()?;
+            copy()?;
+        }
+        End::Frozen => {
+            load.sync()?;
+            let missing = || io::Error::other("fsfreeze is not installed");
+            let fsfreeze = Tool::find("fsfreeze").ok_or_else(missing)?;
+            let freeze = |word| fsfreeze.ok(|command| command.arg(word).arg(&mount.folder));
+            freeze("--freeze")?;
+            let copied = copy();
+            // Nothing frozen can be unmounted.
+            freeze("--unfreeze")?;
+            copied?;
+        }
+        End::Error | End::UnmountedError => {
+            let trigger = format!("/sys/fs/ext4/{}/trigger_fs_error", mount.device()?);
+            fs::write(trigger, "found for a test")?;
+            if kind.end == End::Error {
+                copy()?;
+            }
+        }
     }
-    let second = bench.e2fs.fsck(&["-fy"], disk)?;
-    if matches!(second.code, Some(0..FSCK_LEFT)) {
-        return Ok(());
+    drop(load);
+    mount.end()?;
+    if kind.end == End::UnmountedError {
+        copy()?;
     }
-    Err(io::Error::other(format!("e2fsck: {}", second.brief(200))))
+    Ok(())
+}
+
+/// Lets the checker repair `disk`. It may take a second run: some fast commits
+/// leave a superblock whose checksum is wrong.
+fn repair(tools: &impl Crashable, disk: &Path) -> io::Result<()> {
+    let mut said = String::new();
+    for _ in 0..2 {
+        let Some(outcome) = tools.repair(disk)? else {
+            return Err(io::Error::other("nothing repairs it"));
+        };
+        if matches!(outcome.code, Some(0..FSCK_LEFT)) {
+            return Ok(());
+        }
+        said = outcome.brief(200);
+    }
+    Err(io::Error::other(format!("the repair: {said}")))
 }

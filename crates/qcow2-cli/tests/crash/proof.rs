@@ -2,18 +2,20 @@
 //! becomes what a full copy becomes.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fixtures::{Mount, Usage, compare};
+use fixtures::{Usage, compare};
 
+use super::control;
+use super::family::Crashable;
 use super::kinds::Kind;
-use super::load::Synced;
-use super::tree::Tree;
-use crate::support::round_trip::{Bench, DONE, DONE_UNCLEAN, first_other_line};
+use crate::support::judge::first_other_line;
+use crate::support::load::Synced;
+use crate::support::round_trip::{Bench, DONE, DONE_UNCLEAN};
+use crate::support::tree::Tree;
 use crate::support::verdict::Verdict;
 
 /// Most a crashed filesystem's image may hold beyond what is in use, in
@@ -37,6 +39,8 @@ pub(super) struct Crashed {
     pub(super) disk: PathBuf,
     pub(super) kind: Kind,
     pub(super) synced: Vec<Synced>,
+    /// Something was synced just before: the control has to lose it.
+    pub(super) is_just_synced: bool,
     /// e2fsck has repaired it since.
     pub(super) repaired: bool,
 }
@@ -86,8 +90,8 @@ pub(super) struct Figures {
 }
 
 /// The files of a proof, and what has been found.
-struct Proof<'b> {
-    bench: &'b Bench,
+struct Proof<'b, J> {
+    bench: &'b Bench<J>,
     folder: &'b Path,
     crashed: &'b Crashed,
     /// When the proof began, in seconds of the epoch.
@@ -99,8 +103,8 @@ struct Proof<'b> {
 }
 
 /// Packs and restores `crashed`, and holds the restored disk against it.
-pub(super) fn prove(
-    bench: &Bench,
+pub(super) fn prove<J: Crashable>(
+    bench: &Bench<J>,
     folder: &Path,
     crashed: &Crashed,
 ) -> io::Result<(Figures, Verdict)> {
@@ -117,13 +121,17 @@ pub(super) fn prove(
     };
     if proof.pack_and_restore()? {
         proof.replay_by_kernel()?;
-        proof.replay_by_e2fsck()?;
+        proof.replay_by_checker()?;
         proof.compare_bytes()?;
+        let alarm = control::loses(&bench.tools, folder, crashed)?;
+        proof
+            .problems
+            .extend(alarm.filter(|_| crashed.is_just_synced));
     }
     Ok((proof.figures, Verdict::Ran(proof.problems)))
 }
 
-impl Proof<'_> {
+impl<J: Crashable> Proof<'_, J> {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -136,7 +144,7 @@ impl Proof<'_> {
     fn pack_and_restore(&mut self) -> io::Result<bool> {
         let (image, restored) = (self.path("image"), self.path("restored"));
         let source = &self.crashed.disk;
-        let block_bytes = block_bytes(source)?.to_string();
+        let block_bytes = self.bench.tools.block_bytes(source)?.to_string();
         let arguments = ["--cluster-size", &block_bytes];
         let packed = self.bench.program.pack(&arguments, source, &image)?;
         self.figures.code = packed.code;
@@ -180,13 +188,23 @@ impl Proof<'_> {
         if let [Ok(full), Ok(_)] = &trees {
             self.figures.names = full.len();
         }
+        for (whose, disk) in [("the full copy", &full), ("restored", &restored)] {
+            let said = self.bench.tools.check_replayed(disk)?;
+            if let Some(said) = said.filter(|said| !said.success()) {
+                let said = said.brief(300);
+                self.problem(format!("{whose}, replayed by the kernel: {said}"));
+            }
+        }
         self.look(&full)
     }
 
-    fn replay_by_e2fsck(&mut self) -> io::Result<()> {
+    fn replay_by_checker(&mut self) -> io::Result<()> {
         let [full, restored] = self.copies()?;
-        let one = self.bench.e2fs.fsck(&["-fy"], &full)?;
-        let other = self.bench.e2fs.fsck(&["-fy"], &restored)?;
+        let one = self.bench.tools.repair(&full)?;
+        let other = self.bench.tools.repair(&restored)?;
+        let (Some(one), Some(other)) = (one, other) else {
+            return Ok(());
+        };
         if one != other {
             let first = first_other_line(&one, &other);
             self.problem(format!("e2fsck -fy differs: {first}"));
@@ -204,7 +222,7 @@ impl Proof<'_> {
 
     /// All that is in a disk, or why it cannot be mounted.
     fn tree(&self, disk: &Path, options: &str) -> io::Result<Result<Tree, String>> {
-        let mount = match Mount::new(disk, &self.path("mounted"), options) {
+        let mount = match self.bench.tools.mount(disk, &self.path("mounted"), options) {
             Ok(mount) => mount,
             Err(error) => return Ok(Err(error.to_string())),
         };
@@ -245,9 +263,9 @@ impl Proof<'_> {
 
     /// Takes into account what is in use in `disk` now.
     fn look(&mut self, disk: &Path) -> io::Result<()> {
-        match self.bench.e2fs.usage(disk)? {
+        match self.bench.tools.usage(disk)? {
             Some(now) => self.need(&now),
-            None => self.problem("dumpe2fs cannot tell what is free once it is replayed"),
+            None => self.problem("it cannot be told what is free once it is replayed"),
         }
         Ok(())
     }
@@ -262,11 +280,16 @@ impl Proof<'_> {
     /// The restored disk has all that is in use in any state, and little more.
     fn compare_bytes(&mut self) -> io::Result<()> {
         let source = &self.crashed.disk;
-        match self.bench.e2fs.usage_before_replay(source)? {
-            Some(usage) => self.need(&usage),
-            None => self.problem("dumpe2fs cannot tell what is free before it is replayed"),
+        let before = self.bench.tools.usage_before_replay(source)?;
+        match &before {
+            Some(usage) => self.need(usage),
+            None => self.problem("it cannot be told what is free before it is replayed"),
         }
-        let difference = compare(source, &self.path("restored"), self.usage.as_ref())?;
+        let mut difference = compare(source, &self.path("restored"), self.usage.as_ref())?;
+        if !J::REPLAY_ADDS_NOTHING {
+            // What the kernel wrote where nothing was is no loss.
+            difference.lost = compare(source, &self.path("restored"), before.as_ref())?.lost;
+        }
         let free_bytes = self.usage.as_ref().map_or(0, Usage::free_bytes);
         let used = source.metadata()?.len().saturating_sub(free_bytes);
         self.figures.used_bytes = used;
@@ -304,16 +327,7 @@ impl Proof<'_> {
         if self.crashed.kind.has_journal() || self.crashed.repaired {
             return Ok(false);
         }
-        let said = self.bench.e2fs.fsck(&["-fn"], &self.crashed.disk)?.stdout;
+        let said = self.bench.tools.check(&self.crashed.disk)?.stdout;
         Ok(DAMAGE.iter().any(|words| said.contains(words)))
     }
-}
-
-/// The block size of the ext filesystem `disk`.
-fn block_bytes(disk: &Path) -> io::Result<u64> {
-    let mut s_log_block_size = [0; 4];
-    File::open(disk)?.read_exact_at(&mut s_log_block_size, 1024 + 0x18)?;
-    let shift = 10 + u32::from_le_bytes(s_log_block_size);
-    1u64.checked_shl(shift)
-        .ok_or_else(|| io::Error::other("no block size"))
 }

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use fixtures::{Mount, Reflinks, Tool};
+use fixtures::{Reflinks, Tool};
 
+use super::family::Crashable;
 use super::fill::fill;
-use super::kinds::{DISK_BYTES, Kind};
-use super::load::{Load, SyncedList};
+use super::kinds::Kind;
 use super::proof::Crashed;
+use crate::support::load::{Load, SyncedList};
 use crate::support::round_trip::Bench;
 
 /// Room for the disk and what changes in it between snapshots.
@@ -30,8 +31,8 @@ const WRITERS: u64 = 2;
 
 /// Takes `count` snapshots in `folder` of a filesystem of `kind` under load,
 /// on a file system that `mkfs` makes.
-pub(super) fn take(
-    bench: &Bench,
+pub(super) fn take<J: Crashable>(
+    bench: &Bench<J>,
     folder: &Path,
     (mkfs, arguments): (&str, &str),
     kind: &Kind,
@@ -42,16 +43,17 @@ pub(super) fn take(
     let around = Reflinks::new(folder, mkfs, arguments, AROUND_BYTES)?;
     let disk = around.mount.folder.join("disk");
     let make: Vec<_> = kind.make.split_whitespace().collect();
-    bench.e2fs.make(&disk, DISK_BYTES, &make)?;
+    bench.tools.make(&disk, kind.disk_bytes(), &make)?;
     let synced = SyncedList::default();
     let mounted = folder.join("under-load");
     fill(
+        &bench.tools,
         &disk,
         &mounted,
         kind,
         &mut Load::new(&mounted, 0, u64::MAX, &synced),
     )?;
-    let mount = Mount::new(&disk, &mounted, kind.mount)?;
+    let mount = bench.tools.mount(&disk, &mounted, kind.mount)?;
 
     let stop = AtomicBool::new(false);
     let taken = thread::scope(|scope| {
@@ -90,6 +92,8 @@ pub(super) fn take(
             disk,
             kind: *kind,
             synced,
+            // The kernel may just have written all of it home.
+            is_just_synced: false,
             repaired: false,
         });
     }

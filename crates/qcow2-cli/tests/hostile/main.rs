@@ -1,5 +1,7 @@
 //! Every field of real filesystems set to hostile values: all of them in this
-//! process, and a part through the program, whose memory and time are measured.
+//! process, and a part through the program, whose memory and time are measured. Of
+//! XFS, btrfs and NTFS all go through the program, and every byte in use has to be
+//! kept.
 //!
 //! Without `HOSTILE_CASES` some values of each field, and some changes of several
 //! fields of each filesystem; with it all values, and as many changes of several
@@ -16,9 +18,10 @@ mod through_program;
 
 use std::process::ExitCode;
 
-use fixtures::E2fs;
+use fixtures::{E2fs, FsTools};
 use libtest_mimic::Trial;
 
+use support::mounts::cannot_mount;
 use support::suite::{missing, run, trial};
 
 fn main() -> ExitCode {
@@ -41,7 +44,22 @@ fn main() -> ExitCode {
             through_program,
         ));
     }
+    trials.extend(fields::FAMILIES.iter().map(of_family));
     run(trials)
+}
+
+/// What comes of a filesystem of another family than ext.
+fn of_family(made: &'static fields::OfFamily) -> Trial {
+    trial(format!("{}, through the program", made.name), move || {
+        let Some(tools) = FsTools::find(made.family) else {
+            let name = made.family.name();
+            return missing(&format!("{name} is needed (`cargo xtask test --install`)"));
+        };
+        match made.subject(&tools)? {
+            Ok(subject) => through_program::judge_some(&subject),
+            Err(why) => cannot_mount(&why),
+        }
+    })
 }
 
 /// What `judge` finds in the filesystem `subject`.

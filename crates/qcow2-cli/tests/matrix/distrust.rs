@@ -102,7 +102,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn cast(bench: &Bench, source: &Path, doubt: Doubt) -> io::Result<()> {
     match doubt {
-        Doubt::Debugfs(command) => bench.e2fs.debugfs(source, &[command.into()]),
+        Doubt::Debugfs(command) => bench.tools.debugfs(source, &[command.into()]),
         Doubt::Bytes(offset, bytes) => {
             let disk = OpenOptions::new().write(true).open(source)?;
             disk.write_all_at(bytes, offset)

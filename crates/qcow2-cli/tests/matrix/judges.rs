@@ -31,7 +31,7 @@ fn judge(pack: &str, unpack: &str) -> Option<Report> {
         .unwrap();
     let bench = Bench {
         program: Program::at(program),
-        e2fs,
+        tools: e2fs,
         qemu,
     };
     let files = Files::new(folder.path());

@@ -8,6 +8,7 @@ mod support;
 
 mod case;
 mod distrust;
+mod families;
 mod fill_levels;
 mod interop;
 mod judges;
@@ -19,18 +20,20 @@ use std::process::ExitCode;
 
 use case::Case;
 use judges::checks;
-use support::suite::{Level, judged, level, run};
+use support::mounts::scratch;
+use support::suite::{Level, level, run, trial};
 
 fn main() -> ExitCode {
     let mut cases = all_cases();
     cases.retain(|case| case.quick || level() == Level::Full);
     let trials = cases.into_iter().map(|case| {
-        judged(case.name, move |bench| {
-            let folder = tempfile::tempdir()?;
-            (case.run)(bench, folder.path())
+        trial(case.name, move || {
+            let folder = scratch()?;
+            (case.run)(folder.path())
         })
     });
-    run(trials.chain(checks()).collect())
+    let own = checks().into_iter().chain(families::checks());
+    run(trials.chain(own).collect())
 }
 
 fn all_cases() -> Vec<Case> {
@@ -39,5 +42,6 @@ fn all_cases() -> Vec<Case> {
     cases.extend(special::cases());
     cases.extend(distrust::cases());
     cases.extend(interop::cases());
+    cases.extend(families::cases());
     cases
 }

@@ -47,7 +47,7 @@ impl Make {
             plant(&tree)?;
             options.extend(["-d", tree.to_str().unwrap_or_default()]);
         }
-        bench.e2fs.make(image, self.size_bytes, &options)?;
+        bench.tools.make(image, self.size_bytes, &options)?;
         let free = usage(bench, image)?.free_bytes();
         let large = |share: u64| write_file(&folder.path().join("large"), free / 1000 * share);
         match self.fill {
@@ -55,11 +55,11 @@ impl Make {
             Fill::Half => {
                 let deleted = write_file(&folder.path().join("deleted"), free / 4)?;
                 let write = [deleted + " deleted", large(400)? + " large"];
-                bench.e2fs.debugfs(image, &write)?;
-                bench.e2fs.debugfs(image, &["rm deleted".into()])
+                bench.tools.debugfs(image, &write)?;
+                bench.tools.debugfs(image, &["rm deleted".into()])
             }
-            Fill::Share(level) => bench.e2fs.debugfs(image, &[large(level)? + " large"]),
-            Fill::Full => bench.e2fs.debugfs(image, &[large(993)? + " large"]),
+            Fill::Share(level) => bench.tools.debugfs(image, &[large(level)? + " large"]),
+            Fill::Full => bench.tools.debugfs(image, &[large(993)? + " large"]),
         }
     }
 }
@@ -89,6 +89,6 @@ fn plant(tree: &Path) -> io::Result<()> {
 
 /// What dumpe2fs makes of `image`, which it must be able to read.
 pub(super) fn usage(bench: &Bench, image: &Path) -> io::Result<Usage> {
-    let usage = bench.e2fs.usage(image)?;
+    let usage = bench.tools.usage(image)?;
     usage.ok_or_else(|| io::Error::other("dumpe2fs cannot read the source"))
 }

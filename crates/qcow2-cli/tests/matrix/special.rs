@@ -101,7 +101,7 @@ fn make_nine_tib(bench: &Bench, source: &Path) -> io::Result<()> {
     let content = tempfile::NamedTempFile::new()?;
     fs::write(content.path(), SplitMix::new(9).bytes(3_000_000))?;
     let write = format!("write {} file", content.path().display());
-    bench.e2fs.debugfs(source, &[write])
+    bench.tools.debugfs(source, &[write])
 }
 
 fn nine_tib(bench: &Bench, folder: &Path) -> io::Result<Verdict> {

@@ -6,9 +6,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use libtest_mimic::Trial;
 
+use crate::decompress;
 use crate::support::round_trip::{Bench, DONE, Files, Report};
 use crate::support::suite::{check, judged, variable};
 use crate::support::verdict::Verdict;
@@ -154,18 +154,6 @@ fn lean(report: Report) -> Report {
     } else {
         report
     }
-}
-
-/// Copies an image, expanded where its name ends in `.gz`.
-fn decompress(image: &Path, to: &Path) -> io::Result<()> {
-    let mut to = File::create(to)?;
-    let mut from = File::open(image)?;
-    if image.extension().is_some_and(|extension| extension == "gz") {
-        io::copy(&mut MultiGzDecoder::new(from), &mut to)?;
-    } else {
-        io::copy(&mut from, &mut to)?;
-    }
-    Ok(())
 }
 
 /// Tests of this suite.

@@ -1,10 +1,13 @@
-//! One disk through the program and back, held against qemu-img and e2fsprogs.
+//! One disk through the program and back, held against qemu-img and the
+//! filesystem's own tools.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use fixtures::{E2fs, Outcome, Program, Qemu, compare, first_difference};
+
+use super::judge::{Judge, same_words};
 
 /// Done: nothing was found wrong with the source.
 pub(crate) const DONE: i32 = 0;
@@ -18,11 +21,11 @@ const SECTOR_BYTES: u64 = 512;
 /// and the time, device and checksum of an MMP block.
 const REPAIR_NOISE_BYTES_MAX: u64 = 64;
 
-/// The program and its judges.
+/// The program and its judges, among them the tools `J` of a family of filesystems.
 #[derive(Clone, Debug)]
-pub(crate) struct Bench {
+pub(crate) struct Bench<J = E2fs> {
     pub(crate) program: Program,
-    pub(crate) e2fs: E2fs,
+    pub(crate) tools: J,
     pub(crate) qemu: Qemu,
 }
 
@@ -44,7 +47,7 @@ pub(crate) struct Report {
     pub(crate) code: Option<i32>,
     /// Bytes kept although a clean filesystem says that they are free.
     pub(crate) stale_bytes: u64,
-    /// e2fsck found nothing wrong with the source.
+    /// The checker found nothing wrong with the source.
     pub(crate) sound: bool,
     /// What is not as it should be; empty where all is well.
     pub(crate) problems: Vec<String>,
@@ -99,12 +102,12 @@ impl Report {
     }
 }
 
-impl Bench {
-    /// `program` and its judges, where the machine has them.
-    pub(crate) fn find(program: Program) -> Option<Self> {
+impl<J: Judge> Bench<J> {
+    /// `program` and its judges, if the machine has them.
+    pub(crate) fn find(program: Program, tools: Option<J>) -> Option<Self> {
         Some(Self {
             program,
-            e2fs: E2fs::find()?,
+            tools: tools?,
             qemu: Qemu::find()?,
         })
     }
@@ -123,14 +126,14 @@ impl Bench {
             return Ok(report);
         }
         self.compare_bytes(files, &mut report)?;
-        let before = self.e2fs.fsck(&["-fn"], &files.source)?;
+        let before = self.tools.check(&files.source)?;
         report.sound = before.success();
         if before.code.is_none() {
             // The check did not end in time, so there is nothing to compare with.
             return Ok(report);
         }
-        let after = self.e2fs.fsck(&["-fn"], &files.restored)?;
-        if same_words("-fn", &before, &after, &mut report) {
+        let after = self.tools.check(&files.restored)?;
+        if same_words("the check", &before, &after, &mut report) {
             self.compare_repaired(files, &mut report)?;
         }
         Ok(report)
@@ -167,7 +170,7 @@ impl Bench {
     /// The restored disk has every used byte, and otherwise nothing but the
     /// source's bytes and zeros.
     fn compare_bytes(&self, files: &Files, report: &mut Report) -> io::Result<()> {
-        let usage = self.e2fs.usage(&files.source)?;
+        let usage = self.tools.usage(&files.source)?;
         let difference = compare(&files.source, &files.restored, usage.as_ref())?;
         if difference.lost > 0 {
             report.problem(format!("{} used bytes are lost", difference.lost));
@@ -182,18 +185,21 @@ impl Bench {
         Ok(())
     }
 
-    /// e2fsck repairs source and restored disk in the same way, journal
-    /// included, and what is used then is the same. Changes both.
+    /// Source and restored disk are repaired in the same way, journal included, and
+    /// what is used then is the same. Changes both.
     fn compare_repaired(&self, files: &Files, report: &mut Report) -> io::Result<()> {
-        let one = self.e2fs.fsck(&["-fy"], &files.source)?;
-        let other = self.e2fs.fsck(&["-fy"], &files.restored)?;
-        if !same_words("-fy", &one, &other, report) {
+        let one = self.tools.repair(&files.source)?;
+        let other = self.tools.repair(&files.restored)?;
+        let (Some(one), Some(other)) = (one, other) else {
+            return Ok(());
+        };
+        if !same_words("the repair", &one, &other, report) {
             return Ok(());
         }
-        if let Some(usage) = self.e2fs.usage(&files.source)? {
+        if let Some(usage) = self.tools.usage(&files.source)? {
             let lost = compare(&files.source, &files.restored, Some(&usage))?.lost;
             if lost > REPAIR_NOISE_BYTES_MAX {
-                report.problem(format!("{lost} used bytes differ after e2fsck -fy"));
+                report.problem(format!("{lost} used bytes differ once both are repaired"));
             }
         }
         Ok(())
@@ -202,27 +208,4 @@ impl Bench {
 
 fn length(path: &Path) -> io::Result<u64> {
     Ok(path.metadata()?.len())
-}
-
-/// Whether e2fsck said the same twice; else that is a problem.
-pub(crate) fn same_words(flags: &str, one: &Outcome, other: &Outcome, report: &mut Report) -> bool {
-    if one != other {
-        let first = first_other_line(one, other);
-        report.problem(format!("e2fsck {flags} differs: {first}"));
-    }
-    one == other
-}
-
-/// The first line that two runs do not share, as each of them says it.
-pub(crate) fn first_other_line(one: &Outcome, other: &Outcome) -> String {
-    if one.code != other.code {
-        return format!("{:?}, then {:?}", one.code, other.code);
-    }
-    let all = |outcome: &Outcome| format!("{}{}", outcome.stdout, outcome.stderr);
-    let (one, other) = (all(one), all(other));
-    let pairs = one.lines().zip(other.lines());
-    let first = pairs.into_iter().find(|(one, other)| one != other);
-    first.map_or("one says more".into(), |(one, other)| {
-        format!("`{one}`, then `{other}`")
-    })
 }

@@ -5,9 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use fixtures::Program;
+use fixtures::{E2fs, Program};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+use super::judge::Judge;
 use super::round_trip::Bench;
 use super::verdict::Verdict;
 
@@ -64,10 +65,21 @@ pub(crate) fn judged(
     name: impl Into<String>,
     run: impl FnOnce(&Bench) -> io::Result<Verdict> + Send + 'static,
 ) -> Trial {
-    trial(name, || match Bench::find(program()) {
+    trial(name, || with_bench(E2fs::find(), "e2fsprogs", run))
+}
+
+/// What `run` finds with `tools`, named `name`, and qemu-img.
+pub(crate) fn with_bench<J: Judge>(
+    tools: Option<J>,
+    name: &str,
+    run: impl FnOnce(&Bench<J>) -> io::Result<Verdict>,
+) -> io::Result<Verdict> {
+    match Bench::find(program(), tools) {
         Some(bench) => run(&bench),
-        None => missing("e2fsprogs and qemu-img are needed (`cargo xtask test --install`)"),
-    })
+        None => missing(&format!(
+            "{name} and qemu-img are needed (`cargo xtask test --install`)"
+        )),
+    }
 }
 
 /// What a case comes to that lacks what it needs.

@@ -1,7 +1,7 @@
 //! Runs of free blocks of one group: ascending, disjoint, in eight bytes each.
 
-/// Most runs of free blocks of a group: 64 MiB.
-pub(crate) const RUNS_MAX: usize = 8 << 20;
+/// Most runs of free blocks of a group: 32 MiB.
+pub(crate) const RUNS_MAX: usize = 4 << 20;
 
 /// Blocks of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -56,3 +56,36 @@ impl Kept {
         here.map(run).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_those_that_bytes_touch_group_by_group() {
+        let geometry = Geometry {
+            block_log: 12,
+            sector_log: 9,
+            inode_log: 9,
+            ag_block_log: 7,
+            ag_blocks: 100,
+            ag_count: 3,
+            blocks: 300,
+            has_crc: true,
+            meta_uuid: [0; 16],
+        };
+        let bytes = [
+            4096 * 99 + 1..4096 * 102,
+            0..1,
+            4095..4097,
+            4096 * 101..4096 * 103,
+            4096 * 250..4096 * 251,
+        ];
+        let kept = Kept::new(&geometry, bytes.into_iter());
+        assert_eq!(kept.ranges(), [0..2, 99..103, 250..251]);
+        assert_eq!(kept.of(0), [Run::new(0, 2), Run::new(99, 1)]);
+        assert_eq!(kept.of(1), [Run::new(0, 3)]);
+        assert_eq!(kept.of(2), [Run::new(50, 1)]);
+        assert_eq!(kept.of(3), []);
+    }
+}

@@ -84,8 +84,9 @@ fn structures() -> impl Strategy<Value = usize> {
     prop_oneof![
         0..at(0, 16),
         at(0, 76)..at(0, 77),
+        at(0, 88)..at(0, 90),
         at(1, 0)..at(1, 24),
-        at(2, 0)..at(2, 8),
+        at(2, 0)..at(2, 10),
     ]
 }
 
@@ -116,8 +117,9 @@ fn any_byte_changed_loses_nothing() {
     for image in [Image::new(), Image::with_rmap()] {
         let places = (0..at(0, 16))
             .chain(at(0, 76)..at(0, 77))
+            .chain(at(0, 88)..at(0, 90))
             .chain(at(1, 0)..at(1, 22));
-        for place in places.chain(at(2, 0)..at(2, 8)).step_by(3) {
+        for place in places.chain(at(2, 0)..at(2, 10)).step_by(3) {
             let mut image = image.clone();
             image.bytes[place] ^= 0x81;
             holds(&image).unwrap();

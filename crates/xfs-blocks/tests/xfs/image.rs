@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! group 0  0 headers   4 bnobt  5 cntbt  6 inobt  7 rmapbt  8 AGFL  12 inodes  76 bmbt
-//!          77 free     80 file  90 free  100 file 113 free, to 200
+//!          77 free     80 file  88 finobt  89 refcountbt  90 free  100 file
+//!          113 free, to 200
 //! group 1  0 headers   4 bnobt of two levels, 7 cntbt of two levels, 10 inobt, 11 AGFL
-//!          15 rmapbt   20 log, to 84     84 free, with a file's block at 90, 100, 110
-//! group 2  0 headers   4 bnobt  5 cntbt  6 inobt  7 rmapbt  8 free, to 120
+//!          15 rmapbt   16 finobt  17 refcountbt  20 log, to 84     84 free, with a file's block at 90, 100, 110
+//! group 2  0 headers   4 bnobt  5 cntbt  6 inobt  7 rmapbt  8 finobt  9 refcountbt
+//!          10 free, to 120
 //! ```
 
 mod inodes;
@@ -30,8 +32,11 @@ pub(crate) const FREE: [(usize, usize, usize); 8] = [
     (1, 91, 9),
     (1, 101, 9),
     (1, 111, 89),
-    (2, 8, 112),
+    (2, 10, 110),
 ];
+
+/// The finobt of each group, before its refcountbt; in version 5.
+pub(crate) const MORE: [usize; 3] = [88, 16, 8];
 
 /// Inodes 12 to 75 of group 0 in use, besides those that the tests make.
 pub(crate) const LISTED: usize = 13;
@@ -149,7 +154,7 @@ impl Image {
         self.put64(base + 144, (free + 8 + 4) as u64);
         self.put32(base + 200, if self.has_crc { 0x18a } else { 0x8a });
         if self.has_crc {
-            self.put32(base + 212, if self.has_rmap { 2 } else { 0 });
+            self.put32(base + 212, if self.has_rmap { 7 } else { 5 });
             self.put32(base + 216, 3);
         }
         self.summed(base, 512, 224);
@@ -194,6 +199,10 @@ impl Image {
             self.put32(list + start + slot * 4, block);
         }
         if self.has_crc {
+            self.put32(agf + 88, MORE[ag] as u32 + 1);
+            self.put32(agf + 92, 1);
+            self.put32(agi + 328, MORE[ag] as u32);
+            self.put32(agi + 332, 1);
             self.put(agf + 64, &UUID);
             self.put(agi + 296, &UUID);
             self.put(list, b"XAFL");
@@ -299,6 +308,18 @@ impl Image {
         }
         // The first three are in use.
         self.put64(record + 8, !0b111);
+        if self.has_crc {
+            for (ag, block) in MORE.into_iter().enumerate() {
+                self.tree(ag, block, b"FIB3", 0, usize::from(ag == 0));
+                self.tree(ag, block + 1, b"R3FC", 0, usize::from(ag == 0));
+            }
+            let chunk = self.bytes[record..record + 16].to_vec();
+            self.put(at(0, MORE[0]) + 56, &chunk);
+            // Two files share these.
+            for (index, word) in [80, 5, 2].into_iter().enumerate() {
+                self.put32(at(0, MORE[0] + 1) + 56 + index * 4, word);
+            }
+        }
         if self.has_rmap {
             self.reverse_maps();
         }

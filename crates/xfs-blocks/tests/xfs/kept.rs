@@ -23,19 +23,37 @@ fn metadata_is_everything_but_contents_of_files() {
                 )
             })
             .collect();
-        let rmap = usize::from(image.has_rmap);
-        let inodes = if image.has_crc { 64 } else { 32 };
+        let group = AG_BLOCKS;
         // Headers and trees, without the AGFLs, whose blocks hold nothing.
-        let mut want = vec![(0, 7 + rmap), (12, inodes), (76, 1)];
-        if image.has_crc {
-            want = vec![(0, 7 + rmap), (12, 65)];
-        }
-        want.push((AG_BLOCKS, 11));
-        if image.has_rmap {
-            want.push((AG_BLOCKS + 15, 1));
-        }
-        want.push((AG_BLOCKS + 20, 64));
-        want.push((2 * AG_BLOCKS, 7 + rmap));
+        let want: &[(usize, usize)] = match (image.has_crc, image.has_rmap) {
+            (true, true) => &[
+                (0, 8),
+                (12, 65),
+                (88, 2),
+                (group, 11),
+                (group + 15, 3),
+                (group + 20, 64),
+                (2 * group, 10),
+            ],
+            (true, false) => &[
+                (0, 7),
+                (12, 65),
+                (88, 2),
+                (group, 11),
+                (group + 16, 2),
+                (group + 20, 64),
+                (2 * group, 7),
+                (2 * group + 8, 2),
+            ],
+            (false, _) => &[
+                (0, 7),
+                (12, 32),
+                (76, 1),
+                (group, 11),
+                (group + 20, 64),
+                (2 * group, 7),
+            ],
+        };
         assert_eq!(used, want);
     }
 }
@@ -104,4 +122,11 @@ fn a_realtime_section_is_kept() {
         filesystem.damage().findings(),
         [Finding::Realtime { start }]
     );
+    // One that does not fit, or that lies in the groups, is none.
+    let (bytes, disk_bytes) = (start + 9 * 512, start + 4096);
+    image.put64(16, 9);
+    distrusts(&mut image, &Distrust::Cut { bytes, disk_bytes });
+    let (field, found) = ("sb_rtstart", BLOCKS as u64 - 1);
+    image.put64(288, found);
+    distrusts(&mut image, &Distrust::Field { field, found });
 }

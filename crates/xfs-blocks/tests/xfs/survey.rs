@@ -174,6 +174,8 @@ fn nothing_with_a_place_of_its_own_is_free() {
         (6, User::Btree),
         (8, User::FreeList),
         (11, User::FreeList),
+        (82, User::Shared),
+        (88, User::Btree),
         (12, User::Inodes),
         (75, User::Inodes),
     ] {
@@ -205,12 +207,12 @@ fn owners_and_free_runs_cover_a_group() {
     let by = User::Owner;
     keeps(&mut image, 0, GroupDamage::Both { block: 90, by });
     let mut image = Image::with_rmap();
-    image.put32(record(6) + 4, 9);
+    image.put32(record(6) + 4, 7);
     // The one that shares some does not reach that far.
-    keeps(&mut image, 0, GroupDamage::Neither { block: 89 });
+    keeps(&mut image, 0, GroupDamage::Neither { block: 87 });
     // The last free run goes to the end of the group.
     let mut image = Image::with_rmap();
-    image.put32(record(8) + 4, 14);
+    image.put32(record(10) + 4, 14);
     keeps(&mut image, 0, GroupDamage::Both { block: 113, by });
 }
 

@@ -8,7 +8,8 @@ use std::io;
 use fixtures::Outcome;
 use libtest_mimic::Trial;
 
-use crate::support::round_trip::{Bench, DONE, DONE_UNCLEAN, Files, Report, same_words};
+use crate::support::judge::same_words;
+use crate::support::round_trip::{Bench, DONE, DONE_UNCLEAN, Files, Report};
 use crate::support::suite::check;
 
 /// How `pack` ends where there is no metadata that it could tell.
@@ -60,11 +61,11 @@ pub(super) fn plain(
     arguments: &[&str],
     name: &str,
 ) -> io::Result<Report> {
-    let before = bench.e2fs.fsck(&["-fn"], &files.source)?;
+    let before = bench.tools.fsck(&["-fn"], &files.source)?;
     let mut report = pack(bench, files, arguments, name, &before, &NO_METADATA)?;
     if restored(bench, files, &mut report)? && before.code.is_some() {
-        let after = bench.e2fs.fsck(&["-fn"], &files.restored)?;
-        same_words("-fn", &before, &after, &mut report);
+        let after = bench.tools.fsck(&["-fn"], &files.restored)?;
+        same_words("e2fsck -fn", &before, &after, &mut report);
     }
     Ok(report)
 }
@@ -76,7 +77,7 @@ pub(super) fn scrambled(
     arguments: &[&str],
     name: &str,
 ) -> io::Result<Report> {
-    let before = bench.e2fs.fsck(&["-fn"], &files.source)?;
+    let before = bench.tools.fsck(&["-fn"], &files.source)?;
     let [nothing, untold] = NO_METADATA;
     let refusals = [nothing, untold, NO_RECOVERY];
     let mut report = pack(bench, files, arguments, name, &before, &refusals)?;
@@ -89,15 +90,15 @@ pub(super) fn scrambled(
         let (count, of) = (leaked.len(), names.len());
         report.problem(format!("{count} of {of} names are left, such as {first}"));
     }
-    let after = bench.e2fs.fsck(&["-fn"], &files.restored)?;
+    let after = bench.tools.fsck(&["-fn"], &files.restored)?;
     if before.code.is_none() || is_no_worse(&before, &after, name) {
         return Ok(report);
     }
     // What is in the journal is in the image, and e2fsck -n leaves it there.
     let replayed = &files.converted;
     fs::copy(&files.source, replayed)?;
-    bench.e2fs.fsck(&["-y", "-E", "journal_only"], replayed)?;
-    let replayed = bench.e2fs.fsck(&["-fn"], replayed)?;
+    bench.tools.fsck(&["-y", "-E", "journal_only"], replayed)?;
+    let replayed = bench.tools.fsck(&["-fn"], replayed)?;
     if !is_no_worse(&replayed, &after, name) {
         let ([was, is], line) = ([&replayed, &after].map(words), after.brief(160));
         let codes = [replayed.code, after.code];
@@ -162,7 +163,7 @@ fn names(bench: &Bench, files: &Files) -> BTreeSet<String> {
     while let Some(inode) = next.pop() {
         // What debugfs cannot read, it has no names of.
         let request = format!("ls -d -p <{inode}>");
-        let list = bench.e2fs.ask(&files.source, &request).unwrap_or_default();
+        let list = bench.tools.ask(&files.source, &request).unwrap_or_default();
         for line in list.lines() {
             let Some((inode, mode, name)) = entry(line) else {
                 continue;

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::fork::FORM_BTREE;
 use crate::bytes::{array, byte, le16, le64};
 
 /// First two bytes of an inode: "IN".
@@ -25,7 +26,6 @@ const TYPE: u16 = 0xf000;
 const REGULAR: u16 = 0x8000;
 const DIRECTORY: u16 = 0x4000;
 const FORM_LOCAL: u8 = 1;
-const FORM_BTREE: u8 = 3;
 
 /// A core that is logged.
 #[derive(Clone, Copy, Debug)]

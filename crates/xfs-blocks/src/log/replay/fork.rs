@@ -14,6 +14,9 @@ const STORED_ROOT: usize = 4;
 /// Bytes of a key, and of a pointer.
 const KEY: usize = 8;
 
+/// `di_format` of a fork whose extents are in a btree.
+pub(super) const FORM_BTREE: u8 = 3;
+
 /// Where the data fork of `inode` begins, and its attribute fork, if it has one.
 pub(super) fn starts(inode: &[u8]) -> (usize, Option<usize>) {
     let start = if byte(inode, 4) >= 3 { CORE_3 } else { CORE_2 };

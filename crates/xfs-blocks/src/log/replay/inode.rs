@@ -171,10 +171,10 @@ fn put_forks(inode: &mut [u8], item: &Item<'_>, format: &Format) -> Result<(), L
     }
     let mut region = 2;
     let forks = [
-        (DATA, DATA_ROOT, start..attr_start),
-        (ATTR, ATTR_ROOT, attr_start..end),
+        (DATA, DATA_ROOT, start..attr_start, byte(inode, 5)),
+        (ATTR, ATTR_ROOT, attr_start..end, byte(inode, 83)),
     ];
-    for (any, root, place) in forks {
+    for (any, root, place, form) in forks {
         let logged = format.fields & any;
         if logged == 0 {
             continue;
@@ -183,7 +183,8 @@ fn put_forks(inode: &mut [u8], item: &Item<'_>, format: &Format) -> Result<(), L
         region = region.saturating_add(1);
         let room = inode.get_mut(place).unwrap_or_default();
         let is_put = if logged == root {
-            fork::put_root(room, bytes, has_crc)
+            // Btrees of the realtime section have roots of another shape.
+            form == fork::FORM_BTREE && fork::put_root(room, bytes, has_crc)
         } else {
             logged.is_power_of_two() && fork::put(room, bytes)
         };

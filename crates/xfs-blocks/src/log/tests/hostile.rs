@@ -53,6 +53,8 @@ fn check(disk: &Patched<'_>, geometry: &LogGeometry) {
 fn image() -> (Image, [usize; 2]) {
     let mut image = Image::new();
     let extent = [&BLOCK[..], &[3, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let mut with_root = core(FIRST + 2);
+    with_root[5] = 3;
     let first = whole(
         1,
         &[
@@ -61,7 +63,7 @@ fn image() -> (Image, [usize; 2]) {
             core(FIRST + 1),
             vec![7; 32],
             format(3, 9, FIRST + 2, BASIC, 1024),
-            core(FIRST + 2),
+            with_root,
             [&[0, 0, 0, 0, 0, 1, 0, 1][..], &[1; 64 + 32]].concat(),
             buffer(2, 5 << 11, 1, 8193, 1),
             [b"XAGF", &[1; 124][..]].concat(),

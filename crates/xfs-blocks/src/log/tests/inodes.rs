@@ -127,6 +127,32 @@ fn a_device_number_is_put_in_place_of_data() {
 }
 
 #[test]
+fn roots_of_btrees_are_put_into_both_forks() {
+    let mut core = core(FIRST);
+    (core[5], core[83]) = (3, 3);
+    let root = |with: u8| [&[0, 0, 0, 0, 0, 1, 0, 1][..], &[0; 64], &[with; 16]].concat();
+    let regions = [
+        create(),
+        format(4, 0x001 | 0x008 | 0x100, FIRST, BASIC, 0),
+        core,
+        root(0x11),
+        root(0x22),
+    ];
+    let mut image = Image::new();
+    image.record((1, 0), (1, 0), &whole(1, &regions));
+    let after = image.after();
+    let inode = &after[CHUNK..CHUNK + 512];
+    // 64 bytes of data hold 3 records, 272 of attributes 16.
+    let stored = |at: usize, most: usize, with: u8| {
+        assert_eq!(inode[at..at + 4], [0, 1, 0, 1]);
+        assert_eq!(inode[at + 4..at + 12], [with; 8]);
+        assert_eq!(inode[at + 4 + most * 8..at + 12 + most * 8], [with; 8]);
+    };
+    stored(176, 3, 0x11);
+    stored(240, 16, 0x22);
+}
+
+#[test]
 fn a_stored_inode_that_is_newer_stays() {
     let replayed = |lsn: u64| {
         let mut image = Image::new();
@@ -203,6 +229,10 @@ fn inodes_that_are_not_sound_keep_everything() {
     // A fork that does not fit.
     let long = [format(3, 5, FIRST, BASIC, 0), core(FIRST), vec![1; 65]];
     assert_eq!(created(&long), item("a fork of bytes", 65));
+    // A root of a fork that has none.
+    let root = [&[0, 0, 0, 0, 0, 1, 0, 1][..], &[0; 64 + 16]].concat();
+    let root = [format(3, 9, FIRST, BASIC, 0), core(FIRST), root];
+    assert_eq!(created(&root), item("a fork of bytes", 88));
     let mut short = core(FIRST);
     short.truncate(100);
     assert_eq!(

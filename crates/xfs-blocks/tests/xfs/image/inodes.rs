@@ -35,7 +35,7 @@ impl Image {
         }
         let base = self.inode_at(LISTED);
         self.put32(base + 76, 1);
-        self.extent(base + self.core(), 0, 80, 10);
+        self.extent(base + self.core(), 0, 80, 8);
         let base = self.inode_at(TREED);
         self.put32(base + 76, 5);
         let root = base + self.core();

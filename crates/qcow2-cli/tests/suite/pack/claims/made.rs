@@ -46,7 +46,7 @@ const fn leaving(tool: &'static str, arguments: &'static [&'static str], mib: u6
 }
 
 const MAKERS: &[Maker] = &[
-    maker("mkfs.xfs", &["-q", "-f"], 320),
+    known("mkfs.xfs", &["-q", "-f"], 320),
     maker("mkfs.btrfs", &["-q", "-f"], 128),
     known("mkfs.vfat", &["-F16"], 32),
     known("mkfs.vfat", &["-F32"], 48),

@@ -20,15 +20,15 @@ const HELD_MAX: usize = 6;
 
 /// A file that was synced, and has not been changed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Synced {
+pub(crate) struct Synced {
     /// Inside the filesystem.
-    pub(super) path: PathBuf,
-    pub(super) hash: Hash,
+    pub(crate) path: PathBuf,
+    pub(crate) hash: Hash,
 }
 
 /// Files that were synced up to now.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SyncedList(Arc<Mutex<Vec<Synced>>>);
+pub(crate) struct SyncedList(Arc<Mutex<Vec<Synced>>>);
 
 impl SyncedList {
     fn add(&self, path: PathBuf, hash: Hash) {
@@ -36,7 +36,7 @@ impl SyncedList {
         list.push(Synced { path, hash });
     }
 
-    pub(super) fn now(&self) -> Vec<Synced> {
+    pub(crate) fn now(&self) -> Vec<Synced> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -46,7 +46,7 @@ impl SyncedList {
 
 /// Changes to a mounted filesystem, one after the other.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     root: PathBuf,
     /// What distinguishes its names from those of other loads.
     name: String,
@@ -65,7 +65,7 @@ pub(super) struct Load {
 impl Load {
     /// Changes to the filesystem mounted at `root`, the same for the same
     /// `seed`, that write at most `budget_bytes`.
-    pub(super) fn new(root: &Path, seed: u64, budget_bytes: u64, synced: &SyncedList) -> Self {
+    pub(crate) fn new(root: &Path, seed: u64, budget_bytes: u64, synced: &SyncedList) -> Self {
         Self {
             root: root.to_path_buf(),
             name: format!("of{seed}-"),
@@ -81,13 +81,13 @@ impl Load {
 
     /// Syncs folders too, without which a file is not found again where there
     /// is no journal.
-    pub(super) fn sync_folders(&mut self) {
+    pub(crate) fn sync_folders(&mut self) {
         self.syncs_folders = true;
     }
 
     /// Fills `bytes` of the filesystem, deletes a third of it, and syncs all:
     /// what is in use before anything happens, and stale blocks.
-    pub(super) fn fill(&mut self, bytes: u64) -> io::Result<()> {
+    pub(crate) fn fill(&mut self, bytes: u64) -> io::Result<()> {
         for folder in 0..FOLDERS {
             fs::create_dir_all(self.root.join(format!("folder{folder}")))?;
         }
@@ -111,8 +111,18 @@ impl Load {
         Ok(syncfs(&root)?)
     }
 
+    /// Syncs the whole filesystem, and with it every file that is there.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        syncfs(File::open(&self.root)?)?;
+        for path in self.loose.drain(..) {
+            self.synced
+                .add(path.clone(), hash(&fs::read(self.root.join(path))?));
+        }
+        Ok(())
+    }
+
     /// Does one thing more; whether it may go on.
-    pub(super) fn step(&mut self) -> io::Result<bool> {
+    pub(crate) fn step(&mut self) -> io::Result<bool> {
         match self.random.below(20) {
             0..6 => self.create()?,
             6 => self.create_in_new_folder()?,

@@ -17,16 +17,16 @@ const XATTR_BYTES_MAX: usize = 64 << 10;
 const TOLD_MAX: usize = 3;
 
 /// The SHA-256 of a file's content.
-pub(super) type Hash = [u8; 32];
+pub(crate) type Hash = [u8; 32];
 
 /// The SHA-256 of `bytes`.
-pub(super) fn hash(bytes: &[u8]) -> Hash {
+pub(crate) fn hash(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
 }
 
 /// A whole tree: every name, and what is behind it.
 #[derive(Debug)]
-pub(super) struct Tree(BTreeMap<PathBuf, Entry>);
+pub(crate) struct Tree(BTreeMap<PathBuf, Entry>);
 
 /// A file of any type.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ enum Content {
 impl Tree {
     /// Reads all below `folder`, mounted at the second `since` of the epoch or
     /// later. What cannot be read is a part of the tree too.
-    pub(super) fn read(folder: &Path, since: i64) -> Self {
+    pub(crate) fn read(folder: &Path, since: i64) -> Self {
         let mut entries = BTreeMap::new();
         let mut left = vec![PathBuf::new()];
         while let Some(inside) = left.pop() {
@@ -78,12 +78,12 @@ impl Tree {
     }
 
     /// How many names there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// The hash of the file `path`.
-    pub(super) fn hash(&self, path: &Path) -> Option<Hash> {
+    pub(crate) fn hash(&self, path: &Path) -> Option<Hash> {
         match self.0.get(path)?.content {
             Content::File(hash) => Some(hash),
             _ => None,
@@ -91,7 +91,7 @@ impl Tree {
     }
 
     /// In words, how `other` differs; `None` where it does not.
-    pub(super) fn difference(&self, other: &Self) -> Option<String> {
+    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
         let mut names: Vec<_> = self.0.keys().chain(other.0.keys()).collect();
         names.sort();
         names.dedup();
@@ -204,7 +204,7 @@ fn words(entries: (Option<&Entry>, Option<&Entry>)) -> String {
 }
 
 /// Every kind of difference is seen.
-pub(super) fn check() {
+pub(crate) fn check() {
     let folder = tempfile::tempdir().unwrap();
     let make = |name: &str| {
         let tree = folder.path().join(name);
