@@ -15,7 +15,7 @@ use crate::workspace::cargo;
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 35] = [
+const ORACLES: [(&str, [&str; 3]); 36] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -47,6 +47,7 @@ const ORACLES: [(&str, [&str; 3]); 35] = [
     ("sgdisk", ["gdisk", "gdisk", "gptfdisk"]),
     ("sfdisk", ["fdisk", "util-linux", "util-linux"]),
     ("parted", ["parted"; 3]),
+    ("lvm", ["lvm2"; 3]),
     ("mformat", ["mtools"; 3]),
     ("mkudffs", ["udftools"; 3]),
     ("mkntfs", ["ntfs-3g", "ntfsprogs", "ntfs-3g"]),

@@ -38,13 +38,21 @@ pub enum Error {
     #[error(transparent)]
     Table(table::Error),
     /// There has to be one filesystem, and there is a partition table.
-    #[error("this needs one partition, and there are {}", numbers(partitions))]
+    #[error(
+        "this needs one partition, and there are {}",
+        list(partitions, volumes)
+    )]
     NeedsPartition {
         /// The partitions there are.
         partitions: Vec<Partition>,
+        /// The names of the logical volumes there are.
+        volumes: Vec<String>,
     },
     /// There is no such partition, or more than one.
-    #[error("{matches} of the partitions {} match {wanted:?}", numbers(partitions))]
+    #[error(
+        "{matches} of the partitions {} match {wanted:?}",
+        list(partitions, volumes)
+    )]
     Partition {
         /// What was asked for.
         wanted: String,
@@ -52,6 +60,16 @@ pub enum Error {
         matches: usize,
         /// The partitions there are.
         partitions: Vec<Partition>,
+        /// The names of the logical volumes there are.
+        volumes: Vec<String>,
+    },
+    /// A logical volume that cannot be looked at as a disk.
+    #[error("volume {name} cannot be opened: {why}")]
+    Volume {
+        /// Its name, as `group/volume`.
+        name: String,
+        /// Why not.
+        why: String,
     },
     /// The metadata of the content is not known.
     #[error("no metadata can be told from data: {why}")]
@@ -85,16 +103,15 @@ impl Error {
             | Self::NoSuperblock
             | Self::NoMetadata { .. }
             | Self::NeedsPartition { .. }
-            | Self::Partition { .. } => ErrorKind::Missing,
+            | Self::Partition { .. }
+            | Self::Volume { .. } => ErrorKind::Missing,
         }
     }
 }
 
-/// The numbers of `partitions`, as text.
-fn numbers(partitions: &[Partition]) -> String {
-    let numbers: Vec<_> = partitions
-        .iter()
-        .map(|one| one.number.to_string())
-        .collect();
-    numbers.join(", ")
+/// The numbers of `partitions` and the names of `volumes`, as text.
+fn list(partitions: &[Partition], volumes: &[String]) -> String {
+    let numbers = partitions.iter().map(|one| one.number.to_string());
+    let all: Vec<_> = numbers.chain(volumes.iter().cloned()).collect();
+    all.join(", ")
 }

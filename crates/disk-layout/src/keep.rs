@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use blockio::{AllData, Extents, Tiling};
 
-use crate::claims;
+use crate::claims::{self, Found};
 use crate::error::Error;
 use crate::options::{Keep, Options};
 use crate::provider::{
@@ -26,22 +26,27 @@ pub(crate) enum Owner<'d> {
     Content(Box<dyn Content + 'd>),
     /// The content is known, but it is not believed what is free in it.
     Doubtful(Box<dyn Content + 'd>),
+    /// The volumes in it say which are kept.
+    Volumes(Box<dyn Tiling + 'd>),
 }
 
-impl Owner<'_> {
+impl Tiling for Owner<'_> {
     /// What the bytes in `range` of the part are.
-    pub(crate) fn extents(&self, range: Range<u64>) -> Extents<'_> {
+    fn extents(&self, range: Range<u64>) -> Extents<'_> {
         match self {
             Self::Content(content) => content.extents(range),
+            Self::Volumes(volumes) => volumes.extents(range),
             Self::Unknown | Self::Doubtful(_) => AllData.extents(range),
         }
     }
+}
 
+impl Owner<'_> {
     /// The filesystem, if it is one of the ext family.
     pub(crate) fn as_ext(&self) -> Option<&ExtFilesystem<'_>> {
         match self {
             Self::Content(content) | Self::Doubtful(content) => content.as_ext(),
-            Self::Unknown => None,
+            Self::Unknown | Self::Volumes(_) => None,
         }
     }
 }
@@ -98,6 +103,22 @@ pub(crate) fn decide<'d>(
             Ok(whole(Some(KeptWhole::Unreadable(error))))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// As [`decide`], and tells what the content of a part looks like that no provider knows.
+pub(crate) fn look<'d>(
+    part: &Part<'d>,
+    options: &Options<'_>,
+    others: &[&dyn Provider],
+) -> Result<(Owner<'d>, Report, Option<Found>), Error> {
+    match decide(part, options, others)? {
+        Decision::Known(owner, report) => Ok((owner, *report, None)),
+        Decision::Unknown(unknown) => {
+            // Only a name is missing if that cannot be read.
+            let looks_like = claims::find(part, &[]).unwrap_or(None);
+            Ok((Owner::Unknown, unknown.report(options)?, looks_like))
+        }
     }
 }
 

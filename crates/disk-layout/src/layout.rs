@@ -1,6 +1,6 @@
 //! What a disk with a partition table says, from what its partitions say.
 
-use crate::report::{Evidence, Kept, Layout, PartReport, Report};
+use crate::report::{Evidence, Kept, Layout, PartReport, PhysicalVolume, Report};
 
 /// The report of the disk of `layout`: what its partitions say, each with its number.
 pub(crate) fn summary(layout: Layout, whole: Report) -> Report {
@@ -17,24 +17,47 @@ pub(crate) fn summary(layout: Layout, whole: Report) -> Report {
     report
 }
 
+/// The report of a disk that is a physical volume, of which its own is `report`.
+pub(crate) fn of_volumes(mut report: Report) -> Report {
+    if let Some(physical) = report.physical_volume.take() {
+        tell_volumes(&physical, &mut report);
+        report.physical_volume = Some(physical);
+    }
+    report
+}
+
 /// Adds what is to be said of the partition to the report of its disk.
 fn tell(part: &PartReport, disk: &mut Report) {
-    let (number, own) = (part.partition.number, &part.report);
+    let name = format!("partition {}", part.partition.number);
+    tell_own(&name, &part.report, disk);
+    if let Some(physical) = &part.report.physical_volume {
+        tell_volumes(physical, disk);
+    }
+}
+
+/// Adds what is to be said of the logical volumes in `physical` to the report of their disk.
+fn tell_volumes(physical: &PhysicalVolume, disk: &mut Report) {
+    for volume in &physical.volumes {
+        tell_own(&format!("volume {}", volume.name), &volume.report, disk);
+    }
+}
+
+/// Adds what is to be said of a part that is called `name` to the report of its disk.
+fn tell_own(name: &str, own: &Report, disk: &mut Report) {
     // What holds for the disk is said once.
     if let Some(why) = own
         .kept_whole
         .as_ref()
         .filter(|_| disk.kept_whole.is_none())
     {
-        disk.notes
-            .push(format!("partition {number} is kept whole: {why}"));
+        disk.notes.push(format!("{name} is kept whole: {why}"));
     }
-    let about = |line: &String| format!("partition {number}: {line}");
+    let about = |line: &String| format!("{name}: {line}");
     disk.notes.extend(own.notes.iter().map(about));
     disk.damage.lines.extend(own.damage.lines.iter().map(about));
     disk.damage.total = disk.damage.total.saturating_add(own.damage.total);
     let check = own.needs_check.as_ref();
-    let check = check.map(|why| format!("partition {number}: {why}"));
+    let check = check.map(|why| format!("{name}: {why}"));
     disk.needs_check = disk.needs_check.take().or(check);
     if own.kept == Kept::Used {
         disk.kept = Kept::Used;

@@ -54,6 +54,7 @@ mod report;
 mod select;
 pub mod swap;
 pub mod table;
+mod volumes;
 
 pub use disk::{Disk, Usage};
 pub use error::{Error, ErrorKind};
@@ -64,9 +65,10 @@ pub use provider::{
 };
 pub use report::{
     Blocks, ContentReport, Damage, Evidence, FilesystemInfo, Kept, KeptWhole, Layout, PartReport,
-    Report,
+    PhysicalVolume, Report, VolumeReport,
 };
-pub use select::{Selected, find_partition};
+pub use select::{Selected, SelectedPart, select};
+pub use volumes::{MappedPlace, Mapping, Volume, VolumeDisk};
 
 /// The examples of README.md are tests.
 #[cfg(doctest)]

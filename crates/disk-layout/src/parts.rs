@@ -1,17 +1,25 @@
 //! The parts of a disk: its partitions and what is between them, or all of it.
 
+mod doubt;
+mod volumes;
+
 use std::ops::Range;
 
-use blockio::{Extent, Extents, ReadAt, Window};
+use blockio::{Extent, Extents, ReadAt, Tiling};
 
-use crate::claims::{self, Claim, Found};
+use crate::claims::Found;
 use crate::error::Error;
 use crate::keep::{self, Decision, Owner};
 use crate::layout;
 use crate::options::{Keep, Options};
-use crate::provider::{Part, Provider, Source};
-use crate::report::{Kept, KeptWhole, Layout, PartReport, Report};
-use crate::table::{self, Damage, Effect, Kind, Partition, Table};
+use crate::provider::{Provider, Source};
+use crate::report::{KeptWhole, Layout, PartReport, Report};
+use crate::table::{self, Kind, Partition, Table};
+
+use doubt::{ambiguity, hashes, why_whole};
+pub(crate) use doubt::{doubt, part};
+pub(crate) use volumes::volumes_on;
+use volumes::{in_volumes, on_whole_disk};
 
 /// A part of a disk, and whose it is.
 pub(crate) struct Owned<'d> {
@@ -60,19 +68,26 @@ pub(crate) fn split<'d>(
         }
         Err(error) => return Err(Error::Table(error)),
     };
-    if matches!(table.kind, Kind::None(_)) {
-        let mut report = unknown.report(options)?;
-        report.kept_whole = report.kept_whole.or_else(|| ambiguity(&table));
-        return only(Owner::Unknown, report);
-    }
     if keep::needs_one_filesystem(options) {
-        let partitions = table.partitions;
-        if !partitions.is_empty() {
-            return Err(Error::NeedsPartition { partitions });
+        let volumes = volumes_on(source, &table)?;
+        let volumes = volumes.map_or(Vec::new(), |volumes| volumes.names());
+        if !table.partitions.is_empty() || !volumes.is_empty() {
+            return Err(Error::NeedsPartition {
+                partitions: table.partitions,
+                volumes,
+            });
         }
-        return only(Owner::Unknown, unknown.report(options)?);
     }
-    by_table(source, table, options, others)
+    let is_none = matches!(table.kind, Kind::None(_));
+    if !is_none && !keep::needs_one_filesystem(options) {
+        return by_table(source, table, options, others);
+    }
+    let mut report = unknown.report(options)?;
+    if is_none {
+        report.kept_whole = report.kept_whole.or_else(|| ambiguity(&table));
+    }
+    let (owner, report) = on_whole_disk(disk, report, options, others)?;
+    only(owner, report)
 }
 
 /// How the table of a disk with such sectors is read.
@@ -95,21 +110,28 @@ fn by_table<'d>(
         found => found?,
     };
     let is_whole = why.is_some();
-    let whole = Report::whole(keep::in_use(options).or(why));
-    let (mut parts, mut reports) = (Vec::new(), Vec::new());
+    let mut looked = Vec::new();
     for partition in &table.partitions {
-        let (owner, report) = if is_whole {
+        looked.push(if is_whole {
             (Owner::Unknown, unasked(partition, None))
         } else if partition.is_doubtful || partition.is_extended {
             let why = partition.is_doubtful.then_some(KeptWhole::DoubtfulPlace);
             (Owner::Unknown, unasked(partition, why))
         } else {
-            let content = content(source, partition, &inside, options, others)?;
-            unless_hashed(content, hashes)
-        };
-        parts.push(Some(owner));
-        reports.push(report);
+            content(source, partition, &inside, options, others)?
+        });
     }
+    let mut why = why;
+    if !is_whole && let Some(error) = in_volumes(source, &mut looked, hashes, options, others)? {
+        why = Some(KeptWhole::Unreadable(error));
+        let parts = table.partitions.iter();
+        looked = parts
+            .map(|partition| (Owner::Unknown, unasked(partition, None)))
+            .collect();
+    }
+    let whole = Report::whole(keep::in_use(options).or(why));
+    let (owners, reports): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
+    let mut parts: Vec<_> = owners.into_iter().map(Some).collect();
     let owned = table.owners().map(|(range, owner)| {
         // A partition that does not have all of its bytes decides nothing.
         let partition = match owner {
@@ -134,96 +156,6 @@ fn by_table<'d>(
     Ok((owned, layout::summary(layout, whole)))
 }
 
-/// Why nothing in `partition` is proven free, whatever is in it.
-pub(crate) fn doubt(
-    source: &Source<'_>,
-    table: &Table,
-    partition: &Partition,
-) -> Result<Option<KeptWhole>, Error> {
-    if let Some(why) = ambiguity(table) {
-        return Ok(Some(why));
-    }
-    if partition.is_doubtful {
-        return Ok(Some(KeptWhole::DoubtfulPlace));
-    }
-    let options = Options {
-        preliminary: true,
-        ..Options::default()
-    };
-    let disk = part(source, 0..source.size())?;
-    if let Decision::Known(_, report) = keep::decide(&disk, &options, &[])? {
-        let kind = report.filesystem.map_or("a filesystem", |info| info.kind);
-        let why = format!("the whole disk looks like {kind}, too");
-        return Ok(Some(KeptWhole::Distrust { why }));
-    }
-    if let Some(why) = why_whole(source, table, &mut Vec::new())? {
-        return Ok(Some(why));
-    }
-    Ok(hashes(source, table)?.map(KeptWhole::Hashed))
-}
-
-/// Hashes in one of the partitions that may cover the blocks of the others. It does not
-/// matter whether the place of that partition is in doubt.
-fn hashes(source: &Source<'_>, table: &Table) -> Result<Option<Found>, Error> {
-    for partition in &table.partitions {
-        let Range { start, end } = partition.range;
-        let window = part(source, start.min(source.size())..end.min(source.size()))?;
-        if let Some(found) = claims::hashes_another(&window)? {
-            let at = partition.range.start.saturating_add(found.at);
-            return Ok(Some(Found { at, ..found }));
-        }
-    }
-    Ok(None)
-}
-
-/// The content, of which nothing is free if hashes on the disk may cover that, too.
-fn unless_hashed<'d>(
-    (owner, mut report): (Owner<'d>, PartReport),
-    hashes: Option<Found>,
-) -> (Owner<'d>, PartReport) {
-    let (Some(found), Kept::Used) = (hashes, report.report.kept) else {
-        return (owner, report);
-    };
-    report.report.kept = Kept::All;
-    report.report.evidence = None;
-    report.report.kept_whole = Some(KeptWhole::Hashed(found));
-    (Owner::Unknown, report)
-}
-
-/// Why a disk with `table` is kept whole. Claims that lie in the last bytes of a partition
-/// are put to `inside`: they are that partition's.
-fn why_whole(
-    source: &Source<'_>,
-    table: &Table,
-    inside: &mut Vec<Found>,
-) -> Result<Option<KeptWhole>, Error> {
-    if let Some(why) = ambiguity(table) {
-        return Ok(Some(why));
-    }
-    let owned: Vec<_> = table.owners().collect();
-    // A table with a partition past the end may be that of an array, of which the disk is a
-    // member: a signature at its end is the member's then.
-    let mut damage = table.damage.iter();
-    let is_sound = damage.all(|one| one.effect() == Effect::Nothing);
-    let mut counts = |found: Found| {
-        let of_it = owned.iter().find(|(range, _)| range.contains(&found.at));
-        let is_inside = is_sound && matches!(of_it, Some((_, table::Owner::Partition(_))));
-        if is_inside {
-            inside.push(found);
-        }
-        !is_inside
-    };
-    let own = [Claim::Mbr, Claim::Gpt];
-    let claim = claims::find_counting(source, &own, &mut counts)?;
-    Ok(claim.map(KeptWhole::Claimed))
-}
-
-fn ambiguity(table: &Table) -> Option<KeptWhole> {
-    let mut damage = table.damage.iter();
-    let damage = damage.find(|one| one.effect() == Effect::Everything)?;
-    Some(KeptWhole::Table(Box::new(Damage::clone(damage))))
-}
-
 /// What is in `partition`, and which of its bytes are kept.
 fn content<'d>(
     source: &Source<'d>,
@@ -240,14 +172,7 @@ fn content<'d>(
         return Ok((Owner::Unknown, report));
     }
     let window = part(source, partition.range.clone())?;
-    let (owner, report, looks_like) = match keep::decide(&window, options, others)? {
-        Decision::Known(owner, report) => (owner, *report, None),
-        Decision::Unknown(unknown) => {
-            // Only a name is missing if that cannot be read.
-            let looks_like = claims::find(&window, &[]).unwrap_or(None);
-            (Owner::Unknown, unknown.report(options)?, looks_like)
-        }
-    };
+    let (owner, report, looks_like) = keep::look(&window, options, others)?;
     let partition = partition.clone();
     let report = PartReport {
         partition,
@@ -264,9 +189,4 @@ fn unasked(partition: &Partition, why: Option<KeptWhole>) -> PartReport {
         report: Report::whole(why),
         looks_like: None,
     }
-}
-
-/// The bytes `range` of the disk.
-pub(crate) fn part<'d>(source: &Source<'d>, range: Range<u64>) -> Result<Part<'d>, Error> {
-    Window::new(Source::clone(source), range).ok_or(Error::Shrunk)
 }

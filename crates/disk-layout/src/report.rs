@@ -1,5 +1,7 @@
 //! What was found on a disk, and why it is kept.
 
+use std::ops::Range;
+
 use crate::claims::Found;
 use crate::error::Error;
 use crate::table::{self, Partition, Table};
@@ -34,6 +36,8 @@ pub struct Report {
     /// The partition table and what is in the partitions, if the disk has a table that
     /// decides.
     pub layout: Option<Layout>,
+    /// The physical volume that it is, if it is one.
+    pub physical_volume: Option<PhysicalVolume>,
 }
 
 impl Report {
@@ -54,8 +58,53 @@ impl Report {
                 total: 0,
             },
             layout: None,
+            physical_volume: None,
         }
     }
+
+    /// The logical volumes in it, each listed where it begins.
+    pub fn volumes(&self) -> impl Iterator<Item = &VolumeReport> {
+        let parts = self.layout.iter().flat_map(|layout| &layout.parts);
+        let parts = parts.filter_map(|part| part.report.physical_volume.as_ref());
+        let physical = self.physical_volume.iter().chain(parts);
+        physical.flat_map(|physical| &physical.volumes)
+    }
+}
+
+/// A physical volume of LVM2.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PhysicalVolume {
+    /// Its UUID, in the form of LVM2; empty if its label is in doubt.
+    pub id: String,
+    /// The name of its group, if it is known.
+    pub group: Option<String>,
+    /// The logical volumes of the group that begin in it. Those that lie on no physical
+    /// volume themselves are listed with the first one.
+    pub volumes: Vec<VolumeReport>,
+}
+
+/// What is in a logical volume, and why it is kept.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct VolumeReport {
+    /// Its name, as `group/volume`.
+    pub name: String,
+    /// Its type, as LVM2 calls it, such as `linear`.
+    pub kind: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The bytes of the disk that it lies on, if it lies on physical volumes that are all
+    /// here.
+    pub ranges: Vec<Range<u64>>,
+    /// Whether it is a part of another volume, or for the tools.
+    pub is_hidden: bool,
+    /// Why its content was not looked at, if LVM2 shows something else than its bytes.
+    pub not_opened: Option<String>,
+    /// What was found in it. Offsets count from its start.
+    pub report: Report,
+    /// What its content looks like, if no provider knows it.
+    pub looks_like: Option<Found>,
 }
 
 /// A partition table, and what is in the partitions.

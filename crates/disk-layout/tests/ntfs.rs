@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 
 use blockio::{Extent, ExtentKind, Tiling};
-use disk_layout::{Disk, Error, Evidence, Keep, Kept, KeptWhole, Options, find_partition};
+use disk_layout::{Disk, Error, Evidence, Keep, Kept, KeptWhole, Options, select};
 use fixtures::ext::{Filesystem, Kind};
 use fixtures::require;
 
@@ -73,8 +73,8 @@ fn what_is_free_in_a_volume_is_free_on_its_disk() {
     let disk = Disk::open(&whole, &Options::default()).unwrap();
     assert_eq!(free_bytes(&disk, BYTES + (1 << 20)), free);
     for name in ["1", "a name", &format!("{serial:016x}")] {
-        let found = find_partition(&whole, None, name).unwrap();
-        assert_eq!(found.partition.number, 1, "{name}");
+        let found = select(&whole, None, name).unwrap();
+        assert_eq!(found.partition().unwrap().number, 1, "{name}");
     }
 }
 

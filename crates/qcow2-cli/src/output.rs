@@ -4,6 +4,7 @@ pub(crate) mod filesystem;
 pub(crate) mod kept;
 pub(crate) mod layout;
 mod partition_type;
+pub(crate) mod volumes;
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -31,11 +31,15 @@ const SECOND_HEADERS: &[Place] = &[
 ];
 
 pub(super) const SIGNATURES: &[Signature] = &[
-    // Of any of the first four sectors, but in the third it would have overwritten
-    // the superblock.
+    // In any of the first four sectors.
     Signature::new(
         Claim::Lvm2,
-        &[Place::Start(0), Place::Start(512), Place::Start(1536)],
+        &[
+            Place::Start(0),
+            Place::Start(512),
+            Place::Start(1024),
+            Place::Start(1536),
+        ],
         0,
         &[b"LABELONE"],
     ),

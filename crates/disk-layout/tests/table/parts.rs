@@ -293,12 +293,12 @@ fn other_claims_in_a_partition_keep_it_whole() {
 fn unknown_content_is_named_and_no_reason() {
     let mut disk = mbr();
     disk.slot(0, 3, 0x8e, 2048, 1024);
-    disk.put(2048 * 512 + 512, b"LABELONE");
+    disk.put(2048 * 512, b"LUKS\xba\xbe");
     assert_eq!(free(&disk), PLACES.map(free_at));
     assert_eq!(why(&disk), (None, vec![None; 3]));
     look(&disk, |report, _| {
         let part = &report.layout.as_ref().unwrap().parts[2];
-        assert_eq!(part.looks_like.unwrap().claim.name(), "LVM2");
+        assert_eq!(part.looks_like.unwrap().claim.name(), "LUKS");
         assert!(report.notes.is_empty());
     });
 }

@@ -1,6 +1,6 @@
 //! One partition of a disk, by what it is called, and what stands against it.
 
-use disk_layout::{Error, KeptWhole, find_partition};
+use disk_layout::{Error, KeptWhole, select};
 use fixtures::ext::{Filesystem, Kind};
 
 use crate::disk::Disk;
@@ -9,10 +9,10 @@ use crate::parts::{PLACES, filled, gpt, mbr};
 #[test]
 fn a_partition_is_found_by_what_it_is_called() {
     let mut disk = gpt();
-    let found = |disk: &Disk, wanted: &str| find_partition(&disk.0, None, wanted);
-    assert_eq!(found(&disk, "2").unwrap().partition.number, 2);
+    let found = |disk: &Disk, wanted: &str| select(&disk.0, None, wanted);
+    assert_eq!(found(&disk, "2").unwrap().partition().unwrap().number, 2);
     let guid = "01010101-0101-0101-0101-010101010101";
-    assert_eq!(found(&disk, guid).unwrap().partition.number, 1);
+    assert_eq!(found(&disk, guid).unwrap().partition().unwrap().number, 1);
     // Both have this name.
     let error = found(&disk, "p").unwrap_err();
     assert_eq!(error.to_string(), "2 of the partitions 1, 2 match \"p\"");
@@ -24,12 +24,12 @@ fn a_partition_is_found_by_what_it_is_called() {
     );
     // The label of an ext filesystem is at byte 120 of its superblock.
     disk.put(1024 * 512 + 1024 + 120, b"data\0");
-    assert_eq!(found(&disk, "data").unwrap().partition.number, 2);
+    assert_eq!(found(&disk, "data").unwrap().partition().unwrap().number, 2);
 }
 
 #[test]
 fn the_rest_of_the_disk_can_leave_a_partition_in_doubt() {
-    let doubt = |disk: &Disk| find_partition(&disk.0, None, "1").unwrap().doubt;
+    let doubt = |disk: &Disk| select(&disk.0, None, "1").unwrap().doubt;
     assert!(doubt(&mbr()).is_none() && doubt(&gpt()).is_none());
     let with = |change: &dyn Fn(&mut Disk)| {
         let mut disk = mbr();

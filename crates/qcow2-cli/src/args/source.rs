@@ -24,9 +24,10 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     pub(crate) length: Option<u64>,
 
-    /// Take one partition of the source for the disk. It is named by its number, its name
-    /// or its UUID, or by the label or the UUID of its filesystem
-    #[arg(long, value_name = "N|LABEL|UUID")]
+    /// Take one partition or logical volume (LVM2) of the source for the disk. A partition is
+    /// named by its number, its name or its UUID, a volume as GROUP/VOLUME, and either by the
+    /// label or the UUID of its filesystem
+    #[arg(long, value_name = "N|LABEL|UUID|GROUP/VOLUME")]
     pub(crate) partition: Option<String>,
 
     #[command(flatten)]

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use blockio::{Extent, ExtentKind, ReadAt, Tiling, Window};
+use blockio::{Extent, ExtentKind, ReadAt, Tiling};
 use disk_layout::Disk;
 use hostdisk::in_use;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::args::{BlocksArgs, ContentArg};
 use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::output::filesystem::FilesystemReport;
 use crate::output::layout::LayoutReport;
+use crate::output::volumes::PhysicalReport;
 use crate::output::{self, SCHEMA, kept};
 use crate::source::{self, Ask, ImageReport, Opened, SHORTER};
 
@@ -51,6 +52,9 @@ struct Head {
     filesystem: Option<FilesystemReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     layout: Option<LayoutReport>,
+    /// The volumes on the disk, if it is a physical volume of LVM2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    physical_volume: Option<PhysicalReport>,
     totals: Totals,
 }
 
@@ -110,8 +114,9 @@ pub(crate) fn run(args: &BlocksArgs) -> Result<Outcome, Failure> {
     options.sector_bytes = source.sector_bytes()?;
     let takes_all = args.filesystem.content == ContentArg::All;
     let sectors = options.sector_bytes;
-    let range = partition::range(&source, &args.reading, sectors, takes_all, ask.name)?;
-    let part = Window::new(&source, range).ok_or_else(|| Failure::because(ask.name, SHORTER))?;
+    let place = partition::place(&source, &args.reading, sectors, takes_all, ask.name)?;
+    let part = place.on(&source);
+    let part = part.ok_or_else(|| Failure::because(ask.name, SHORTER))?;
     let disk = Disk::open(&part, &options).map_err(|error| {
         let usage = partition::missing(ask.name, &error);
         usage.unwrap_or_else(|| source::failure(&ask, &error))
@@ -173,6 +178,8 @@ impl List<'_> {
             damage_count: report.damage.total,
             filesystem: report.filesystem.as_ref().map(FilesystemReport::new),
             layout: LayoutReport::new(self.disk).map_err(|error| self.failed(&*error))?,
+            physical_volume: PhysicalReport::new(report, self.disk)
+                .map_err(|error| self.failed(&*error))?,
             totals,
         })
     }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use blockio::ReadAt;
-use disk_layout::Disk;
+use disk_layout::{Disk, SelectedPart};
 
 use super::partition;
 use crate::args::{ContentArg, FilesystemArgs, PunchArgs, is_stream};
@@ -35,7 +35,15 @@ pub(crate) fn run(args: &PunchArgs) -> Result<Outcome, Failure> {
     let wanted = args.partition.as_deref();
     let selected =
         wanted.map(|wanted| partition::find(source.disk(), sectors, wanted, &args.source));
-    let selected = selected.transpose()?.map(|selected| selected.partition);
+    let selected = selected.transpose()?.map(|selected| match selected.part {
+        SelectedPart::Partition(partition) => Ok(partition),
+        _ => Err(Failure::Usage(
+            "--partition takes a partition for punch; without it, the free blocks of all volumes \
+             are given back"
+                .into(),
+        )),
+    });
+    let selected = selected.transpose()?;
     let number = selected.as_ref().map(|partition| partition.number);
     let job = Job {
         args,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::filesystem::FilesystemReport;
 use super::kept;
 use super::partition_type;
+use super::volumes::PhysicalReport;
 use crate::text::{Bytes, Foreign};
 
 /// The partitions of a disk.
@@ -45,6 +46,9 @@ pub(crate) struct PartitionReport {
     pub(crate) filesystem: Option<FilesystemReport>,
     /// What the content looks like, if it is not looked into.
     pub(crate) looks_like: Option<&'static str>,
+    /// The volumes in it, if it is a physical volume of LVM2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) physical_volume: Option<PhysicalReport>,
     pub(crate) used_bytes: u64,
     pub(crate) free_bytes: u64,
     /// Why everything is kept although less was asked for.
@@ -114,6 +118,7 @@ impl PartitionReport {
             type_name: partition_type::name(&partition.kind),
             filesystem: report.filesystem.as_ref().map(FilesystemReport::new),
             looks_like: part.looks_like.map(|found| found.claim.name()),
+            physical_volume: PhysicalReport::new(report, disk)?,
             used_bytes: usage.used_bytes,
             free_bytes: usage.free_bytes,
             kept_whole: kept::kept_whole(report),
@@ -124,6 +129,9 @@ impl PartitionReport {
 
     /// What is in it, in a few words.
     pub(crate) fn content(&self) -> String {
+        if let Some(physical) = &self.physical_volume {
+            return physical.name();
+        }
         match (&self.filesystem, self.looks_like) {
             (Some(filesystem), _) => filesystem.name(),
             (None, Some(what)) => what.to_owned(),
@@ -142,8 +150,8 @@ impl PartitionReport {
     }
 }
 
-/// `partitions` as numbers, each with its name if it has one.
-pub(crate) fn list(partitions: &[Partition]) -> String {
+/// `partitions` as numbers, each with its name if it has one, and the names of `volumes`.
+pub(crate) fn list(partitions: &[Partition], volumes: &[String]) -> String {
     let names = partitions.iter().filter(|one| !one.is_extended).map(|one| {
         let name = Foreign::new(one.name.as_bytes());
         match one.name.is_empty() {
@@ -151,7 +159,9 @@ pub(crate) fn list(partitions: &[Partition]) -> String {
             false => format!("{} \"{name}\"", one.number),
         }
     });
-    names.collect::<Vec<_>>().join(", ")
+    let volumes = volumes.iter().map(|name| Foreign::new(name.as_bytes()));
+    let volumes = volumes.map(|name| name.to_string());
+    names.chain(volumes).collect::<Vec<_>>().join(", ")
 }
 
 /// What Linux calls its PARTUUID, in lower case as there.
@@ -175,6 +185,9 @@ impl Display for LayoutReport {
         for part in &self.parts {
             write!(f, "part {:<3} {}: ", part.number, part.called())?;
             writeln!(f, "{}, {}", Bytes(part.bytes), part.fate())?;
+            if let Some(physical) = &part.physical_volume {
+                physical.fmt(f)?;
+            }
         }
         Ok(())
     }
@@ -188,9 +201,11 @@ impl PartitionReport {
             return content;
         }
         let (used, free) = (Bytes(self.used_bytes), Bytes(self.free_bytes));
+        let physical = self.physical_volume.as_ref();
+        let is_known = self.filesystem.is_some() || physical.is_some();
         if self.free_bytes > 0 {
             format!("{content}, {used} used, {free} free")
-        } else if self.filesystem.is_some() && self.kept_whole.is_none() {
+        } else if is_known && self.kept_whole.is_none() {
             format!("{content}, nothing free")
         } else {
             format!("{content}, kept whole")

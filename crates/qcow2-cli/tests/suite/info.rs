@@ -1,5 +1,7 @@
 //! `qcow2 info`, and what it lists.
 
+mod map;
+
 use fixtures::Qemu;
 
 use crate::bench::Bench;

@@ -7,7 +7,6 @@ mod blocks;
 mod containers;
 mod device;
 mod info;
-mod map;
 mod mounts;
 mod pack;
 mod pipes;

@@ -9,6 +9,7 @@ mod increments;
 mod mounted;
 mod salvage;
 mod sources;
+mod volumes;
 mod wrong_bitmaps;
 
 use std::fs::{self, File};

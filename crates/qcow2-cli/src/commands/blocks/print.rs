@@ -44,9 +44,10 @@ impl List<'_> {
         write!(out, "source   {}: {}", head.source, Bytes(head.disk_bytes))?;
         match &head.filesystem {
             Some(filesystem) => writeln!(out, ", {filesystem}")?,
-            None => match &head.layout {
-                Some(layout) => write!(out, ", {}\n{layout}", layout.summary())?,
-                None => writeln!(out)?,
+            None => match (&head.layout, &head.physical_volume) {
+                (Some(layout), _) => write!(out, ", {}\n{layout}", layout.summary())?,
+                (None, Some(physical)) => write!(out, ", {}\n{physical}", physical.name())?,
+                (None, None) => writeln!(out)?,
             },
         }
         if let Some(image) = &head.source_image {

@@ -13,6 +13,7 @@ use crate::failure::{Causes, Failure};
 use crate::output::filesystem::FilesystemReport;
 use crate::output::kept;
 use crate::output::layout::{LayoutReport, PartitionReport};
+use crate::output::volumes::PhysicalReport;
 use crate::text::Bytes;
 
 /// What is on a disk, and what `pack` would keep of it.
@@ -33,6 +34,9 @@ pub(super) struct OnDisk {
     /// The partitions, if the disk has a partition table.
     #[serde(skip_serializing_if = "Option::is_none")]
     layout: Option<LayoutReport>,
+    /// The volumes on the disk, if it is a physical volume of LVM2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    physical_volume: Option<PhysicalReport>,
 }
 
 impl OnDisk {
@@ -64,6 +68,7 @@ impl OnDisk {
             damage: report.damage.lines.clone(),
             damage_count: report.damage.total,
             layout: LayoutReport::new(&disk).map_err(failed)?,
+            physical_volume: PhysicalReport::new(report, &disk).map_err(failed)?,
         })
     }
 
@@ -75,24 +80,28 @@ impl OnDisk {
 
 impl Display for OnDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.layout, &self.filesystem) {
-            (Some(layout), _) => {
+        match (&self.layout, &self.filesystem, &self.physical_volume) {
+            (Some(layout), ..) => {
                 let unit = Bytes(layout.sector_size.into());
                 writeln!(f, "disk layout: {}, sectors of {unit}", layout.summary())?;
                 for note in &layout.unusual {
                     writeln!(f, "    note: {note}")?;
                 }
-                let [number, start, size, used, free] = ["n", "start", "size", "used", "free"];
-                writeln!(
-                    f,
-                    "    {number:>3} {start:>14} {size:>10} {used:>10} {free:>10}  content"
-                )?;
+                head(f)?;
                 for part in &layout.parts {
                     row(part, f)?;
+                    if let Some(physical) = &part.physical_volume {
+                        volumes(physical, f)?;
+                    }
                 }
             }
-            (None, Some(filesystem)) => writeln!(f, "disk layout: {filesystem}")?,
-            (None, None) => {
+            (None, Some(filesystem), _) => writeln!(f, "disk layout: {filesystem}")?,
+            (None, None, Some(physical)) => {
+                writeln!(f, "disk layout: {}", physical.name())?;
+                head(f)?;
+                volumes(physical, f)?;
+            }
+            (None, None, None) => {
                 write!(f, "disk layout: no filesystem that we know")?;
                 match self.looks_like {
                     Some(what) => writeln!(f, "; it looks like {what}")?,
@@ -115,6 +124,29 @@ impl Display for OnDisk {
             _ => writeln!(f, "    in use: {used}, free: {free}, which pack leaves out"),
         }
     }
+}
+
+/// The names of the columns.
+fn head(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let [number, start, size, used, free] = ["n", "start", "size", "used", "free"];
+    writeln!(
+        f,
+        "    {number:>3} {start:>14} {size:>10} {used:>10} {free:>10}  content"
+    )
+}
+
+/// A row for each logical volume.
+fn volumes(physical: &PhysicalReport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for volume in &physical.volumes {
+        let sizes = [volume.bytes, volume.used_bytes, volume.free_bytes];
+        let [size, used, free] = sizes.map(|bytes| Bytes(bytes).to_string());
+        let (kind, name, content) = ("lv", volume.called(), volume.content());
+        writeln!(
+            f,
+            "    {kind:>18} {size:>10} {used:>10} {free:>10}  {content} ({name})"
+        )?;
+    }
+    Ok(())
 }
 
 /// A row of the table.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use blockio::ReadAt;
+use blockio::Holes;
 use hostdisk::Disk;
 use qcow2_reader::{MapEntries, MapEntry, Stored};
 use serde::Serialize;
@@ -122,7 +122,7 @@ pub(super) enum Error {
 enum Parts<'e> {
     Image(MapEntries<'e, Disk>),
     /// What is left of a file that is the disk.
-    Raw(&'e Disk, Range<u64>),
+    Raw(&'e Disk, Holes, Range<u64>),
 }
 
 impl<'e> Entries<'e> {
@@ -133,7 +133,7 @@ impl<'e> Entries<'e> {
                 let Chain { image, .. } = &**chain;
                 Parts::Image(image.map(guest))
             }
-            Opening::Raw(disk) => Parts::Raw(disk, guest),
+            Opening::Raw(disk) => Parts::Raw(disk, Holes::new(), guest),
         };
         Self {
             parts,
@@ -147,19 +147,19 @@ impl Iterator for Parts<'_> {
     type Item = Result<Entry, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (disk, rest) = match self {
+        let (disk, holes, rest) = match self {
             Self::Image(entries) => {
                 let entry = entries.next()?;
                 let entry = entry.map(|entry| Entry::of_image(&entry));
                 return Some(entry.map_err(|error| Error::Image(error.into())));
             }
-            Self::Raw(disk, rest) => (disk, rest),
+            Self::Raw(disk, holes, rest) => (disk, holes, rest),
         };
         let Range { start, end } = *rest;
         if start >= end {
             return None;
         }
-        let (until, is_data) = match disk.next_data(start) {
+        let (until, is_data) = match holes.next_data(*disk, start) {
             Ok(Some(data)) if data.start <= start => (data.end.min(end), true),
             Ok(Some(data)) => (data.start.min(end), false),
             Ok(None) => (end, false),

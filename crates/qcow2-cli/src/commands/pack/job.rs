@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::Instant;
 
-use blockio::{Extents, ReadAt, Tiling};
+use blockio::{BoxError, Extents, ReadAt, Tiling};
 use disk_compare::{Changes, IndexWriter};
 use disk_layout::Disk as Layout;
 use ext_scramble::Scrambled;
@@ -27,6 +27,7 @@ use crate::failure::{Causes, Failure, Outcome, STDOUT};
 use crate::lost::{LostMap, LostReport};
 use crate::output::filesystem::FilesystemReport;
 use crate::output::layout::LayoutReport;
+use crate::output::volumes::PhysicalReport;
 use crate::output::{self, kept};
 use crate::progress::Progress;
 
@@ -229,8 +230,9 @@ impl Job<'_> {
             damage.push(format!("{found}: nothing tells who uses the filesystem"));
             damage_count += 1;
         }
-        let layout = LayoutReport::new(self.disk)
-            .map_err(|error| Failure::because(args.source_name(), Causes(&*error)))?;
+        let failed = |error: BoxError| Failure::because(args.source_name(), Causes(&*error));
+        let layout = LayoutReport::new(self.disk).map_err(failed)?;
+        let physical_volume = PhysicalReport::new(found, self.disk).map_err(failed)?;
         Ok(Report {
             schema: output::SCHEMA,
             command: "pack",
@@ -245,11 +247,12 @@ impl Job<'_> {
             kept_whole: kept::kept_whole(found),
             old_superblock: found.old_superblock,
             filesystem: found.filesystem.as_ref().map(FilesystemReport::new),
-            on_disk: match (&found.filesystem, &layout) {
-                (None, None) => self.source.on_disk(),
+            on_disk: match (&found.filesystem, &layout, &physical_volume) {
+                (None, None, None) => self.source.on_disk(),
                 _ => None,
             },
             layout,
+            physical_volume,
             disk_bytes: packed.disk_bytes,
             used_bytes: packed.used_bytes,
             stored_bytes: packed.stored_bytes,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use blockio::salvage::Lost;
-use blockio::{Handle, ReadAt, Window, len_u64};
+use blockio::{Handle, ReadAt, len_u64};
 use ext_blocks::Fingerprint;
 use hostdisk::{Direct, Freeze};
 use qcow2_reader::Image;
@@ -15,14 +15,15 @@ use qcow2_reader::Image;
 use disk_layout::table::Patch;
 
 use super::grown::Grown;
+use crate::commands::partition::{Part, Place};
 use crate::source::{Opening, SHORTER};
 
 /// The disk itself.
 pub(super) struct Reader {
     pub(super) disk: Opening,
-    /// The bytes of it that are packed.
-    pub(super) range: Range<u64>,
-    /// The length of the disk that is packed: at least that of the range.
+    /// The part of it that is packed.
+    pub(super) place: Place,
+    /// The length of the disk that is packed: at least that of the part.
     pub(super) size: u64,
     /// What replaces bytes of it.
     pub(super) patches: Vec<Patch>,
@@ -34,7 +35,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn bytes(&self) -> io::Result<Grown<'_, Window<&dyn ReadAt>>> {
+    fn bytes(&self) -> io::Result<Grown<'_, Part<&dyn ReadAt>>> {
         self.part_of(match &self.direct {
             Some(direct) => direct,
             None => &self.disk,
@@ -42,8 +43,8 @@ impl Reader {
     }
 
     /// Returns the part of `disk` that is packed; it is another view of the source.
-    pub(super) fn part_of<R: ReadAt>(&self, disk: R) -> io::Result<Grown<'_, Window<R>>> {
-        let part = Window::new(disk, self.range.clone());
+    pub(super) fn part_of<R: ReadAt>(&self, disk: R) -> io::Result<Grown<'_, Part<R>>> {
+        let part = self.place.on(disk);
         let part = part.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, SHORTER));
         Ok(self.grown(part?))
     }
@@ -84,7 +85,7 @@ impl ReadAt for Reader {
             Some(direct) => direct,
             None => &self.disk,
         };
-        let is_plain = self.range.start == 0 && self.patches.is_empty();
+        let is_plain = self.place.is_at_start() && self.patches.is_empty();
         whole.handle().filter(|_| is_plain)
     }
 }
@@ -113,7 +114,7 @@ impl SalvagedImage {
     pub(super) fn again<S: ReadAt>(&self, image: Image<S>) -> SalvagedAgain<S> {
         SalvagedAgain {
             image,
-            range: self.reader.range.clone(),
+            place: self.reader.place.clone(),
             lost: self.lost(),
         }
     }
@@ -142,8 +143,7 @@ struct Zeroed<'a>(&'a SalvagedImage);
 
 impl ReadAt for Zeroed<'_> {
     fn size(&self) -> u64 {
-        let Range { start, end } = self.0.reader.range;
-        end.saturating_sub(start)
+        self.0.reader.place.bytes()
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
@@ -151,11 +151,8 @@ impl ReadAt for Zeroed<'_> {
         match &salvaged.reader.disk {
             Opening::Raw(_) => salvaged.reader.read_at(offset, buf),
             Opening::Image(chain) => {
-                let part = &salvaged.reader.range;
-                let lose = |range| salvaged.guard().insert(within(part, &range));
-                chain
-                    .image
-                    .read_salvaged(in_whole(part, offset, buf)?, buf, lose)
+                let lose = |range| salvaged.guard().insert(range);
+                read_salvaged(&chain.image, &salvaged.reader.place, offset, buf, lose)
             }
         }
     }
@@ -164,36 +161,44 @@ impl ReadAt for Zeroed<'_> {
 /// A damaged image that is read again.
 pub(super) struct SalvagedAgain<S> {
     image: Image<S>,
-    range: Range<u64>,
+    place: Place,
     lost: Lost,
 }
 
-/// Returns where in the whole `offset` of the part `range` is, if the part has all of
-/// `buf`.
-fn in_whole(range: &Range<u64>, offset: u64, buf: &[u8]) -> io::Result<u64> {
-    let start = range.start.checked_add(offset);
-    let end = start.and_then(|start| start.checked_add(len_u64(buf.len())));
-    match (start, end) {
-        (Some(start), Some(end)) if end <= range.end => Ok(start),
-        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+/// Reads the part of `image` that `place` is, and gives what is lost of it to `lose`.
+fn read_salvaged<S: ReadAt>(
+    image: &Image<S>,
+    place: &Place,
+    offset: u64,
+    buf: &mut [u8],
+    mut lose: impl FnMut(Range<u64>),
+) -> io::Result<()> {
+    let missing = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let end = offset.checked_add(len_u64(buf.len()));
+    let end = end.ok_or_else(missing)?;
+    let (mut rest, mut at) = (buf, offset);
+    while at < end {
+        let (piece, whole) = place.piece(&(at..end)).ok_or_else(missing)?;
+        let length = usize::try_from(piece.end.saturating_sub(at)).map_err(|_| missing())?;
+        let (now, after) = rest.split_at_mut_checked(length).ok_or_else(missing)?;
+        image.read_salvaged(whole, now, |range| {
+            let in_part = |byte: u64| at.saturating_add(byte.saturating_sub(whole));
+            lose(in_part(range.start)..in_part(range.end));
+        })?;
+        (rest, at) = (after, piece.end);
     }
-}
-
-/// Returns the bytes `whole`, which the part `range` has, as those of the part.
-fn within(range: &Range<u64>, whole: &Range<u64>) -> Range<u64> {
-    whole.start.saturating_sub(range.start)..whole.end.saturating_sub(range.start)
+    Ok(())
 }
 
 impl<S: ReadAt> ReadAt for SalvagedAgain<S> {
     fn size(&self) -> u64 {
-        self.range.end.saturating_sub(self.range.start)
+        self.place.bytes()
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let mut failed = None;
-        let start = in_whole(&self.range, offset, buf)?;
-        self.image.read_salvaged(start, buf, |range| {
-            let mut pieces = self.lost.pieces(within(&self.range, &range)).into_iter();
+        read_salvaged(&self.image, &self.place, offset, buf, |range| {
+            let mut pieces = self.lost.pieces(range).into_iter();
             let more = pieces.find(|(_, was_lost)| !was_lost);
             failed = failed.take().or(more.map(|(range, _)| range));
         })?;

@@ -10,6 +10,7 @@ use crate::failure::Outcome;
 use crate::lost::LostReport;
 use crate::output::filesystem::FilesystemReport;
 use crate::output::layout::LayoutReport;
+use crate::output::volumes::PhysicalReport;
 use crate::source::ImageReport;
 use crate::text::Bytes;
 
@@ -46,6 +47,9 @@ pub(crate) struct Report {
     /// The partitions, if the disk has a partition table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) layout: Option<LayoutReport>,
+    /// The volumes on the disk, if it is a physical volume of LVM2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) physical_volume: Option<PhysicalReport>,
     /// Where the filesystem is mounted, if it was frozen while it was read.
     pub(crate) frozen: Option<String>,
     /// Whether the filesystem is as it is once its journal was replayed.
@@ -124,9 +128,10 @@ impl Report {
     }
 
     fn fmt_layout(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.layout {
-            Some(layout) => write!(f, ", {}\n{layout}", layout.summary()),
-            None => Ok(()),
+        match (&self.layout, &self.physical_volume) {
+            (Some(layout), _) => write!(f, ", {}\n{layout}", layout.summary()),
+            (None, Some(physical)) => write!(f, ", {}\n{physical}", physical.name()),
+            (None, None) => Ok(()),
         }
     }
 
@@ -135,7 +140,9 @@ impl Report {
         write!(f, "source   {}: {}", self.source, Bytes(self.disk_bytes))?;
         match &self.filesystem {
             Some(filesystem) => writeln!(f, ", {filesystem}")?,
-            None if self.layout.is_some() => self.fmt_layout(f)?,
+            None if self.layout.is_some() || self.physical_volume.is_some() => {
+                self.fmt_layout(f)?;
+            }
             None if self.asked_for_all || self.kept_whole.is_some() => writeln!(f)?,
             None => match self.on_disk {
                 Some(what) => writeln!(f, ", {what}, not looked into: everything is stored")?,

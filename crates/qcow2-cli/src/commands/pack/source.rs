@@ -4,8 +4,8 @@ use std::error::Error;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use blockio::ReadAt;
 use blockio::salvage::Lost;
-use blockio::{ReadAt, Window};
 use disk_layout::table::{self, Patch};
 use ext_blocks::Fingerprint;
 use ext_blocks::mmp::{Mmp, MmpDamage, read_mmp};
@@ -82,9 +82,9 @@ impl<'a> Source<'a> {
         } = opened;
         check_reflink(args, &disk)?;
         let takes_all = args.filesystem.content == ContentArg::All;
-        let range = partition::range(&disk, &args.reading, disk.sector_bytes()?, takes_all, name)?;
-        let part = Window::new(&disk, range.clone());
-        let part = part.ok_or_else(|| Failure::because(name, SHORTER))?;
+        let sector_bytes = disk.sector_bytes()?;
+        let place = partition::place(&disk, &args.reading, sector_bytes, takes_all, name)?;
+        let part = (place.on(&disk)).ok_or_else(|| Failure::because(name, SHORTER))?;
         let (size, patches) = grow(args, &part)?;
         let on_disk = containers::on_disk(&part);
         let stamps = disk.stamps()?;
@@ -92,7 +92,7 @@ impl<'a> Source<'a> {
         let system = disk.raw().map(source_in_use).transpose()?.flatten();
         let mmp = match &system {
             Some(_) => None,
-            None => mmp(args, &part)?,
+            None => mmp(args, &part, sector_bytes)?,
         };
         let mmp_damage = mmp.as_ref().and_then(mmp_damage);
         let mmp = mmp.filter(Mmp::is_in_use).map(|mmp| mmp.to_string());
@@ -119,7 +119,7 @@ impl<'a> Source<'a> {
         }
         let reader = Reader {
             disk,
-            range,
+            place,
             size,
             patches,
             direct,
@@ -169,8 +169,8 @@ impl<'a> Source<'a> {
 
     /// What can be done about a partition table on a disk that became longer.
     pub(super) fn grown_hint(&self) -> Option<&'static str> {
-        let Reader { size, range, .. } = self.reader();
-        let is_same = *size == range.end.saturating_sub(range.start);
+        let Reader { size, place, .. } = self.reader();
+        let is_same = *size == place.bytes();
         if is_same || self.args.move_gpt_backup {
             return None;
         }
@@ -328,7 +328,7 @@ fn check_reflink(args: &PackArgs, disk: &Opening) -> Result<(), Failure> {
 }
 
 /// Returns the length of the disk that is packed, and what replaces bytes of it.
-fn grow(args: &PackArgs, part: &Window<&Opening>) -> Result<(u64, Vec<Patch>), Failure> {
+fn grow(args: &PackArgs, part: &impl ReadAt) -> Result<(u64, Vec<Patch>), Failure> {
     let size = args.grow.unwrap_or(part.size());
     let refused = |message: String| Failure::because(args.source_name(), message);
     if size < part.size() {
@@ -371,12 +371,16 @@ fn mmp_damage(mmp: &Mmp) -> Option<MmpDamage> {
 
 /// What the filesystem says of who uses it. Where that cannot be read, nobody can
 /// use it.
-fn mmp(args: &PackArgs, disk: &Window<&Opening>) -> Result<Option<Mmp>, Failure> {
+fn mmp(
+    args: &PackArgs,
+    disk: &dyn ReadAt,
+    sector_bytes: Option<u32>,
+) -> Result<Option<Mmp>, Failure> {
     let read = |part: &dyn ReadAt| match read_mmp(part) {
         Err(_) if args.salvage => Ok(None),
         result => result.map_err(|error| source::failure(&ask(args), &error)),
     };
-    source::mmp(disk, disk.disk().sector_bytes()?, read)
+    source::mmp(disk, sector_bytes, read)
 }
 
 fn freeze_options(args: &PackArgs) -> FreezeOptions {

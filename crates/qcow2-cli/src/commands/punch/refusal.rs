@@ -43,7 +43,7 @@ impl<'a> Subject<'a> {
         let Some(layout) = &disk.layout else {
             return match self.partition {
                 Some(_) => Some("the partition table does not decide".to_owned()),
-                None => unknown(disk, source.on_disk()).or_else(|| unsound(disk)),
+                None => unknown(disk, source.on_disk()).or_else(|| troubled(disk)),
             };
         };
         if let Some(damage) = layout.table_damage().next() {
@@ -54,12 +54,12 @@ impl<'a> Subject<'a> {
             let looks_like = part.looks_like.map(|found| found.claim.name());
             return kept::kept_whole(&part.report)
                 .or_else(|| unknown(&part.report, looks_like))
-                .or_else(|| unsound(&part.report));
+                .or_else(|| troubled(&part.report));
         }
         unknown(disk, source.on_disk()).or_else(|| {
             layout.parts.iter().find_map(|part| {
                 let number = part.partition.number;
-                let why = unsound(&part.report)?;
+                let why = troubled(&part.report)?;
                 Some(format!(
                     "partition {number}: {why}; --partition gives back the free blocks of another"
                 ))
@@ -70,12 +70,24 @@ impl<'a> Subject<'a> {
 
 /// Why `report` proves nothing free, if no filesystem decides.
 fn unknown(report: &Report, looks_like: Option<&str>) -> Option<String> {
-    let is_known = report.filesystem.is_some() || report.layout.is_some();
+    let is_known =
+        report.filesystem.is_some() || report.layout.is_some() || report.physical_volume.is_some();
     if report.kept != Kept::All && is_known {
         return None;
     }
     let what = looks_like.unwrap_or("no filesystem that we know");
     Some(format!("it holds {what}, which proves nothing free"))
+}
+
+/// What is wrong with a filesystem that `report` tells of, also in logical volumes.
+fn troubled(report: &Report) -> Option<String> {
+    let physical = report.physical_volume.iter();
+    let mut volumes = physical.flat_map(|physical| &physical.volumes);
+    let inside = volumes.find_map(|volume| {
+        let why = unsound(&volume.report)?;
+        Some(format!("volume {}: {why}", volume.name))
+    });
+    inside.or_else(|| unsound(report))
 }
 
 /// What is wrong with the filesystem of `report`, and what repairs it.

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::bench::Bench;
 use made::{Made, Slot};
+pub(super) use made::{count, filled};
 
 /// What is free on a disk, as `blocks` lists it.
 fn unused(bench: &Bench, name: &str) -> Vec<Range<u64>> {
@@ -60,7 +61,7 @@ fn nothing_is_lost(bench: &Bench, name: &str, free: &[Range<u64>]) {
 }
 
 /// The names and contents of all files below `folder`.
-fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
