@@ -1,5 +1,7 @@
 //! The fields of a btrfs.
 
+use std::iter;
+
 use super::super::subject::{Seal, Subject};
 
 const SUPERBLOCK_AT: usize = 64 << 10;
@@ -58,7 +60,7 @@ pub(super) fn find(subject: &mut Subject) {
     // A check for no other kind can be made right here.
     let seal = |at: usize, bytes: usize| {
         let seal = Seal::Crc32c {
-            covered: vec![at + CHECKSUM_BYTES..at + bytes],
+            covered: iter::once(at + CHECKSUM_BYTES..at + bytes).collect(),
             field: at,
         };
         if is_crc32c { vec![seal] } else { vec![] }

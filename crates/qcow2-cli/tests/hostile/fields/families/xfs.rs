@@ -1,5 +1,7 @@
 //! The fields of an XFS.
 
+use std::iter;
+
 use super::super::subject::{Seal, Subject};
 use super::xfs_log;
 
@@ -104,7 +106,7 @@ fn tree_block(subject: &mut Subject, what: &str, at: usize, block: usize) {
 
 fn sealed(at: usize, bytes: usize, crc: usize) -> Seal {
     Seal::Crc32c {
-        covered: vec![at..at + bytes],
+        covered: iter::once(at..at + bytes).collect(),
         field: at + crc,
     }
 }
