@@ -120,7 +120,7 @@ pub(super) enum Error {
 }
 
 enum Parts<'e> {
-    Image(MapEntries<'e, Disk>),
+    Image(Box<MapEntries<'e, Disk>>),
     /// What is left of a file that is the disk.
     Raw(&'e Disk, Holes, Range<u64>),
 }
@@ -131,7 +131,7 @@ impl<'e> Entries<'e> {
         let parts = match disk {
             Opening::Image(chain) => {
                 let Chain { image, .. } = &**chain;
-                Parts::Image(image.map(guest))
+                Parts::Image(Box::new(image.map(guest)))
             }
             Opening::Raw(disk) => Parts::Raw(disk, Holes::new(), guest),
         };
