@@ -11,7 +11,7 @@ use crate::parts;
 use crate::provider::{Part, Source};
 use crate::report::{FilesystemInfo, KeptWhole};
 use crate::table::{self, Kind, Partition, Table};
-use crate::volumes::{self, Opened, Volume, Volumes};
+use crate::volumes::{self, Candidate, Opened, Volume, Volumes};
 
 /// A part of a disk that was found.
 #[derive(Debug)]
@@ -137,10 +137,33 @@ fn doubt_of_others(
         _ => parts::doubt(source, table, is_doubtful)?,
     };
     let inside = volumes.map_or(Ok(None), Volumes::hashes);
-    Ok(match why {
+    let why = match why {
         Some(why) => Some(why),
         None => inside?.map(KeptWhole::Hashed),
-    })
+    };
+    match (why, part, volumes) {
+        (None, SelectedPart::Partition(partition), Some(volumes)) => {
+            doubt_of_group(source, partition, volumes)
+        }
+        (why, ..) => Ok(why),
+    }
+}
+
+/// Why nothing is proven free in a partition that is a physical volume, if only the other
+/// ones on the disk tell: it would be believed alone.
+fn doubt_of_group(
+    source: &Source<'_>,
+    partition: &Partition,
+    volumes: &Volumes<'_>,
+) -> Result<Option<KeptWhole>, Error> {
+    let Some(why) = volumes.doubt_of(&partition.range) else {
+        return Ok(None);
+    };
+    let window = parts::part(source, partition.range.clone())?;
+    let unsound = None;
+    let alone = Volumes::find(vec![Candidate { window, unsound }], true)?;
+    let is_kept = alone.is_none_or(|alone| alone.doubt_of(&partition.range).is_some());
+    Ok((!is_kept).then_some(KeptWhole::Distrust { why }))
 }
 
 fn is_called(partition: &Partition, wanted: &str) -> bool {

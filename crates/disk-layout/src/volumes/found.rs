@@ -130,6 +130,20 @@ impl<'d> Volumes<'d> {
         Ok(None)
     }
 
+    /// Why nothing is proven free in the physical volume at `range` of the disk, if there is
+    /// one and it is in doubt.
+    pub(crate) fn doubt_of(&self, range: &Range<u64>) -> Option<String> {
+        let mut physical = self.physical.iter().zip(&self.standing);
+        let (_, standing) = physical.find(|(one, _)| self.range(one.window) == *range)?;
+        match standing {
+            Standing::Alone(doubt) => Some(doubt.to_string()),
+            Standing::Member { group, .. } => {
+                let at_hand = self.groups.get(*group)?;
+                at_hand.doubt.as_ref().map(ToString::to_string)
+            }
+        }
+    }
+
     /// A logical volume as a disk.
     pub(super) fn disk(&self, mapping: &Arc<Mapping>) -> Result<Part<'d>, Error> {
         let disk = VolumeDisk::new(self.windows.clone(), Arc::clone(mapping));

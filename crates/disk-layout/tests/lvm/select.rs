@@ -3,7 +3,9 @@
 use blockio::ReadAt;
 use disk_layout::{Error, SelectedPart, Volume, select};
 
-use crate::disk::{Bytes, EXTENT, disk, extents, linear, segment, start, text, volume, whole};
+use crate::disk::{
+    AREA, Bytes, EXTENT, KIB, disk, extents, linear, segment, start, text, volume, whole,
+};
 
 /// The volume, and why it may lie elsewhere.
 fn found(disk: &Bytes, wanted: &str) -> Result<(Volume, Option<String>), Error> {
@@ -82,4 +84,28 @@ fn a_volume_of_a_group_that_is_not_complete_is_in_doubt() {
     let error = found(&disk, "vg/there").unwrap_err().to_string();
     let want = "volume vg/there cannot be opened: part of it is not on this disk";
     assert_eq!(error, want);
+}
+
+#[test]
+fn a_physical_volume_is_in_doubt_if_another_one_has_a_newer_text() {
+    let one = |seqno, members| {
+        let volumes = [volume("one", &[segment(1, 0, 1, &linear(0, 0))])];
+        text(seqno, members, &volumes)
+    };
+    let doubt = |disk: &Bytes, wanted: &str| {
+        let found = select(&disk.0, None, wanted).unwrap();
+        found.doubt.map(|why| why.to_string())
+    };
+    // A group of both: alone, each is kept whole for want of the other.
+    let mut both = disk(2, &one(4, 2));
+    assert_eq!(doubt(&both, "1"), None);
+    // What the first one says by itself is believed, and it is older.
+    let older = one(3, 1);
+    both.area(start(0) + AREA.start, AREA.start, 12 * KIB, 512, &older);
+    let told = doubt(&both, "1").unwrap();
+    let want = "its metadata has sequence number 3, the newest has 4";
+    assert!(told.ends_with(want), "{told}");
+    assert_eq!(doubt(&both, "2"), None);
+    // Nothing is wrong with a group of one.
+    assert_eq!(doubt(&disk(1, &one(3, 1)), "1"), None);
 }
