@@ -108,9 +108,10 @@ impl<'d> Volumes<'d> {
 
     /// Hashes in a logical volume that may cover the blocks of others.
     pub(crate) fn hashes(&self) -> Result<Option<Found>, Error> {
+        // Hashes begin with what tells of them, which may be here where the rest is not.
         let volumes = self.groups.iter().flat_map(|at_hand| {
             let volumes = at_hand.group.volumes.iter();
-            volumes.filter_map(|logical| mapped(at_hand, logical))
+            volumes.filter_map(|logical| mapping(runs(at_hand, logical).map_while(|run| run)))
         });
         for mapping in volumes.map(Arc::new).take(VOLUMES_MAX) {
             // One that passes the end of its window is kept whole.
@@ -179,8 +180,19 @@ impl<'d> Volumes<'d> {
 /// Where the bytes of `logical` lie on the windows, if all of them are on physical volumes
 /// that are here.
 pub(super) fn mapped(at_hand: &AtHand, logical: &Logical) -> Option<Mapping> {
+    let runs: Option<Vec<_>> = runs(at_hand, logical).collect();
+    mapping(runs?.into_iter())
+}
+
+fn mapping(runs: impl Iterator<Item = Run>) -> Option<Mapping> {
+    let runs: Vec<_> = runs.collect();
+    (!runs.is_empty()).then(|| Mapping::new(runs))
+}
+
+/// The segments of `logical`; `None` for each that is not here.
+fn runs<'g>(at_hand: &'g AtHand, logical: &'g Logical) -> impl Iterator<Item = Option<Run>> + 'g {
     let unit = at_hand.group.extent_bytes;
-    let run = |segment: &Segment| {
+    let run = move |segment: &Segment| {
         let start = segment.first.checked_mul(unit)?;
         let bytes = segment.extents.checked_mul(unit)?;
         let stripes = segment.stripes.iter().map(|stripe| {
@@ -203,6 +215,5 @@ pub(super) fn mapped(at_hand: &AtHand, logical: &Logical) -> Option<Mapping> {
             stripes,
         })
     };
-    let runs: Option<Vec<_>> = logical.segments.iter().map(run).collect();
-    runs.filter(|runs| !runs.is_empty()).map(Mapping::new)
+    logical.segments.iter().map(run)
 }

@@ -199,6 +199,22 @@ fn hashes_in_a_volume_cover_those_of_all() {
 }
 
 #[test]
+fn hashes_that_end_on_a_missing_member_cover_those_of_all() {
+    let segments = [
+        segment(1, 0, 3, &linear(0, 2)),
+        segment(2, 3, 1, &linear(1, 0)),
+    ];
+    let mut disk = disk(2, &text(1, 2, &[volume("half", &segments)]));
+    // The second partition is swap, and the other member elsewhere.
+    disk.put(start(1), &vec![0; PV as usize]);
+    disk.swap(10, &[], |page| start(1) + u64::from(page) * 4096);
+    assert!(look(&disk, |_, free| !free.is_empty()));
+    let at = start(0) + DATA + 2 * EXTENT;
+    disk.put(at, b"verity\0\0").put(at + 8, &[1]);
+    assert_eq!(look(&disk, |_, free| free), vec![]);
+}
+
+#[test]
 fn a_disk_in_use_is_kept_whole() {
     let mut options = Options::default();
     options.in_use = Some("it is mounted".into());
