@@ -178,7 +178,7 @@ fn why_not(
 fn misplaced(group: &Group, member: &Member, physical: &Physical, place: &Place) -> Option<Doubt> {
     let areas = &physical.label.as_ref()?.areas;
     let start = member.data_at;
-    // Both were held against the length of the member.
+    // That both have a sum was found when the text was read.
     let length = member.extents.saturating_mul(group.extent_bytes);
     let end = start.saturating_add(length).max(member.device_bytes);
     if areas.data_at != start {

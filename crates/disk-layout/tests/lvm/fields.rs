@@ -195,7 +195,7 @@ fn fields_of_the_metadata_area() {
 }
 
 /// What in the text is replaced by what, and what is said of it.
-const WORDS: [(&str, &str, &str); 29] = [
+const WORDS: [(&str, &str, &str); 30] = [
     ("RESIZEABLE", "EXPORTED", "the volume group is exported"),
     (
         "\"RESIZEABLE\"",
@@ -267,7 +267,12 @@ const WORDS: [(&str, &str, &str); 29] = [
     (
         "pe_count = 12",
         "pe_count = 13",
-        "metadata text, physical volume pv0: its extents pass its end",
+        "a physical volume reaches from byte 0x4000 to 0x11000, the volume has 0x10400",
+    ),
+    (
+        "pe_count = 12",
+        "pe_count = 4503599627370495",
+        "metadata text, physical volume pv0: its extents have no end",
     ),
     (
         "dev_size = 130",

@@ -23,6 +23,9 @@ pub(crate) struct PhysicalReport {
     is_believed: bool,
 }
 
+/// What is in a volume where nothing is known.
+const UNKNOWN: &str = "unknown content";
+
 /// A logical volume, and what of it is kept.
 #[derive(Debug, Serialize)]
 pub(crate) struct LogicalReport {
@@ -114,7 +117,7 @@ impl LogicalReport {
             (Some(filesystem), ..) => filesystem.name(),
             (None, Some(what), _) => what.to_owned(),
             (None, None, Some(why)) => format!("{kind} ({why})"),
-            (None, None, None) => "unknown content".to_owned(),
+            (None, None, None) => UNKNOWN.to_owned(),
         }
     }
 }
@@ -124,7 +127,10 @@ impl Display for PhysicalReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for volume in &self.volumes {
             write!(f, "lv       {}: {}, ", volume.called(), Bytes(volume.bytes))?;
-            let content = volume.content();
+            let content = match volume.content() {
+                unknown if unknown == UNKNOWN && !self.is_believed => "not looked into".to_owned(),
+                content => content,
+            };
             let is_read = volume.filesystem.is_some() && volume.kept_whole.is_none();
             if volume.free_bytes > 0 {
                 let (used, free) = (Bytes(volume.used_bytes), Bytes(volume.free_bytes));

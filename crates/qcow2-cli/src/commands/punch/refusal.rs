@@ -81,6 +81,10 @@ fn unknown(report: &Report, looks_like: Option<&str>) -> Option<String> {
 
 /// What is wrong with a filesystem that `report` tells of, also in logical volumes.
 fn troubled(report: &Report) -> Option<String> {
+    // What is in volumes that nobody can tell may be about the other partitions.
+    if let (Some(_), Some(why)) = (&report.physical_volume, kept::kept_whole(report)) {
+        return Some(why);
+    }
     let physical = report.physical_volume.iter();
     let mut volumes = physical.flat_map(|physical| &physical.volumes);
     let inside = volumes.find_map(|volume| {
