@@ -217,9 +217,9 @@ fn what_may_be_a_disk_of_unknown_content_is_one() {
         ("text", b"hello\n".to_vec(), Some("a text file")),
         ("empty", Vec::new(), Some("an empty file")),
         (
-            "xfs",
-            [&b"XFSB"[..], &noise].concat(),
-            Some("an XFS filesystem"),
+            "squashfs",
+            [&b"hsqs"[..], &noise].concat(),
+            Some("a squashfs filesystem"),
         ),
     ] {
         bench.write(name, &bytes);

@@ -47,7 +47,7 @@ const fn leaving(tool: &'static str, arguments: &'static [&'static str], mib: u6
 
 const MAKERS: &[Maker] = &[
     known("mkfs.xfs", &["-q", "-f"], 320),
-    maker("mkfs.btrfs", &["-q", "-f"], 128),
+    known("mkfs.btrfs", &["-q", "-f"], 128),
     known("mkfs.vfat", &["-F16"], 32),
     known("mkfs.vfat", &["-F32"], 48),
     known("mkfs.vfat", &["--mbr=y"], 32),
