@@ -156,4 +156,18 @@ fn fat_and_swap_are_punched_and_damage_names_what_repairs_it() {
     nothing_is_punched(&bench, " --partition 1", why);
     let report = bench.ok("punch --verify --output json --partition swap disk");
     assert_eq!(number(&report, "free_bytes"), Some(swap.bytes - 4096));
+
+    // A physical volume of LVM2 whose label is damaged.
+    let mut label = vec![0; usize::try_from(swap.bytes).unwrap()];
+    label[512..528].copy_from_slice(b"LABELONE\x01\0\0\0\0\0\0\0");
+    label[532..544].copy_from_slice(b" \0\0\0LVM2 001");
+    bench.write("disk", bench.read("machine"));
+    bench.write("label", &label);
+    put(&bench, "label", "disk", swap.start);
+    let why = "label at byte 0x200: its checksum is 0x0, that of its bytes 0x28a8ac73";
+    nothing_is_punched(
+        &bench,
+        "",
+        &format!("partition 4: {why}; --partition gives back the free blocks of another"),
+    );
 }
