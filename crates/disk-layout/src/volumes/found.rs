@@ -88,12 +88,46 @@ impl<'d> Volumes<'d> {
                 at_hand.doubt.get_or_insert(Doubt::TooManyVolumes { limit });
             }
         }
-        Ok(Some(Self {
+        let mut volumes = Self {
             windows,
             physical: found,
             groups,
             standing,
-        }))
+        };
+        volumes.ask_nested(&mut texts);
+        Ok(Some(volumes))
+    }
+
+    /// Puts groups in doubt of which a physical volume inside a logical one may have newer
+    /// metadata.
+    fn ask_nested(&mut self, texts: &mut Texts) {
+        let mut doubts = Vec::new();
+        for at_hand in &self.groups {
+            for logical in &at_hand.group.volumes {
+                let mapping = mapping(runs(at_hand, logical).map_while(|run| run));
+                let disk = mapping.and_then(|mapping| self.disk(&Arc::new(mapping)).ok());
+                let Some(disk) = disk.filter(is_labelled) else {
+                    continue;
+                };
+                let volume = format!("{}/{}", at_hand.group.name, logical.name);
+                // What cannot be read may tell of any group.
+                let told = physical::read(usize::MAX, &disk, texts).ok().flatten();
+                let told = told.filter(|nested| nested.doubt.is_none());
+                let ids = told.map(|nested| {
+                    let groups = nested.texts.iter().filter_map(|id| texts.group(*id));
+                    groups.map(|group| group.id).collect::<Vec<_>>()
+                });
+                doubts.push((ids, Doubt::Nested { volume }));
+            }
+        }
+        for (ids, doubt) in doubts {
+            for at_hand in &mut self.groups {
+                let id = at_hand.group.id;
+                if ids.as_ref().is_none_or(|ids| ids.contains(&id)) {
+                    at_hand.doubt.get_or_insert_with(|| doubt.clone());
+                }
+            }
+        }
     }
 
     /// The names of the volumes whose content is looked at, as `group/volume`.

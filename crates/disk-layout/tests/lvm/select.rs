@@ -4,7 +4,7 @@ use blockio::ReadAt;
 use disk_layout::{Error, SelectedPart, Volume, select};
 
 use crate::disk::{
-    AREA, Bytes, EXTENT, KIB, disk, extents, linear, segment, start, text, volume, whole,
+    AREA, Bytes, DATA, EXTENT, IDS, KIB, disk, extents, linear, segment, start, text, volume, whole,
 };
 
 /// The volume, and why it may lie elsewhere.
@@ -108,4 +108,24 @@ fn a_physical_volume_is_in_doubt_if_another_one_has_a_newer_text() {
     assert_eq!(doubt(&both, "2"), None);
     // Nothing is wrong with a group of one.
     assert_eq!(doubt(&disk(1, &one(3, 1)), "1"), None);
+}
+
+#[test]
+fn a_physical_volume_in_a_volume_may_know_better() {
+    let outer = [volume("in", &[segment(1, 0, 12, &linear(0, 0))])];
+    let doubt = |inner: &str| {
+        let mut disk = disk(1, &text(2, 1, &outer));
+        let nested = start(0) + DATA;
+        disk.label(nested, IDS[2], &[AREA]);
+        disk.u64(nested + 512 + 64, 48 * KIB);
+        disk.sign_label(nested + 512);
+        disk.area(nested + AREA.start, AREA.start, 12 * KIB, 512, inner);
+        found(&disk, "vg/in").unwrap().1
+    };
+    let newer = text(4, 1, &[]);
+    let want = "a physical volume in volume vg/in may have newer metadata of the group";
+    assert_eq!(doubt(&newer).as_deref(), Some(want));
+    // One that cannot be read may have it, too; one of another group has not.
+    assert_eq!(doubt("vg {").as_deref(), Some(want));
+    assert_eq!(doubt(&newer.replace("GGGG", "HHHH")), None);
 }

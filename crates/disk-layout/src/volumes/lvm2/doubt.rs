@@ -105,6 +105,9 @@ pub(crate) enum Doubt {
     /// A volume that its group no longer has.
     #[error("the newest metadata of volume group {group} does not name this physical volume")]
     Left { group: String },
+    /// A physical volume in a logical one that may know better.
+    #[error("a physical volume in volume {volume} may have newer metadata of the group")]
+    Nested { volume: String },
     /// A volume without a group that is known.
     #[error("no metadata here says which volume group this physical volume belongs to")]
     NoGroup,
