@@ -203,9 +203,9 @@ fn a_disk_and_its_partitions_share_their_bytes() {
     let [first, second] = [("1", "2048"), ("2", "4096")]
         .map(|(number, sector)| device.add_partition(number, sector, "1024"));
     for (target, source, is_same) in [
-        (&device.0, &first, true),
-        (&first, &device.0, true),
-        (&first, &second, false),
+        (&device.0, &first.path, true),
+        (&first.path, &device.0, true),
+        (&first.path, &second.path, false),
     ] {
         let sources = vec![Disk::open(source).unwrap().identity()];
         let options = TargetOptions {

@@ -240,22 +240,25 @@ fn a_disk_with_a_mounted_partition_is_in_use() {
     let (folder, path) = file_of_zeros(9 * MIB);
     let disk = Loop::over(&path, &["-P"]);
     let partition = disk.add_partition("1", "2048", "16384");
-    run("mkfs.ext4", [Path::new("-q"), &partition]);
-    assert_eq!((as_source(&disk.0), as_source(&partition)), (None, None));
+    run("mkfs.ext4", [Path::new("-q"), &partition.path]);
+    assert_eq!(
+        (as_source(&disk.0), as_source(&partition.path)),
+        (None, None)
+    );
 
     let place = folder.path().join("place");
-    let mount = Mount::new(&partition, place.clone(), "rw");
+    let mount = Mount::new(&partition.path, place.clone(), "rw");
     assert_eq!(as_source(&disk.0), Some(InUse::Exclusive));
     assert_eq!(as_target(&disk.0), Some(InUse::Exclusive));
     assert_eq!(
-        as_source(&partition),
+        as_source(&partition.path),
         Some(InUse::Mounted { on: place.clone() })
     );
     assert!(matches!(as_source(&path), Some(InUse::Loop { .. })));
     drop(mount);
 
-    let _mount = Mount::new(&partition, place, "ro");
-    assert_eq!(as_source(&partition), None);
+    let _mount = Mount::new(&partition.path, place, "ro");
+    assert_eq!(as_source(&partition.path), None);
     assert_eq!(as_source(&disk.0), Some(InUse::Exclusive));
 }
 

@@ -83,12 +83,30 @@ impl Loop {
     }
 
     /// Adds a partition, whatever partition tables the kernel knows, to a
-    /// device made with `-P`. Returns its path.
+    /// device made with `-P`.
+    ///
+    /// Its node is one of our own: the name the kernel would give it may be
+    /// that of a file which a program left there.
     #[track_caller]
-    pub(crate) fn add_partition(&self, number: &str, sector: &str, sectors: &str) -> PathBuf {
+    pub(crate) fn add_partition(&self, number: &str, sector: &str, sectors: &str) -> Partition {
         let place = [number, sector, sectors].map(OsStr::new);
         run("addpart", [&[self.0.as_os_str()], &place[..]].concat());
-        Path::new("/dev").join(format!("{}p{number}", self.name()))
+        let name = format!("{}p{number}", self.name());
+        let device = fs::read_to_string(format!("/sys/class/block/{name}/dev")).unwrap();
+        let (major, minor) = device.trim_end().split_once(':').unwrap();
+        let folder = TempDir::new_in("/dev").unwrap();
+        let path = folder.path().join(name);
+        let node = [
+            path.as_os_str(),
+            OsStr::new("b"),
+            major.as_ref(),
+            minor.as_ref(),
+        ];
+        run("mknod", node);
+        Partition {
+            path,
+            _folder: folder,
+        }
     }
 
     /// Bytes as they are on the device.
@@ -104,6 +122,12 @@ impl Drop for Loop {
     fn drop(&mut self) {
         let _ = Command::new("losetup").arg("-d").arg(&self.0).status();
     }
+}
+
+/// A partition of a loop device.
+pub(crate) struct Partition {
+    pub(crate) path: PathBuf,
+    _folder: TempDir,
 }
 
 /// A mounted filesystem.
