@@ -1,0 +1,108 @@
+//! An image that is changed.
+
+use std::fmt;
+
+use blockio::Store;
+use qcow2_format::Header;
+use qcow2_format::bitmap::BitmapDirectoryEntry;
+use qcow2_format::snapshot::Snapshot;
+
+use crate::error::Error;
+use crate::repair;
+use crate::report::Changed;
+use crate::snapshot::{self, NewSnapshot};
+use crate::state::State;
+
+/// An image that can be changed in place. Nobody else may use the storage meanwhile.
+///
+/// Each change is done whole or not at all: if it is interrupted, the image is the old
+/// one or the new one. An image that does not agree with itself is refused.
+pub struct Editor<S> {
+    storage: S,
+}
+
+impl<S: Store> Editor<S> {
+    /// Opens the image in `storage`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Map`] if the header, the snapshot table or the bitmap directory is wrong,
+    /// or the image needs an unknown feature.
+    pub fn open(storage: S) -> Result<Self, Error> {
+        State::read(&storage)?;
+        Ok(Self { storage })
+    }
+
+    /// Returns the header as it is now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn header(&self) -> Result<Header, Error> {
+        Ok(State::read(&self.storage)?.header)
+    }
+
+    /// Returns the snapshots, in the order of their table.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>, Error> {
+        Ok(State::read(&self.storage)?.snapshots)
+    }
+
+    /// Returns the bitmaps, in the order of their directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn bitmaps(&self) -> Result<Vec<BitmapDirectoryEntry>, Error> {
+        Ok(State::read(&self.storage)?.bitmaps)
+    }
+
+    /// Takes an internal snapshot of the disk, without VM state.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`]; [`Error::Unsupported`] for images with an external data file;
+    /// [`Error::Damaged`]; [`Error::RefcountWidth`]; and if the storage fails.
+    pub fn create_snapshot(&self, wanted: &NewSnapshot) -> Result<Changed, Error> {
+        snapshot::create(&self.storage, wanted)
+    }
+
+    /// Makes the disk what it was when the snapshot with the ID `wanted`, or else with
+    /// that name, was taken: its size too. VM state stays in the snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Unsupported`] if the image has bitmaps, as with QEMU;
+    /// [`Error::Damaged`]; and if the storage fails.
+    pub fn apply_snapshot(&self, wanted: &[u8]) -> Result<Changed, Error> {
+        snapshot::apply(&self.storage, wanted)
+    }
+
+    /// Deletes the snapshot with the ID `wanted`, or else with that name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Damaged`]; and if the storage fails.
+    pub fn delete_snapshot(&self, wanted: &[u8]) -> Result<Changed, Error> {
+        snapshot::delete(&self.storage, wanted)
+    }
+
+    /// Gives back the clusters that have a refcount and no use, and makes all refcounts
+    /// exact: those of an image that was not closed properly, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if more is wrong than that; and if the storage fails.
+    pub fn drop_leaks(&self) -> Result<Changed, Error> {
+        repair::drop_leaks(&self.storage)
+    }
+}
+
+impl<S> fmt::Debug for Editor<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Editor").finish_non_exhaustive()
+    }
+}
