@@ -182,7 +182,11 @@ impl Counts {
         let in_part = |(part, counts): (&u64, &Box<[Count]>)| {
             let last = counts.iter().rposition(|count| count.is_used())?;
             let first = part.saturating_mul(PART_CLUSTERS);
-            Some(first.saturating_add(blockio::len_u64(last)).saturating_add(1))
+            Some(
+                first
+                    .saturating_add(blockio::len_u64(last))
+                    .saturating_add(1),
+            )
         };
         self.parts.iter().rev().find_map(in_part).unwrap_or(0)
     }

@@ -1,5 +1,6 @@
 //! What stands in the way of changing an image.
 
+use qcow2_codec::StreamFault;
 use qcow2_format::HostOffset;
 
 use crate::counts::Use;
@@ -33,7 +34,9 @@ pub enum Damage {
         bits: u64,
     },
     /// A structure passes the end of the file.
-    #[error("{structure} at host offset {host} ends at {end:#x}, past the end of the file at {file_bytes:#x}")]
+    #[error(
+        "{structure} at host offset {host} ends at {end:#x}, past the end of the file at {file_bytes:#x}"
+    )]
     PastEnd {
         /// The structure.
         structure: &'static str,
@@ -52,6 +55,14 @@ pub enum Damage {
         /// Where it is.
         host: HostOffset,
     },
+    /// A compressed cluster cannot be read.
+    #[error("compressed data at host offset {host}: {source}")]
+    Stream {
+        /// Where it is.
+        host: HostOffset,
+        /// What is wrong with it.
+        source: StreamFault,
+    },
     /// A cluster has two uses that exclude each other.
     #[error("the cluster at host offset {host} is used both as {first} and as {second}")]
     Conflict {
@@ -63,7 +74,9 @@ pub enum Damage {
         second: Use,
     },
     /// A cluster is used more often than its refcount.
-    #[error("the cluster at host offset {host} is used {references} times, but its refcount is {refcount}")]
+    #[error(
+        "the cluster at host offset {host} is used {references} times, but its refcount is {refcount}"
+    )]
     Refcount {
         /// The cluster.
         host: HostOffset,

@@ -7,9 +7,12 @@ use qcow2_format::Header;
 use qcow2_format::bitmap::BitmapDirectoryEntry;
 use qcow2_format::snapshot::Snapshot;
 
+use crate::amend::{self, Amendment};
+use crate::bitmap::{self, NewBitmap};
 use crate::error::Error;
 use crate::repair;
 use crate::report::Changed;
+use crate::resize::{self, Resize};
 use crate::snapshot::{self, NewSnapshot};
 use crate::state::State;
 
@@ -88,6 +91,78 @@ impl<S: Store> Editor<S> {
     /// [`Error::NotFound`]; [`Error::Damaged`]; and if the storage fails.
     pub fn delete_snapshot(&self, wanted: &[u8]) -> Result<Changed, Error> {
         snapshot::delete(&self.storage, wanted)
+    }
+
+    /// Changes the size of the disk. Snapshots keep theirs, and bitmaps follow: no bit is
+    /// set for what is new.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WouldShrink`] unless that is allowed; [`Error::BitmapInUse`];
+    /// [`Error::Unsupported`] for images with an external data file, and if the backing
+    /// file is needed and not there; [`Error::Limit`]; [`Error::Damaged`]; and if the
+    /// storage fails.
+    pub fn resize(&self, wanted: &Resize<'_>) -> Result<Changed, Error> {
+        resize::resize(&self.storage, wanted)
+    }
+
+    /// Changes the version, the backing file, or options of the image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] if the version does not have what the image needs;
+    /// [`Error::HeaderTooLarge`]; [`Error::Limit`]; [`Error::Damaged`]; and if the storage
+    /// fails.
+    pub fn amend(&self, wanted: &Amendment) -> Result<Changed, Error> {
+        amend::amend(&self.storage, wanted)
+    }
+
+    /// Adds a bitmap in which no bit is set.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`]; [`Error::Unsupported`] for images of version 2;
+    /// [`Error::Limit`]; [`Error::Damaged`]; and if the storage fails.
+    pub fn add_bitmap(&self, wanted: &NewBitmap) -> Result<Changed, Error> {
+        bitmap::add(&self.storage, wanted)
+    }
+
+    /// Removes a bitmap, even one that may have missed writes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Damaged`]; and if the storage fails.
+    pub fn remove_bitmap(&self, name: &[u8]) -> Result<Changed, Error> {
+        bitmap::remove(&self.storage, name)
+    }
+
+    /// Clears all bits of a bitmap.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::BitmapInUse`]; [`Error::Damaged`]; and if the storage
+    /// fails.
+    pub fn clear_bitmap(&self, name: &[u8]) -> Result<Changed, Error> {
+        bitmap::clear(&self.storage, name)
+    }
+
+    /// Makes a bitmap follow the writes to the disk from now on, or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::clear_bitmap`].
+    pub fn enable_bitmap(&self, name: &[u8], enabled: bool) -> Result<Changed, Error> {
+        bitmap::enable(&self.storage, name, enabled)
+    }
+
+    /// Sets the bits of the bitmap `name` for all bytes of the disk that the bitmap
+    /// `source` has set.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::clear_bitmap`].
+    pub fn merge_bitmap(&self, name: &[u8], source: &[u8]) -> Result<Changed, Error> {
+        bitmap::merge(&self.storage, name, source)
     }
 
     /// Gives back the clusters that have a refcount and no use, and makes all refcounts

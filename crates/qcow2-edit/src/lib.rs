@@ -28,6 +28,8 @@
 //! ```
 
 mod allocator;
+mod amend;
+mod bitmap;
 mod counts;
 mod damage;
 mod editor;
@@ -44,11 +46,14 @@ mod state;
 mod transaction;
 mod view;
 
+pub use amend::{Amendment, NewBacking};
+pub use bitmap::NewBitmap;
 pub use counts::Use;
 pub use damage::Damage;
 pub use editor::Editor;
 pub use error::Error;
 pub use report::Changed;
+pub use resize::Resize;
 pub use snapshot::NewSnapshot;
 
 /// The examples of README.md are tests.

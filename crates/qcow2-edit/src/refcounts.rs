@@ -115,7 +115,11 @@ impl NewRefcounts {
         let length = clusters.saturating_mul(self.cluster_bits.bytes());
         let bytes = host.0..host.0.saturating_add(length);
         counts.add(&bytes, Use::Metadata, 1)?;
-        needed.extend(counts.clusters(&bytes).map(|cluster| self.block_of(cluster)));
+        needed.extend(
+            counts
+                .clusters(&bytes)
+                .map(|cluster| self.block_of(cluster)),
+        );
         Ok(())
     }
 
@@ -159,9 +163,9 @@ impl NewRefcounts {
         let mut used = counts.used().peekable();
         for (index, host) in &self.blocks {
             block.fill(0);
-            while let Some((cluster, count)) = used.next_if(|(cluster, _)| {
-                self.block_of(*cluster) == *index
-            }) {
+            while let Some((cluster, count)) =
+                used.next_if(|(cluster, _)| self.block_of(*cluster) == *index)
+            {
                 let entry = cluster.checked_rem(per_block).unwrap_or(0);
                 let set = self.order.set(&mut block, entry, count.times());
                 set.map_err(|_| self.too_wide(counts.host(cluster), count.times()))?;
@@ -181,7 +185,8 @@ impl NewRefcounts {
     }
 
     fn table_bytes(&self) -> u64 {
-        self.table_clusters.saturating_mul(self.cluster_bits.bytes())
+        self.table_clusters
+            .saturating_mul(self.cluster_bits.bytes())
     }
 
     fn too_wide(&self, host: HostOffset, found: u64) -> Error {

@@ -6,8 +6,8 @@ use std::ops::Range;
 use blockio::ReadAt;
 use qcow2_format::bitmap::BitmapTableEntry;
 use qcow2_format::refcount::RefcountTableEntry;
-use qcow2_format::{EntryContext, HostOffset, L1Entry, L2Entry, L2Words, Named};
 use qcow2_format::subcluster::ExtendedL2Entry;
+use qcow2_format::{EntryContext, HostOffset, L1Entry, L2Entry, L2Words, Named};
 
 use crate::counts::{Counts, Use};
 use crate::damage::Damage;
@@ -79,7 +79,12 @@ pub(crate) fn bitmap_entry<S>(
     index: u64,
     word: u64,
 ) -> Result<BitmapTableEntry, Damage> {
-    reserved("bitmap table", table, index, BitmapTableEntry::reserved_bits(word))?;
+    reserved(
+        "bitmap table",
+        table,
+        index,
+        BitmapTableEntry::reserved_bits(word),
+    )?;
     let entry = BitmapTableEntry::decode(word, view.cluster_bits, index);
     entry.map_err(|source| Damage::Entry {
         table: "bitmap table",
@@ -240,12 +245,7 @@ fn counted(
     })
 }
 
-fn reserved(
-    table: &'static str,
-    host: HostOffset,
-    index: u64,
-    bits: u64,
-) -> Result<(), Damage> {
+fn reserved(table: &'static str, host: HostOffset, index: u64, bits: u64) -> Result<(), Damage> {
     if bits == 0 {
         return Ok(());
     }

@@ -65,9 +65,13 @@ impl NewStart {
         let mut before = None;
         if let Some(name) = &header.backing_name {
             let at = place_of_name(cluster, old_end, encoded.len(), name)?;
-            first.get_mut(NAME_PLACE)?.copy_from_slice(&len_u64(at).to_be_bytes());
+            first
+                .get_mut(NAME_PLACE)?
+                .copy_from_slice(&len_u64(at).to_be_bytes());
             let length = u32::try_from(name.len()).ok()?;
-            first.get_mut(NAME_LENGTH)?.copy_from_slice(&length.to_be_bytes());
+            first
+                .get_mut(NAME_LENGTH)?
+                .copy_from_slice(&length.to_be_bytes());
             let end = at.checked_add(name.len())?;
             if end <= SECTOR_BYTES {
                 first.resize(first.len().max(end), 0);
@@ -136,8 +140,13 @@ fn place_of_name(
     extensions_end: usize,
     name: &[u8],
 ) -> Option<usize> {
-    let fits = |at: usize| at.checked_add(name.len()).is_some_and(|end| end <= cluster.len());
-    let stored = usize::try_from(u64::from_be_bytes(cluster.get(NAME_PLACE)?.try_into().ok()?));
+    let fits = |at: usize| {
+        at.checked_add(name.len())
+            .is_some_and(|end| end <= cluster.len())
+    };
+    let stored = usize::try_from(u64::from_be_bytes(
+        cluster.get(NAME_PLACE)?.try_into().ok()?,
+    ));
     let stored = stored.ok().filter(|at| *at >= extensions_end);
     if let Some(at) = stored
         && cluster.get(at..at.checked_add(name.len())?) == Some(name)
@@ -157,7 +166,9 @@ fn old_end(cluster: &[u8]) -> usize {
     };
     let name = header.backing_name.as_ref().map_or(0, Vec::len);
     let word = |range: std::ops::Range<usize>| {
-        let bytes = cluster.get(range).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        let bytes = cluster
+            .get(range)
+            .and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
         in_memory(bytes.map_or(0, u64::from_be_bytes))
     };
     let name_end = match name {

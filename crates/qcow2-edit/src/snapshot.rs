@@ -6,8 +6,7 @@ use qcow2_format::snapshot::Snapshot;
 
 use crate::error::Error;
 use crate::report::Changed;
-use crate::resize::set_size;
-use crate::state::State;
+use crate::state::{State, set_size};
 use crate::transaction::Transaction;
 
 /// The flag that an L2 table has the refcount one.
@@ -107,10 +106,13 @@ pub(crate) fn apply<S: Store>(storage: &S, wanted: &[u8]) -> Result<Changed, Err
     }
     let size = snapshot.disk_size.unwrap_or(new.header.size);
     let entries = snapshot.l1_entries.into();
-    let l1 = change.view.table("L1 table", snapshot.l1_table_offset, entries)?;
+    let l1 = change
+        .view
+        .table("L1 table", snapshot.l1_table_offset, entries)?;
     let l1 = disk_part(&new, l1, size);
     let l1: Vec<u64> = l1.into_iter().map(|entry| entry & !COPIED).collect();
     set_size(&mut new, size);
+    change.store_snapshots(&mut new)?;
     new.header.l1_entries = u32::try_from(l1.len()).unwrap_or(u32::MAX);
     new.header.l1_table_offset = change.store_table("L1 table", &l1)?;
     change.commit(new)

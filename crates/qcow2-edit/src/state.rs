@@ -25,6 +25,9 @@ pub(crate) const SUPPORTED: IncompatibleFeatures = IncompatibleFeatures::DIRTY
 /// 256 GiB with clusters of 64 KiB.
 const L1_BYTES_MAX: u64 = 256 << 20;
 
+/// Bytes of a sector: the size in the header is a multiple of it.
+const SECTOR_BYTES: u64 = 512;
+
 /// What an image consists of. Its tables are in the file already.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
@@ -76,9 +79,8 @@ impl State {
 
     /// The bytes of the L1 tables: that of the disk, and those of the snapshots.
     pub(crate) fn l1_tables(&self) -> impl Iterator<Item = Range<u64>> {
-        let of = |snapshot: &Snapshot| {
-            table_bytes(snapshot.l1_table_offset, snapshot.l1_entries.into())
-        };
+        let of =
+            |snapshot: &Snapshot| table_bytes(snapshot.l1_table_offset, snapshot.l1_entries.into());
         std::iter::once(self.active_l1()).chain(self.snapshots.iter().map(of))
     }
 
@@ -111,13 +113,16 @@ impl State {
         if self.bitmaps.is_empty() {
             return None;
         }
-        self.header.extensions.iter().find_map(|extension| match extension {
-            Extension::Bitmaps(place) => {
-                let start = place.directory_offset.0;
-                Some(start..start.saturating_add(place.directory_bytes))
-            }
-            _ => None,
-        })
+        self.header
+            .extensions
+            .iter()
+            .find_map(|extension| match extension {
+                Extension::Bitmaps(place) => {
+                    let start = place.directory_offset.0;
+                    Some(start..start.saturating_add(place.directory_bytes))
+                }
+                _ => None,
+            })
     }
 
     /// Bytes of the snapshot table as it is stored: entries may be longer than they would
@@ -143,13 +148,16 @@ impl State {
     }
 
     pub(crate) fn luks_header(&self) -> Option<Range<u64>> {
-        self.header.extensions.iter().find_map(|extension| match extension {
-            Extension::Luks(place) => {
-                let start = place.offset.0;
-                Some(start..start.saturating_add(place.length))
-            }
-            _ => None,
-        })
+        self.header
+            .extensions
+            .iter()
+            .find_map(|extension| match extension {
+                Extension::Luks(place) => {
+                    let start = place.offset.0;
+                    Some(start..start.saturating_add(place.length))
+                }
+                _ => None,
+            })
     }
 
     /// Takes out what a writer may not keep: bitmaps that the image does not vouch for,
@@ -164,6 +172,28 @@ impl State {
                 .extensions
                 .retain(|extension| !is_bitmaps(extension));
         }
+    }
+}
+
+/// Exact size of the disk, in bytes.
+pub(crate) fn size_of(state: &State) -> u64 {
+    state.header.exact_size().unwrap_or(state.header.size)
+}
+
+/// Records the size of the disk. Snapshots that did not, had the same.
+pub(crate) fn set_size(state: &mut State, size: u64) {
+    let header = &mut state.header;
+    if header.exact_size().unwrap_or(header.size) == size {
+        return;
+    }
+    for snapshot in &mut state.snapshots {
+        snapshot.disk_size = snapshot.disk_size.or(Some(header.size));
+    }
+    let is_exact = |extension: &Extension| matches!(extension, Extension::ExactSize(_));
+    header.extensions.retain(|extension| !is_exact(extension));
+    header.size = size.checked_next_multiple_of(SECTOR_BYTES).unwrap_or(size);
+    if header.size != size {
+        header.extensions.insert(0, Extension::ExactSize(size));
     }
 }
 

@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 use blockio::Store;
-use qcow2_format::{HostOffset, Header};
 use qcow2_format::extension::{BitmapsExtension, Extension};
 use qcow2_format::feature::{AutoclearFeatures, IncompatibleFeatures};
+use qcow2_format::{Header, HostOffset};
 use qcow2_map::in_memory;
 
 use crate::allocator::Allocator;
@@ -39,7 +39,11 @@ impl<'s, S: Store> Transaction<'s, S> {
     /// Begins a change of the image in `storage`, which must agree with itself.
     pub(crate) fn begin(storage: &'s S) -> Result<Self, Error> {
         let old = State::read(storage)?;
-        if old.header.incompatible.contains(IncompatibleFeatures::CORRUPT) {
+        if old
+            .header
+            .incompatible
+            .contains(IncompatibleFeatures::CORRUPT)
+        {
             return Err(qcow2_map::Error::MarkedCorrupt.into());
         }
         let view = View {
@@ -49,7 +53,11 @@ impl<'s, S: Store> Transaction<'s, S> {
         let counts = count(view, &old, true)?;
         counts.check_uses()?;
         // An image that was not closed properly may have wrong refcounts, and is right.
-        if !old.header.incompatible.contains(IncompatibleFeatures::DIRTY) {
+        if !old
+            .header
+            .incompatible
+            .contains(IncompatibleFeatures::DIRTY)
+        {
             refcounts::check(view, &old, &counts)?;
         }
         Self::with_counts(view, old, counts)
@@ -123,7 +131,10 @@ impl<'s, S: Store> Transaction<'s, S> {
     pub(crate) fn store_bitmaps(&mut self, state: &mut State) -> Result<(), Error> {
         let is_place = |extension: &Extension| matches!(extension, Extension::Bitmaps(_));
         let at = state.header.extensions.iter().position(is_place);
-        state.header.extensions.retain(|extension| !is_place(extension));
+        state
+            .header
+            .extensions
+            .retain(|extension| !is_place(extension));
         state.header.autoclear -= AutoclearFeatures::BITMAPS;
         if state.bitmaps.is_empty() {
             return Ok(());
@@ -135,7 +146,10 @@ impl<'s, S: Store> Transaction<'s, S> {
             directory_offset: self.store("bitmap directory", directory)?,
         };
         let at = at.unwrap_or(0).min(state.header.extensions.len());
-        state.header.extensions.insert(at, Extension::Bitmaps(place));
+        state
+            .header
+            .extensions
+            .insert(at, Extension::Bitmaps(place));
         state.header.autoclear |= AutoclearFeatures::BITMAPS;
         Ok(())
     }
@@ -155,7 +169,9 @@ impl<'s, S: Store> Transaction<'s, S> {
         // From here on the image may be the new one.
         self.may_be_new = true;
         let storage = self.view.storage;
-        let flipped = storage.write_at(0, &start.sector).and_then(|()| storage.sync());
+        let flipped = storage
+            .write_at(0, &start.sector)
+            .and_then(|()| storage.sync());
         flipped.map_err(Error::Undecided)?;
         Ok(Changed {
             file_bytes_before: self.file_bytes,
@@ -215,7 +231,9 @@ impl<'s, S: Store> Transaction<'s, S> {
             if counts.get(cluster).is_used() || start >= size {
                 continue;
             }
-            let end = start.saturating_add(self.view.cluster_bits.bytes()).min(size);
+            let end = start
+                .saturating_add(self.view.cluster_bits.bytes())
+                .min(size);
             match freed.last_mut() {
                 Some(last) if last.end == start => last.end = end,
                 _ => freed.push(start..end),

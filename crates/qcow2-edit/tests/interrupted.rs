@@ -8,42 +8,150 @@ mod common;
 use common::contents::{Contents, check};
 use common::images::Workshop;
 use common::log::{Log, crashes};
-use qcow2_edit::{Changed, Editor, Error, NewSnapshot};
+use qcow2_edit::{Amendment, Changed, Editor, Error, NewBitmap, NewSnapshot, Resize};
+use qcow2_format::Version;
+use qcow2_format::bitmap::BitmapFlags;
 
-/// Options of the images that are changed.
-const IMAGES: [&str; 5] = [
-    "cluster_size=4k",
-    "cluster_size=512",
-    "cluster_size=64k,lazy_refcounts=on",
-    "cluster_size=16k,extended_l2=on",
-    "compat=0.10,cluster_size=4k",
+/// Options of the images that are changed, and whether they have bitmaps.
+const IMAGES: [(&str, bool); 7] = [
+    ("cluster_size=4k", false),
+    ("cluster_size=4k", true),
+    ("cluster_size=512", true),
+    ("cluster_size=64k,lazy_refcounts=on", true),
+    ("cluster_size=16k,extended_l2=on", true),
+    ("cluster_size=16k,extended_l2=on", false),
+    ("compat=0.10,cluster_size=4k", false),
 ];
 
 type Change = fn(&Editor<&Log>) -> Result<Changed, Error>;
 
+/// What becomes of the contents; `false` if the change is none of this image.
+type Apply = fn(&mut Contents, &str) -> bool;
+
 /// The changes, and what becomes of the contents.
-const CHANGES: [(&str, Change, fn(&mut Contents)); 5] = [
+const CHANGES: [(&str, Change, Apply); 14] = [
     (
         "create a snapshot",
         |editor| editor.create_snapshot(&NewSnapshot::named(b"new")),
-        |model| model.snapshots.push((b"new".to_vec(), model.disk.clone())),
+        |model, _| {
+            model.snapshots.push((b"new".to_vec(), model.disk.clone()));
+            true
+        },
     ),
     (
         "apply a snapshot",
         |editor| editor.apply_snapshot(b"one"),
-        |model| model.disk = model.snapshots[0].1.clone(),
+        |model, _| {
+            model.disk = model.snapshots[0].1.clone();
+            model.bitmaps.is_empty()
+        },
     ),
     (
         "delete a snapshot",
         |editor| editor.delete_snapshot(b"1"),
-        |model| drop(model.snapshots.remove(0)),
+        |model, _| {
+            model.snapshots.remove(0);
+            true
+        },
     ),
     (
         "delete the last snapshot",
         |editor| editor.delete_snapshot(b"two"),
-        |model| drop(model.snapshots.remove(1)),
+        |model, _| {
+            model.snapshots.remove(1);
+            true
+        },
     ),
-    ("drop leaks", |editor| editor.drop_leaks(), |_| {}),
+    ("drop leaks", |editor| editor.drop_leaks(), |_, _| true),
+    (
+        "grow",
+        |editor| editor.resize(&Resize::to(70_000_512)),
+        |model, _| model.resize(70_000_512),
+    ),
+    (
+        "grow a little",
+        |editor| editor.resize(&Resize::to(1001 << 10)),
+        |model, _| model.resize(1001 << 10),
+    ),
+    (
+        "shrink",
+        |editor| {
+            let mut smaller = Resize::to(65_537);
+            smaller.shrink = true;
+            editor.resize(&smaller)
+        },
+        |model, _| model.resize(65_537),
+    ),
+    (
+        "add a bitmap",
+        |editor| {
+            let mut wanted = NewBitmap::named(b"new");
+            wanted.granularity_bytes = Some(1024);
+            editor.add_bitmap(&wanted)
+        },
+        |model, options| {
+            let bits = vec![0; model.disk.len().div_ceil(8192)];
+            let new = (b"new".to_vec(), BitmapFlags::AUTO, 10, bits);
+            model.bitmaps.push(new);
+            !options.contains("0.10")
+        },
+    ),
+    (
+        "remove a bitmap",
+        |editor| editor.remove_bitmap(b"fine"),
+        |model, _| {
+            model.bitmaps.retain(|bitmap| bitmap.0 != b"fine");
+            model.bitmaps.len() == 1
+        },
+    ),
+    (
+        "clear a bitmap",
+        |editor| editor.clear_bitmap(b"fine"),
+        |model, _| {
+            let fine = model.bitmaps.iter_mut().find(|bitmap| bitmap.0 == b"fine");
+            fine.map(|bitmap| bitmap.3.fill(0)).is_some()
+        },
+    ),
+    (
+        "merge bitmaps",
+        |editor| editor.merge_bitmap(b"coarse", b"fine"),
+        |model, _| {
+            let fine = model.bitmaps.iter().find(|bitmap| bitmap.0 == b"fine");
+            let Some((_, _, 9, fine)) = fine.cloned() else {
+                return false;
+            };
+            let coarse = model
+                .bitmaps
+                .iter_mut()
+                .find(|bitmap| bitmap.0 == b"coarse");
+            let bits = &mut coarse.unwrap().3;
+            for bit in (0..fine.len() * 8).filter(|bit| fine[bit / 8] >> (bit % 8) & 1 == 1) {
+                bits[bit / 128 / 8] |= 1 << (bit / 128 % 8);
+            }
+            true
+        },
+    ),
+    (
+        "another version",
+        |editor| {
+            let mut amendment = Amendment::default();
+            amendment.version = Some(match editor.header()?.version {
+                Version::V2 => Version::V3,
+                Version::V3 => Version::V2,
+            });
+            editor.amend(&amendment)
+        },
+        |model, options| model.bitmaps.is_empty() && !options.contains("extended"),
+    ),
+    (
+        "lazy refcounts",
+        |editor| {
+            let mut amendment = Amendment::default();
+            amendment.lazy_refcounts = Some(true);
+            editor.amend(&amendment)
+        },
+        |_, options| !options.contains("0.10"),
+    ),
 ];
 
 #[test]
@@ -51,14 +159,22 @@ fn an_interrupted_change_is_done_whole_or_not_at_all() {
     let Some(workshop) = Workshop::open() else {
         return;
     };
-    for options in IMAGES {
-        let image = workshop.image(options);
+    for (options, with_bitmaps) in IMAGES {
+        let mut image = workshop.image(options);
+        if with_bitmaps {
+            image = workshop.with_bitmaps(&image);
+        }
         let old = Contents::read(&image).unwrap();
         for (name, change, apply) in &CHANGES {
-            let name = format!("{options}: {name}");
+            let name = format!("{options}, {with_bitmaps}: {name}");
             let mut new = old.clone();
-            apply(&mut new);
-            run(&workshop, &name, &image, (&old, &new), *change);
+            if apply(&mut new, options) {
+                run(&workshop, &name, &image, (&old, &new), *change);
+            } else {
+                let log = Log::new(&image);
+                let refused = change(&Editor::open(&log).unwrap()).unwrap_err();
+                assert_eq!(log.into_parts().1, [], "{name}: {refused}");
+            }
         }
     }
 }

@@ -20,6 +20,19 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
+    /// What becomes of it when the disk has `size` bytes.
+    pub(crate) fn resize(&mut self, size: usize) -> bool {
+        let kept = self.disk.len().min(size);
+        self.disk.resize(size, 0);
+        for (_, _, granularity, bits) in &mut self.bitmaps {
+            bits.resize(size.div_ceil(8 << *granularity), 0);
+            for bit in kept.div_ceil(1 << *granularity)..bits.len() * 8 {
+                bits[bit / 8] &= !(1 << (bit % 8));
+            }
+        }
+        true
+    }
+
     /// Reads all of `image`.
     pub(crate) fn read(image: &[u8]) -> Result<Self, String> {
         let said = |error: &dyn std::error::Error| {
@@ -45,7 +58,10 @@ impl Contents {
             bytes
         };
         let read_bitmap = |entry: &qcow2_format::bitmap::BitmapDirectoryEntry| {
-            let table = at(entry.table_offset.0, usize::try_from(entry.table_entries).unwrap() * 8);
+            let table = at(
+                entry.table_offset.0,
+                usize::try_from(entry.table_entries).unwrap() * 8,
+            );
             let mut bits = Vec::new();
             for word in table.as_chunks::<8>().0 {
                 let word = u64::from_be_bytes(*word);

@@ -64,7 +64,11 @@ impl Workshop {
                 "write -P 1 0 70k",
                 "write -P 2 300k 130k",
                 "write -c -P 3 512k 64k",
-                if v2 { "write -P 0 192k 8k" } else { "write -z 192k 66k" },
+                if v2 {
+                    "write -P 0 192k 8k"
+                } else {
+                    "write -z 192k 66k"
+                },
                 "write -P 4 990k 10k",
             ],
         );
@@ -73,6 +77,19 @@ impl Workshop {
         self.img("snapshot -c two", &image, "");
         self.io(&image, &["discard 300k 64k", "write -P 7 520k 1k"]);
         fs::read(&image).unwrap()
+    }
+
+    /// The same image with two bitmaps, which have bits set.
+    pub(crate) fn with_bitmaps(&self, image: &[u8]) -> Vec<u8> {
+        let path = self.path("bitmaps.qcow2");
+        fs::write(&path, image).unwrap();
+        self.img("bitmap --add -g 512", &path, "fine");
+        self.io(&path, &["write -P 8 10k 1k", "write -P 9 999k 1k"]);
+        self.img("bitmap --add -g 64k --disable", &path, "coarse");
+        self.img("bitmap --add", &path, "gone");
+        self.io(&path, &["write -P 10 100k 1k"]);
+        self.img("bitmap --remove", &path, "gone");
+        fs::read(&path).unwrap()
     }
 
     /// What qemu-img check says: the exit code, and the lines about errors that are not

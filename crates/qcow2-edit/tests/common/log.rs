@@ -106,7 +106,10 @@ pub(crate) fn crashes(image: &[u8], steps: &[Step], mut visit: impl FnMut(&str, 
         let loose = end - synced;
         let mut choices = vec![("all", vec![true; loose])];
         if loose > 1 {
-            choices.push(("only the last", (0..loose).map(|at| at + 1 == loose).collect()));
+            choices.push((
+                "only the last",
+                (0..loose).map(|at| at + 1 == loose).collect(),
+            ));
             choices.push(("all but the first", (0..loose).map(|at| at > 0).collect()));
             for _ in 0..2 {
                 let any = (0..loose).map(|_| random.below(2) == 0).collect();
@@ -122,7 +125,10 @@ pub(crate) fn crashes(image: &[u8], steps: &[Step], mut visit: impl FnMut(&str, 
                 .for_each(|(step, _)| step.apply(&disk));
             let bytes = disk.into_bytes();
             if seen.insert(bytes.clone()) {
-                visit(&format!("{what} of {synced}..{end} of {}", steps.len()), bytes);
+                visit(
+                    &format!("{what} of {synced}..{end} of {}", steps.len()),
+                    bytes,
+                );
             }
         }
     }
