@@ -4,6 +4,7 @@ mod base;
 mod blocks;
 mod choice;
 mod common;
+mod edit;
 mod filesystem;
 mod image;
 mod info;
@@ -22,6 +23,10 @@ pub(crate) use choice::{
     ReflinkArg, SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
+pub(crate) use edit::{
+    AmendArgs, BitmapAction, BitmapArgs, BitmapName, CreateArgs, EditedArgs, ResizeArgs,
+    SnapshotAction, SnapshotArgs,
+};
 pub(crate) use filesystem::{FilesystemArgs, spool};
 pub(crate) use image::ImageArgs;
 pub(crate) use info::InfoArgs;
@@ -63,6 +68,11 @@ pub(crate) enum Command {
     Blocks(BlocksArgs),
     Map(MapArgs),
     Punch(PunchArgs),
+    Create(CreateArgs),
+    Resize(ResizeArgs),
+    Snapshot(SnapshotArgs),
+    Bitmap(BitmapArgs),
+    Amend(AmendArgs),
 }
 
 #[cfg(test)]

@@ -42,5 +42,10 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Info(args) => commands::info::run(args),
         Command::Map(args) => commands::map::run(args),
         Command::Punch(args) => commands::punch::run(args),
+        Command::Create(args) => commands::edit::create(args),
+        Command::Resize(args) => commands::edit::resize(args),
+        Command::Snapshot(args) => commands::edit::snapshot(args),
+        Command::Bitmap(args) => commands::edit::bitmap(args),
+        Command::Amend(args) => commands::edit::amend(args),
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::Error;
 
 /// What became of an image that was changed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Changed {
     /// Length of the file before, in bytes.
