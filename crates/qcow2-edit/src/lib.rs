@@ -36,6 +36,7 @@ mod damage;
 mod editor;
 mod error;
 mod flags;
+mod judge;
 mod refcounts;
 mod references;
 mod repair;
@@ -54,7 +55,7 @@ pub use create::{NewImage, create};
 pub use damage::Damage;
 pub use editor::Editor;
 pub use error::Error;
-pub use report::Changed;
+pub use report::{Changed, Doubt, Repaired};
 pub use resize::Resize;
 pub use snapshot::NewSnapshot;
 
