@@ -167,7 +167,7 @@ impl<S: ReadAt> Auditor<'_, S> {
         let dirty = IncompatibleFeatures::DIRTY;
         let is_dirty = self.header.incompatible.contains(dirty);
         let walker = self.walker();
-        owners::find(&walker, &mut journal.kept, is_dirty, self.roots.is_incomplete)?;
+        owners::find(&walker, &mut journal.kept, is_dirty, counted.is_incomplete)?;
         Ok(Audit {
             totals: journal.totals(),
             corruptions: journal.corruptions,
@@ -188,6 +188,7 @@ impl<S: ReadAt> Auditor<'_, S> {
                 ..Clusters::default()
             },
             image_end: 0,
+            is_incomplete: self.roots.is_incomplete,
             tail: Vec::new(),
         };
         let (mut last, mut blocks_alone) = (None, HashMap::new());
@@ -212,11 +213,13 @@ impl<S: ReadAt> Auditor<'_, S> {
                     journal: &mut *journal,
                     clusters: counted.clusters,
                     is_first: walks == 0,
+                    is_incomplete: counted.is_incomplete,
                     tail: std::mem::take(&mut counted.tail),
                 };
                 self.walker().walk(&mut census)?;
                 counted.clusters = census.clusters;
                 counted.tail = census.tail;
+                counted.is_incomplete = census.is_incomplete;
                 pages = census.pages;
                 made = made.saturating_add(pages.made);
                 walks = walks.saturating_add(1);
@@ -247,6 +250,8 @@ impl<S: ReadAt> Auditor<'_, S> {
 struct Counted {
     clusters: Clusters,
     image_end: u64,
+    /// Whether references may be missing.
+    is_incomplete: bool,
     /// Streams that the end of the file may cut.
     tail: Vec<Owner>,
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use blockio::{ReadAt, is_zero};
-use qcow2_format::entry::{COPIED, OFFSET_MASK};
+use qcow2_format::entry::{COMPRESSED, COPIED, OFFSET_MASK};
 use qcow2_format::{EntryContext, Header, L1Entry, L2Words};
 use qcow2_map::Structure;
 
@@ -44,6 +44,8 @@ pub(crate) struct Census<'c, 's, S> {
     pub(crate) clusters: Clusters,
     /// Whether entries are judged: once is enough.
     pub(crate) is_first: bool,
+    /// Whether an entry does not say what it refers to.
+    pub(crate) is_incomplete: bool,
     /// Streams that may be cut by the end of the file.
     pub(crate) tail: Vec<Owner>,
 }
@@ -118,6 +120,7 @@ impl<S: ReadAt> Census<'_, '_, S> {
 
     /// Counts a fault, and keeps it if there is room.
     fn report(&mut self, kind: FaultKind, repair: Repair, owner: impl FnOnce() -> Owner) {
+        self.is_incomplete |= kind.hides_references();
         if self.journal.keeps(&kind) {
             self.journal.add(Fault::in_entry(kind, owner(), repair));
         } else {
@@ -304,7 +307,10 @@ impl Run {
     #[inline]
     fn add(&mut self, words: L2Words, is_external: bool, cluster_bytes: u64) {
         let raw = words.first;
-        if raw & qcow2_format::entry::COMPRESSED != 0 {
+        if raw & COMPRESSED != 0 {
+            if is_external {
+                return;
+            }
             self.allocated = self.allocated.saturating_add(1);
             self.fragmented = self.fragmented.saturating_add(1);
             self.compressed = self.compressed.saturating_add(1);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use qcow2_format::entry::{COMPRESSED, COPIED, OFFSET_MASK};
-use qcow2_format::subcluster::ExtendedL2Entry;
+use qcow2_format::subcluster::{ExtendedL2Entry, subcluster_bytes};
 use qcow2_format::{EntryContext, Header, L2Entry, L2Words, Version};
 use qcow2_map::Structure;
 
@@ -136,27 +136,36 @@ impl Rules<'_> {
         if is_external {
             self.external(place, &mut judged, raw);
         } else {
-            self.within(place, &mut judged, allocated != 0);
+            let stored = self.stored_bytes(place, words, allocated);
+            self.within(&mut judged, stored);
         }
         judged
     }
 
-    /// Judges the place of a cluster in this file.
-    fn within(&self, place: &InTable<'_>, judged: &mut Judged, has_data: bool) {
+    /// The bytes of a cluster up to the last one that is stored and on the disk.
+    fn stored_bytes(&self, place: &InTable<'_>, words: L2Words, allocated: u32) -> u64 {
+        let guest = place.guest();
+        let on_disk = guest.end.saturating_sub(guest.start);
+        let subclusters = match words.bitmap {
+            Some(_) => u32::BITS.saturating_sub(allocated.leading_zeros()),
+            None if allocated != 0 => u32::BITS,
+            None => 0,
+        };
+        let bytes = u64::from(subclusters);
+        let bytes = bytes.saturating_mul(subcluster_bytes(self.header.cluster_bits));
+        bytes.min(on_disk)
+    }
+
+    /// Judges the place of a cluster in this file, of which so many bytes are stored.
+    fn within(&self, judged: &mut Judged, stored: u64) {
         let offset = judged.host.start;
         if !self.header.cluster_bits.is_aligned(offset) {
             judged.wrong(FaultKind::Unaligned { offset }, Repair::No);
             return;
         }
-        let guest = place.guest();
-        let needed = guest.end.saturating_sub(guest.start);
-        // What is reserved for later writes may end with the file, and the state of a
-        // virtual machine after a disk, too.
-        let is_missing = match has_data && needed > 0 {
-            true => offset.saturating_add(needed) > self.file_bytes,
-            false => offset > self.file_bytes,
-        };
-        if is_missing {
+        // What is reserved for later writes may end with the file, and so may the state of
+        // a virtual machine, after the end of the disk.
+        if offset.saturating_add(stored) > self.file_bytes {
             let file_bytes = self.file_bytes;
             judged.wrong(FaultKind::PastEnd { file_bytes }, Repair::No);
         }

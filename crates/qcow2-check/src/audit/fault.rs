@@ -207,6 +207,20 @@ impl FaultKind {
         }
     }
 
+    /// Whether an entry with this fault may have referred to something else than it does.
+    pub(crate) fn hides_references(&self) -> bool {
+        matches!(
+            self,
+            Self::CopiedWithoutOffset
+                | Self::Unaligned { .. }
+                | Self::PastEnd { .. }
+                | Self::ZeroFlagInVersion2
+                | Self::CompressedOffset { .. }
+                | Self::SubclustersWithoutHost { .. }
+                | Self::Table { .. }
+        )
+    }
+
     /// Returns how bad a fault of this kind is.
     #[must_use]
     pub fn severity(&self) -> Severity {

@@ -131,8 +131,14 @@ impl Display for FaultKind {
 
 impl Display for Fault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if matches!(self.kind, FaultKind::Dirty | FaultKind::MarkedCorrupt | FaultKind::NoRefcountTable)
-        {
+        let is_whole = matches!(
+            self.kind,
+            FaultKind::Dirty
+                | FaultKind::MarkedCorrupt
+                | FaultKind::NoRefcountTable
+                | FaultKind::Table { .. }
+        );
+        if is_whole {
             return write!(f, "{}", self.kind);
         }
         match (&self.host, self.owners.as_slice()) {

@@ -10,7 +10,7 @@ use qcow2_format::feature::AutoclearFeatures;
 use qcow2_format::refcount::RefcountTableEntry;
 use qcow2_format::snapshot::Snapshot;
 use qcow2_format::entry::OFFSET_MASK;
-use qcow2_format::{ClusterBits, Header, HostOffset};
+use qcow2_format::{ClusterBits, Header, HostOffset, Version};
 use qcow2_map::{Structure, placed_snapshots, read_bitmaps};
 
 use crate::error::Error;
@@ -148,11 +148,7 @@ impl<S: ReadAt> Finder<'_, S> {
             match snapshot {
                 Ok((snapshot, bytes)) => {
                     end = bytes.end;
-                    let l1_bytes = u64::from(snapshot.l1_entries).saturating_mul(8);
-                    room = room
-                        .checked_sub(l1_bytes)
-                        .ok_or(Error::SnapshotsTooLarge { max: SNAPSHOT_L1_BYTES_MAX })?;
-                    self.snapshot(roots, &snapshot, index);
+                    self.snapshot(roots, &snapshot, index, &mut room)?;
                 }
                 Err(error @ qcow2_map::Error::Read { .. }) => return Err(error.into()),
                 Err(error) => self.unknown(roots, Structure::SnapshotTable, table, &error),
@@ -165,18 +161,39 @@ impl<S: ReadAt> Finder<'_, S> {
         Ok(())
     }
 
-    fn snapshot(&mut self, roots: &mut Roots, snapshot: &Snapshot, index: u32) {
+    /// Adds a snapshot, whose L1 table takes a part of the `room` that there is.
+    fn snapshot(
+        &mut self,
+        roots: &mut Roots,
+        snapshot: &Snapshot,
+        index: u32,
+        room: &mut u64,
+    ) -> Result<(), Error> {
         let header = self.header;
         if let Err(error) = snapshot.check_l1(header.cluster_bits, index.into()) {
-            return self.unknown(roots, Structure::SnapshotTable, header.snapshots_offset, &error);
+            let table = header.snapshots_offset;
+            self.unknown(roots, Structure::SnapshotTable, table, &error);
+            return Ok(());
+        }
+        if header.version != Version::V2 && snapshot.disk_size.is_none() {
+            let error = format!(
+                "snapshot table entry {index}: it has no disk size, which version 3 requires"
+            );
+            let kind = FaultKind::Table { error };
+            let structure = Structure::SnapshotTable;
+            self.journal.add(Fault::of(kind, structure, Repair::Doubtful));
         }
         let bytes = u64::from(snapshot.l1_entries).saturating_mul(8);
+        let max = SNAPSHOT_L1_BYTES_MAX;
+        let left = room.checked_sub(bytes);
+        *room = left.ok_or(Error::SnapshotsTooLarge { max })?;
         let l1 = L1 {
             bytes: range(snapshot.l1_table_offset.0, bytes),
             disk: DiskId::Snapshot(index),
             disk_bytes: snapshot.disk_size.unwrap_or(header.size),
         };
         self.l1_table(roots, l1);
+        Ok(())
     }
 
     fn bitmaps(&mut self, roots: &mut Roots) -> Result<(), Error> {
