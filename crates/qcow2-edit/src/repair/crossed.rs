@@ -139,13 +139,13 @@ impl Separation<'_> {
     ) -> Result<Option<HostOffset>, Error> {
         let view = change.view;
         let cluster_bytes = view.cluster_bits.bytes();
-        if self
-            .crossed
-            .conflicts
-            .contains(&(table.0 >> view.cluster_bits.bits()))
-        {
+        let cluster = table.0 >> view.cluster_bits.bits();
+        if self.crossed.conflicts.contains(&cluster) {
             return Ok(None);
         }
+        // The same table for two parts of a disk, without a refcount for that.
+        let mut others = self.replaced.range((table.0, 0)..=(table.0, u64::MAX));
+        let mut is_changed = self.crossed.shared.contains(&cluster) && others.next().is_some();
         let context = change.old.header.entry_context();
         let step = if self.geometry.extended_l2 { 2 } else { 1 };
         let mut words = view.table("L2 table", table, cluster_bytes / 8)?;
