@@ -237,7 +237,9 @@ impl<S: ReadAt> Auditor<'_, S> {
             (last, blocks_alone) = (comparison.last, comparison.blocks_alone);
             next = pages.next().map(|next| (next & !(PAGE_CLUSTERS - 1), true));
             // What nothing uses may still have refcounts.
-            let covered = stored.next_covered(pages.end()).filter(|next| *next < file_clusters);
+            let covered = stored
+                .next_covered(pages.end())
+                .filter(|next| *next < file_clusters);
             next = next.or(covered.map(|next| (next & !(PAGE_CLUSTERS - 1), false)));
         }
         let end = last.map_or(0, |last| last.saturating_add(1));

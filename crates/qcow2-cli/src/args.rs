@@ -75,7 +75,9 @@ const LIKE_QEMU: &[&str] = &["check"];
 pub(crate) fn parse() -> Cli {
     Cli::try_parse().unwrap_or_else(|error| {
         let command = std::env::args_os().nth(1);
-        let is_like_qemu = LIKE_QEMU.iter().any(|name| command.as_deref() == Some(name.as_ref()));
+        let is_like_qemu = LIKE_QEMU
+            .iter()
+            .any(|name| command.as_deref() == Some(name.as_ref()));
         if is_like_qemu && error.exit_code() != 0 {
             // If it cannot be printed, the exit code says enough.
             let _ = error.print();

@@ -158,7 +158,8 @@ impl<S: ReadAt> Census<'_, '_, S> {
 
     /// Counts what an L1 table or another piece of metadata takes.
     fn metadata(&mut self, owner: &Owner) -> Result<(), Error> {
-        self.count(&owner.host, use_of(owner.structure), 1).map(drop)
+        self.count(&owner.host, use_of(owner.structure), 1)
+            .map(drop)
     }
 }
 
@@ -227,7 +228,11 @@ impl<S: ReadAt> Visitor for Census<'_, '_, S> {
         let is_aligned = header.cluster_bits.is_aligned(host.start);
         if self.is_first {
             if reserved != 0 {
-                self.report(FaultKind::Reserved { bits: reserved }, Repair::Reserved, owner);
+                self.report(
+                    FaultKind::Reserved { bits: reserved },
+                    Repair::Reserved,
+                    owner,
+                );
             }
             if host.start == 0 && entry.raw & COPIED != 0 {
                 self.report(FaultKind::CopiedWithoutOffset, Repair::No, owner);

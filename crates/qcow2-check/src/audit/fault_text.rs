@@ -67,7 +67,10 @@ impl Display for FaultKind {
             Self::Leak {
                 references,
                 refcount,
-            } => write!(f, "leaked: used {references} times, but its refcount is {refcount}"),
+            } => write!(
+                f,
+                "leaked: used {references} times, but its refcount is {refcount}"
+            ),
             Self::Refcount {
                 references,
                 refcount,
@@ -86,7 +89,10 @@ impl Display for FaultKind {
             ),
             Self::Copied { is_set, refcount } => {
                 let is_set = if *is_set { "set" } else { "clear" };
-                write!(f, "the COPIED flag is {is_set}, but the refcount is {refcount}")
+                write!(
+                    f,
+                    "the COPIED flag is {is_set}, but the refcount is {refcount}"
+                )
             }
             Self::CopiedCompressed => f.write_str("a compressed entry has the COPIED flag"),
             Self::CopiedWithoutOffset => {
@@ -94,7 +100,10 @@ impl Display for FaultKind {
             }
             Self::Reserved { bits } => write!(f, "reserved bits {bits:#x} are set"),
             Self::Unaligned { offset } => {
-                write!(f, "the offset {offset:#x} is no multiple of the cluster size")
+                write!(
+                    f,
+                    "the offset {offset:#x} is no multiple of the cluster size"
+                )
             }
             Self::PastEnd { file_bytes } => write!(
                 f,
@@ -111,7 +120,10 @@ impl Display for FaultKind {
                 "the offset in the external data file is not the guest offset {guest:#x}"
             ),
             Self::CompressedOffset { offset } => {
-                write!(f, "the offset {offset:#x} is too large for a compressed cluster")
+                write!(
+                    f,
+                    "the offset {offset:#x} is too large for a compressed cluster"
+                )
             }
             Self::SubclustersBoth { both } => {
                 write!(f, "subclusters {both:#010x} are both allocated and zero")
@@ -122,7 +134,10 @@ impl Display for FaultKind {
             ),
             Self::Stream(fault) => write!(f, "{fault}"),
             Self::StreamsOverlap { other } => {
-                write!(f, "it reaches into the compressed cluster at host offset {other:#x}")
+                write!(
+                    f,
+                    "it reaches into the compressed cluster at host offset {other:#x}"
+                )
             }
             Self::Table { error } => f.write_str(error),
         }

@@ -237,7 +237,10 @@ impl Pages {
         };
         let before = page.bytes();
         let cell = page.add(index, used_as, times);
-        self.bytes = self.bytes.saturating_add(page.bytes()).saturating_sub(before);
+        self.bytes = self
+            .bytes
+            .saturating_add(page.bytes())
+            .saturating_sub(before);
         Ok(Some(cell))
     }
 
@@ -268,7 +271,9 @@ impl Pages {
         let first = self.first_of(slot);
         let mut refcounts = [0; 1 << PAGE_BITS];
         load(first, &mut refcounts)?;
-        let cells = refcounts.iter().map(|refcount| Cell::with_stored(*refcount).0);
+        let cells = refcounts
+            .iter()
+            .map(|refcount| Cell::with_stored(*refcount).0);
         let cells = cells.map(|cell| u8::try_from(cell).unwrap_or(0)).collect();
         let page = Page::Narrow(cells);
         self.bytes = self.bytes.saturating_add(page.bytes());
@@ -283,7 +288,9 @@ impl Pages {
             }
             None => {
                 self.pages.push(page);
-                u32::try_from(self.pages.len()).unwrap_or(u32::MAX).saturating_sub(1)
+                u32::try_from(self.pages.len())
+                    .unwrap_or(u32::MAX)
+                    .saturating_sub(1)
             }
         };
         if let Some(named) = self.directory.get_mut(slot) {
@@ -294,7 +301,8 @@ impl Pages {
 
     fn first_of(&self, slot: usize) -> u64 {
         let pages = u64::try_from(slot).unwrap_or(u64::MAX);
-        self.start.saturating_add(pages.saturating_mul(PAGE_CLUSTERS))
+        self.start
+            .saturating_add(pages.saturating_mul(PAGE_CLUSTERS))
     }
 
     /// Counts nothing from this page on.

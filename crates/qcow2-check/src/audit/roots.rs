@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use blockio::ReadAt;
 use qcow2_format::bitmap::BitmapTableEntry;
+use qcow2_format::entry::OFFSET_MASK;
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::AutoclearFeatures;
 use qcow2_format::refcount::RefcountTableEntry;
 use qcow2_format::snapshot::Snapshot;
-use qcow2_format::entry::OFFSET_MASK;
 use qcow2_format::{ClusterBits, Header, HostOffset, Version};
 use qcow2_map::{Structure, placed_snapshots, read_bitmaps};
 
@@ -101,7 +101,13 @@ impl<S: ReadAt> Finder<'_, S> {
     }
 
     /// Notes that a table cannot be understood.
-    fn unknown(&mut self, roots: &mut Roots, structure: Structure, at: HostOffset, error: &dyn StdError) {
+    fn unknown(
+        &mut self,
+        roots: &mut Roots,
+        structure: Structure,
+        at: HostOffset,
+        error: &dyn StdError,
+    ) {
         let mut text = error.to_string();
         let mut next = error.source();
         while let Some(source) = next {
@@ -181,7 +187,8 @@ impl<S: ReadAt> Finder<'_, S> {
             );
             let kind = FaultKind::Table { error };
             let structure = Structure::SnapshotTable;
-            self.journal.add(Fault::of(kind, structure, Repair::Doubtful));
+            self.journal
+                .add(Fault::of(kind, structure, Repair::Doubtful));
         }
         let bytes = u64::from(snapshot.l1_entries).saturating_mul(8);
         let max = SNAPSHOT_L1_BYTES_MAX;
@@ -202,10 +209,13 @@ impl<S: ReadAt> Finder<'_, S> {
         if !header.autoclear.contains(AutoclearFeatures::BITMAPS) {
             return Ok(());
         }
-        let directory = header.extensions.iter().find_map(|extension| match extension {
-            Extension::Bitmaps(place) => Some(place),
-            _ => None,
-        });
+        let directory = header
+            .extensions
+            .iter()
+            .find_map(|extension| match extension {
+                Extension::Bitmaps(place) => Some(place),
+                _ => None,
+            });
         let Some(directory) = directory else {
             return Ok(());
         };
@@ -236,22 +246,28 @@ impl<S: ReadAt> Finder<'_, S> {
         let cluster_bits = self.header.cluster_bits;
         let file_bytes = self.storage.size();
         let journal = &mut *self.journal;
-        entries(self.storage, self.nothing, Structure::BitmapTable, table, |entry| {
-            let offset = entry.raw & OFFSET_MASK;
-            let owner = cluster_of(Structure::Bitmap, offset, cluster_bits, entry);
-            let reserved = BitmapTableEntry::reserved_bits(entry.raw);
-            if reserved != 0 {
-                let kind = FaultKind::Reserved { bits: reserved };
-                journal.add(Fault::in_entry(kind, owner.clone(), Repair::Doubtful));
-            }
-            if !cluster_bits.is_aligned(offset) {
-                let kind = FaultKind::Unaligned { offset };
-                journal.add(Fault::in_entry(kind, owner, Repair::No));
-            } else if offset != 0 && owner.host.end > file_bytes {
-                let kind = FaultKind::PastEnd { file_bytes };
-                journal.add(Fault::in_entry(kind, owner, Repair::No));
-            }
-        })?;
+        entries(
+            self.storage,
+            self.nothing,
+            Structure::BitmapTable,
+            table,
+            |entry| {
+                let offset = entry.raw & OFFSET_MASK;
+                let owner = cluster_of(Structure::Bitmap, offset, cluster_bits, entry);
+                let reserved = BitmapTableEntry::reserved_bits(entry.raw);
+                if reserved != 0 {
+                    let kind = FaultKind::Reserved { bits: reserved };
+                    journal.add(Fault::in_entry(kind, owner.clone(), Repair::Doubtful));
+                }
+                if !cluster_bits.is_aligned(offset) {
+                    let kind = FaultKind::Unaligned { offset };
+                    journal.add(Fault::in_entry(kind, owner, Repair::No));
+                } else if offset != 0 && owner.host.end > file_bytes {
+                    let kind = FaultKind::PastEnd { file_bytes };
+                    journal.add(Fault::in_entry(kind, owner, Repair::No));
+                }
+            },
+        )?;
         roots.bitmap_tables.push(table.clone());
         Ok(())
     }

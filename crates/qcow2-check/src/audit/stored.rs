@@ -93,7 +93,10 @@ impl<'s, S: ReadAt> Stored<'s, S> {
         let start = first & !(8u64.checked_div(bits).unwrap_or(1).max(1)).wrapping_sub(1);
         let end = first.saturating_add(len_u64(refcounts.len()));
         let byte = |entry: u64| entry.saturating_mul(bits) >> 3;
-        let length = end.saturating_mul(bits).div_ceil(8).saturating_sub(byte(start));
+        let length = end
+            .saturating_mul(bits)
+            .div_ceil(8)
+            .saturating_sub(byte(start));
         let at = host.saturating_add(byte(start));
         let there = self.storage.size().saturating_sub(at).min(length);
         self.buffer.clear();

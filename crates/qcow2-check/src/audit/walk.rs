@@ -162,11 +162,7 @@ impl<S: ReadAt> Walker<'_, S> {
     }
 
     /// Reads L2 tables: those that lie side by side at once, and no holes.
-    fn read_lot<'l>(
-        &self,
-        used: &'l [TableUse],
-        pool: &'l BufferPool,
-    ) -> Result<Lot<'l>, Error> {
+    fn read_lot<'l>(&self, used: &'l [TableUse], pool: &'l BufferPool) -> Result<Lot<'l>, Error> {
         let cluster_bytes = self.header.cluster_bits.bytes();
         let length = in_memory(cluster_bytes).saturating_mul(used.len());
         let mut bytes = pool.take(length);

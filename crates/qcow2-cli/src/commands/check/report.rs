@@ -84,7 +84,10 @@ struct Owned {
     entry: Option<InTable>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -210,12 +213,19 @@ impl Display for Report {
                 writeln!(f, "and {more} more of kind {kind}")?;
             }
         }
-        let all = if self.is_with_data { " and all compressed clusters" } else { "" };
+        let all = if self.is_with_data {
+            " and all compressed clusters"
+        } else {
+            ""
+        };
         match (self.corruptions, self.leaks) {
             (0, 0) => writeln!(f, "clean    the metadata{all} agree"),
             (0, leaks) => writeln!(f, "result   {leaks} leaked clusters, no corruption"),
             (corruptions, leaks) => {
-                writeln!(f, "result   {corruptions} corruptions, {leaks} leaked clusters")
+                writeln!(
+                    f,
+                    "result   {corruptions} corruptions, {leaks} leaked clusters"
+                )
             }
         }
     }
