@@ -68,7 +68,7 @@ impl<S: Store> Editor<S> {
     /// # Errors
     ///
     /// [`Error::Exists`]; [`Error::Unsupported`] for images with an external data file;
-    /// [`Error::Damaged`]; [`Error::RefcountWidth`]; and if the storage fails.
+    /// [`Error::Fault`]; [`Error::RefcountWidth`]; and if the storage fails.
     pub fn create_snapshot(&self, wanted: &NewSnapshot) -> Result<Changed, Error> {
         snapshot::create(&self.storage, wanted)
     }
@@ -79,7 +79,7 @@ impl<S: Store> Editor<S> {
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Unsupported`] if the image has bitmaps, as with QEMU;
-    /// [`Error::Damaged`]; and if the storage fails.
+    /// [`Error::Fault`]; and if the storage fails.
     pub fn apply_snapshot(&self, wanted: &[u8]) -> Result<Changed, Error> {
         snapshot::apply(&self.storage, wanted)
     }
@@ -88,7 +88,7 @@ impl<S: Store> Editor<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::Damaged`]; and if the storage fails.
+    /// [`Error::NotFound`]; [`Error::Fault`]; and if the storage fails.
     pub fn delete_snapshot(&self, wanted: &[u8]) -> Result<Changed, Error> {
         snapshot::delete(&self.storage, wanted)
     }
@@ -100,7 +100,7 @@ impl<S: Store> Editor<S> {
     ///
     /// [`Error::WouldShrink`] unless that is allowed; [`Error::BitmapInUse`];
     /// [`Error::Unsupported`] for images with an external data file, and if the backing
-    /// file is needed and not there; [`Error::Limit`]; [`Error::Damaged`]; and if the
+    /// file is needed and not there; [`Error::Limit`]; [`Error::Fault`]; and if the
     /// storage fails.
     pub fn resize(&self, wanted: &Resize<'_>) -> Result<Changed, Error> {
         resize::resize(&self.storage, wanted)
@@ -111,7 +111,7 @@ impl<S: Store> Editor<S> {
     /// # Errors
     ///
     /// [`Error::Unsupported`] if the version does not have what the image needs;
-    /// [`Error::HeaderTooLarge`]; [`Error::Limit`]; [`Error::Damaged`]; and if the storage
+    /// [`Error::HeaderTooLarge`]; [`Error::Limit`]; [`Error::Fault`]; and if the storage
     /// fails.
     pub fn amend(&self, wanted: &Amendment) -> Result<Changed, Error> {
         amend::amend(&self.storage, wanted)
@@ -122,7 +122,7 @@ impl<S: Store> Editor<S> {
     /// # Errors
     ///
     /// [`Error::Exists`]; [`Error::Unsupported`] for images of version 2;
-    /// [`Error::Limit`]; [`Error::Damaged`]; and if the storage fails.
+    /// [`Error::Limit`]; [`Error::Fault`]; and if the storage fails.
     pub fn add_bitmap(&self, wanted: &NewBitmap) -> Result<Changed, Error> {
         bitmap::add(&self.storage, wanted)
     }
@@ -131,7 +131,7 @@ impl<S: Store> Editor<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::Damaged`]; and if the storage fails.
+    /// [`Error::NotFound`]; [`Error::Fault`]; and if the storage fails.
     pub fn remove_bitmap(&self, name: &[u8]) -> Result<Changed, Error> {
         bitmap::remove(&self.storage, name)
     }
@@ -140,7 +140,7 @@ impl<S: Store> Editor<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::BitmapInUse`]; [`Error::Damaged`]; and if the storage
+    /// [`Error::NotFound`]; [`Error::BitmapInUse`]; [`Error::Fault`]; and if the storage
     /// fails.
     pub fn clear_bitmap(&self, name: &[u8]) -> Result<Changed, Error> {
         bitmap::clear(&self.storage, name)
@@ -170,22 +170,22 @@ impl<S: Store> Editor<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if more is wrong than that; and if the storage fails.
+    /// [`Error::Fault`] if more is wrong than that; and if the storage fails.
     pub fn drop_leaks(&self) -> Result<Changed, Error> {
         repair::drop_leaks(&self.storage)
     }
 
-    /// Repairs what needs no decision: refcounts, the flags that say that a cluster has the
-    /// refcount one, bits that must be clear, and the mark of an image that was not closed
-    /// properly. Data that shares a cluster with something else without a refcount for
-    /// that gets a copy of its own, and [`Repaired::doubtful`] lists both owners. What
-    /// is damaged otherwise is left and listed. If some of it hides what it refers to, no
-    /// refcount becomes smaller, since what it refers to may be in use.
+    /// Repairs refcounts, the flags that say that a cluster has the refcount one, bits that
+    /// must be clear, and the marks of an image that was not closed properly or is
+    /// corrupt. Data that shares a cluster with something else without a refcount for
+    /// that gets a copy of its own, and [`Repaired::doubtful`] lists both owners.
+    ///
+    /// An image with other damage is refused: what it refers to may be in use, and nobody
+    /// can tell.
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`] if neither the tables nor the refcounts say what is in use; and
-    /// if the storage fails.
+    /// [`Error::Fault`] and [`Error::Damaged`] for other damage; and if the storage fails.
     pub fn repair(&self) -> Result<Repaired, Error> {
         repair::all(&self.storage)
     }

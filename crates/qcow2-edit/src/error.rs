@@ -2,6 +2,7 @@
 
 use std::io;
 
+use qcow2_check::Fault;
 use qcow2_format::HostOffset;
 use qcow2_map::ErrorKind;
 
@@ -19,6 +20,12 @@ pub enum Error {
     /// The image does not agree with itself.
     #[error("the image is damaged: {0}")]
     Damaged(#[from] Damage),
+    /// The check has found something that stands in the way.
+    #[error("the image is damaged: {0}")]
+    Fault(Box<Fault>),
+    /// The image cannot be checked.
+    #[error(transparent)]
+    Check(#[from] qcow2_check::Error),
     /// A structure cannot be stored.
     #[error("{structure} cannot be stored")]
     Unstorable {
@@ -147,7 +154,8 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Map(source) => source.kind(),
-            Self::Damaged(_) => ErrorKind::Corrupt,
+            Self::Check(source) => source.kind(),
+            Self::Damaged(_) | Self::Fault(_) => ErrorKind::Corrupt,
             Self::Unsupported { .. }
             | Self::HeaderTooLarge { .. }
             | Self::Exists { .. }

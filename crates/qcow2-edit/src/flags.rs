@@ -51,10 +51,6 @@ pub(crate) fn correct<S: Store>(
     };
     let mut changed = false;
     for l1 in state.l1_tables().take(tables) {
-        // What is not there was noted, or refused.
-        if view.check("L1 table", &l1).is_err() {
-            continue;
-        }
         let mut at = l1.start;
         while at < l1.end {
             let part = at..at.saturating_add(PART_BYTES).min(l1.end);
@@ -86,8 +82,8 @@ impl<S: Store> Flags<'_, S> {
                 continue;
             }
             let at = first.saturating_add(len_u64(index));
-            let entry = l1_entry(self.view, HostOffset(l1.start), at, raw);
-            let Ok(Some(L1Entry { l2_table, .. })) = entry else {
+            let entry = l1_entry(self.view, HostOffset(l1.start), at, raw)?;
+            let Some(L1Entry { l2_table, .. }) = entry else {
                 continue;
             };
             let new = self.corrected(raw, l2_table.0, L1Entry::reserved_bits(raw));
@@ -115,7 +111,7 @@ impl<S: Store> Flags<'_, S> {
             else {
                 continue;
             };
-            // What is wrong was refused, or noted, when it was counted.
+            // What is wrong was refused when it was counted.
             let counted = words.counted(&context, len_u64(index)).ok().flatten();
             let Some((named, host)) = counted else {
                 continue;

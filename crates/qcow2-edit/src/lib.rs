@@ -36,6 +36,7 @@ mod damage;
 mod editor;
 mod error;
 mod flags;
+mod gate;
 mod judge;
 mod refcounts;
 mod references;

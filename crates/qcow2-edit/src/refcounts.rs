@@ -29,7 +29,7 @@ pub(crate) struct Stored<'s, S> {
 
 impl<'s, S: ReadAt> Stored<'s, S> {
     /// Reads where the refcounts are.
-    pub(crate) fn read(view: View<'s, S>, state: &State, judge: &mut Judge) -> Result<Self, Error> {
+    pub(crate) fn read(view: View<'s, S>, state: &State, judge: Judge) -> Result<Self, Error> {
         let mut blocks = BTreeMap::new();
         refcount_blocks(view, state, judge, |index, block| {
             blocks.insert(index, block);
@@ -41,16 +41,6 @@ impl<'s, S: ReadAt> Stored<'s, S> {
             blocks,
             current: (u64::MAX, Vec::new()),
         })
-    }
-
-    /// None at all.
-    pub(crate) fn nothing(view: View<'s, S>, order: RefcountOrder) -> Self {
-        Self {
-            view,
-            order,
-            blocks: BTreeMap::new(),
-            current: (u64::MAX, Vec::new()),
-        }
     }
 
     /// The refcount of a cluster.
@@ -65,26 +55,6 @@ impl<'s, S: ReadAt> Stored<'s, S> {
         let entry = cluster.checked_rem(per_block).unwrap_or(0);
         Ok(self.order.get(&self.current.1, entry).unwrap_or(0))
     }
-
-    /// Shows the clusters of the file that have a refcount to `visit`.
-    pub(crate) fn visit(
-        &mut self,
-        mut visit: impl FnMut(u64, u64) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let per_block = self.order.entries_per_block(self.view.cluster_bits);
-        let end = self.view.end() >> self.view.cluster_bits.bits();
-        let blocks: Vec<u64> = self.blocks.keys().copied().collect();
-        for index in blocks {
-            let first = index.saturating_mul(per_block);
-            for cluster in first..first.saturating_add(per_block).min(end) {
-                match self.get(cluster)? {
-                    0 => {}
-                    refcount => visit(cluster, refcount)?,
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Refuses an image that uses a cluster more often than its refcount says.
@@ -93,7 +63,7 @@ pub(crate) fn check<S: ReadAt>(
     state: &State,
     counts: &Counts,
 ) -> Result<(), Error> {
-    let mut stored = Stored::read(view, state, &mut Judge::default())?;
+    let mut stored = Stored::read(view, state, Judge::Strict)?;
     for (cluster, count) in counts.used() {
         let refcount = stored.get(cluster)?;
         if count.times() > refcount {
@@ -224,7 +194,7 @@ impl NewRefcounts {
                 used.next_if(|(cluster, _)| self.block_of(*cluster) == *index)
             {
                 let entry = cluster.checked_rem(per_block).unwrap_or(0);
-                let refcount = counts.refcount(cluster);
+                let refcount = counts.get(cluster).times();
                 let set = self.order.set(&mut block, entry, refcount);
                 set.map_err(|_| too_wide(self.order, counts.host(cluster), refcount))?;
             }
@@ -251,12 +221,12 @@ impl NewRefcounts {
 /// Refuses counts that do not fit.
 pub(crate) fn check_width(order: RefcountOrder, counts: &Counts) -> Result<(), Error> {
     let mut used = counts.used();
-    let wide = used.find(|(cluster, _)| counts.refcount(*cluster) > order.max());
+    let wide = used.find(|(cluster, _)| counts.get(*cluster).times() > order.max());
     wide.map_or(Ok(()), |(cluster, _)| {
         Err(too_wide(
             order,
             counts.host(cluster),
-            counts.refcount(cluster),
+            counts.get(cluster).times(),
         ))
     })
 }

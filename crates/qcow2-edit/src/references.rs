@@ -23,11 +23,11 @@ const TABLES: usize = 1 << 20;
 pub(crate) fn count<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
-    judge: &mut Judge,
+    judge: Judge,
 ) -> Result<Counts, Error> {
     let mut counts = Counts::new(view.cluster_bits);
     counts.add(&(0..1), Use::Metadata, 1)?;
-    count_metadata(view, state, judge, &mut counts)?;
+    count_metadata(view, state, &mut counts)?;
     for (table, times) in l2_tables(view, state, judge)? {
         count_table(view, state, (HostOffset(table), times), judge, &mut counts)?;
     }
@@ -38,7 +38,6 @@ pub(crate) fn count<S: ReadAt>(
 fn count_metadata<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
-    judge: &mut Judge,
     counts: &mut Counts,
 ) -> Result<(), Error> {
     let mut tables: Vec<(&'static str, Range<u64>)> = Vec::new();
@@ -48,24 +47,21 @@ fn count_metadata<S: ReadAt>(
     tables.extend(directory.map(|place| ("bitmap directory", place)));
     tables.extend(state.luks_header().map(|place| ("LUKS header", place)));
     for (structure, bytes) in tables {
-        if !bytes.is_empty() && judge.found(view.check(structure, &bytes), true)?.is_some() {
+        if !bytes.is_empty() {
+            view.check(structure, &bytes)?;
             counts.add(&bytes, Use::Metadata, 1)?;
         }
     }
     for bitmap in &state.bitmaps {
         let table = table_bytes(bitmap.table_offset, bitmap.table_entries.into());
-        let checked = view.check("bitmap table", &table);
-        if judge.found(checked, true)?.is_none() {
-            continue;
-        }
+        view.check("bitmap table", &table)?;
         counts.add(&table, Use::Metadata, 1)?;
         view.words("bitmap table", &table, |index, word| {
-            let entry = bitmap_entry(view, bitmap.table_offset, index, word);
-            if let Some(BitmapTableEntry::Data(host)) = judge.found(entry, true)? {
+            let entry = bitmap_entry(view, bitmap.table_offset, index, word)?;
+            if let BitmapTableEntry::Data(host) = entry {
                 let bytes = view.cluster(host);
-                if judge.found(view.check("bitmap", &bytes), false)?.is_some() {
-                    counts.add(&bytes, Use::Metadata, 1)?;
-                }
+                view.check("bitmap", &bytes)?;
+                counts.add(&bytes, Use::Metadata, 1)?;
             }
             Ok(())
         })?;
@@ -99,12 +95,12 @@ pub(crate) fn bitmap_entry<S>(
 pub(crate) fn count_refcounts<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
-    judge: &mut Judge,
+    judge: Judge,
     counts: &mut Counts,
 ) -> Result<(), Error> {
     let table = refcount_table(view, state);
     let checked = view.check("refcount table", &table);
-    if judge.found(checked, false)?.is_none() {
+    if judge.of_refcounts(checked)?.is_none() {
         return Ok(());
     }
     counts.add(&table, Use::Metadata, 1)?;
@@ -125,14 +121,18 @@ fn refcount_table<S>(view: View<'_, S>, state: &State) -> Range<u64> {
 pub(crate) fn refcount_blocks<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
-    judge: &mut Judge,
+    judge: Judge,
     mut visit: impl FnMut(u64, HostOffset) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let bytes = refcount_table(view, state);
     let table = state.header.refcount_table_offset;
+    let checked = view.check("refcount table", &bytes);
+    if judge.of_refcounts(checked)?.is_none() {
+        return Ok(());
+    }
     view.words("refcount table", &bytes, |index, word| {
         let bits = RefcountTableEntry::reserved_bits(word);
-        judge.cleared(reserved("refcount table", table, index, bits))?;
+        judge.reserved(reserved("refcount table", table, index, bits))?;
         let entry = RefcountTableEntry::decode(word, view.cluster_bits, index);
         let entry = entry.map_err(|source| Damage::Entry {
             table: "refcount table",
@@ -140,11 +140,11 @@ pub(crate) fn refcount_blocks<S: ReadAt>(
             index,
             source,
         });
-        let Some(RefcountTableEntry(Some(block))) = judge.found(entry, false)? else {
+        let Some(RefcountTableEntry(Some(block))) = judge.of_refcounts(entry)? else {
             return Ok(());
         };
         let checked = view.check("refcount block", &view.cluster(block));
-        match judge.found(checked, false)? {
+        match judge.of_refcounts(checked)? {
             Some(()) => visit(index, block),
             None => Ok(()),
         }
@@ -155,25 +155,20 @@ pub(crate) fn refcount_blocks<S: ReadAt>(
 fn l2_tables<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
-    judge: &mut Judge,
+    judge: Judge,
 ) -> Result<Vec<(u64, u32)>, Error> {
     let mut tables = Vec::new();
     let mut room = TABLES;
     for l1 in state.l1_tables() {
-        // One that is not there was noted.
-        if view.check("L1 table", &l1).is_err() {
-            continue;
-        }
         view.words("L1 table", &l1, |index, word| {
             let table = HostOffset(l1.start);
-            judge.cleared(reserved(
+            judge.reserved(reserved(
                 "L1 table",
                 table,
                 index,
                 L1Entry::reserved_bits(word),
             ))?;
-            let entry = l1_entry(view, table, index, word);
-            if let Some(Some(entry)) = judge.found(entry, true)? {
+            if let Some(entry) = l1_entry(view, table, index, word)? {
                 tables.push((entry.l2_table.0, 1));
             }
             if tables.len() >= room {
@@ -224,7 +219,7 @@ fn count_table<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
     (table, times): (HostOffset, u32),
-    judge: &mut Judge,
+    judge: Judge,
     counts: &mut Counts,
 ) -> Result<(), Error> {
     counts.add(&view.cluster(table), Use::L2Table, times)?;
@@ -235,7 +230,7 @@ fn count_table<S: ReadAt>(
         if words.is_zero() {
             continue;
         }
-        judge.cleared(l2_reserved(words, table, index))?;
+        judge.reserved(l2_reserved(words, table, index))?;
         let counted = words.counted(&context, index);
         let counted = counted.map_err(|source| Damage::Entry {
             table: "L2 table",
@@ -243,17 +238,13 @@ fn count_table<S: ReadAt>(
             index,
             source,
         });
-        match judge.found(counted, true)?.flatten() {
+        match counted? {
             Some((Named::Cluster, bytes)) => {
-                if judge.found(view.check("data", &bytes), false)?.is_some() {
-                    counts.add(&bytes, Use::Data, times)?;
-                }
+                view.check("data", &bytes)?;
+                counts.add(&bytes, Use::Data, times)?;
             }
-            Some((Named::Stream, mut bytes)) => {
-                let checked = view.check_end("compressed data", &bytes);
-                if judge.found(checked, false)?.is_none() {
-                    bytes.end = bytes.end.min(view.end()).max(bytes.start);
-                }
+            Some((Named::Stream, bytes)) => {
+                view.check_end("compressed data", &bytes)?;
                 counts.add(&bytes, Use::Stream, times)?;
             }
             None => {}

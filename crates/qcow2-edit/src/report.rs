@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::damage::Damage;
 use crate::error::Error;
 
 /// What became of an image that was changed.
@@ -28,8 +27,6 @@ pub struct Repaired {
     /// Parts of disks that shared a cluster with something else, and may hold what it
     /// wrote. Each has a cluster of its own now.
     pub doubtful: Vec<Doubt>,
-    /// What needs a decision, and was left as it is; at most 1,000 of each kind.
-    pub left: Vec<Damage>,
 }
 
 /// A part of a disk that may not hold what was written to it.

@@ -11,11 +11,11 @@ use qcow2_map::in_memory;
 
 use crate::allocator::Allocator;
 use crate::counts::{Counts, Use};
-use crate::damage::Damage;
 use crate::error::Error;
 use crate::flags::{self, Which};
+use crate::gate;
 use crate::judge::Judge;
-use crate::refcounts::{self, NewRefcounts, Stored};
+use crate::refcounts::{self, NewRefcounts};
 use crate::references::{count, count_refcounts};
 use crate::report::Changed;
 use crate::sector::NewStart;
@@ -35,17 +35,7 @@ pub(crate) struct Transaction<'s, S: Store> {
     file_bytes: u64,
     /// Whether the header was replaced, or may have been.
     may_be_new: bool,
-    /// What of an image may be damaged, if it is repaired.
-    repair: Option<Repair<'s, S>>,
-}
-
-/// How an image is changed that does not agree with itself.
-#[derive(Debug)]
-pub(crate) struct Repair<'s, S> {
-    /// The refcounts that it has.
-    pub(crate) stored: Stored<'s, S>,
-    /// What needs a decision, and stays.
-    pub(crate) judge: Judge,
+    judge: Judge,
 }
 
 impl<'s, S: Store> Transaction<'s, S> {
@@ -59,12 +49,13 @@ impl<'s, S: Store> Transaction<'s, S> {
         {
             return Err(qcow2_map::Error::MarkedCorrupt.into());
         }
+        gate::check(storage)?;
         let view = View {
             storage,
             cluster_bits: old.header.cluster_bits,
         };
-        let mut counts = count(view, &old, &mut Judge::default())?;
-        count_refcounts(view, &old, &mut Judge::default(), &mut counts)?;
+        let mut counts = count(view, &old, Judge::Strict)?;
+        count_refcounts(view, &old, Judge::Strict, &mut counts)?;
         counts.check_uses()?;
         // An image that was not closed properly may have wrong refcounts, and is right.
         if !old
@@ -93,20 +84,17 @@ impl<'s, S: Store> Transaction<'s, S> {
             allocator: Allocator::new(view.cluster_bits, busy, end),
             file_bytes: view.storage.size(),
             may_be_new: false,
-            repair: None,
+            judge: Judge::Strict,
             view,
             old,
             old_counts,
         })
     }
 
-    /// Makes the change a repair. If damage hides what it refers to, no refcount becomes
-    /// smaller, and nothing is written but past the end of the file.
-    pub(crate) fn tolerate(&mut self, repair: Repair<'s, S>) {
-        if repair.judge.hides {
-            self.allocator.append_only();
-        }
-        self.repair = Some(repair);
+    /// Makes the change a repair.
+    pub(crate) fn into_repair(mut self) -> Self {
+        self.judge = Judge::Repair;
+        self
     }
 
     /// A copy of the image as it is, to be changed.
@@ -179,18 +167,7 @@ impl<'s, S: Store> Transaction<'s, S> {
     }
 
     /// Makes `new` the image. Its tables are written already, its refcounts are not.
-    pub(crate) fn commit(mut self, new: State) -> Result<Changed, Error> {
-        self.replace(new)
-    }
-
-    /// The same of a repair; returns what needs a decision and stays, too.
-    pub(crate) fn commit_repair(mut self, new: State) -> Result<(Changed, Vec<Damage>), Error> {
-        let changed = self.replace(new)?;
-        let left = self.repair.take().map(|repair| repair.judge.left);
-        Ok((changed, left.unwrap_or_default()))
-    }
-
-    fn replace(&mut self, mut new: State) -> Result<Changed, Error> {
+    pub(crate) fn commit(mut self, mut new: State) -> Result<Changed, Error> {
         let counts = self.prepare(&mut new)?;
         let start = self.new_start(&new.header)?;
         if let Some((at, bytes)) = &start.before {
@@ -217,14 +194,8 @@ impl<'s, S: Store> Transaction<'s, S> {
 
     /// Counts what `new` uses, and writes its refcounts.
     fn prepare(&mut self, new: &mut State) -> Result<Counts, Error> {
-        let mut counts = match &mut self.repair {
-            Some(repair) => repair.count(self.view, new)?,
-            None => {
-                let counts = count(self.view, new, &mut Judge::default())?;
-                counts.check_uses()?;
-                counts
-            }
-        };
+        let mut counts = count(self.view, new, self.judge)?;
+        counts.check_uses()?;
         refcounts::check_width(new.header.refcount_order, &counts)?;
         let refcounts = NewRefcounts::place(&new.header, &mut counts, &mut self.allocator)?;
         refcounts.write(self.view, &counts, &mut new.header)?;
@@ -242,13 +213,9 @@ impl<'s, S: Store> Transaction<'s, S> {
         if flags::correct(self.view, new, counts, Which::Set)? {
             self.view.sync()?;
         }
-        if let Some(repair) = &self.repair {
-            if flags::correct(self.view, new, counts, Which::Reserved)? {
-                self.view.sync()?;
-            }
-            if repair.judge.hides {
-                return Ok(());
-            }
+        let is_repair = self.judge == Judge::Repair;
+        if is_repair && flags::correct(self.view, new, counts, Which::Reserved)? {
+            self.view.sync()?;
         }
         let storage = self.view.storage;
         let end = counts.end().saturating_mul(self.view.cluster_bits.bytes());
@@ -301,31 +268,6 @@ impl<'s, S: Store> Transaction<'s, S> {
     /// Bytes of a cluster, in memory.
     pub(crate) fn cluster_length(&self) -> usize {
         in_memory(self.view.cluster_bits.bytes())
-    }
-}
-
-impl<S: Store> Repair<'_, S> {
-    /// Counts what `new` uses, and decides what becomes of the rest.
-    fn count(&mut self, view: View<'_, S>, new: &mut State) -> Result<Counts, Error> {
-        let mut counts = count(view, new, &mut self.judge)?;
-        let conflicts: Vec<(u64, Damage)> = counts.conflicts().collect();
-        for (cluster, damage) in conflicts {
-            // To make the refcount right would hide the conflict.
-            let refcount = self.stored.get(cluster)?.max(1);
-            counts.set_refcount(cluster, refcount)?;
-            self.judge.left.push(damage);
-        }
-        if self.judge.hides {
-            self.stored
-                .visit(|cluster, stored| match stored > counts.refcount(cluster) {
-                    true => counts.set_refcount(cluster, stored),
-                    false => Ok(()),
-                })?;
-        }
-        if self.judge.left.is_empty() {
-            new.header.incompatible -= IncompatibleFeatures::CORRUPT;
-        }
-        Ok(counts)
     }
 }
 

@@ -39,7 +39,9 @@ fn open_to_read(path: &Path) -> Result<Disk, Failure> {
 /// Turns `error`, about the image at `path`, into a failure with a hint.
 fn failure(path: &Path, error: Error) -> Failure {
     let hint = match &error {
-        Error::Damaged(_) | Error::Map(qcow2_reader::ImageError::MarkedCorrupt) => {
+        Error::Damaged(_)
+        | Error::Fault(_)
+        | Error::Map(qcow2_reader::ImageError::MarkedCorrupt) => {
             Some("qcow2 check --repair all --dry-run shows what is wrong and what can be repaired")
         }
         Error::WouldShrink { .. } => Some("--shrink allows it"),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use blockio::{ReadAt, Store};
+use qcow2_format::header::CryptMethod;
 use qcow2_format::{Geometry, HostOffset, L1Entry, L2Words, Named};
 
 use crate::counts::Counts;
@@ -55,6 +56,12 @@ pub(super) fn separate<S: Store>(
     if crossed.conflicts.is_empty() && crossed.shared.is_empty() {
         return Ok(Vec::new());
     }
+    if state.header.crypt_method != CryptMethod::None {
+        return Err(Error::Unsupported {
+            operation: "the repair",
+            because: "the image is encrypted, and data that is moved would need its keys",
+        });
+    }
     let mut separation = Separation {
         geometry: state.header.geometry(),
         crossed,
@@ -99,13 +106,10 @@ impl Separation<'_> {
         entries: u64,
     ) -> Result<HostOffset, Error> {
         let view = change.view;
-        // One that is not there was noted.
-        let Ok(mut l1) = view.table("L1 table", table, entries) else {
-            return Ok(table);
-        };
+        let mut l1 = view.table("L1 table", table, entries)?;
         let mut is_changed = false;
         for (index, word) in (0..).zip(&mut l1) {
-            let Ok(Some(entry)) = l1_entry(view, table, index, *word) else {
+            let Some(entry) = l1_entry(view, table, index, *word)? else {
                 continue;
             };
             let place = (entry.l2_table.0, index);

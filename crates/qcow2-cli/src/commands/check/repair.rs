@@ -19,7 +19,7 @@ pub(super) fn run(
     let editor = match Editor::open(image) {
         Ok(editor) => editor,
         // The check has found the same.
-        Err(Error::Map(_)) if before.corruptions > 0 => return Ok(None),
+        Err(_) if before.corruptions > 0 => return Ok(None),
         Err(error) => return Err(failed(&error)),
     };
     let repaired = match args.repair {
@@ -33,7 +33,11 @@ pub(super) fn run(
     };
     match repaired {
         Ok(repaired) => Ok(Some(repaired)),
-        Err(Error::Damaged(_) | Error::Unsupported { .. }) if before.corruptions > 0 => Ok(None),
+        Err(Error::Fault(_) | Error::Damaged(_) | Error::Unsupported { .. })
+            if before.corruptions > 0 =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(failed(&error)),
     }
 }
