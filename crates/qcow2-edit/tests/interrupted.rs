@@ -202,7 +202,7 @@ fn run(
         assert!(found == *old || found == *new, "{name}: {what}: {found:?}");
         assert_eq!(check(&crashed), Ok(()), "{name}: {what}");
         states += 1;
-        if states % 7 == 0 {
+        if states % 29 == 0 {
             let (code, errors) = workshop.check(&crashed);
             assert_eq!(errors, Vec::<String>::new(), "{name}: {what}: {code:?}");
         }

@@ -232,7 +232,12 @@ fn what_needs_a_decision_is_left_alone() {
         let mut subject = Subject::new(&image);
         damage(&mut subject);
         let log = Log::new(&subject.image);
-        let editor = Editor::open(&log).unwrap();
+        let editor = match Editor::open(&log) {
+            Ok(editor) => editor,
+            // The snapshot table is needed to begin with.
+            Err(Error::Map(_)) => continue,
+            Err(error) => panic!("{name}: {error}"),
+        };
         for refused in [
             editor.repair().map(|done| done.changed),
             editor.drop_leaks(),
