@@ -10,7 +10,8 @@
 //!   keeps a mounted filesystem unchanged in the meantime.
 //! - [`Target`] is an output that appears whole or not at all; [`StreamTarget`]
 //!   writes to a pipe.
-//! - [`InPlace`] gives free blocks of a disk back to the storage.
+//! - [`InPlace`] gives free blocks of a disk back to the storage; [`EditedFile`] is
+//!   read and written in place.
 //! - [`Spool`] is scratch space in a nameless file.
 //!
 //! ```no_run
@@ -55,7 +56,7 @@ pub use disk::{Direct, Disk, Uncached};
 pub use error::{Error, ErrorKind};
 pub use freeze::{Freeze, FreezeOptions};
 pub use identity::{Identity, Stamp};
-pub use in_place::{GiveBack, InPlace, allocated_bytes, punch_unit_bytes};
+pub use in_place::{EditedFile, GiveBack, InPlace, allocated_bytes, punch_unit_bytes};
 pub use output::{Target, TargetOptions, abandon_all};
 pub use random::random_bytes;
 pub use salvage::Salvage;

@@ -124,3 +124,24 @@ fn the_unit_is_the_same_for_a_disk_that_is_only_read() {
     let in_place = InPlace::open(file.path(), GiveBack::Zeroed).unwrap();
     assert_eq!(in_place.unit_bytes(), unit);
 }
+
+#[test]
+fn a_file_is_edited_in_place_and_by_no_one_else() {
+    use blockio::WriteAt;
+
+    let file = NamedTempFile::new().unwrap();
+    fs::write(file.path(), b"old bytes").unwrap();
+    let edited = EditedFile::open(file.path()).unwrap();
+    assert_eq!(edited.path(), file.path());
+    let refused = EditedFile::open(file.path()).unwrap_err();
+    assert!(matches!(refused, Error::InUse { .. }), "{refused}");
+    edited.write_at(0, b"new").unwrap();
+    edited.write_at(10, b"!").unwrap();
+    edited.write_zeroes(4, 2).unwrap();
+    edited.sync().unwrap();
+    assert_eq!(fs::read(file.path()).unwrap(), b"new \0\0tes\0!");
+    edited.set_size(3).unwrap();
+    assert_eq!((edited.size(), edited.starts_zeroed()), (3, false));
+    drop(edited);
+    assert_eq!(EditedFile::open(file.path()).unwrap().size(), 3);
+}

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use blockio::Reflink;
 use clap::ValueEnum;
+use qcow2_format::header::CompressionType;
 use qcow2_format::{ClusterBits, RefcountOrder, Version};
 use qcow2_reader::{BackingFormat, References};
 use qcow2_writer::DeflateWindow;
@@ -216,6 +217,23 @@ impl From<BackingFormatArg> for BackingFormat {
         match format {
             BackingFormatArg::Raw => Self::Raw,
             BackingFormatArg::Qcow2 => Self::Qcow2,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionTypeArg {
+    /// Raw deflate
+    Zlib,
+    /// Zstandard
+    Zstd,
+}
+
+impl From<CompressionTypeArg> for CompressionType {
+    fn from(kind: CompressionTypeArg) -> Self {
+        match kind {
+            CompressionTypeArg::Zlib => Self::Deflate,
+            CompressionTypeArg::Zstd => Self::Zstd,
         }
     }
 }

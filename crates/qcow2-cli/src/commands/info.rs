@@ -22,6 +22,7 @@ use image::Info;
 use layout::OnDisk;
 
 pub(crate) use image::compat_name;
+pub(crate) use tables::{BitmapFacts, SnapshotFacts};
 
 /// Reads the header of an image and the tables beside its disk, and prints what
 /// they say. Opens nothing else, but for the disk in it if that is asked for. Of a raw disk

@@ -1,5 +1,7 @@
 //! The tables beside the disk: internal snapshots and bitmaps.
 
+use std::ops::Range;
+
 use blockio::ReadAt;
 use qcow2_format::bitmap::{BitmapDirectoryEntry, decode_directory};
 use qcow2_format::extension::Extension;
@@ -28,18 +30,26 @@ pub fn snapshots<S: ReadAt + ?Sized>(
     storage: &S,
     header: &Header,
 ) -> impl Iterator<Item = Result<Snapshot, Error>> {
+    placed_snapshots(storage, header).map(|entry| entry.map(|(snapshot, _)| snapshot))
+}
+
+/// The same, each with the host bytes of its entry, without the padding after it.
+pub fn placed_snapshots<S: ReadAt + ?Sized>(
+    storage: &S,
+    header: &Header,
+) -> impl Iterator<Item = Result<(Snapshot, Range<u64>), Error>> {
     let table = header.snapshots_offset;
     let mut next = Some(table.0);
     (0..u64::from(header.snapshot_count)).map_while(move |index| {
         let at = next?;
         let entry = read_snapshot(storage, table, at, index);
-        next = entry.as_ref().ok().map(|(_, end)| *end);
-        Some(entry.map(|(snapshot, _)| snapshot))
+        let end = entry.as_ref().ok().map(|(_, end)| *end);
+        next = end.map(|end| end.saturating_add(7) & !7);
+        Some(entry.map(|(snapshot, end)| (snapshot, at..end)))
     })
 }
 
-/// Entry `index` of the snapshot table, which is at `at`, and where the next
-/// one is.
+/// Entry `index` of the snapshot table, which is at `at`, and where it ends.
 fn read_snapshot<S: ReadAt + ?Sized>(
     storage: &S,
     table: HostOffset,
@@ -62,7 +72,7 @@ fn read_snapshot<S: ReadAt + ?Sized>(
     // At most 133 KiB: extra data is limited, and names have 16-bit lengths.
     let bytes = read_part(storage, Structure::SnapshotTable, at, entry_bytes)?;
     let snapshot = Snapshot::decode(&bytes, index).map_err(wrong)?;
-    Ok((snapshot, end.saturating_add(7) & !7))
+    Ok((snapshot, end))
 }
 
 /// The bitmaps of an image, where it vouches for them: elsewhere they are not

@@ -13,6 +13,7 @@ use qcow2_reader::{
 };
 
 use crate::chain::Chain;
+use crate::check;
 use crate::lists;
 use crate::oracle::{Mapped, Oracle, Truth};
 use crate::tally::Tally;
@@ -35,7 +36,7 @@ pub(crate) fn compare(tools: &Tools, chain: &Chain) -> Result<Tally, String> {
         chain,
         layer,
     };
-    let judged = judge(&oracle, &mut tally);
+    let judged = judge(&oracle, &mut tally).and_then(|()| check::agrees(tools, chain));
     judged.map_err(|fault| format!("{fault}\nqemu-img check: {}", oracle.check()))?;
     Ok(tally)
 }

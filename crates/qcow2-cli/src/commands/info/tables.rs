@@ -13,7 +13,7 @@ const NANOSECONDS: u64 = 1_000_000_000;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct SnapshotFacts {
+pub(crate) struct SnapshotFacts {
     id: Foreign,
     name: Foreign,
     vm_state_size: u64,
@@ -26,7 +26,7 @@ pub(super) struct SnapshotFacts {
 }
 
 impl SnapshotFacts {
-    pub(super) fn new(snapshot: &Snapshot) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot) -> Self {
         Self {
             id: Foreign::new(&snapshot.id),
             name: Foreign::new(&snapshot.name),
@@ -54,14 +54,14 @@ impl Display for SnapshotFacts {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct BitmapFacts {
+pub(crate) struct BitmapFacts {
     flags: Vec<&'static str>,
     name: Foreign,
     granularity: u64,
 }
 
 impl BitmapFacts {
-    pub(super) fn new(bitmap: &BitmapDirectoryEntry) -> Self {
+    pub(crate) fn new(bitmap: &BitmapDirectoryEntry) -> Self {
         let flags = [(BitmapFlags::IN_USE, "in-use"), (BitmapFlags::AUTO, "auto")];
         let set = flags
             .iter()
