@@ -1,8 +1,12 @@
 //! One module a command: glue between the command line and the libraries.
 
 pub(crate) mod blocks;
+pub(crate) mod compare;
+pub(crate) mod digest;
+pub(crate) mod dump;
 pub(crate) mod info;
 pub(crate) mod map;
+pub(crate) mod measure;
 pub(crate) mod pack;
 pub(crate) mod partition;
 pub(crate) mod punch;

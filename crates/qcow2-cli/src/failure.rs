@@ -23,12 +23,15 @@ pub(crate) enum Outcome {
     DoneWithNotes,
     /// Exit code 4: done, but parts of the source could not be read.
     DoneWithLosses,
+    /// Exit code 1: what was compared differs.
+    Different,
 }
 
 impl Outcome {
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Different => 1,
             Self::DoneWithNotes => 3,
             Self::DoneWithLosses => 4,
         }
@@ -42,6 +45,8 @@ pub(crate) enum Failure {
     Failed(String),
     /// Exit code 2: the command line makes no sense.
     Usage(String),
+    /// The exit code that qemu-img has for it.
+    Coded(u8, String),
 }
 
 impl Failure {
@@ -60,20 +65,28 @@ impl Failure {
         match self {
             Self::Failed(message) => Self::Failed(format!("{message}; {remedy}")),
             Self::Usage(message) => Self::Usage(format!("{message}; {remedy}")),
+            Self::Coded(code, message) => Self::Coded(code, format!("{message}; {remedy}")),
         }
+    }
+
+    /// Returns the same with the exit code `code`.
+    pub(crate) fn coded(self, code: u8) -> Self {
+        let (Self::Failed(message) | Self::Usage(message) | Self::Coded(_, message)) = self;
+        Self::Coded(code, message)
     }
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
+            Self::Coded(code, _) => *code,
         }
     }
 }
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Failed(message) | Self::Usage(message)) = self;
+        let (Self::Failed(message) | Self::Usage(message) | Self::Coded(_, message)) = self;
         f.write_str(&printable(message))
     }
 }

@@ -41,6 +41,10 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Unpack(args) => commands::unpack::run(args),
         Command::Info(args) => commands::info::run(args),
         Command::Map(args) => commands::map::run(args),
+        Command::Compare(args) => commands::compare::run(args),
+        Command::Digest(args) => commands::digest::run(args),
+        Command::Measure(args) => commands::measure::run(args),
+        Command::Dump(args) => commands::dump::run(args),
         Command::Punch(args) => commands::punch::run(args),
     }
 }

@@ -1,6 +1,10 @@
 //! `qcow2 info`, and what it lists.
 
+mod compare;
+mod digest;
+mod dump;
 mod map;
+mod measure;
 
 use fixtures::Qemu;
 

@@ -22,7 +22,7 @@ use crate::pack::compressed::CompressedBatch;
 use crate::pack::measure::Sink;
 use crate::pack::meter::Meter;
 
-/// Bytes of neighbouring clusters that are compressed together.
+/// Bytes of neighbouring clusters that are compressed together, unless the sample is small.
 const RUN_BYTES: u64 = 1 << 20;
 
 /// Clusters of a run, at least: fewer would not tell how streams share clusters.
@@ -124,7 +124,8 @@ impl Strata {
     /// Strata of `clusters` clusters, to look at about `sample_bytes` bytes of them. `None`
     /// if that would be most of them.
     fn new(clusters: u64, cluster_bytes: u64, sample_bytes: u64) -> Option<Self> {
-        let run_clusters = (RUN_BYTES / cluster_bytes).max(RUN_CLUSTERS_MIN);
+        let run_bytes = RUN_BYTES.min(sample_bytes / (STRATA_MIN * 2));
+        let run_clusters = (run_bytes / cluster_bytes).max(RUN_CLUSTERS_MIN);
         let pair_bytes = run_clusters * cluster_bytes * 2;
         let count = (sample_bytes / pair_bytes).max(STRATA_MIN);
         let sampled = count * run_clusters * 2;
