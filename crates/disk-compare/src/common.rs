@@ -116,10 +116,8 @@ mod tests {
                 Box::new([Err(BoxError::from("no map"))].into_iter())
             }
         }
-        for told in [
-            Common::new(&Unknown as &dyn Tiling, &AllData as &dyn Tiling),
-            Common::new(&AllData as &dyn Tiling, &Unknown as &dyn Tiling),
-        ] {
+        let (unknown, known): (&dyn Tiling, &dyn Tiling) = (&Unknown, &AllData);
+        for told in [Common::new(unknown, known), Common::new(known, unknown)] {
             let all: Vec<_> = told.extents(0..9).collect();
             assert!(matches!(all.as_slice(), [Err(error)] if error.to_string() == "no map"));
         }

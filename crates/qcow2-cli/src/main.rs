@@ -12,6 +12,7 @@ mod references;
 mod remedy;
 mod signals;
 mod source;
+mod steady;
 mod terminal;
 mod text;
 

@@ -4,7 +4,6 @@ mod chain;
 mod format;
 mod mmp;
 mod secret;
-mod steady;
 
 use std::error::Error;
 use std::io;
@@ -23,7 +22,6 @@ use format::Format;
 pub(crate) use format::is_raw;
 pub(crate) use mmp::mmp;
 pub(crate) use secret::secret;
-pub(crate) use steady::{Steady, Whole as SteadyOptions};
 
 /// What is said of a source that has become shorter since it was opened.
 pub(crate) const SHORTER: &str = "it became shorter while it was read";

@@ -10,7 +10,7 @@ use blockio::ReadAt;
 use qcow2_format::Header;
 use qcow2_map::read_header;
 
-use crate::emit::{Each, Emit};
+use crate::emit::{Each, Emit, Total};
 use crate::error::Error;
 use crate::file::File;
 use crate::kind::Kind;
@@ -26,21 +26,6 @@ const PART_SECTORS: u64 = 128 << 20;
 
 /// Parts that are looked at, at most: 64 TiB.
 const PARTS_MAX: u32 = 1024;
-
-/// What the bytes of one kind come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Total {
-    /// What they are.
-    pub kind: Kind,
-    /// How many structures there are: tables, blocks, and for guest data the entries that
-    /// name it. 0 of what is not named.
-    pub count: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Ranges of the file that they are in.
-    pub ranges: u64,
-}
 
 /// What the bytes of a file come to.
 #[derive(Clone, Debug, PartialEq, Eq)]

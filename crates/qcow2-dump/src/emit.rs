@@ -2,8 +2,22 @@
 
 use std::ops::{ControlFlow, Range};
 
-use crate::account::Total;
 use crate::kind::Kind;
+
+/// What the bytes of one kind come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Total {
+    /// What they are.
+    pub kind: Kind,
+    /// How many structures there are: tables, blocks, and for guest data the entries that
+    /// name it. 0 of what is not named.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Ranges of the file that they are in.
+    pub ranges: u64,
+}
 
 /// Hears of the ranges of a file, one after the other, and can end that.
 pub(crate) type Each<'e> = &'e mut dyn FnMut(Range<u64>, Kind) -> ControlFlow<()>;

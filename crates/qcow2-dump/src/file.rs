@@ -63,7 +63,7 @@ impl<'s> File<'s> {
         let there = self.within(table.clone());
         let mut at = there.start;
         while at < there.end {
-            let data = self.next_data(at, &there)?;
+            let data = self.data_from(at, &there)?;
             // Words begin at multiples of eight from the start of the table on.
             let start = data.saturating_sub(data.saturating_sub(table.start) % 8);
             at = start.saturating_add(CHUNK_BYTES).min(there.end);
@@ -85,12 +85,12 @@ impl<'s> File<'s> {
     /// Whether all of `range` is a hole.
     pub(crate) fn is_hole(&self, range: &Range<u64>) -> Result<bool, Error> {
         let there = self.within(range.clone());
-        Ok(self.next_data(there.start, &there)? >= there.end)
+        Ok(self.data_from(there.start, &there)? >= there.end)
     }
 
     /// Where the file may hold anything but zeros next from `at` on; the end of `range` if not
     /// in it.
-    fn next_data(&self, at: u64, range: &Range<u64>) -> Result<u64, Error> {
+    fn data_from(&self, at: u64, range: &Range<u64>) -> Result<u64, Error> {
         if at >= range.end {
             return Ok(range.end);
         }

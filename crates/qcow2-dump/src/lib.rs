@@ -20,7 +20,8 @@ mod place;
 mod refcounts;
 mod walk;
 
-pub use account::{Account, Total, account};
+pub use account::{Account, account};
+pub use emit::Total;
 pub use error::Error;
 pub use fields::{Field, entry, header_fields};
 pub use kind::Kind;

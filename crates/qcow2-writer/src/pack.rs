@@ -12,6 +12,7 @@ mod plan;
 mod reflink;
 pub(crate) mod report;
 mod sample;
+mod sink;
 
 use blockio::{Extent, ReadAt, Reflink, Store, Tiling};
 

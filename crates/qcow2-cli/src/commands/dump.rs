@@ -8,7 +8,7 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
 use hostdisk::Disk;
-use qcow2_dump::{Account, Error, Kind, account};
+use qcow2_dump::{Account, Kind, account};
 
 use crate::args::{DumpArgs, OutputFormat};
 use crate::failure::{Failure, Outcome, STDOUT};
@@ -33,10 +33,6 @@ pub(crate) fn run(args: &DumpArgs) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-fn failed(args: &DumpArgs, error: &Error) -> Failure {
-    Failure::about(args.image_name(), error)
-}
-
 /// Writes the ranges, if they are asked for, and what they come to.
 fn accounted(
     args: &DumpArgs,
@@ -57,7 +53,7 @@ fn accounted(
         true => list.range(&range, kind),
         false => ControlFlow::Continue(()),
     });
-    let found = found.map_err(|error| failed(args, &error))?;
+    let found = found.map_err(|error| Failure::about(args.image_name(), &error))?;
     let written = list.written;
     let written = written.and_then(|()| finish(args, &found, out));
     let is_damaged = found.wrong_entries > 0 || found.is_incomplete;

@@ -1,8 +1,6 @@
 //! How large an image will be, without writing it.
 
-use std::io;
-
-use blockio::{ReadAt, Reflink, Tiling, WriteAt};
+use blockio::{ReadAt, Reflink, Tiling};
 use qcow2_format::RefcountOrder;
 
 use crate::error::Error;
@@ -10,6 +8,7 @@ use crate::image::layout::{Layout, RefcountArea};
 use crate::options::{Allocation, PackOptions};
 use crate::pack::pack;
 use crate::pack::sample::{Estimate, estimate};
+use crate::pack::sink::Sink;
 
 /// What an image of a disk takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,44 +110,6 @@ fn fully_allocated(size: u64, options: &PackOptions<'_>) -> Result<u64, Error> {
     let area = RefcountArea::place(allocated, 0, &layout)
         .ok_or_else(|| layout.too_many(tables, clusters))?;
     Ok(layout.host_offset(area.end).0)
-}
-
-/// A target that keeps nothing, and reads as zeros.
-pub(crate) struct Sink;
-
-impl ReadAt for Sink {
-    fn size(&self) -> u64 {
-        u64::MAX
-    }
-
-    fn read_at(&self, _: u64, buf: &mut [u8]) -> io::Result<()> {
-        // What is read back are L2 tables, to count the streams in a cluster, which
-        // changes no length.
-        buf.fill(0);
-        Ok(())
-    }
-}
-
-impl WriteAt for Sink {
-    fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write_zeroes(&self, _: u64, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn set_size(&self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn starts_zeroed(&self) -> bool {
-        true
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

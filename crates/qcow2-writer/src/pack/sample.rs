@@ -19,8 +19,8 @@ use crate::options::PackOptions;
 use crate::pack::batch::Batches;
 use crate::pack::begin::{Begun, begin, needed};
 use crate::pack::compressed::CompressedBatch;
-use crate::pack::measure::Sink;
 use crate::pack::meter::Meter;
+use crate::pack::sink::Sink;
 
 /// Bytes of neighbouring clusters that are compressed together, unless the sample is small.
 const RUN_BYTES: u64 = 1 << 20;

@@ -9,7 +9,6 @@ use qcow2_dump::{Kind, Place, Structure, entry, header_fields, place};
 use qcow2_format::Header;
 use serde_json::json;
 
-use super::failed;
 use crate::args::{DumpArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::output::SCHEMA;
@@ -37,7 +36,8 @@ pub(super) fn show(
         let bytes = read(args, disk, 0..HEADER_BYTES.min(disk.size()))?;
         return Ok(fields(&bytes, format, out));
     }
-    let found = place(disk, structure).map_err(|error| failed(args, &error))?;
+    let found = place(disk, structure);
+    let found = found.map_err(|error| Failure::about(args.image_name(), &error))?;
     let Some(Place { kind, range, .. }) = found else {
         let message = "the image has no such structure";
         return Err(Failure::because(args.image_name(), message));

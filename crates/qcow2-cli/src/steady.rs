@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use blockio::{BoxError, Extent, ExtentKind, Extents, Handle, Holes, Merge, ReadAt, Tiling};
 use hostdisk::{Stamp, in_use};
 
-use super::{Ask, Opened, Opening};
 use crate::args::{InputArgs, SourceFormatArg};
 use crate::failure::Failure;
+use crate::source::{Ask, Opened, Opening};
 
 /// A source that nobody else writes to, to be read whole. As a tiling it says where it holds
 /// data.
@@ -22,7 +22,7 @@ pub(crate) struct Steady {
 }
 
 /// How a source is opened.
-pub(crate) struct Whole<'a> {
+pub(crate) struct SteadyOptions<'a> {
     pub(crate) ask: Ask<'a>,
     pub(crate) format: SourceFormatArg,
     pub(crate) input: &'a InputArgs,
@@ -32,14 +32,14 @@ pub(crate) struct Whole<'a> {
 
 impl Steady {
     /// Opens the source at `path`; one that is in use is refused, unless that is allowed.
-    pub(crate) fn open(path: &Path, whole: &Whole<'_>) -> Result<Self, Failure> {
-        let Whole {
+    pub(crate) fn open(path: &Path, options: &SteadyOptions<'_>) -> Result<Self, Failure> {
+        let SteadyOptions {
             ask,
             format,
             input,
             quiet,
             allow_mounted,
-        } = whole;
+        } = options;
         let Opened { disk, .. } = Opened::open(path, ask, *format, input, *quiet)?;
         // That an image is in use was found when it was opened.
         let user = disk.raw().map(in_use::source_in_use).transpose()?.flatten();
