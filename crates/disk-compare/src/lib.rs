@@ -2,7 +2,8 @@
 //!
 //! [`changes()`] finds what of a disk differs from an older one, or from the digests of one
 //! that an [`IndexWriter`] kept; [`compare()`] reads two disks side by side; a [`Tiling`](blockio::Tiling) says which
-//! bytes of the first one matter. [`sha256()`] is the digest of all bytes of a disk. Both
+//! bytes of the first one matter. [`sha256()`] is the digest of all bytes of a disk, and
+//! [`block_digest()`] one at a cost that grows with its data. All
 //! work on several threads, report their progress, and can be stopped.
 //!
 //! A disk that knows where it holds nothing but zeros, as a sparse file or an image does,
@@ -28,7 +29,9 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+mod block_digest;
 mod changes;
+mod common;
 mod compare;
 mod digest;
 mod error;
@@ -37,7 +40,9 @@ mod options;
 mod pieces;
 mod units;
 
+pub use block_digest::{Algorithm, BlockDigest, block_digest};
 pub use changes::{Base, ChangeReport, Changes, changes};
+pub use common::Common;
 pub use compare::compare;
 pub use digest::{digest_of, sha256};
 pub use error::{Error, ErrorKind, IndexFault};

@@ -14,6 +14,7 @@ mod map;
 mod pack;
 mod punch;
 mod source;
+mod tell;
 mod unpack;
 
 use clap::{Parser, Subcommand};
@@ -21,8 +22,8 @@ use clap::{Parser, Subcommand};
 pub(crate) use blocks::BlocksArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use choice::{
-    BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, RawFormatArg, ReferencesArg,
-    ReflinkArg, SourceFormatArg,
+    BlocksOutput, Codec, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, RawFormatArg,
+    ReferencesArg, ReflinkArg, SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
 pub(crate) use edit::{
@@ -37,6 +38,9 @@ pub(crate) use map::MapArgs;
 pub(crate) use pack::PackArgs;
 pub(crate) use punch::PunchArgs;
 pub(crate) use source::SourceArgs;
+pub(crate) use tell::{
+    AlgorithmArg, CompareArgs, DigestArgs, DumpArgs, MeasureArgs, SideArgs, TargetFormatArg,
+};
 pub(crate) use unpack::UnpackArgs;
 
 /// Pack disks and the filesystems on them into small qcow2 images, and restore
@@ -70,6 +74,10 @@ pub(crate) enum Command {
     Blocks(BlocksArgs),
     Map(MapArgs),
     Check(CheckArgs),
+    Compare(CompareArgs),
+    Digest(DigestArgs),
+    Measure(MeasureArgs),
+    Dump(DumpArgs),
     Punch(PunchArgs),
     Create(CreateArgs),
     Resize(ResizeArgs),

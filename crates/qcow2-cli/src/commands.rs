@@ -3,8 +3,12 @@
 pub(crate) mod blocks;
 pub(crate) mod check;
 pub(crate) mod edit;
+pub(crate) mod compare;
+pub(crate) mod digest;
+pub(crate) mod dump;
 pub(crate) mod info;
 pub(crate) mod map;
+pub(crate) mod measure;
 pub(crate) mod pack;
 pub(crate) mod partition;
 pub(crate) mod punch;

@@ -27,12 +27,15 @@ pub(crate) enum Outcome {
     Corrupt,
     /// Exit code 3: an image that was checked has leaks, and is not corrupt.
     Leaks,
+    /// Exit code 1: what was compared differs.
+    Different,
 }
 
 impl Outcome {
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Different => 1,
             Self::DoneWithNotes => 3,
             Self::DoneWithLosses => 4,
             Self::Corrupt => 2,
@@ -50,6 +53,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Exit code 63: the format of the file does not support what is asked for.
     Unsupported(String),
+    /// The exit code that qemu-img has for it.
+    Coded(u8, String),
 }
 
 impl Failure {
@@ -69,7 +74,14 @@ impl Failure {
             Self::Failed(message) => Self::Failed(format!("{message}; {remedy}")),
             Self::Usage(message) => Self::Usage(format!("{message}; {remedy}")),
             Self::Unsupported(message) => Self::Unsupported(format!("{message}; {remedy}")),
+            Self::Coded(code, message) => Self::Coded(code, format!("{message}; {remedy}")),
         }
+    }
+
+    /// Returns the same with the exit code `code`.
+    pub(crate) fn coded(self, code: u8) -> Self {
+        let (Self::Failed(message) | Self::Usage(message) | Self::Coded(_, message)) = self;
+        Self::Coded(code, message)
     }
 
     pub(crate) fn exit_code(&self) -> u8 {
@@ -77,13 +89,17 @@ impl Failure {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::Unsupported(_) => 63,
+            Self::Coded(code, _) => *code,
         }
     }
 }
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Failed(message) | Self::Usage(message) | Self::Unsupported(message)) = self;
+        let (Self::Failed(message)
+        | Self::Usage(message)
+        | Self::Unsupported(message)
+        | Self::Coded(_, message)) = self;
         f.write_str(&printable(message))
     }
 }

@@ -12,6 +12,7 @@ mod references;
 mod remedy;
 mod signals;
 mod source;
+mod steady;
 mod terminal;
 mod text;
 
@@ -40,6 +41,10 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Info(args) => commands::info::run(args),
         Command::Map(args) => commands::map::run(args),
         Command::Check(args) => commands::check::run(args),
+        Command::Compare(args) => commands::compare::run(args),
+        Command::Digest(args) => commands::digest::run(args),
+        Command::Measure(args) => commands::measure::run(args),
+        Command::Dump(args) => commands::dump::run(args),
         Command::Punch(args) => commands::punch::run(args),
         Command::Create(args) => commands::edit::create(args),
         Command::Resize(args) => commands::edit::resize(args),

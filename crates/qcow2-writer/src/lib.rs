@@ -18,6 +18,8 @@
 //! the last, in the order of the guest; all threads work on them, and the bytes are
 //! always the same. See [`Compression`].
 //!
+//! [`measure()`] finds how long the image would be, and writes nothing.
+//!
 //! [`PackOptions::progress`] hears how far a job has come and can stop it; the target
 //! is not an image then.
 //!
@@ -36,6 +38,7 @@ pub use error::{Error, ErrorKind, Unrepresentable};
 pub use image::exact::exact_geometry;
 pub use image::{ImageReport, ImageWriter};
 pub use options::{Allocation, Backing, BackingFormat, PackOptions, WriteOptions};
+pub use pack::measure::{Measured, measure};
 pub use pack::pack;
 pub use pack::pipe::pack_to_pipe;
 pub use pack::report::PackReport;

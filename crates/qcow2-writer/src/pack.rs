@@ -4,12 +4,15 @@ mod batch;
 mod begin;
 mod budget;
 mod compressed;
+pub(crate) mod measure;
 mod meter;
 mod needed;
 pub(crate) mod pipe;
 mod plan;
 mod reflink;
 pub(crate) mod report;
+mod sample;
+mod sink;
 
 use blockio::{Extent, ReadAt, Reflink, Store, Tiling};
 
@@ -86,6 +89,7 @@ where
         writer,
         used_bytes,
         data_bytes,
+        ..
     } = begin(source, tiling, target, options)?;
     let mut meter = Meter::new(data_bytes, options);
     let stored = match &options.compression {

@@ -15,7 +15,8 @@ use crate::failure::{Failure, Outcome, STDOUT};
 use crate::output;
 use crate::source::{Ask, Opening};
 
-use entry::{Entries, Error};
+use entry::Error;
+pub(crate) use entry::{Entries, Error as EntryError};
 
 /// Prints where the bytes of a disk are.
 pub(crate) fn run(args: &MapArgs) -> Result<Outcome, Failure> {

@@ -25,8 +25,9 @@ use crate::args::PackArgs;
 use crate::failure::{Failure, Outcome};
 use base::Base;
 use job::{Data, Job};
-use shape::Shape;
+pub(crate) use shape::{Shape, Wanted};
 use source::Source;
+pub(crate) use usage::compression;
 
 /// Packs a source into an image, proves it if asked to, and reports.
 pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
@@ -45,6 +46,12 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
         usage.unwrap_or_else(|| source.failure(&error))
     };
     let disk = Disk::open(source.metadata(), &options).map_err(failed)?;
+    let wanted = Wanted {
+        cluster_size: args.cluster_size,
+        refcount_bits: args.refcount_bits,
+        source: args.source_name(),
+    };
+    let of_base = (base.as_ref()).map(|base| base.image().header().cluster_bits);
     let run = |data: Data<'_>, disk: &Disk<'_>| {
         let job = Job {
             args,
@@ -54,7 +61,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Outcome, Failure> {
             base: base.as_ref(),
             data,
             disk,
-            shape: Shape::new(args, base.as_ref(), disk.report(), disk.size())?,
+            shape: Shape::new(&wanted, of_base, disk.report(), disk.size())?,
         };
         job.run()
     };

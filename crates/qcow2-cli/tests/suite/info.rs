@@ -1,7 +1,11 @@
 //! `qcow2 info`, and what it lists.
 
 mod edit;
+mod compare;
+mod digest;
+mod dump;
 mod map;
+mod measure;
 
 use fixtures::Qemu;
 

@@ -26,6 +26,8 @@ pub(crate) struct Begun<T> {
     pub(crate) used_bytes: u64,
     /// Bytes of the disk that must be read.
     pub(crate) data_bytes: u64,
+    /// Clusters that they are in.
+    pub(crate) data_clusters: u64,
 }
 
 /// Begins an image of `source` on `target`, once it is known that there can be
@@ -69,6 +71,7 @@ where
         writer,
         used_bytes: needed.used_bytes(),
         data_bytes: plan.data_bytes,
+        data_clusters: plan.data_clusters,
     })
 }
 

@@ -151,6 +151,19 @@ impl<'p> CompressedBatch<'p> {
         })
     }
 
+    /// How each cluster is stored that is: as a stream of so many bytes, or as it is.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = Option<u64>> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Cluster(StoredCluster {
+                range,
+                form: Form::Compressed,
+                ..
+            }) => Some(Some(len_u64(range.len()))),
+            Part::Cluster(_) => Some(None),
+            Part::Zeros(_) => None,
+        })
+    }
+
     /// Stores the clusters, and says where the zeros are.
     pub(crate) fn store<S: ReadAt + ?Sized, T: Store>(
         &self,

@@ -170,6 +170,7 @@ where
         mut writer,
         used_bytes,
         data_bytes,
+        ..
     } = begin(source, tiling, spool, &unsynced)?;
     let mut meter = Meter::new(data_bytes.saturating_mul(2), options);
     let start = writer.next_place();

@@ -11,9 +11,9 @@ use crate::source::{Chain, Opening};
 
 /// Guest bytes in a row that are alike, with the keys and types of `qemu-img map`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Entry {
-    pub(super) start: u64,
-    pub(super) length: u64,
+pub(crate) struct Entry {
+    pub(crate) start: u64,
+    pub(crate) length: u64,
     /// Index of the layer that says so.
     depth: usize,
     /// Whether that layer has anything there, and not the lack of it.
@@ -89,6 +89,11 @@ impl Entry {
         self.data
     }
 
+    /// How the bytes are held, wherever that is: `present`, `zero`, `data` and `compressed`.
+    pub(crate) fn holds(&self) -> [bool; 4] {
+        [self.present, self.zero, self.data, self.compressed]
+    }
+
     /// Appends `next`, which starts where this ends, if it is more of the same.
     fn join(&mut self, next: &Self) -> bool {
         let offset = self.offset.map(|offset| offset.saturating_add(self.length));
@@ -107,14 +112,14 @@ impl Entry {
 }
 
 /// An iterator over the entries of a range of a disk, which tile it and are maximal.
-pub(super) struct Entries<'e> {
+pub(crate) struct Entries<'e> {
     parts: Parts<'e>,
     held: Option<Entry>,
     failure: Option<Error>,
 }
 
 /// Why the rest is not known.
-pub(super) enum Error {
+pub(crate) enum Error {
     Image(qcow2_reader::Error),
     Raw(std::io::Error),
 }
@@ -127,7 +132,7 @@ enum Parts<'e> {
 
 impl<'e> Entries<'e> {
     /// The entries of the bytes `guest` of a disk.
-    pub(super) fn new(disk: &'e Opening, guest: Range<u64>) -> Self {
+    pub(crate) fn new(disk: &'e Opening, guest: Range<u64>) -> Self {
         let parts = match disk {
             Opening::Image(chain) => {
                 let Chain { image, .. } = &**chain;

@@ -9,12 +9,14 @@ use qcow2_format::{RefcountOrder, Version};
 use qcow2_writer::{Compression, DeflateWindow};
 
 use super::place;
-use crate::args::{Codec, ContentArg, DeflateWindowArg, PackArgs, ReflinkArg, is_stream};
+use crate::args::{
+    Codec, CompressArg, ContentArg, DeflateWindowArg, PackArgs, ReflinkArg, is_stream,
+};
 use crate::failure::Failure;
 
 /// Refuses what makes no sense, and gives the compression asked for.
 pub(super) fn check(args: &PackArgs) -> Result<Option<Compression>, Failure> {
-    let compression = compression(args)?;
+    let compression = compression(args.compress, args.deflate_window)?;
     refusal(args, compression.is_some()).map_or(Ok(compression), |why| Err(Failure::Usage(why)))
 }
 
@@ -187,13 +189,16 @@ fn of_the_output(args: &PackArgs) -> [Refusal; 7] {
 }
 
 /// The compression asked for, at a level that its codec has.
-fn compression(args: &PackArgs) -> Result<Option<Compression>, Failure> {
-    let level = args.compress.level;
-    let (compression, level) = match args.compress.codec {
+pub(crate) fn compression(
+    compress: CompressArg,
+    window: DeflateWindowArg,
+) -> Result<Option<Compression>, Failure> {
+    let level = compress.level;
+    let (compression, level) = match compress.codec {
         Codec::None => return Ok(None),
         Codec::Zlib => {
             let level = level.unwrap_or(Compression::ZLIB_LEVEL_DEFAULT);
-            let window = DeflateWindow::from(args.deflate_window);
+            let window = DeflateWindow::from(window);
             (Compression::Zlib { level, window }, level)
         }
         Codec::Zstd => {
@@ -209,7 +214,7 @@ fn compression(args: &PackArgs) -> Result<Option<Compression>, Failure> {
         "--compress {name}:{level}: the levels of {name} are {} to {}{}",
         levels.start(),
         levels.end(),
-        match args.deflate_window {
+        match window {
             DeflateWindowArg::Kib4 => " with --deflate-window 4k",
             DeflateWindowArg::Kib32 => "",
         },
