@@ -11,6 +11,7 @@ mod input;
 mod map;
 mod pack;
 mod punch;
+mod report;
 mod source;
 mod unpack;
 
@@ -29,6 +30,7 @@ pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use map::MapArgs;
 pub(crate) use pack::PackArgs;
 pub(crate) use punch::PunchArgs;
+pub(crate) use report::ReportArgs;
 pub(crate) use source::SourceArgs;
 pub(crate) use unpack::UnpackArgs;
 
@@ -63,6 +65,7 @@ pub(crate) enum Command {
     Blocks(BlocksArgs),
     Map(MapArgs),
     Punch(PunchArgs),
+    Report(ReportArgs),
 }
 
 #[cfg(test)]

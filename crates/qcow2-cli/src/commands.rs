@@ -6,4 +6,5 @@ pub(crate) mod map;
 pub(crate) mod pack;
 pub(crate) mod partition;
 pub(crate) mod punch;
+pub(crate) mod report;
 pub(crate) mod unpack;

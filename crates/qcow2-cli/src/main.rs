@@ -42,5 +42,6 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Info(args) => commands::info::run(args),
         Command::Map(args) => commands::map::run(args),
         Command::Punch(args) => commands::punch::run(args),
+        Command::Report(args) => commands::report::run(args),
     }
 }
