@@ -77,8 +77,9 @@ impl Links {
         let words = self.words.get(start..end).unwrap_or_default();
         // Lowest bit first, four to a digit.
         let digits = words.iter().flat_map(|word| {
-            (0..16).map(move |digit| {
-                let bits = u32::try_from(word >> (4 * digit) & 15).unwrap_or(0);
+            let shifts = (0..u64::BITS).step_by(4);
+            shifts.map(move |shift| {
+                let bits = u32::try_from(word >> shift & 15).unwrap_or(0);
                 char::from_digit(bits, 16).unwrap_or('0')
             })
         });

@@ -74,75 +74,131 @@ impl Survey {
     /// [`Error`] if the tables of the image are damaged, or something cannot be read.
     pub fn new<S: ReadAt>(
         subject: &Subject<'_, S>,
-        mut go_on: impl FnMut(Progress) -> ControlFlow<()>,
+        go_on: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Self, Error> {
         let image = match subject.storage {
             Storage::Image(map) => Some(map),
             Storage::Raw(_) => None,
         };
-        let file = image.map(file::cells).transpose()?.flatten();
-        let findings = image.map(Findings::new).transpose()?;
-        let size = subject.disk_bytes();
-        let scale = Scale::new(size, DISK_UNIT_BYTES);
-        let mut links = Linker {
-            links: Links::new(
-                scale.count(),
-                file.as_ref().map_or(0, |file| file.scale.count()),
-            ),
-            disk: scale,
-            file: file.as_ref().map(|file| file.scale),
+        // Both read the tables of the image, each in its own order.
+        let (of_image, of_disk) = std::thread::scope(|scope| {
+            let of_image = image.map(|map| {
+                let look = || Ok::<_, Error>((file::cells(map)?, Findings::new(map)?));
+                scope.spawn(look)
+            });
+            let of_disk = OfDisk::new(subject, image.map(file::scale), go_on);
+            let of_image = of_image.map(|thread| match thread.join() {
+                Ok(found) => found,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            (of_image, of_disk)
+        });
+        let (file, findings) = match of_image.transpose()? {
+            Some((file, findings)) => (file, Some(findings)),
+            None => (None, None),
         };
-        let mut disk = Cells::new(scale);
+        let mut survey = of_disk?.into_survey();
+        if let Some(file) = &file {
+            survey.totals.file_bytes = file.scale.bytes;
+        }
+        Ok(Self {
+            file,
+            findings,
+            ..survey
+        })
+    }
+}
+
+/// What a walk over the disk finds.
+struct OfDisk {
+    disk: Cells<DiskKind>,
+    links: Linker,
+    parts: Parts,
+    sums: PartTotals,
+    pieces: Pieces,
+    compression: Compression,
+    compressed_bytes: u64,
+    elsewhere_bytes: u64,
+}
+
+impl OfDisk {
+    fn new<S: ReadAt>(
+        subject: &Subject<'_, S>,
+        file: Option<Scale>,
+        mut go_on: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Self, Error> {
+        let total_bytes = subject.disk_bytes();
+        let disk = Scale::new(total_bytes, DISK_UNIT_BYTES);
+        let columns = file.map_or(0, Scale::count);
         let mut pieces = Pieces::default();
-        let mut compression = Compression::new(size);
-        let mut parts = Parts::new(&subject.parts);
-        let mut totals = PartTotals::default();
-        let (mut compressed_bytes, mut elsewhere_bytes) = (0u64, 0u64);
+        let mut found = Self {
+            disk: Cells::new(disk),
+            links: Linker {
+                links: Links::new(disk.count(), columns),
+                disk,
+                file,
+            },
+            parts: Parts::new(&subject.parts),
+            sums: PartTotals::default(),
+            pieces: Pieces::default(),
+            compression: Compression::new(total_bytes),
+            compressed_bytes: 0,
+            elsewhere_bytes: 0,
+        };
         walk(
             subject,
             |run| pieces.add(run),
-            |segment| {
-                let bytes = segment.guest.end.saturating_sub(segment.guest.start);
-                disk.add(segment.guest.clone(), segment.kind());
-                totals.add(segment.kind(), bytes);
-                parts.add(segment);
-                compression.add(segment);
-                links.add(segment);
-                let count = match segment.place {
-                    Place::Stream { .. } => &mut compressed_bytes,
-                    Place::Elsewhere => &mut elsewhere_bytes,
-                    _ => return,
-                };
-                *count = count.saturating_add(bytes);
-            },
+            |segment| found.add(segment),
             |done_bytes| {
                 go_on(Progress {
                     done_bytes,
-                    total_bytes: size,
+                    total_bytes,
                 })
             },
         )?;
         pieces.end();
-        let totals = Totals {
-            disk_bytes: size,
-            file_bytes: file.as_ref().map_or(size, |file| file.scale.bytes),
-            used_bytes: totals.used_bytes,
-            free_bytes: totals.free_bytes,
-            stored_bytes: totals.stored_bytes,
-            stale_bytes: totals.stale_bytes,
-            compressed_bytes,
-            elsewhere_bytes,
+        found.pieces = pieces;
+        Ok(found)
+    }
+
+    fn add(&mut self, segment: &Segment) {
+        let kind = segment.kind();
+        let bytes = segment.guest.end.saturating_sub(segment.guest.start);
+        self.disk.add(segment.guest.clone(), kind);
+        self.sums.add(kind, bytes);
+        self.parts.add(segment);
+        self.compression.add(segment);
+        self.links.add(segment);
+        let count = match segment.place {
+            Place::Stream { .. } => &mut self.compressed_bytes,
+            Place::Elsewhere => &mut self.elsewhere_bytes,
+            _ => return,
         };
-        Ok(Self {
-            disk,
-            file,
-            links: links.links,
-            totals,
-            parts: parts.into_totals(),
-            pieces,
-            compression,
-            findings,
-        })
+        *count = count.saturating_add(bytes);
+    }
+
+    /// The survey of a disk that is a file.
+    fn into_survey(self) -> Survey {
+        let disk_bytes = self.disk.scale.bytes;
+        Survey {
+            totals: Totals {
+                disk_bytes,
+                file_bytes: disk_bytes,
+                used_bytes: self.sums.used_bytes,
+                free_bytes: self.sums.free_bytes,
+                stored_bytes: self.sums.stored_bytes,
+                stale_bytes: self.sums.stale_bytes,
+                compressed_bytes: self.compressed_bytes,
+                elsewhere_bytes: self.elsewhere_bytes,
+            },
+            disk: self.disk,
+            file: None,
+            links: self.links.links,
+            parts: self.parts.into_totals(),
+            pieces: self.pieces,
+            compression: self.compression,
+            findings: None,
+        }
     }
 }
 

@@ -95,6 +95,7 @@ mod tests {
     use crate::disk::places::Place;
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init, reason = "a range of bytes")]
     fn parts_may_lie_in_one_another() {
         let mut parts = Parts::new(&[
             vec![10..50],

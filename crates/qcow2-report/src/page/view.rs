@@ -6,7 +6,7 @@ use super::chart::{CompressionChart, PiecesChart};
 use super::picture::Picture;
 use super::text::{Row, SnapshotRow, Text};
 use crate::disk::parts::PartTotals;
-use crate::kinds::FileKind;
+use crate::kinds::{DiskKind, FileKind, Kind};
 use crate::survey::{Survey, Totals};
 use crate::units::{bytes, grouped, per_mille, percent};
 
@@ -38,8 +38,8 @@ struct Card {
     name: &'static str,
     value: String,
     note: String,
-    /// The kind whose colour it has.
-    key: &'static str,
+    /// The kind whose colour it has, if it has one.
+    key: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,38 +129,30 @@ impl<'v> View<'v> {
 /// The numbers that matter.
 fn cards(totals: &Totals, has_file: bool) -> Vec<Card> {
     let of_disk = |bytes| format!("{} of the disk", percent(bytes, totals.disk_bytes));
-    let card = |name, number, note: String, key| Card {
+    let card = |name, number, note: String| Card {
         name,
         value: bytes(number),
         note,
-        key,
+        key: None,
     };
-    let exact = |bytes| format!("{} bytes", grouped(bytes));
+    let exact = format!("{} bytes", grouped(totals.disk_bytes));
     let mut cards = vec![
-        card("Disk", totals.disk_bytes, exact(totals.disk_bytes), "plain"),
-        card(
-            "In use",
-            totals.used_bytes,
-            of_disk(totals.used_bytes),
-            "used",
-        ),
-        card(
-            "Free",
-            totals.free_bytes,
-            of_disk(totals.free_bytes),
-            "free",
-        ),
+        card("Disk", totals.disk_bytes, exact),
+        card("In use", totals.used_bytes, of_disk(totals.used_bytes)),
+        card("Free", totals.free_bytes, of_disk(totals.free_bytes)),
+        card("Stored", totals.stored_bytes, of_disk(totals.stored_bytes)),
     ];
-    let stored = of_disk(totals.stored_bytes);
-    cards.push(card("Stored", totals.stored_bytes, stored, "compressed"));
-    let stale = match totals.stale_bytes {
-        0 => "nothing is stored in vain".to_owned(),
-        _ => "pack leaves it out".to_owned(),
+    let stale = match (totals.stale_bytes, has_file) {
+        (0, _) => "nothing is stored in vain",
+        (_, true) => "pack leaves it out",
+        (_, false) => "punch gives it back",
     };
-    cards.push(card("Free, yet stored", totals.stale_bytes, stale, "stale"));
+    let mut stale = card("Free, yet stored", totals.stale_bytes, stale.to_owned());
+    stale.key = Some(DiskKind::Stale.key());
+    cards.push(stale);
     if has_file {
         let note = of_disk(totals.file_bytes);
-        cards.push(card("Image file", totals.file_bytes, note, "data"));
+        cards.push(card("Image file", totals.file_bytes, note));
     }
     cards
 }
