@@ -10,6 +10,7 @@ mod info;
 mod input;
 mod map;
 mod pack;
+mod program;
 mod punch;
 mod report;
 mod source;
@@ -17,10 +18,12 @@ mod unpack;
 
 use clap::{Parser, Subcommand};
 
+use crate::output;
+
 pub(crate) use blocks::BlocksArgs;
 pub(crate) use choice::{
-    BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, RawFormatArg, ReferencesArg,
-    ReflinkArg, SourceFormatArg,
+    BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, ProgressArg, RawFormatArg,
+    ReferencesArg, ReflinkArg, SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
 pub(crate) use filesystem::{FilesystemArgs, spool};
@@ -29,6 +32,7 @@ pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use map::MapArgs;
 pub(crate) use pack::PackArgs;
+pub(crate) use program::{CompletionsArgs, ManArgs};
 pub(crate) use punch::PunchArgs;
 pub(crate) use report::ReportArgs;
 pub(crate) use source::SourceArgs;
@@ -39,6 +43,11 @@ pub(crate) use unpack::UnpackArgs;
 #[derive(Debug, Parser)]
 #[command(name = "qcow2", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
+    /// Format of errors and warnings on standard error. JSON, for programs, is one object a
+    /// line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    pub(crate) errors: OutputFormat,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -66,6 +75,24 @@ pub(crate) enum Command {
     Map(MapArgs),
     Punch(PunchArgs),
     Report(ReportArgs),
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+/// Parses the command line; if it makes no sense, says so and ends the process.
+pub(crate) fn parse() -> Cli {
+    let words: Vec<_> = std::env::args_os().collect();
+    let is_json = program::are_json(&words);
+    if is_json {
+        output::errors_as_json();
+    }
+    Cli::try_parse_from(words).unwrap_or_else(|error| match is_json && error.use_stderr() {
+        true => program::exit_with_json(&error),
+        // Help and the version are no errors.
+        false => error.exit(),
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One module a command: glue between the command line and the libraries.
 
 pub(crate) mod blocks;
+pub(crate) mod generate;
 pub(crate) mod info;
 pub(crate) mod map;
 pub(crate) mod pack;

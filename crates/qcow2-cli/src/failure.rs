@@ -1,11 +1,19 @@
 //! Failures of commands, and the exit codes of the process.
 
+mod json;
+mod kind;
+
 use std::error::Error;
 use std::fmt::{self, Display};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::output::SCHEMA;
 use crate::remedy;
 use crate::text::printable;
+
+pub(crate) use json::usage;
+use json::{ErrorFields, ErrorReport};
+pub(crate) use kind::Kind;
 
 /// The name of standard input in messages.
 pub(crate) const STDIN: &str = "standard input";
@@ -42,17 +50,39 @@ pub(crate) enum Failure {
     Failed(String),
     /// Exit code 2: the command line makes no sense.
     Usage(String),
+    /// Exit code 1, and what sort of trouble it is.
+    Known(Box<Known>),
+}
+
+/// A failure of which it is known what sort of trouble it is, and what it is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    kind: Kind,
+    path: Option<PathBuf>,
+    message: String,
+    /// What the user can do.
+    hint: Option<String>,
 }
 
 impl Failure {
     /// Reports `error` and its causes, about the file at `path`.
-    pub(crate) fn about(path: &Path, error: &dyn Error) -> Self {
-        Self::Failed(format!("{}: {}", path.display(), Causes(error)))
+    pub(crate) fn about(path: &Path, error: &(dyn Error + 'static)) -> Self {
+        Self::Known(Box::new(Known {
+            kind: Kind::of(error),
+            path: Some(path.into()),
+            message: format!("{}: {}", path.display(), Causes(error)),
+            hint: None,
+        }))
     }
 
     /// Reports `message` about the file at `path`.
     pub(crate) fn because(path: &Path, message: impl Display) -> Self {
-        Self::Failed(format!("{}: {message}", path.display()))
+        Self::Known(Box::new(Known {
+            kind: Kind::Failed,
+            path: Some(path.into()),
+            message: format!("{}: {message}", path.display()),
+            hint: None,
+        }))
     }
 
     /// Adds a hint on what the user can do.
@@ -60,28 +90,73 @@ impl Failure {
         match self {
             Self::Failed(message) => Self::Failed(format!("{message}; {remedy}")),
             Self::Usage(message) => Self::Usage(format!("{message}; {remedy}")),
+            Self::Known(mut known) => {
+                known.hint = Some(match known.hint.take() {
+                    Some(hint) => format!("{hint}; {remedy}"),
+                    None => remedy.to_owned(),
+                });
+                Self::Known(known)
+            }
         }
     }
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Known(_) => 1,
             Self::Usage(_) => 2,
         }
+    }
+
+    /// Returns it as an object of JSON, for programs.
+    pub(crate) fn to_json(&self) -> String {
+        let known = match self {
+            Self::Known(known) => Some(known),
+            Self::Failed(_) | Self::Usage(_) => None,
+        };
+        let kind = match (self, known) {
+            (Self::Usage(_), _) => Kind::Usage,
+            (_, Some(known)) => known.kind,
+            (_, None) => Kind::Failed,
+        };
+        let path = known.and_then(|known| known.path.as_deref());
+        ErrorReport {
+            schema: SCHEMA,
+            error: ErrorFields {
+                kind,
+                message: self.to_string(),
+                path: path.map(|path| path.display().to_string()),
+                hint: known.and_then(|known| known.hint.clone()),
+                exit_code: self.exit_code(),
+            },
+        }
+        .to_json()
     }
 }
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Failed(message) | Self::Usage(message)) = self;
-        f.write_str(&printable(message))
+        match self {
+            Self::Failed(message) | Self::Usage(message) => f.write_str(&printable(message)),
+            Self::Known(known) => {
+                f.write_str(&printable(&known.message))?;
+                match &known.hint {
+                    Some(hint) => write!(f, "; {}", printable(hint)),
+                    None => Ok(()),
+                }
+            }
+        }
     }
 }
 
 /// Errors of hostdisk name their path themselves.
 impl From<hostdisk::Error> for Failure {
     fn from(error: hostdisk::Error) -> Self {
-        let failure = Self::Failed(Causes(&error).to_string());
+        let failure = Self::Known(Box::new(Known {
+            kind: Kind::of(&error),
+            path: Some(error.path().to_path_buf()),
+            message: Causes(&error).to_string(),
+            hint: None,
+        }));
         match remedy::of_file(&error) {
             Some(remedy) => failure.with(&remedy),
             None => failure,

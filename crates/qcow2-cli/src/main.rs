@@ -17,23 +17,21 @@ mod text;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Cli, Command};
 use failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match run(&args::parse()) {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(failure) => {
-            output::complain(&failure);
+            output::report_failure(&failure);
             ExitCode::from(failure.exit_code())
         }
     }
 }
 
 fn run(cli: &Cli) -> Result<Outcome, Failure> {
-    signals::clean_up_on_signals()
+    signals::handle_signals()
         .map_err(|error| Failure::Failed(format!("cannot install signal handlers: {error}")))?;
     match &cli.command {
         Command::Pack(args) => commands::pack::run(args),
@@ -43,5 +41,7 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Map(args) => commands::map::run(args),
         Command::Punch(args) => commands::punch::run(args),
         Command::Report(args) => commands::report::run(args),
+        Command::Completions(args) => commands::generate::completions(args),
+        Command::Man(args) => commands::generate::man(args),
     }
 }

@@ -1,6 +1,7 @@
 //! `qcow2 info`, and what it lists.
 
 mod map;
+mod report;
 
 use fixtures::Qemu;
 

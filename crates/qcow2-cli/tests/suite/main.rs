@@ -12,7 +12,6 @@ mod pack;
 mod pipes;
 mod recipes;
 mod reflink;
-mod report;
 mod roundtrip;
 mod signals;
 mod target_limits;
