@@ -4,6 +4,7 @@ mod api;
 mod bench;
 mod boot;
 mod demo;
+mod dist;
 mod newer_tools;
 mod program;
 mod task;
@@ -42,6 +43,7 @@ fn task_named(name: &str) -> Option<fn(Arguments) -> TaskResult> {
         "tidy" => tidy::run,
         "bench" => bench::run,
         "boot" => boot::run,
+        "dist" => dist::run,
         "api" => api::run,
         "newer-tools" => newer_tools::run,
         _ => return None,

@@ -54,6 +54,14 @@ pub(crate) const TASKS: &[Task] = &[
         ],
     },
     Task {
+        name: "dist",
+        help: [
+            "[--bin PROGRAM] [--dir DIR]",
+            "build what users install: a static program, completions, manual pages, an archive, a \
+             Debian package and checksums, in DIR (target/dist); --bin packs another program",
+        ],
+    },
+    Task {
         name: "api",
         help: [
             "[--write]",

@@ -15,7 +15,7 @@ use crate::workspace::cargo;
 const QEMU_MIN: (u32, u32) = (7, 2);
 
 /// Programs the tests ask, each with its package for apt, dnf and pacman.
-const ORACLES: [(&str, [&str; 3]); 36] = [
+const ORACLES: [(&str, [&str; 3]); 37] = [
     ("qemu-img", ["qemu-utils", "qemu-img", "qemu-img"]),
     ("mke2fs", ["e2fsprogs"; 3]),
     ("debugfs", ["e2fsprogs"; 3]),
@@ -57,6 +57,7 @@ const ORACLES: [(&str, [&str; 3]); 36] = [
         ["cryptsetup-bin", "veritysetup", "cryptsetup"],
     ),
     ("ddrescuelog", ["gddrescue", "ddrescue", "ddrescue"]),
+    ("chromium", ["chromium"; 3]),
     ("script", ["bsdutils", "util-linux", "util-linux"]),
 ];
 

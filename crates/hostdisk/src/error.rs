@@ -167,6 +167,27 @@ impl Error {
         }
     }
 
+    /// Returns the path that it is about, as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::NotADisk { path, .. }
+            | Self::Exists { path }
+            | Self::InUse { path, .. }
+            | Self::SameFile { path }
+            | Self::Outside { path, .. }
+            | Self::TooSmall { path, .. }
+            | Self::Unnameable { path, .. }
+            | Self::Abandoned { path, .. }
+            | Self::Unfreezable { path, .. }
+            | Self::Thawed { path, .. }
+            | Self::CannotPunch { path, .. }
+            | Self::Punch { path, .. }
+            | Self::Changed { path, .. }
+            | Self::Io { path, .. } => path,
+        }
+    }
+
     /// Makes, for `map_err`, the error that `path` cannot be `action`, a participle.
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {

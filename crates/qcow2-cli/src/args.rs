@@ -12,17 +12,22 @@ mod info;
 mod input;
 mod map;
 mod pack;
+mod program;
 mod punch;
+mod report;
 mod source;
 mod tell;
 mod unpack;
 
 use clap::{Parser, Subcommand};
 
+use crate::output;
+
 pub(crate) use blocks::BlocksArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use choice::{
-    BlocksOutput, Codec, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, RawFormatArg,
+    BlocksOutput, Codec, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, ProgressArg,
+    RawFormatArg,
     ReferencesArg, ReflinkArg, SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
@@ -36,7 +41,9 @@ pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use map::MapArgs;
 pub(crate) use pack::PackArgs;
+pub(crate) use program::{CompletionsArgs, ManArgs};
 pub(crate) use punch::PunchArgs;
+pub(crate) use report::ReportArgs;
 pub(crate) use source::SourceArgs;
 pub(crate) use tell::{
     AlgorithmArg, CompareArgs, DigestArgs, DumpArgs, MeasureArgs, SideArgs, TargetFormatArg,
@@ -48,6 +55,11 @@ pub(crate) use unpack::UnpackArgs;
 #[derive(Debug, Parser)]
 #[command(name = "qcow2", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
+    /// Format of errors and warnings on standard error. JSON, for programs, is one object a
+    /// line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    pub(crate) errors: OutputFormat,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -79,11 +91,16 @@ pub(crate) enum Command {
     Measure(MeasureArgs),
     Dump(DumpArgs),
     Punch(PunchArgs),
+    Report(ReportArgs),
     Create(CreateArgs),
     Resize(ResizeArgs),
     Snapshot(SnapshotArgs),
     Bitmap(BitmapArgs),
     Amend(AmendArgs),
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// Commands whose exit codes are those of qemu-img, where 2 says something of the image.
@@ -91,17 +108,18 @@ const LIKE_QEMU: &[&str] = &["check"];
 
 /// Parses the command line; if it makes no sense, says so and ends the process.
 pub(crate) fn parse() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| {
-        let command = std::env::args_os().nth(1);
-        let is_like_qemu = LIKE_QEMU
-            .iter()
-            .any(|name| command.as_deref() == Some(name.as_ref()));
-        if is_like_qemu && error.exit_code() != 0 {
-            // If it cannot be printed, the exit code says enough.
-            let _ = error.print();
-            std::process::exit(1);
-        }
-        error.exit()
+    let words: Vec<_> = std::env::args_os().collect();
+    let is_json = program::are_json(&words);
+    if is_json {
+        output::errors_as_json();
+    }
+    let is_like_qemu = words
+        .get(1)
+        .is_some_and(|command| LIKE_QEMU.iter().any(|name| command == name));
+    Cli::try_parse_from(words).unwrap_or_else(|error| match error.use_stderr() {
+        true => program::exit(&error, is_json, is_like_qemu),
+        // Help and the version are no errors.
+        false => error.exit(),
     })
 }
 

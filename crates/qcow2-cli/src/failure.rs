@@ -1,17 +1,28 @@
 //! Failures of commands, and the exit codes of the process.
 
+mod json;
+mod kind;
+
 use std::error::Error;
 use std::fmt::{self, Display};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::output::SCHEMA;
 use crate::remedy;
 use crate::text::printable;
+
+pub(crate) use json::usage;
+use json::{ErrorFields, ErrorReport};
+pub(crate) use kind::Kind;
 
 /// The name of standard input in messages.
 pub(crate) const STDIN: &str = "standard input";
 
 /// The name of standard output in messages.
 pub(crate) const STDOUT: &str = "standard output";
+
+/// The exit code of qemu-img for a format that does not support what is asked for.
+const UNSUPPORTED: u8 = 63;
 
 /// How a command ended that did its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,21 +62,53 @@ pub(crate) enum Failure {
     Failed(String),
     /// Exit code 2: the command line makes no sense.
     Usage(String),
-    /// Exit code 63: the format of the file does not support what is asked for.
-    Unsupported(String),
-    /// The exit code that qemu-img has for it.
-    Coded(u8, String),
+    /// Exit code 1, and what sort of trouble it is.
+    Known(Box<Known>),
+    /// Another one, with the exit code that qemu-img has for it.
+    Coded(u8, Box<Failure>),
+}
+
+/// A failure of which it is known what sort of trouble it is, and what it is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    kind: Kind,
+    path: Option<PathBuf>,
+    message: String,
+    /// What the user can do.
+    hint: Option<String>,
 }
 
 impl Failure {
     /// Reports `error` and its causes, about the file at `path`.
-    pub(crate) fn about(path: &Path, error: &dyn Error) -> Self {
-        Self::Failed(format!("{}: {}", path.display(), Causes(error)))
+    pub(crate) fn about(path: &Path, error: &(dyn Error + 'static)) -> Self {
+        Self::Known(Box::new(Known {
+            kind: Kind::of(error),
+            path: Some(path.into()),
+            message: format!("{}: {}", path.display(), Causes(error)),
+            hint: None,
+        }))
     }
 
     /// Reports `message` about the file at `path`.
     pub(crate) fn because(path: &Path, message: impl Display) -> Self {
-        Self::Failed(format!("{}: {message}", path.display()))
+        Self::Known(Box::new(Known {
+            kind: Kind::Failed,
+            path: Some(path.into()),
+            message: format!("{}: {message}", path.display()),
+            hint: None,
+        }))
+    }
+
+    /// Reports that the file at `path` has a format that does not support what is asked
+    /// for: `message`. Exit code 63, as qemu-img's.
+    pub(crate) fn unsupported(path: &Path, message: impl Display) -> Self {
+        let known = Known {
+            kind: Kind::Unsupported,
+            path: Some(path.into()),
+            message: format!("{}: {message}", path.display()),
+            hint: None,
+        };
+        Self::Known(Box::new(known)).coded(UNSUPPORTED)
     }
 
     /// Adds a hint on what the user can do.
@@ -73,41 +116,85 @@ impl Failure {
         match self {
             Self::Failed(message) => Self::Failed(format!("{message}; {remedy}")),
             Self::Usage(message) => Self::Usage(format!("{message}; {remedy}")),
-            Self::Unsupported(message) => Self::Unsupported(format!("{message}; {remedy}")),
-            Self::Coded(code, message) => Self::Coded(code, format!("{message}; {remedy}")),
+            Self::Coded(code, failure) => Self::Coded(code, Box::new(failure.with(remedy))),
+            Self::Known(mut known) => {
+                known.hint = Some(match known.hint.take() {
+                    Some(hint) => format!("{hint}; {remedy}"),
+                    None => remedy.to_owned(),
+                });
+                Self::Known(known)
+            }
         }
     }
 
     /// Returns the same with the exit code `code`.
     pub(crate) fn coded(self, code: u8) -> Self {
-        let (Self::Failed(message) | Self::Usage(message) | Self::Coded(_, message)) = self;
-        Self::Coded(code, message)
+        Self::Coded(code, Box::new(self))
     }
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Known(_) => 1,
             Self::Usage(_) => 2,
-            Self::Unsupported(_) => 63,
             Self::Coded(code, _) => *code,
         }
+    }
+
+    /// Returns it as an object of JSON, for programs.
+    pub(crate) fn to_json(&self) -> String {
+        let inner = match self {
+            Self::Coded(_, failure) => failure,
+            failure => failure,
+        };
+        let known = match inner {
+            Self::Known(known) => Some(known),
+            Self::Failed(_) | Self::Usage(_) | Self::Coded(..) => None,
+        };
+        let kind = match (inner, known) {
+            (Self::Usage(_), _) => Kind::Usage,
+            (_, Some(known)) => known.kind,
+            (_, None) => Kind::Failed,
+        };
+        let path = known.and_then(|known| known.path.as_deref());
+        ErrorReport {
+            schema: SCHEMA,
+            error: ErrorFields {
+                kind,
+                message: self.to_string(),
+                path: path.map(|path| path.display().to_string()),
+                hint: known.and_then(|known| known.hint.clone()),
+                exit_code: self.exit_code(),
+            },
+        }
+        .to_json()
     }
 }
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Failed(message)
-        | Self::Usage(message)
-        | Self::Unsupported(message)
-        | Self::Coded(_, message)) = self;
-        f.write_str(&printable(message))
+        match self {
+            Self::Failed(message) | Self::Usage(message) => f.write_str(&printable(message)),
+            Self::Coded(_, failure) => failure.fmt(f),
+            Self::Known(known) => {
+                f.write_str(&printable(&known.message))?;
+                match &known.hint {
+                    Some(hint) => write!(f, "; {}", printable(hint)),
+                    None => Ok(()),
+                }
+            }
+        }
     }
 }
 
 /// Errors of hostdisk name their path themselves.
 impl From<hostdisk::Error> for Failure {
     fn from(error: hostdisk::Error) -> Self {
-        let failure = Self::Failed(Causes(&error).to_string());
+        let failure = Self::Known(Box::new(Known {
+            kind: Kind::of(&error),
+            path: Some(error.path().to_path_buf()),
+            message: Causes(&error).to_string(),
+            hint: None,
+        }));
         match remedy::of_file(&error) {
             Some(remedy) => failure.with(&remedy),
             None => failure,

@@ -25,14 +25,14 @@ fn main() -> ExitCode {
     match run(&args::parse()) {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(failure) => {
-            output::complain(&failure);
+            output::report_failure(&failure);
             ExitCode::from(failure.exit_code())
         }
     }
 }
 
 fn run(cli: &Cli) -> Result<Outcome, Failure> {
-    signals::clean_up_on_signals()
+    signals::handle_signals()
         .map_err(|error| Failure::Failed(format!("cannot install signal handlers: {error}")))?;
     match &cli.command {
         Command::Pack(args) => commands::pack::run(args),
@@ -51,5 +51,8 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Snapshot(args) => commands::edit::snapshot(args),
         Command::Bitmap(args) => commands::edit::bitmap(args),
         Command::Amend(args) => commands::edit::amend(args),
+        Command::Report(args) => commands::report::run(args),
+        Command::Completions(args) => commands::generate::completions(args),
+        Command::Man(args) => commands::generate::man(args),
     }
 }

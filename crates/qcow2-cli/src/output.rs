@@ -1,5 +1,6 @@
 //! Prints reports, as text for people and as JSON.
 
+mod colour;
 pub(crate) mod filesystem;
 pub(crate) mod kept;
 pub(crate) mod layout;
@@ -9,6 +10,7 @@ pub(crate) mod volumes;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -18,6 +20,9 @@ use crate::text::harmless;
 
 /// Version of the JSON reports; raised when a field is removed or changes its meaning.
 pub(crate) const SCHEMA: u32 = 1;
+
+/// Whether errors and warnings are printed as JSON.
+static ERRORS_AS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Formats a report as asked for.
 fn text<R: Serialize + Display>(report: &R, format: OutputFormat) -> io::Result<String> {
@@ -71,5 +76,47 @@ pub(crate) fn unless_left_early(written: io::Result<()>) -> io::Result<()> {
 
 /// Prints `message` on standard error. If this fails as well, nothing changes.
 pub(crate) fn complain(message: impl Display) {
-    let _ = io::stderr().write_all(format!("qcow2: {message}\n").as_bytes());
+    let message = message.to_string();
+    let line = match ERRORS_AS_JSON.load(Ordering::Relaxed) {
+        true => warning(&message),
+        false => colour::highlighted(&message),
+    };
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Prints why a command failed.
+pub(crate) fn report_failure(failure: &Failure) {
+    match ERRORS_AS_JSON.load(Ordering::Relaxed) {
+        true => print_error(&failure.to_json()),
+        false => complain(failure),
+    }
+}
+
+/// Prints an error that is an object of JSON.
+pub(crate) fn print_error(json: &str) {
+    let _ = io::stderr().write_all(format!("{json}\n").as_bytes());
+}
+
+/// From now on errors and warnings are printed as JSON: one object a line.
+pub(crate) fn errors_as_json() {
+    ERRORS_AS_JSON.store(true, Ordering::Relaxed);
+}
+
+/// A warning as an object of JSON.
+fn warning(message: &str) -> String {
+    #[derive(Serialize)]
+    struct Line<'m> {
+        schema: u32,
+        warning: Fields<'m>,
+    }
+    #[derive(Serialize)]
+    struct Fields<'m> {
+        message: &'m str,
+    }
+    let message = message.strip_prefix("warning: ").unwrap_or(message);
+    let line = Line {
+        schema: SCHEMA,
+        warning: Fields { message },
+    };
+    harmless(&serde_json::to_string(&line).unwrap_or_default())
 }

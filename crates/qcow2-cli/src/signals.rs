@@ -1,5 +1,5 @@
-//! Handles signals that end the program: removes temporary files and restores the
-//! terminal.
+//! Handles signals: those that end the program, after temporary files are removed and the
+//! terminal is restored, and the one that asks how far it is.
 
 use std::fs;
 use std::io;
@@ -14,6 +14,7 @@ use signal_hook::consts::{
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
+use crate::progress;
 use crate::terminal::TerminalState;
 
 /// Far more time than the process needs to end.
@@ -25,7 +26,10 @@ const ALWAYS: [i32; 2] = [SIGINT, SIGTERM];
 /// Signals that end it unless they were ignored when it started, as `nohup`
 /// ignores SIGHUP. Unhandled, each would end the process and leave the temporary file
 /// that some file systems need.
-const UNLESS_IGNORED: [i32; 6] = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU];
+const UNLESS_IGNORED: [i32; 5] = [SIGHUP, SIGQUIT, SIGUSR2, SIGALRM, SIGXCPU];
+
+/// The signal that asks how far the job is, unless it was ignored, too.
+const ASKING: i32 = SIGUSR1;
 
 /// State of the terminal before a passphrase was asked for.
 static TERMINAL: OnceLock<TerminalState> = OnceLock::new();
@@ -43,9 +47,9 @@ pub(crate) fn let_end() {
 }
 
 /// Makes these signals remove all temporary files and end the process with 128 + the
-/// signal. A file that grows too long (`ulimit -f`) is an error of the write, not a
+/// signal, and [`ASKING`] print a line of progress. A file that grows too long (`ulimit -f`) is an error of the write, not a
 /// signal.
-pub(crate) fn clean_up_on_signals() -> io::Result<()> {
+pub(crate) fn handle_signals() -> io::Result<()> {
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let ignored = ignored_signals();
     let is_ignored = |signal: i32| ignored >> signal.saturating_sub(1) & 1 == 1;
@@ -59,11 +63,19 @@ pub(crate) fn clean_up_on_signals() -> io::Result<()> {
         // A second SIGQUIT ends the process if the cleanup hangs.
         flag::register_conditional_shutdown(SIGQUIT, 128 + SIGQUIT, Arc::clone(&is_ending))?;
     }
-    let mut signals = Signals::new(ending)?;
+    let asking = (!is_ignored(ASKING)).then_some(ASKING);
+    let mut signals = Signals::new(ending.into_iter().chain(asking))?;
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            if let Some(signal) = signals.forever().next() {
+            let mut arrived = signals.forever();
+            let ends = |signal: &i32| {
+                if *signal == ASKING {
+                    progress::tell();
+                }
+                *signal != ASKING
+            };
+            if let Some(signal) = arrived.find(ends) {
                 is_ending.store(true, Ordering::Release);
                 hostdisk::abandon_all();
                 if let Some(state) = TERMINAL.get() {

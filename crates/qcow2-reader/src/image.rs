@@ -78,6 +78,12 @@ impl<S: ReadAt> Image<S> {
         self.map.files()
     }
 
+    /// Where every byte of the image is.
+    #[must_use]
+    pub fn as_map(&self) -> &ImageMap<S> {
+        &self.map
+    }
+
     /// The disk as a file that is read from a place.
     pub fn reader(&self) -> Cursor<&Self> {
         Cursor::new(self)

@@ -18,6 +18,14 @@ pub(crate) enum OutputFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressArg {
+    /// A bar on a terminal, else lines for people
+    Human,
+    /// JSON for programs: one object a line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SourceFormatArg {
     /// What the name and the bytes agree on; if they do not, the source is refused
     Auto,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::choice::{BackingFormatArg, OutputFormat, ReferencesArg};
+use super::choice::{BackingFormatArg, OutputFormat, ProgressArg, ReferencesArg};
 
 /// Which other files may be opened for an image.
 #[derive(Args, Clone, Debug)]
@@ -46,9 +46,18 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Show progress even if standard error is not a terminal
-    #[arg(short, long)]
-    pub(crate) progress: bool,
+    /// Show progress even if standard error is not a terminal: a bar on a terminal, else a
+    /// line a second. With --progress=json the lines are JSON, for programs. The signal
+    /// SIGUSR1 asks for a line at any time
+    #[arg(
+        short,
+        long,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "human"
+    )]
+    pub(crate) progress: Option<ProgressArg>,
 
     /// Show neither progress nor a report
     #[arg(short, long, conflicts_with = "progress")]

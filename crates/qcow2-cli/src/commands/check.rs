@@ -22,8 +22,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Outcome, Failure> {
     }
     let image = Disk::open(&args.image)?;
     if !is_qcow2(args, &image)? {
-        let message = format!("{}: it is no qcow2 image", args.image.display());
-        return Err(Failure::Unsupported(message));
+        return Err(Failure::unsupported(&args.image, "it is no qcow2 image"));
     }
     let mut options = AuditOptions::default();
     options.data = args.data;
@@ -37,8 +36,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Outcome, Failure> {
 fn repair(args: &CheckArgs) -> Result<Outcome, Failure> {
     let image = EditedFile::open(&args.image)?;
     if !is_qcow2(args, &image)? {
-        let message = format!("{}: it is no qcow2 image", args.image.display());
-        return Err(Failure::Unsupported(message));
+        return Err(Failure::unsupported(&args.image, "it is no qcow2 image"));
     }
     let mut options = AuditOptions::default();
     options.data = args.data;

@@ -242,7 +242,7 @@ fn damage(ask: &Ask<'_>, disk: &Disk, options: &OpenOptions) -> Result<Option<St
     });
     match checked {
         Ok(()) => Ok(None),
-        Err(Failure::Failed(message)) => Ok(Some(message)),
-        Err(usage) => Err(usage),
+        Err(usage @ Failure::Usage(_)) => Err(usage),
+        Err(failure) => Ok(Some(failure.to_string())),
     }
 }

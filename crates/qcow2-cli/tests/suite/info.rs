@@ -6,6 +6,7 @@ mod digest;
 mod dump;
 mod map;
 mod measure;
+mod report;
 
 use fixtures::Qemu;
 

@@ -1,6 +1,7 @@
 //! Images through pipes.
 
 mod compressed;
+mod errors;
 mod from_pipes;
 mod report;
 mod standard_files;

@@ -1,5 +1,6 @@
 //! Signals, and file systems without files that have no name.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
@@ -42,7 +43,13 @@ fn lasting(bench: &Bench, trap: &str) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It has become the program, and its signals are watched, once it writes.
+    // It has become the program, and its signals are watched.
+    watched(&child);
+    child
+}
+
+/// Waits until the program watches its signals.
+fn watched(child: &Child) {
     let threads = format!("/proc/{}/task", child.id());
     until(|| {
         let tasks = std::fs::read_dir(&threads).into_iter().flatten().flatten();
@@ -50,7 +57,6 @@ fn lasting(bench: &Bench, trap: &str) -> Child {
             .filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok())
             .any(|name| name.trim() == "signals")
     });
-    child
 }
 
 fn ended(mut child: Child) -> ExitStatus {
@@ -67,7 +73,6 @@ fn signals_end_the_program_with_their_number() {
         ("HUP", 1),
         ("INT", 2),
         ("QUIT", 3),
-        ("USR1", 10),
         ("USR2", 12),
         ("ALRM", 14),
         ("TERM", 15),
@@ -98,6 +103,47 @@ fn a_hangup_that_was_ignored_stays_ignored() {
         // It goes on: its reader that leaves is what ends it.
         assert_eq!(ended(child).code(), Some(1), "{signal}");
     }
+}
+
+#[test]
+fn a_signal_asks_how_far_a_job_is() {
+    let bench = Bench::new();
+    bench.write("disk", SplitMix::new(5).bytes(48 << 20));
+    let mut command = bench.command("pack -q --threads 1 -c zlib:12 disk image");
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    watched(&child);
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    // At first there is nothing to tell.
+    let mut next = || {
+        kill(&child, "USR1");
+        said.next().unwrap().unwrap()
+    };
+    let is_early = |line: &String| line.contains("no progress") || line.contains(" of 0 bytes)");
+    let line = std::iter::repeat_with(&mut next).find(|line| !is_early(line));
+    let line = line.unwrap();
+    assert!(line.starts_with("packing "), "{line}");
+    assert!(line.contains(" of 50331648 bytes)"), "{line}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn progress_for_programs_is_json() {
+    let bench = Bench::new();
+    bench.write("disk", SplitMix::new(5).bytes(4 << 20));
+    let outcome = bench.run("pack --progress=json disk image");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let lines: Vec<serde_json::Value> = outcome
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let last = lines.last().unwrap();
+    assert_eq!(last["schema"], 1);
+    let progress = &last["progress"];
+    assert_eq!(progress["stage"], "packing");
+    assert_eq!(progress["done_bytes"], 4 << 20);
+    assert_eq!(progress["total_bytes"], 4 << 20);
+    assert_eq!(bench.run("pack --progress --force disk image").stderr, "");
 }
 
 #[test]
