@@ -241,7 +241,7 @@ pub(crate) fn check_type(metadata: &fs::Metadata, path: &Path) -> Result<(), Err
 ///
 /// A disk and its partitions have page caches of their own. As long as any program has the
 /// disk open, pages of it that were read before a partition was written to stay as they were.
-fn forget_cached(file: &File) -> io::Result<()> {
+pub(crate) fn forget_cached(file: &File) -> io::Result<()> {
     Ok(fadvise(file, 0, None, Advice::DontNeed)?)
 }
 
