@@ -21,7 +21,11 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guides");
 
 /// Pages that have no commands: the list of the pages, and those whose examples are
 /// documentation tests of a crate.
-const OTHERS: [&str; 3] = ["README", "pack-with-the-libraries", "read-with-the-libraries"];
+const OTHERS: [&str; 3] = [
+    "README",
+    "pack-with-the-libraries",
+    "read-with-the-libraries",
+];
 
 macro_rules! pages {
     ($($test:ident: $page:literal on $machine:ident with $tools:expr;)+) => {
@@ -59,7 +63,10 @@ fn check(name: &str, machine: Machine, tools: &[&str]) {
         return;
     };
     let faults = session.run(&page);
-    let faults: Vec<_> = faults.iter().map(|fault| format!("{name}.md:{fault}")).collect();
+    let faults: Vec<_> = faults
+        .iter()
+        .map(|fault| format!("{name}.md:{fault}"))
+        .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 

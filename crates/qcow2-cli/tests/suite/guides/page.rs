@@ -54,7 +54,9 @@ impl Page {
             let command = match block {
                 Block::Prose => hidden(text),
                 Block::Console => text.strip_prefix("$ "),
-                Block::Shell => Some(text).filter(|text| !text.is_empty() && !text.starts_with('#')),
+                Block::Shell => {
+                    Some(text).filter(|text| !text.is_empty() && !text.starts_with('#'))
+                }
                 Block::Other => continue,
             };
             if let Some(command) = command {
@@ -71,10 +73,15 @@ impl Page {
                 shown.push(text.to_owned());
             }
         }
-        match block {
-            Block::Prose => Ok(Self { steps }),
-            _ => Err("a block has no end".to_owned()),
+        if block != Block::Prose {
+            return Err("a block has no end".to_owned());
         }
+        for shown in steps.iter_mut().filter_map(|step| step.shown.as_mut()) {
+            // A blank line is for the eye, before the next command.
+            let end = shown.iter().rposition(|line| !line.is_empty());
+            shown.truncate(end.map_or(0, |last| last + 1));
+        }
+        Ok(Self { steps })
     }
 }
 
@@ -118,7 +125,9 @@ fn whole<'a>(first: &str, lines: &mut impl Iterator<Item = (usize, &'a str)>) ->
 
 /// What a command ends with, by its first line that says so.
 fn code(command: &str) -> Result<i32, String> {
-    let mut said = command.lines().filter_map(|line| line.split_once(ENDS_WITH));
+    let mut said = command
+        .lines()
+        .filter_map(|line| line.split_once(ENDS_WITH));
     said.next().map_or(Ok(0), |(_, code)| {
         let error = |error| format!("{code:?} is no exit code: {error}");
         code.trim().parse().map_err(error)
@@ -144,7 +153,7 @@ mod tests {
                     <!-- run: change it -->\n```sh\n# a word\nthree \\\n  more\n```\n\
                     ```json\n$ no\n```\n```console\n$ cat >x <<'END'\n$ in x\nEND\nprinted\n```\n";
         let steps = vec![
-            step(3, "one", 0, Some(&["out", ""])),
+            step(3, "one", 0, Some(&["out"])),
             step(6, "two  # exit code 3", 3, Some(&[])),
             step(8, "change it", 0, None),
             step(11, "three \\\n  more", 0, None),

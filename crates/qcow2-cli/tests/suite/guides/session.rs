@@ -85,12 +85,24 @@ impl Session {
             .run(|command| command.args(&self.arguments).arg(&script))
             .unwrap();
         let log = fs::read_to_string(self.hidden.path().join("log")).unwrap_or_default();
-        assert_eq!(outcome.code, Some(0), "{log}\n{}{}", outcome.stdout, outcome.stderr);
-        let pieces: Vec<_> = outcome.stdout.split(&format!("\n{MARK} ")).skip(1).collect();
+        assert_eq!(
+            outcome.code,
+            Some(0),
+            "{log}\n{}{}",
+            outcome.stdout,
+            outcome.stderr
+        );
+        let pieces: Vec<_> = outcome
+            .stdout
+            .split(&format!("\n{MARK} "))
+            .skip(1)
+            .collect();
         assert_eq!(pieces.len(), page.steps.len() * 2, "{}", outcome.stdout);
         let ended = pieces.chunks(2);
         let ended = page.steps.iter().zip(ended);
-        ended.filter_map(|(step, ended)| fault(step, ended)).collect()
+        ended
+            .filter_map(|(step, ended)| fault(step, ended))
+            .collect()
     }
 
     /// The setup and the commands of `page`, each between two marks.
@@ -119,7 +131,9 @@ impl Session {
 /// root there is nothing to ask for; `CI` as root must be able.
 fn own_mounts() -> Option<Tool> {
     let (unshare, losetup) = (require("unshare")?, require("losetup")?);
-    let works = unshare.run(|command| command.args(["--mount", "true"])).unwrap();
+    let works = unshare
+        .run(|command| command.args(["--mount", "true"]))
+        .unwrap();
     if works.success() && Path::new("/dev/loop-control").exists() {
         return Some(unshare);
     }
@@ -138,11 +152,8 @@ fn own_mounts() -> Option<Tool> {
 fn fault(step: &Step, ended: &[&str]) -> Option<Fault> {
     let printed = ended.first()?.strip_prefix("begins\n").unwrap_or_default();
     let code = ended.last()?.lines().next().unwrap_or_default();
-    let lines: Vec<_> = printed.lines().map(str::trim_end).collect();
-    let is_same = step.shown.as_ref().is_none_or(|shown| {
-        let end = shown.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
-        is_shown(&shown[..end], &lines)
-    });
+    let lines: Vec<_> = printed.trim_end().lines().map(str::trim_end).collect();
+    let is_same = (step.shown.as_ref()).is_none_or(|shown| is_shown(shown, &lines));
     if code == step.code.to_string() && is_same {
         return None;
     }

@@ -24,7 +24,9 @@ fn is_line(shown: &str, line: &str) -> bool {
     let Some(mut line) = line.strip_prefix(first) else {
         return false;
     };
-    let (middle, last) = rest.rsplit_once(ANYTHING).map_or((None, rest), |(m, l)| (Some(m), l));
+    let (middle, last) = rest
+        .rsplit_once(ANYTHING)
+        .map_or((None, rest), |(m, l)| (Some(m), l));
     for piece in middle.into_iter().flat_map(|middle| middle.split(ANYTHING)) {
         let Some((_, after)) = line.split_once(piece) else {
             return false;
@@ -62,7 +64,11 @@ mod tests {
             let lines = |text: &'static str| text.split('|').filter(|line| !line.is_empty());
             let shown_lines: Vec<_> = lines(shown).map(str::to_owned).collect();
             let printed_lines: Vec<_> = lines(printed).collect();
-            assert_eq!(is_shown(&shown_lines, &printed_lines), is_same, "{shown} {printed}");
+            assert_eq!(
+                is_shown(&shown_lines, &printed_lines),
+                is_same,
+                "{shown} {printed}"
+            );
         }
     }
 }

@@ -73,12 +73,12 @@ ext4() {
     debugfs -w -f "$HIDDEN/deletions" "$1?offset=$2" >"$HIDDEN/debugfs" 2>&1
 }
 
-# The files of a small server: 30 MiB of them, and as much that is deleted later.
+# The files of a small server: 30 MB of them, and 24 MB that are deleted later.
 server_files() {
     text "$1/etc/hostname" 20
     text "$1/usr/bin/service" 12000000
     text "$1/var/lib/data" 18000000
-    text "$1/deleted/old.log" 60000000
+    text "$1/deleted/old.log" 24000000
 }
 
 # server FILE SIZE: the disk of a server, with a GPT, an EFI system partition and a root
@@ -93,7 +93,7 @@ first-lba: 2048
 size=64MiB, type=U, name="esp", uuid=5E5F1A3C-0D4B-4E7A-9C55-2C3A1F6B7D02
 type=L, name="root", uuid=5E5F1A3C-0D4B-4E7A-9C55-2C3A1F6B7D03
 TABLE
-    mkfs.fat -F 32 -n ESP -i 1A2B3C4D --offset 2048 "$disk" 65536 >"$HIDDEN/mkfs" 2>&1
+    mkfs.fat -F 32 -n ESP -s 1 -i 1A2B3C4D --offset 2048 "$disk" 65536 >"$HIDDEN/mkfs" 2>&1
     server_files "$HIDDEN/files"
     ext4 "$disk" $((65 << 20)) $((($(stat -c %s "$disk") - (66 << 20)) >> 12)) root \
         0b5f8a52-7c2f-4f3e-8d3c-9a1b2c3d4e5f "$HIDDEN/files"

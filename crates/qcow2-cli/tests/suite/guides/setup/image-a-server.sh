@@ -1,5 +1,5 @@
 # The server's disk, a rescue system with it, and an empty disk for backups.
-server "$HIDDEN/sda" 512M
+server "$HIDDEN/sda" 256M
 disks "sda=$HIDDEN/sda"
 mkdir "$HIDDEN/store"
 

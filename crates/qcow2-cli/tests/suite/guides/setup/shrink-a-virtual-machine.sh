@@ -1,6 +1,6 @@
-# A virtual machine whose image has grown: 30 MiB of files, 60 MiB that were deleted, two
-# snapshots less than there were, and an overlay in another folder.
-server "$HIDDEN/raw" 512M
+# A virtual machine whose image has grown: 30 MB of files, and 24 MB
+# that were deleted.
+server "$HIDDEN/raw" 256M
 qemu-img convert -O qcow2 "$HIDDEN/raw" vm.qcow2
 rm "$HIDDEN/raw"
 
