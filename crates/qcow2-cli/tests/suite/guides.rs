@@ -37,23 +37,17 @@ macro_rules! pages {
 }
 
 pages! {
-    the_increments_are_backed_up: "back-up-by-increments" on WithDisks
-        with ["mke2fs", "debugfs", "e2fsck", "qemu-img"];
-    the_server_is_imaged: "image-a-server" on WithDisks
-        with ["sfdisk", "mkfs.fat", "mke2fs", "debugfs", "qemu-img"];
+    the_increments_are_backed_up: "back-up-by-increments" on WithDisks with ["e2fsck"];
+    the_server_is_imaged: "image-a-server" on WithDisks with [];
     the_installer_installs: "install-from-an-image" on WithDisks
-        with ["sfdisk", "sgdisk", "parted", "mkfs.fat", "mke2fs", "debugfs", "e2fsck", "resize2fs"];
-    the_container_disk_is_built: "kubevirt-container-disk" on WithFiles
-        with ["sfdisk", "mkfs.fat", "mke2fs", "debugfs", "qemu-img"];
-    the_disk_is_restored: "restore-to-a-disk" on WithDisks
-        with ["sfdisk", "sgdisk", "mkfs.fat", "mke2fs", "debugfs", "e2fsck"];
-    the_metadata_is_sent: "send-metadata" on WithDisks
-        with ["mke2fs", "debugfs", "e2fsck", "qemu-img"];
-    the_machine_is_shrunk: "shrink-a-virtual-machine" on WithFiles
-        with ["sfdisk", "mkfs.fat", "mke2fs", "debugfs", "qemu-img"];
+        with ["sgdisk", "e2fsck", "resize2fs", "xz"];
+    the_container_disk_is_built: "kubevirt-container-disk" on WithFiles with [];
+    the_disk_is_restored: "restore-to-a-disk" on WithDisks with ["sgdisk", "e2fsck"];
+    the_metadata_is_sent: "send-metadata" on WithDisks with ["e2fsck"];
+    the_machine_is_shrunk: "shrink-a-virtual-machine" on WithFiles with ["qemu-io"];
 }
 
-/// Runs the page `name` on `machine`, which must have `tools`.
+/// Runs the page `name` on `machine`, which must have `tools` besides those of all pages.
 #[track_caller]
 fn check(name: &str, machine: Machine, tools: &[&str]) {
     let path = Path::new(FOLDER).join(format!("{name}.md"));

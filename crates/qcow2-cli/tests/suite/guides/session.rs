@@ -18,6 +18,11 @@ const SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/guides/set
 /// Begins the lines that the shell prints between the commands.
 const MARK: &str = "----the-next-command----";
 
+/// Programs that the setups and most pages run.
+const TOOLS: [&str; 6] = [
+    "bash", "sfdisk", "mkfs.fat", "mke2fs", "debugfs", "qemu-img",
+];
+
 /// What a page needs of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Machine {
@@ -55,7 +60,8 @@ impl Session {
     /// A session for the page `name`. `None`, after saying so, if the machine lacks what
     /// the page needs.
     pub(super) fn new(name: &str, machine: Machine, tools: &[&str]) -> Option<Self> {
-        let tools: Vec<_> = tools.iter().map(|name| require(name)).collect();
+        let tools = TOOLS.iter().chain(tools);
+        let tools: Vec<_> = tools.map(|name| require(name)).collect();
         if tools.iter().any(Option::is_none) {
             return None;
         }
@@ -130,7 +136,7 @@ impl Session {
 /// The program that runs another one with mounts of its own, if we may do so. Without
 /// root there is nothing to ask for; `CI` as root must be able.
 fn own_mounts() -> Option<Tool> {
-    let (unshare, losetup) = (require("unshare")?, require("losetup")?);
+    let (unshare, losetup, _) = (require("unshare")?, require("losetup")?, require("partx")?);
     let works = unshare
         .run(|command| command.args(["--mount", "true"]))
         .unwrap();
