@@ -6,7 +6,6 @@ mod bench;
 mod blocks;
 mod containers;
 mod device;
-mod guides;
 mod info;
 mod mounts;
 mod pack;

@@ -13,7 +13,7 @@ use super::page::{Page, Step};
 use super::shown::is_shown;
 
 /// Where the setups of the pages are.
-const SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/guides/setup");
+const SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guides/setup");
 
 /// Begins the lines that the shell prints between the commands.
 const MARK: &str = "----the-next-command----";

@@ -2,9 +2,11 @@
 //! prints what the page shows.
 //!
 //! A page is run from top to bottom by one shell, in an empty folder that its setup
-//! (`guides/setup/PAGE.sh`) has filled with what the reader has before he begins. As root
+//! (`setup/PAGE.sh`) has filled with what the reader has before he begins. As root
 //! the shell has a folder `/dev` of its own, in which loop devices have the names of the
-//! disks on the page. `guides/page.rs` describes how a page is written.
+//! disks on the page. `page.rs` describes how a page is written.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod page;
 mod session;
