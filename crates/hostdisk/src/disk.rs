@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
 use blockio::{Handle, ReadAt};
-use rustix::fs::{SeekFrom, seek};
+use rustix::fs::{Advice, SeekFrom, fadvise, seek};
 
 use crate::identity::not_a_disk;
 use crate::{Error, Identity, Stamp};
@@ -102,6 +102,7 @@ impl Disk {
         check_type(&metadata, path)?;
         let is_device = metadata.file_type().is_block_device();
         let size_bytes = if is_device {
+            forget_cached(&file).map_err(Error::io(path, "examined"))?;
             device_bytes(&file).map_err(Error::io(path, "measured"))?
         } else {
             metadata.len()
@@ -234,6 +235,14 @@ pub(crate) fn check_type(metadata: &fs::Metadata, path: &Path) -> Result<(), Err
             found,
         }),
     }
+}
+
+/// Drops what is cached of the block device that is open as `file` and was not written to.
+///
+/// A disk and its partitions have page caches of their own. As long as any program has the
+/// disk open, pages of it that were read before a partition was written to stay as they were.
+pub(crate) fn forget_cached(file: &File) -> io::Result<()> {
+    Ok(fadvise(file, 0, None, Advice::DontNeed)?)
 }
 
 /// Returns the size of the block device that is open as `file`, in bytes.

@@ -93,6 +93,18 @@ fn besides_holder(
     locks::held(file, purpose).map_err(Error::io(path, "examined"))
 }
 
+/// Returns what holds the block device `device`, which is held exclusively and not mounted
+/// itself.
+pub(crate) fn exclusive(device: u64) -> InUse {
+    match mounts::of_partition(device) {
+        Some((partition, mount)) => InUse::PartitionMounted {
+            partition,
+            on: mount.on,
+        },
+        None => InUse::Exclusive,
+    }
+}
+
 /// Returns what holds the block device at `path` exclusively.
 fn holder(path: &Path, metadata: &Metadata, purpose: Purpose) -> Result<Option<InUse>, Error> {
     let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
@@ -102,7 +114,7 @@ fn holder(path: &Path, metadata: &Metadata, purpose: Purpose) -> Result<Option<I
             (Some(mount), Purpose::Read) if mount.read_only => None,
             (Some(mount), _) => Some(InUse::Mounted { on: mount.on }),
             (None, _) if mounts::is_swap(Identity::of(metadata)) => Some(InUse::Swap),
-            (None, _) => Some(InUse::Exclusive),
+            (None, _) => Some(exclusive(metadata.rdev())),
         }),
         Err(error) => Err(Error::io(path, "examined")(error.into())),
     }

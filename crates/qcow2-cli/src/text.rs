@@ -114,6 +114,12 @@ fn steers(character: char) -> bool {
         )
 }
 
+/// Returns the name of a file for people: `-` is the standard stream that is called
+/// `stream`.
+pub(crate) fn name_of<'a>(name: &'a str, stream: &'a str) -> &'a str {
+    if name == "-" { stream } else { name }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

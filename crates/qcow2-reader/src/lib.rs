@@ -62,3 +62,8 @@ pub use qcow2_map::{DiskGate, References, has_protocol};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The examples of the guide are tests.
+#[cfg(all(doctest, feature = "files"))]
+#[doc = include_str!("../../../docs/guides/read-with-the-libraries.md")]
+pub struct Guide;

@@ -48,3 +48,8 @@ pub use qcow2_codec::{Compression, DeflateWindow};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The examples of the guide are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/pack-with-the-libraries.md")]
+pub struct Guide;

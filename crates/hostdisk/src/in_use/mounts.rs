@@ -8,7 +8,7 @@ use std::{ffi::OsString, str};
 
 use rustix::fs::{major, minor};
 
-use crate::Identity;
+use crate::{Identity, sysfs};
 
 /// A filesystem on a block device.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +25,21 @@ pub(crate) struct Mount {
 /// in this mount namespace.
 pub(super) fn of_device(device: u64) -> Option<Mount> {
     find(&fs::read("/proc/self/mountinfo").ok()?, device)
+}
+
+/// Returns the name of a partition of the block device `device` that is mounted in this mount
+/// namespace, if there is one, and how it is mounted.
+pub(super) fn of_partition(device: u64) -> Option<(String, Mount)> {
+    let entries = fs::read_dir(sysfs::folder_of(device)?).ok()?;
+    let mounted = entries.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let folder = entry.path();
+        // Other folders describe the disk itself.
+        folder.join("partition").exists().then_some(())?;
+        let mount = of_device(sysfs::number_of(&folder)?)?;
+        Some((entry.file_name().to_string_lossy().into_owned(), mount))
+    });
+    mounted.min_by(|one, other| one.0.cmp(&other.0))
 }
 
 /// Returns all mounts of the filesystem on the block device `device` in this mount

@@ -11,6 +11,13 @@ pub enum InUse {
         /// One of the mount points.
         on: PathBuf,
     },
+    /// A partition of it holds a filesystem that is mounted.
+    PartitionMounted {
+        /// Name of the partition, without its folder.
+        partition: String,
+        /// One of the mount points.
+        on: PathBuf,
+    },
     /// Another process holds the block device exclusively: it is mounted in another
     /// mount namespace, belongs to a RAID or volume group, or has a partition or
     /// mapping that does.
@@ -37,6 +44,9 @@ impl Display for InUse {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mounted { on } => write!(f, "it is mounted on {}", on.display()),
+            Self::PartitionMounted { partition, on } => {
+                write!(f, "its partition {partition} is mounted on {}", on.display())
+            }
             Self::Exclusive => f.write_str(
                 "another process holds it exclusively (mounted, or part of a RAID, a volume group or a mapping)",
             ),

@@ -12,7 +12,7 @@ use rustix::fs::{FallocateFlags, OFlags};
 use super::options::TargetOptions;
 use super::zeroes::{try_fallocate, write_zero_bytes};
 use super::{place, publish};
-use crate::disk::{device_bytes, read_within};
+use crate::disk::{device_bytes, forget_cached, read_within};
 use crate::in_use::loop_backing;
 use crate::{Error, Identity, sysfs};
 
@@ -61,6 +61,7 @@ impl DeviceStore {
             return Err(Error::SameFile { path: path.into() });
         }
         let file = place::open_existing(path, existing, OFlags::EXCL)?;
+        forget_cached(&file).map_err(Error::io(path, "examined"))?;
         let size_bytes = device_bytes(&file).map_err(Error::io(path, "measured"))?;
         Ok(Self {
             file,

@@ -3,13 +3,13 @@
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::in_use::InUse;
-use crate::{Error, Identity};
+use crate::{Error, Identity, in_use};
 
 /// Symbolic links followed before a path counts as a loop: the kernel's limit.
 const LINKS_MAX: u32 = 40;
@@ -62,7 +62,7 @@ pub(crate) fn open_existing(
         Err(Errno::BUSY) => {
             return Err(Error::InUse {
                 path: path.into(),
-                by: InUse::Exclusive,
+                by: in_use::exclusive(existing.rdev()),
             });
         }
         Err(error) => return Err(Error::io(path, "opened")(error.into())),

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::tools::{Loop, Mount, can_run, file_of_zeros, run};
-use hostdisk::Disk;
 use hostdisk::in_use::{InUse, source_in_use, target_in_use};
+use hostdisk::{Disk, Error, Target, TargetOptions};
 
 const MIB: u64 = 1 << 20;
 
@@ -248,8 +248,18 @@ fn a_disk_with_a_mounted_partition_is_in_use() {
 
     let place = folder.path().join("place");
     let mount = Mount::new(&partition.path, place.clone(), "rw");
-    assert_eq!(as_source(&disk.0), Some(InUse::Exclusive));
-    assert_eq!(as_target(&disk.0), Some(InUse::Exclusive));
+    let by = InUse::PartitionMounted {
+        partition: format!("{}p1", disk.name()),
+        on: place.clone(),
+    };
+    assert_eq!(as_source(&disk.0), Some(by.clone()));
+    assert_eq!(as_target(&disk.0), Some(by.clone()));
+    let options = TargetOptions {
+        force: true,
+        ..TargetOptions::default()
+    };
+    let target = Target::create(&disk.0, &options);
+    assert!(matches!(target, Err(Error::InUse { by: found, .. }) if found == by));
     assert_eq!(
         as_source(&partition.path),
         Some(InUse::Mounted { on: place.clone() })
@@ -259,7 +269,7 @@ fn a_disk_with_a_mounted_partition_is_in_use() {
 
     let _mount = Mount::new(&partition.path, place, "ro");
     assert_eq!(as_source(&partition.path), None);
-    assert_eq!(as_source(&disk.0), Some(InUse::Exclusive));
+    assert_eq!(as_source(&disk.0), Some(by));
 }
 
 #[test]

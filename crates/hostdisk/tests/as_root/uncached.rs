@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use blockio::ReadAt;
-use hostdisk::Disk;
+use hostdisk::{Disk, Target, TargetOptions};
 
 use crate::tools::{Loop, can_run, file_of_zeros};
 
@@ -28,6 +28,43 @@ fn what_the_storage_holds_is_read_and_not_what_was_cached() {
     assert_eq!(bytes, [0; 4096], "the page was not cached");
     disk.uncached().read_at(0, &mut bytes).unwrap();
     assert_eq!(bytes, [7; 4096]);
+}
+
+#[test]
+fn a_disk_is_read_as_its_partitions_left_it() {
+    if !can_run("page cache of a partition", &["addpart"]) {
+        return;
+    }
+    let (_folder, path) = file_of_zeros(4 << 20);
+    let device = Loop::over(&path, &["-P"]);
+    let partition = device.add_partition("1", "2048", "2048");
+    // Some program has the disk open, and its pages stay cached.
+    let keeper = File::open(&device.0).unwrap();
+    let mut bytes = [9; 4096];
+    keeper.read_exact_at(&mut bytes, 1 << 20).unwrap();
+    assert_eq!(bytes, [0; 4096]);
+
+    let writer = File::options().write(true).open(&partition.path).unwrap();
+    writer.write_all_at(&[7; 4096], 0).unwrap();
+    drop(writer);
+    keeper.read_exact_at(&mut bytes, 1 << 20).unwrap();
+    assert_eq!(bytes, [0; 4096], "the page was not cached");
+    let options = TargetOptions {
+        force: true,
+        ..TargetOptions::default()
+    };
+    let target = Target::create(&device.0, &options).unwrap();
+    target.read_at(1 << 20, &mut bytes).unwrap();
+    assert_eq!(bytes, [7; 4096]);
+    drop(target);
+
+    keeper.read_exact_at(&mut bytes, 1 << 20).unwrap();
+    let writer = File::options().write(true).open(&partition.path).unwrap();
+    writer.write_all_at(&[5; 4096], 0).unwrap();
+    drop(writer);
+    let disk = Disk::open(&device.0).unwrap();
+    disk.read_at(1 << 20, &mut bytes).unwrap();
+    assert_eq!(bytes, [5; 4096]);
 }
 
 #[test]

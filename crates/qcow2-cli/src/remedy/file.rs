@@ -23,7 +23,7 @@ pub(crate) fn of_file(error: &hostdisk::Error) -> Option<String> {
 /// Returns how to end a use of a disk.
 pub(crate) fn end_of(by: &InUse) -> Option<String> {
     match by {
-        InUse::Mounted { .. } => Some("unmount it first".into()),
+        InUse::Mounted { .. } | InUse::PartitionMounted { .. } => Some("unmount it first".into()),
         InUse::Loop { device } | InUse::PerhapsLoop { device } => {
             Some(format!("losetup -d /dev/{device} detaches it"))
         }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use blockio::{ExtentKind, ReadAt, len_u64};
 use hostdisk::{Disk, Stamp, Uncached, in_use};
+use qcow2_format::extension::Extension;
 use qcow2_format::feature::IncompatibleFeatures;
 use qcow2_reader::{BackingFormat, Checked, Error, Image, OpenOptions};
 
@@ -139,13 +140,25 @@ impl Chain {
                 unallocated_bytes += extent.length;
             }
         }
-        let features = self.image.header().incompatible;
+        let header = self.image.header();
         let snapshot = self.options.snapshot.as_deref();
+        let bitmaps = header
+            .extensions
+            .iter()
+            .find_map(|extension| match extension {
+                Extension::Bitmaps(bitmaps) => Some(bitmaps.count),
+                _ => None,
+            });
         Ok(ImageReport {
             layers: self.formats.len().saturating_add(1),
             snapshot: snapshot.map(Foreign::new),
             unallocated_bytes,
-            dirty: features.contains(IncompatibleFeatures::DIRTY),
+            snapshots_left_out: match snapshot {
+                Some(_) => 0,
+                None => header.snapshot_count,
+            },
+            bitmaps_left_out: bitmaps.unwrap_or(0),
+            dirty: header.incompatible.contains(IncompatibleFeatures::DIRTY),
         })
     }
 

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::base_report::BaseReport;
 use super::scrambled::ScrambledReport;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, STDIN, STDOUT};
 use crate::lost::LostReport;
 use crate::output::filesystem::FilesystemReport;
 use crate::output::layout::LayoutReport;
 use crate::output::volumes::PhysicalReport;
 use crate::source::ImageReport;
-use crate::text::Bytes;
+use crate::text::{Bytes, name_of};
 
 /// The report of a finished `pack`.
 #[derive(Debug, Serialize)]
@@ -137,7 +137,8 @@ impl Report {
 
     /// What is to be said of the source.
     fn fmt_source(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "source   {}: {}", self.source, Bytes(self.disk_bytes))?;
+        let source = name_of(&self.source, STDIN);
+        write!(f, "source   {source}: {}", Bytes(self.disk_bytes))?;
         match &self.filesystem {
             Some(filesystem) => writeln!(f, ", {filesystem}")?,
             None if self.layout.is_some() || self.physical_volume.is_some() => {
@@ -215,7 +216,7 @@ impl Display for Report {
         writeln!(
             f,
             "image    {}: {} ({:.1} % of the disk), clusters of {}, compat {}",
-            self.image,
+            name_of(&self.image, STDOUT),
             Bytes(self.image_bytes),
             100.0 * ratio(self.image_bytes, self.disk_bytes),
             Bytes(self.cluster_size),

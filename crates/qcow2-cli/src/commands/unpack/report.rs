@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::facts::Facts;
 use super::restore::Restored;
 use crate::args::UnpackArgs;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, STDIN, STDOUT};
 use crate::input::Spooled;
 use crate::lost::LostReport;
 use crate::output;
-use crate::text::{Bytes, Foreign};
+use crate::text::{Bytes, Foreign, name_of};
 
 /// The report of a finished `unpack`.
 #[derive(Debug, Serialize)]
@@ -99,7 +99,7 @@ impl Report {
 
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "image    {}", self.image)?;
+        writeln!(f, "image    {}", name_of(&self.image, STDIN))?;
         if let (Some(bytes), Some(folder)) = (self.spooled_bytes, &self.spool_folder) {
             writeln!(f, "spooled  {} in {folder}, meanwhile", Bytes(bytes))?;
         }
@@ -133,7 +133,7 @@ impl Display for Report {
         writeln!(
             f,
             "disk     {}: {} ({} bytes), {} of it written",
-            self.target,
+            name_of(&self.target, STDOUT),
             Bytes(self.disk_bytes),
             self.disk_bytes,
             Bytes(self.written_bytes),

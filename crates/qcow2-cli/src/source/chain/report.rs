@@ -15,6 +15,12 @@ pub(crate) struct ImageReport {
     pub(super) snapshot: Option<Foreign>,
     /// Bytes of the disk that none of the layers holds. They read as zeros.
     pub(super) unallocated_bytes: u64,
+    /// Snapshots in the image, which are not packed with its current disk.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) snapshots_left_out: u32,
+    /// Bitmaps in the image, which no new image has.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) bitmaps_left_out: u32,
     /// The image was not closed properly; its data is complete.
     pub(super) dirty: bool,
 }
@@ -33,6 +39,19 @@ impl Display for ImageReport {
                 "{layers} layers, {unallocated} allocated by none of them"
             )?,
         }
+        match self.snapshots_left_out {
+            0 => {}
+            1 => writeln!(f, "left out 1 snapshot, which --snapshot packs")?,
+            count => writeln!(
+                f,
+                "left out {count} snapshots; --snapshot packs one of them"
+            )?,
+        }
+        match self.bitmaps_left_out {
+            0 => {}
+            1 => writeln!(f, "left out 1 bitmap")?,
+            count => writeln!(f, "left out {count} bitmaps")?,
+        }
         if self.dirty {
             writeln!(
                 f,
@@ -41,4 +60,9 @@ impl Display for ImageReport {
         }
         Ok(())
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

@@ -77,8 +77,30 @@ fn a_disk_in_every_form_is_the_same_image() {
 
     // A snapshot, with something else on the disk meanwhile.
     bench.qemu_img("snapshot -c before plain.qcow2");
+    let left_out = |report: &str| {
+        let lines = report.lines().filter(|line| line.starts_with("left out "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let report = bench.ok("pack --force plain.qcow2 other");
+    assert_eq!(
+        left_out(&report),
+        ["left out 1 snapshot, which --snapshot packs"]
+    );
+    bench.qemu_img("snapshot -c again plain.qcow2");
+    bench.qemu_img("bitmap --add plain.qcow2 b");
+    let report = bench.ok("pack --force plain.qcow2 other");
+    let both = [
+        "left out 2 snapshots; --snapshot packs one of them",
+        "left out 1 bitmap",
+    ];
+    assert_eq!(left_out(&report), both);
+    let report = bench.ok("pack --force --output json plain.qcow2 other");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["source_image"]["snapshots_left_out"], 2);
+    assert_eq!(report["source_image"]["bitmaps_left_out"], 1);
     bench.qemu_io("write -P 7 0 5M", "plain.qcow2");
     let report = is_the_same(&bench, "--snapshot before plain.qcow2");
+    assert_eq!(left_out(&report), ["left out 1 bitmap"]);
     assert!(
         report.contains("format   qcow2, snapshot before, "),
         "{report}"
