@@ -36,6 +36,7 @@ mod damage;
 mod editor;
 mod error;
 mod flags;
+mod guest_tables;
 mod refcounts;
 mod references;
 mod repair;
@@ -46,6 +47,7 @@ mod snapshot;
 mod state;
 mod transaction;
 mod view;
+mod write;
 
 pub use amend::{Amendment, NewBacking};
 pub use bitmap::NewBitmap;
@@ -57,6 +59,7 @@ pub use error::Error;
 pub use report::Changed;
 pub use resize::Resize;
 pub use snapshot::NewSnapshot;
+pub use write::DiskWrite;
 
 /// The examples of README.md are tests.
 #[cfg(doctest)]
