@@ -33,6 +33,12 @@ pub enum Error {
         /// Bytes of a part.
         part_bytes: u64,
     },
+    /// The snapshots have more L1 tables than are read.
+    #[error("the L1 tables of the snapshots have more than {max} bytes in all")]
+    SnapshotsTooLarge {
+        /// Most bytes that are read.
+        max: u64,
+    },
     /// A backing file cannot be checked.
     #[error("backing file {layer}")]
     InLayer {
@@ -67,7 +73,7 @@ impl Error {
                 qcow2_format::ErrorKind::Unsupported => ErrorKind::Unsupported,
                 qcow2_format::ErrorKind::Limit => ErrorKind::Limit,
             },
-            Self::TooScattered { .. } => ErrorKind::Limit,
+            Self::TooScattered { .. } | Self::SnapshotsTooLarge { .. } => ErrorKind::Limit,
             Self::InLayer { source, .. } => source.kind(),
         }
     }

@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod audit;
 mod check;
 mod counts;
 mod crossing;
@@ -38,6 +39,9 @@ mod references;
 mod streams;
 mod survey;
 
+pub use audit::{
+    Audit, AuditOptions, Clusters, DiskId, Entry, Fault, FaultKind, Owner, Repair, Severity, audit,
+};
 pub use check::{Checked, Scope, check};
 pub use doubt::doubtful;
 pub use error::Error;

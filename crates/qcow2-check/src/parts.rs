@@ -31,6 +31,24 @@ impl<'p> Nothing<'p> {
             zeros: AtomicU64::new(0),
         }
     }
+
+    /// Notes that so many bytes of zeros were read.
+    pub(crate) fn read_zeros(&self, bytes: u64) {
+        self.zeros.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether `bytes` are known to be a hole. Before much of nothing was read, nothing
+    /// is known.
+    pub(crate) fn is_hole<S: ReadAt>(&self, storage: &S, bytes: &Range<u64>) -> bool {
+        if self.zeros.load(Ordering::Relaxed) < ZEROS_BYTES {
+            return false;
+        }
+        match self.holes.next_data(storage, bytes.start) {
+            Ok(data) => data.is_none_or(|data| data.start >= bytes.end),
+            // To read it may succeed.
+            Err(_) => false,
+        }
+    }
 }
 
 /// An iterator over the bytes of a table that are in the file. After much of nothing
@@ -110,7 +128,7 @@ impl<S: ReadAt> Iterator for Parts<'_, S> {
             read = Ok(());
         }
         if is_zero(&bytes) {
-            self.nothing.zeros.fetch_add(length, Ordering::Relaxed);
+            self.nothing.read_zeros(length);
         }
         let first = at.saturating_sub(self.start) / WORD_BYTES;
         Some(match read {

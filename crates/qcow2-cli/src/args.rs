@@ -2,6 +2,7 @@
 
 mod base;
 mod blocks;
+mod check;
 mod choice;
 mod common;
 mod edit;
@@ -18,13 +19,14 @@ mod unpack;
 use clap::{Parser, Subcommand};
 
 pub(crate) use blocks::BlocksArgs;
+pub(crate) use check::CheckArgs;
 pub(crate) use choice::{
     BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, RawFormatArg, ReferencesArg,
     ReflinkArg, SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
 pub(crate) use edit::{
-    AmendArgs, BitmapAction, BitmapArgs, BitmapName, CreateArgs, EditedArgs, ResizeArgs,
+    AmendArgs, BitmapAction, BitmapArgs, BitmapName, CreateArgs, EditedArgs, RepairArg, ResizeArgs,
     SnapshotAction, SnapshotArgs,
 };
 pub(crate) use filesystem::{FilesystemArgs, spool};
@@ -67,12 +69,32 @@ pub(crate) enum Command {
     Info(InfoArgs),
     Blocks(BlocksArgs),
     Map(MapArgs),
+    Check(CheckArgs),
     Punch(PunchArgs),
     Create(CreateArgs),
     Resize(ResizeArgs),
     Snapshot(SnapshotArgs),
     Bitmap(BitmapArgs),
     Amend(AmendArgs),
+}
+
+/// Commands whose exit codes are those of qemu-img, where 2 says something of the image.
+const LIKE_QEMU: &[&str] = &["check"];
+
+/// Parses the command line; if it makes no sense, says so and ends the process.
+pub(crate) fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        let command = std::env::args_os().nth(1);
+        let is_like_qemu = LIKE_QEMU
+            .iter()
+            .any(|name| command.as_deref() == Some(name.as_ref()));
+        if is_like_qemu && error.exit_code() != 0 {
+            // If it cannot be printed, the exit code says enough.
+            let _ = error.print();
+            std::process::exit(1);
+        }
+        error.exit()
+    })
 }
 
 #[cfg(test)]

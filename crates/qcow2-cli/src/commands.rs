@@ -1,6 +1,7 @@
 //! One module a command: glue between the command line and the libraries.
 
 pub(crate) mod blocks;
+pub(crate) mod check;
 pub(crate) mod edit;
 pub(crate) mod info;
 pub(crate) mod map;

@@ -23,6 +23,10 @@ pub(crate) enum Outcome {
     DoneWithNotes,
     /// Exit code 4: done, but parts of the source could not be read.
     DoneWithLosses,
+    /// Exit code 2: an image that was checked is corrupt.
+    Corrupt,
+    /// Exit code 3: an image that was checked has leaks, and is not corrupt.
+    Leaks,
 }
 
 impl Outcome {
@@ -31,6 +35,8 @@ impl Outcome {
             Self::Done => 0,
             Self::DoneWithNotes => 3,
             Self::DoneWithLosses => 4,
+            Self::Corrupt => 2,
+            Self::Leaks => 3,
         }
     }
 }
@@ -42,6 +48,8 @@ pub(crate) enum Failure {
     Failed(String),
     /// Exit code 2: the command line makes no sense.
     Usage(String),
+    /// Exit code 63: the format of the file does not support what is asked for.
+    Unsupported(String),
 }
 
 impl Failure {
@@ -60,6 +68,7 @@ impl Failure {
         match self {
             Self::Failed(message) => Self::Failed(format!("{message}; {remedy}")),
             Self::Usage(message) => Self::Usage(format!("{message}; {remedy}")),
+            Self::Unsupported(message) => Self::Unsupported(format!("{message}; {remedy}")),
         }
     }
 
@@ -67,13 +76,14 @@ impl Failure {
         match self {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
+            Self::Unsupported(_) => 63,
         }
     }
 }
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Failed(message) | Self::Usage(message)) = self;
+        let (Self::Failed(message) | Self::Usage(message) | Self::Unsupported(message)) = self;
         f.write_str(&printable(message))
     }
 }

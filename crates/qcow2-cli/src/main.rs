@@ -17,13 +17,11 @@ mod text;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Cli, Command};
 use failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match run(&args::parse()) {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(failure) => {
             output::complain(&failure);
@@ -41,6 +39,7 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Unpack(args) => commands::unpack::run(args),
         Command::Info(args) => commands::info::run(args),
         Command::Map(args) => commands::map::run(args),
+        Command::Check(args) => commands::check::run(args),
         Command::Punch(args) => commands::punch::run(args),
         Command::Create(args) => commands::edit::create(args),
         Command::Resize(args) => commands::edit::resize(args),

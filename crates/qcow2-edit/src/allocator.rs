@@ -31,6 +31,11 @@ impl Allocator {
         }
     }
 
+    /// From now on, only clusters past the end of the file are taken.
+    pub(crate) fn append_only(&mut self) {
+        self.first_free = self.end;
+    }
+
     /// Takes clusters in a row for `bytes` bytes.
     pub(crate) fn take(&mut self, bytes: u64) -> Result<HostOffset, Error> {
         let clusters = (bytes.max(1)).div_ceil(self.cluster_bits.bytes());

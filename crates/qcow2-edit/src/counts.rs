@@ -94,6 +94,8 @@ impl Count {
 pub(crate) struct Counts {
     cluster_bits: ClusterBits,
     parts: BTreeMap<u64, Box<[Count]>>,
+    /// Refcounts of clusters that are not to be as often as they are used.
+    refcounts: BTreeMap<u64, u64>,
 }
 
 impl Counts {
@@ -101,6 +103,7 @@ impl Counts {
         Self {
             cluster_bits,
             parts: BTreeMap::new(),
+            refcounts: BTreeMap::new(),
         }
     }
 
@@ -154,9 +157,26 @@ impl Counts {
             .unwrap_or_default()
     }
 
-    /// The count of the cluster with byte `host`.
-    pub(crate) fn at(&self, host: u64) -> Count {
-        self.get(host >> self.cluster_bits.bits())
+    /// Whether the cluster with byte `host` is used once, and its refcount says so.
+    pub(crate) fn is_single(&self, host: u64) -> bool {
+        let cluster = host >> self.cluster_bits.bits();
+        self.get(cluster).times() == 1 && self.refcount(cluster) == 1
+    }
+
+    /// The refcount that a cluster should have.
+    pub(crate) fn refcount(&self, cluster: u64) -> u64 {
+        let other = self.refcounts.get(&cluster).copied();
+        other.unwrap_or_else(|| self.get(cluster).times())
+    }
+
+    /// Gives a cluster a refcount other than how often it is used.
+    pub(crate) fn set_refcount(&mut self, cluster: u64, refcount: u64) -> Result<(), Error> {
+        if !self.get(cluster).is_used() {
+            let host = self.host(cluster).0;
+            self.add(&(host..host.saturating_add(1)), Use::Data, 1)?;
+        }
+        self.refcounts.insert(cluster, refcount);
+        Ok(())
     }
 
     /// Frees the clusters that `bytes` touch.
@@ -193,17 +213,23 @@ impl Counts {
 
     /// Refuses a cluster with two uses that exclude each other.
     pub(crate) fn check_uses(&self) -> Result<(), Damage> {
-        let mut conflicts = self
-            .used()
-            .filter_map(|(cluster, count)| Some((cluster, count.conflict()?)));
-        match conflicts.next() {
+        match self.conflicts().next() {
             None => Ok(()),
-            Some((cluster, (first, second))) => Err(Damage::Conflict {
+            Some((_, damage)) => Err(damage),
+        }
+    }
+
+    /// The clusters with two uses that exclude each other.
+    pub(crate) fn conflicts(&self) -> impl Iterator<Item = (u64, Damage)> {
+        self.used().filter_map(|(cluster, count)| {
+            let (first, second) = count.conflict()?;
+            let damage = Damage::Conflict {
                 host: self.host(cluster),
                 first,
                 second,
-            }),
-        }
+            };
+            Some((cluster, damage))
+        })
     }
 
     /// Where a cluster is.

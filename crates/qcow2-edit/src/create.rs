@@ -1,6 +1,6 @@
 //! A new image with nothing in it.
 
-use blockio::{Store, len_u64};
+use blockio::Store;
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::{CompatibleFeatures, IncompatibleFeatures};
 use qcow2_format::header::CompressionType;
@@ -13,9 +13,6 @@ use crate::error::Error;
 use crate::refcounts::NewRefcounts;
 use crate::state::{State, set_size};
 use crate::view::{View, table_bytes};
-
-/// Zeros that are written at once.
-const ZEROS_BYTES: u64 = 1 << 20;
 
 /// What a new image is like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,17 +113,14 @@ pub fn create<S: Store>(target: &S, wanted: &NewImage) -> Result<(), Error> {
     state.header.l1_entries = u32::try_from(entries).unwrap_or(u32::MAX);
 
     let refcounts = NewRefcounts::place(&state.header, &mut counts, &mut allocator)?;
-    let mut at = l1.0;
     let l1_end = view.cluster_bits.round_up(table_bytes(l1, entries).end);
-    let zeros = vec![0; in_memory(ZEROS_BYTES)];
-    while let Some(left) = l1_end
-        .and_then(|end| end.checked_sub(at))
-        .filter(|left| *left > 0)
-    {
-        let part = zeros.get(..in_memory(left)).unwrap_or(&zeros);
-        view.write("L1 table", HostOffset(at), part)?;
-        at = at.saturating_add(len_u64(part.len()));
-    }
+    let l1_bytes = l1_end.unwrap_or(u64::MAX).saturating_sub(l1.0);
+    let zeroed = target.write_zeroes(l1.0, l1_bytes);
+    zeroed.map_err(|source| Error::Write {
+        structure: "L1 table",
+        host: l1,
+        source,
+    })?;
     refcounts.write(view, &counts, &mut state.header)?;
     let mut first = state.header.encode().map_err(|source| Error::Unstorable {
         structure: "the header",

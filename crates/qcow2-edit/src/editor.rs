@@ -13,7 +13,7 @@ use crate::amend::{self, Amendment};
 use crate::bitmap::{self, NewBitmap};
 use crate::error::Error;
 use crate::repair;
-use crate::report::Changed;
+use crate::report::{Changed, Repaired};
 use crate::resize::{self, Resize};
 use crate::snapshot::{self, NewSnapshot};
 use crate::state::State;
@@ -204,6 +204,21 @@ impl<S: Store> Editor<S> {
     /// [`Error::Damaged`] if more is wrong than that; and if the storage fails.
     pub fn drop_leaks(&self) -> Result<Changed, Error> {
         repair::drop_leaks(&self.storage)
+    }
+
+    /// Repairs what needs no decision: refcounts, the flags that say that a cluster has the
+    /// refcount one, bits that must be clear, and the mark of an image that was not closed
+    /// properly. Data that shares a cluster with something else without a refcount for
+    /// that gets a copy of its own, and [`Repaired::doubtful`] lists both owners. What
+    /// is damaged otherwise is left and listed. If some of it hides what it refers to, no
+    /// refcount becomes smaller, since what it refers to may be in use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if neither the tables nor the refcounts say what is in use; and
+    /// if the storage fails.
+    pub fn repair(&self) -> Result<Repaired, Error> {
+        repair::all(&self.storage)
     }
 }
 

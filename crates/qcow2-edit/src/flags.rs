@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use blockio::{Store, len_u64};
-use qcow2_format::{HostOffset, L1Entry, L2Words, Named};
+use qcow2_format::subcluster::ExtendedL2Entry;
+use qcow2_format::{HostOffset, L1Entry, L2Entry, L2Words, Named};
 use qcow2_map::in_memory;
 
 use crate::counts::Counts;
@@ -26,6 +27,8 @@ pub(crate) enum Which {
     Clear,
     /// Those that are clear and may be set.
     Set,
+    /// Bits that must be clear, in the tables of snapshots too.
+    Reserved,
 }
 
 /// Makes the flags in the tables of the disk of `state` right, in place, and returns
@@ -42,13 +45,22 @@ pub(crate) fn correct<S: Store>(
         counts,
         which,
     };
-    let l1 = state.active_l1();
+    let tables = match which {
+        Which::Reserved => usize::MAX,
+        Which::Clear | Which::Set => 1,
+    };
     let mut changed = false;
-    let mut at = l1.start;
-    while at < l1.end {
-        let part = at..at.saturating_add(PART_BYTES).min(l1.end);
-        at = part.end;
-        changed |= flags.correct_l1(&l1, &part)?;
+    for l1 in state.l1_tables().take(tables) {
+        // What is not there was noted, or refused.
+        if view.check("L1 table", &l1).is_err() {
+            continue;
+        }
+        let mut at = l1.start;
+        while at < l1.end {
+            let part = at..at.saturating_add(PART_BYTES).min(l1.end);
+            at = part.end;
+            changed |= flags.correct_l1(&l1, &part)?;
+        }
     }
     Ok(changed)
 }
@@ -74,11 +86,11 @@ impl<S: Store> Flags<'_, S> {
                 continue;
             }
             let at = first.saturating_add(len_u64(index));
-            let entry = l1_entry(self.view, HostOffset(l1.start), at, raw)?;
-            let Some(L1Entry { l2_table, .. }) = entry else {
+            let entry = l1_entry(self.view, HostOffset(l1.start), at, raw);
+            let Ok(Some(L1Entry { l2_table, .. })) = entry else {
                 continue;
             };
-            let new = self.corrected(raw, l2_table.0);
+            let new = self.corrected(raw, l2_table.0, L1Entry::reserved_bits(raw));
             if new != raw {
                 *word = new.to_be_bytes();
                 wrong.add(index.saturating_mul(8));
@@ -103,12 +115,19 @@ impl<S: Store> Flags<'_, S> {
             else {
                 continue;
             };
-            // What is wrong was refused when it was counted.
+            // What is wrong was refused, or noted, when it was counted.
             let counted = words.counted(&context, len_u64(index)).ok().flatten();
-            let Some((Named::Cluster, host)) = counted else {
+            let Some((named, host)) = counted else {
                 continue;
             };
-            let new = self.corrected(words.first, host.start);
+            let reserved = match words.bitmap {
+                Some(bitmap) => ExtendedL2Entry::reserved_bits(words.first, bitmap).0,
+                None => L2Entry::reserved_bits(words.first),
+            };
+            let new = match (named, self.which) {
+                (Named::Stream, Which::Clear | Which::Set) => continue,
+                _ => self.corrected(words.first, host.start, reserved),
+            };
             if new != words.first
                 && let Some(first) = entry.first_chunk_mut()
             {
@@ -120,10 +139,11 @@ impl<S: Store> Flags<'_, S> {
     }
 
     /// The entry `raw`, which names the cluster at `host`, with the flag it should have.
-    fn corrected(&self, raw: u64, host: u64) -> u64 {
-        match (self.which, self.counts.at(host).times() == 1) {
+    fn corrected(&self, raw: u64, host: u64, reserved: u64) -> u64 {
+        match (self.which, self.counts.is_single(host)) {
             (Which::Clear, false) => raw & !COPIED,
             (Which::Set, true) => raw | COPIED,
+            (Which::Reserved, _) => raw & !reserved,
             _ => raw,
         }
     }

@@ -12,9 +12,80 @@ use crate::allocator::Allocator;
 use crate::counts::{Counts, Use};
 use crate::damage::Damage;
 use crate::error::Error;
+use crate::judge::Judge;
 use crate::references::refcount_blocks;
 use crate::state::State;
 use crate::view::{View, WORD_BYTES};
+
+/// The refcounts that an image has.
+#[derive(Debug)]
+pub(crate) struct Stored<'s, S> {
+    view: View<'s, S>,
+    order: RefcountOrder,
+    blocks: BTreeMap<u64, HostOffset>,
+    /// A block and its index.
+    current: (u64, Vec<u8>),
+}
+
+impl<'s, S: ReadAt> Stored<'s, S> {
+    /// Reads where the refcounts are.
+    pub(crate) fn read(view: View<'s, S>, state: &State, judge: &mut Judge) -> Result<Self, Error> {
+        let mut blocks = BTreeMap::new();
+        refcount_blocks(view, state, judge, |index, block| {
+            blocks.insert(index, block);
+            Ok(())
+        })?;
+        Ok(Self {
+            view,
+            order: state.header.refcount_order,
+            blocks,
+            current: (u64::MAX, Vec::new()),
+        })
+    }
+
+    /// None at all.
+    pub(crate) fn nothing(view: View<'s, S>, order: RefcountOrder) -> Self {
+        Self {
+            view,
+            order,
+            blocks: BTreeMap::new(),
+            current: (u64::MAX, Vec::new()),
+        }
+    }
+
+    /// The refcount of a cluster.
+    pub(crate) fn get(&mut self, cluster: u64) -> Result<u64, Error> {
+        let per_block = self.order.entries_per_block(self.view.cluster_bits);
+        let index = cluster.checked_div(per_block).unwrap_or(0);
+        if index != self.current.0 {
+            let block = self.blocks.get(&index).copied();
+            let bytes = block.map(|block| self.view.read_cluster("refcount block", block));
+            self.current = (index, bytes.transpose()?.unwrap_or_default());
+        }
+        let entry = cluster.checked_rem(per_block).unwrap_or(0);
+        Ok(self.order.get(&self.current.1, entry).unwrap_or(0))
+    }
+
+    /// Shows the clusters of the file that have a refcount to `visit`.
+    pub(crate) fn visit(
+        &mut self,
+        mut visit: impl FnMut(u64, u64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let per_block = self.order.entries_per_block(self.view.cluster_bits);
+        let end = self.view.end() >> self.view.cluster_bits.bits();
+        let blocks: Vec<u64> = self.blocks.keys().copied().collect();
+        for index in blocks {
+            let first = index.saturating_mul(per_block);
+            for cluster in first..first.saturating_add(per_block).min(end) {
+                match self.get(cluster)? {
+                    0 => {}
+                    refcount => visit(cluster, refcount)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Refuses an image that uses a cluster more often than its refcount says.
 pub(crate) fn check<S: ReadAt>(
@@ -22,23 +93,9 @@ pub(crate) fn check<S: ReadAt>(
     state: &State,
     counts: &Counts,
 ) -> Result<(), Error> {
-    let mut blocks = BTreeMap::new();
-    refcount_blocks(view, state, |index, block| {
-        blocks.insert(index, block);
-        Ok(())
-    })?;
-    let order = state.header.refcount_order;
-    let per_block = order.entries_per_block(view.cluster_bits);
-    let mut current = (u64::MAX, Vec::new());
+    let mut stored = Stored::read(view, state, &mut Judge::default())?;
     for (cluster, count) in counts.used() {
-        let index = cluster.checked_div(per_block).unwrap_or(0);
-        if index != current.0 {
-            let block = blocks.get(&index).copied();
-            let bytes = block.map(|block| view.read_cluster("refcount block", block));
-            current = (index, bytes.transpose()?.unwrap_or_default());
-        }
-        let entry = cluster.checked_rem(per_block).unwrap_or(0);
-        let refcount = order.get(&current.1, entry).unwrap_or(0);
+        let refcount = stored.get(cluster)?;
         if count.times() > refcount {
             return Err(Error::Damaged(Damage::Refcount {
                 host: counts.host(cluster),
@@ -163,12 +220,13 @@ impl NewRefcounts {
         let mut used = counts.used().peekable();
         for (index, host) in &self.blocks {
             block.fill(0);
-            while let Some((cluster, count)) =
+            while let Some((cluster, _)) =
                 used.next_if(|(cluster, _)| self.block_of(*cluster) == *index)
             {
                 let entry = cluster.checked_rem(per_block).unwrap_or(0);
-                let set = self.order.set(&mut block, entry, count.times());
-                set.map_err(|_| self.too_wide(counts.host(cluster), count.times()))?;
+                let refcount = counts.refcount(cluster);
+                let set = self.order.set(&mut block, entry, refcount);
+                set.map_err(|_| too_wide(self.order, counts.host(cluster), refcount))?;
             }
             view.write("refcount block", *host, &block)?;
             let at = in_memory(index.saturating_mul(WORD_BYTES));
@@ -188,17 +246,18 @@ impl NewRefcounts {
         self.table_clusters
             .saturating_mul(self.cluster_bits.bytes())
     }
-
-    fn too_wide(&self, host: HostOffset, found: u64) -> Error {
-        too_wide(self.order, host, found)
-    }
 }
 
 /// Refuses counts that do not fit.
 pub(crate) fn check_width(order: RefcountOrder, counts: &Counts) -> Result<(), Error> {
-    let wide = counts.used().find(|(_, count)| count.times() > order.max());
-    wide.map_or(Ok(()), |(cluster, count)| {
-        Err(too_wide(order, counts.host(cluster), count.times()))
+    let mut used = counts.used();
+    let wide = used.find(|(cluster, _)| counts.refcount(*cluster) > order.max());
+    wide.map_or(Ok(()), |(cluster, _)| {
+        Err(too_wide(
+            order,
+            counts.host(cluster),
+            counts.refcount(cluster),
+        ))
     })
 }
 

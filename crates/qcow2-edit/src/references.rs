@@ -7,31 +7,29 @@ use blockio::ReadAt;
 use qcow2_format::bitmap::BitmapTableEntry;
 use qcow2_format::refcount::RefcountTableEntry;
 use qcow2_format::subcluster::ExtendedL2Entry;
-use qcow2_format::{EntryContext, HostOffset, L1Entry, L2Entry, L2Words, Named};
+use qcow2_format::{HostOffset, L1Entry, L2Entry, L2Words, Named};
 
 use crate::counts::{Counts, Use};
 use crate::damage::Damage;
 use crate::error::Error;
+use crate::judge::Judge;
 use crate::state::State;
 use crate::view::{View, table_bytes};
 
 /// L2 tables that are collected before those that are used several times are joined.
 const TABLES: usize = 1 << 20;
 
-/// Counts all that `state` uses, its refcounts too if asked for.
+/// Counts all that `state` uses but its refcounts.
 pub(crate) fn count<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
-    with_refcounts: bool,
+    judge: &mut Judge,
 ) -> Result<Counts, Error> {
     let mut counts = Counts::new(view.cluster_bits);
     counts.add(&(0..1), Use::Metadata, 1)?;
-    count_metadata(view, state, &mut counts)?;
-    if with_refcounts {
-        count_refcounts(view, state, &mut counts)?;
-    }
-    for (table, times) in l2_tables(view, state)? {
-        count_table(view, state, HostOffset(table), times, &mut counts)?;
+    count_metadata(view, state, judge, &mut counts)?;
+    for (table, times) in l2_tables(view, state, judge)? {
+        count_table(view, state, (HostOffset(table), times), judge, &mut counts)?;
     }
     Ok(counts)
 }
@@ -40,33 +38,36 @@ pub(crate) fn count<S: ReadAt>(
 fn count_metadata<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
+    judge: &mut Judge,
     counts: &mut Counts,
 ) -> Result<(), Error> {
-    let mut add = |structure, bytes: Range<u64>| -> Result<(), Error> {
-        if bytes.is_empty() {
-            return Ok(());
+    let mut tables: Vec<(&'static str, Range<u64>)> = Vec::new();
+    tables.extend(state.l1_tables().map(|table| ("L1 table", table)));
+    tables.push(("snapshot table", state.snapshot_table_place(view)?));
+    let directory = state.bitmap_directory_place();
+    tables.extend(directory.map(|place| ("bitmap directory", place)));
+    tables.extend(state.luks_header().map(|place| ("LUKS header", place)));
+    for (structure, bytes) in tables {
+        if !bytes.is_empty() && judge.found(view.check(structure, &bytes), true)?.is_some() {
+            counts.add(&bytes, Use::Metadata, 1)?;
         }
-        view.check(structure, &bytes)?;
-        counts.add(&bytes, Use::Metadata, 1)
-    };
-    for table in state.l1_tables() {
-        add("L1 table", table)?;
-    }
-    add("snapshot table", state.snapshot_table_place(view)?)?;
-    if let Some(bytes) = state.bitmap_directory_place() {
-        add("bitmap directory", bytes)?;
-    }
-    if let Some(bytes) = state.luks_header() {
-        add("LUKS header", bytes)?;
     }
     for bitmap in &state.bitmaps {
         let table = table_bytes(bitmap.table_offset, bitmap.table_entries.into());
-        add("bitmap table", table.clone())?;
+        let checked = view.check("bitmap table", &table);
+        if judge.found(checked, true)?.is_none() {
+            continue;
+        }
+        counts.add(&table, Use::Metadata, 1)?;
         view.words("bitmap table", &table, |index, word| {
-            match bitmap_entry(view, bitmap.table_offset, index, word)? {
-                BitmapTableEntry::Data(host) => add("bitmap", view.cluster(host)),
-                _ => Ok(()),
+            let entry = bitmap_entry(view, bitmap.table_offset, index, word);
+            if let Some(BitmapTableEntry::Data(host)) = judge.found(entry, true)? {
+                let bytes = view.cluster(host);
+                if judge.found(view.check("bitmap", &bytes), false)?.is_some() {
+                    counts.add(&bytes, Use::Metadata, 1)?;
+                }
             }
+            Ok(())
         })?;
     }
     Ok(())
@@ -94,18 +95,21 @@ pub(crate) fn bitmap_entry<S>(
     })
 }
 
-fn count_refcounts<S: ReadAt>(
+/// Counts the refcounts, too.
+pub(crate) fn count_refcounts<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
+    judge: &mut Judge,
     counts: &mut Counts,
 ) -> Result<(), Error> {
     let table = refcount_table(view, state);
-    view.check("refcount table", &table)?;
+    let checked = view.check("refcount table", &table);
+    if judge.found(checked, false)?.is_none() {
+        return Ok(());
+    }
     counts.add(&table, Use::Metadata, 1)?;
-    refcount_blocks(view, state, |_, block| {
-        let block = view.cluster(block);
-        view.check("refcount block", &block)?;
-        counts.add(&block, Use::Metadata, 1)
+    refcount_blocks(view, state, judge, |_, block| {
+        counts.add(&view.cluster(block), Use::Metadata, 1)
     })
 }
 
@@ -121,31 +125,55 @@ fn refcount_table<S>(view: View<'_, S>, state: &State) -> Range<u64> {
 pub(crate) fn refcount_blocks<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
+    judge: &mut Judge,
     mut visit: impl FnMut(u64, HostOffset) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let bytes = refcount_table(view, state);
     let table = state.header.refcount_table_offset;
     view.words("refcount table", &bytes, |index, word| {
         let bits = RefcountTableEntry::reserved_bits(word);
-        reserved("refcount table", table, index, bits)?;
+        judge.cleared(reserved("refcount table", table, index, bits))?;
         let entry = RefcountTableEntry::decode(word, view.cluster_bits, index);
-        let RefcountTableEntry(block) = entry.map_err(|source| Damage::Entry {
+        let entry = entry.map_err(|source| Damage::Entry {
             table: "refcount table",
             host: table,
             index,
             source,
-        })?;
-        block.map_or(Ok(()), |block| visit(index, block))
+        });
+        let Some(RefcountTableEntry(Some(block))) = judge.found(entry, false)? else {
+            return Ok(());
+        };
+        let checked = view.check("refcount block", &view.cluster(block));
+        match judge.found(checked, false)? {
+            Some(()) => visit(index, block),
+            None => Ok(()),
+        }
     })
 }
 
 /// The L2 tables that are in use, ascending, and how often each is.
-fn l2_tables<S: ReadAt>(view: View<'_, S>, state: &State) -> Result<Vec<(u64, u32)>, Error> {
+fn l2_tables<S: ReadAt>(
+    view: View<'_, S>,
+    state: &State,
+    judge: &mut Judge,
+) -> Result<Vec<(u64, u32)>, Error> {
     let mut tables = Vec::new();
     let mut room = TABLES;
     for l1 in state.l1_tables() {
+        // One that is not there was noted.
+        if view.check("L1 table", &l1).is_err() {
+            continue;
+        }
         view.words("L1 table", &l1, |index, word| {
-            if let Some(entry) = l1_entry(view, HostOffset(l1.start), index, word)? {
+            let table = HostOffset(l1.start);
+            judge.cleared(reserved(
+                "L1 table",
+                table,
+                index,
+                L1Entry::reserved_bits(word),
+            ))?;
+            let entry = l1_entry(view, table, index, word);
+            if let Some(Some(entry)) = judge.found(entry, true)? {
                 tables.push((entry.l2_table.0, 1));
             }
             if tables.len() >= room {
@@ -178,7 +206,6 @@ pub(crate) fn l1_entry<S: ReadAt>(
     index: u64,
     word: u64,
 ) -> Result<Option<L1Entry>, Damage> {
-    reserved("L1 table", table, index, L1Entry::reserved_bits(word))?;
     let entry = L1Entry::decode(word, view.cluster_bits, index);
     let entry = entry.map_err(|source| Damage::Entry {
         table: "L1 table",
@@ -192,12 +219,12 @@ pub(crate) fn l1_entry<S: ReadAt>(
     Ok(entry)
 }
 
-/// Counts an L2 table that is used `times` times, and what it uses.
+/// Counts an L2 table that is used so many times, and what it uses.
 fn count_table<S: ReadAt>(
     view: View<'_, S>,
     state: &State,
-    table: HostOffset,
-    times: u32,
+    (table, times): (HostOffset, u32),
+    judge: &mut Judge,
     counts: &mut Counts,
 ) -> Result<(), Error> {
     counts.add(&view.cluster(table), Use::L2Table, times)?;
@@ -208,13 +235,25 @@ fn count_table<S: ReadAt>(
         if words.is_zero() {
             continue;
         }
-        match counted(words, &context, table, index)? {
+        judge.cleared(l2_reserved(words, table, index))?;
+        let counted = words.counted(&context, index);
+        let counted = counted.map_err(|source| Damage::Entry {
+            table: "L2 table",
+            host: table,
+            index,
+            source,
+        });
+        match judge.found(counted, true)?.flatten() {
             Some((Named::Cluster, bytes)) => {
-                view.check("data", &bytes)?;
-                counts.add(&bytes, Use::Data, times)?;
+                if judge.found(view.check("data", &bytes), false)?.is_some() {
+                    counts.add(&bytes, Use::Data, times)?;
+                }
             }
-            Some((Named::Stream, bytes)) => {
-                view.check_end("compressed data", &bytes)?;
+            Some((Named::Stream, mut bytes)) => {
+                let checked = view.check_end("compressed data", &bytes);
+                if judge.found(checked, false)?.is_none() {
+                    bytes.end = bytes.end.min(view.end()).max(bytes.start);
+                }
                 counts.add(&bytes, Use::Stream, times)?;
             }
             None => {}
@@ -223,26 +262,14 @@ fn count_table<S: ReadAt>(
     Ok(())
 }
 
-/// What an L2 entry has a refcount for.
-fn counted(
-    words: L2Words,
-    context: &EntryContext,
-    table: HostOffset,
-    index: u64,
-) -> Result<Option<(Named, Range<u64>)>, Damage> {
+/// Refuses an L2 entry with bits that must be clear.
+fn l2_reserved(words: L2Words, table: HostOffset, index: u64) -> Result<(), Damage> {
     let (first, second) = match words.bitmap {
         Some(bitmap) => ExtendedL2Entry::reserved_bits(words.first, bitmap),
         None => (L2Entry::reserved_bits(words.first), 0),
     };
     reserved("L2 table", table, index, first)?;
-    reserved("L2 table", table, index, second)?;
-    let counted = words.counted(context, index);
-    counted.map_err(|source| Damage::Entry {
-        table: "L2 table",
-        host: table,
-        index,
-        source,
-    })
+    reserved("L2 table", table, index, second)
 }
 
 fn reserved(table: &'static str, host: HostOffset, index: u64, bits: u64) -> Result<(), Damage> {

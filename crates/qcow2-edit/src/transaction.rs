@@ -10,11 +10,13 @@ use qcow2_format::{Header, HostOffset};
 use qcow2_map::in_memory;
 
 use crate::allocator::Allocator;
-use crate::counts::Counts;
+use crate::counts::{Counts, Use};
+use crate::damage::Damage;
 use crate::error::Error;
 use crate::flags::{self, Which};
-use crate::refcounts::{self, NewRefcounts};
-use crate::references::count;
+use crate::judge::Judge;
+use crate::refcounts::{self, NewRefcounts, Stored};
+use crate::references::{count, count_refcounts};
 use crate::report::Changed;
 use crate::sector::NewStart;
 use crate::state::State;
@@ -33,6 +35,17 @@ pub(crate) struct Transaction<'s, S: Store> {
     file_bytes: u64,
     /// Whether the header was replaced, or may have been.
     may_be_new: bool,
+    /// What of an image may be damaged, if it is repaired.
+    repair: Option<Repair<'s, S>>,
+}
+
+/// How an image is changed that does not agree with itself.
+#[derive(Debug)]
+pub(crate) struct Repair<'s, S> {
+    /// The refcounts that it has.
+    pub(crate) stored: Stored<'s, S>,
+    /// What needs a decision, and stays.
+    pub(crate) judge: Judge,
 }
 
 impl<'s, S: Store> Transaction<'s, S> {
@@ -50,7 +63,8 @@ impl<'s, S: Store> Transaction<'s, S> {
             storage,
             cluster_bits: old.header.cluster_bits,
         };
-        let counts = count(view, &old, true)?;
+        let mut counts = count(view, &old, &mut Judge::default())?;
+        count_refcounts(view, &old, &mut Judge::default(), &mut counts)?;
         counts.check_uses()?;
         // An image that was not closed properly may have wrong refcounts, and is right.
         if !old
@@ -63,7 +77,7 @@ impl<'s, S: Store> Transaction<'s, S> {
         Self::with_counts(view, old, counts)
     }
 
-    /// Begins a change of an image that uses what `busy` counts.
+    /// Begins a change of an image that uses what `old_counts` counts.
     pub(crate) fn with_counts(
         view: View<'s, S>,
         old: State,
@@ -72,17 +86,27 @@ impl<'s, S: Store> Transaction<'s, S> {
         let mut busy = Counts::new(view.cluster_bits);
         for (cluster, _) in old_counts.used() {
             let host = old_counts.host(cluster).0;
-            busy.add(&(host..host.saturating_add(1)), crate::counts::Use::Data, 1)?;
+            busy.add(&(host..host.saturating_add(1)), Use::Data, 1)?;
         }
         let end = view.end() >> view.cluster_bits.bits();
         Ok(Self {
             allocator: Allocator::new(view.cluster_bits, busy, end),
             file_bytes: view.storage.size(),
             may_be_new: false,
+            repair: None,
             view,
             old,
             old_counts,
         })
+    }
+
+    /// Makes the change a repair. If damage hides what it refers to, no refcount becomes
+    /// smaller, and nothing is written but past the end of the file.
+    pub(crate) fn tolerate(&mut self, repair: Repair<'s, S>) {
+        if repair.judge.hides {
+            self.allocator.append_only();
+        }
+        self.repair = Some(repair);
     }
 
     /// A copy of the image as it is, to be changed.
@@ -155,7 +179,18 @@ impl<'s, S: Store> Transaction<'s, S> {
     }
 
     /// Makes `new` the image. Its tables are written already, its refcounts are not.
-    pub(crate) fn commit(mut self, mut new: State) -> Result<Changed, Error> {
+    pub(crate) fn commit(mut self, new: State) -> Result<Changed, Error> {
+        self.replace(new)
+    }
+
+    /// The same of a repair; returns what needs a decision and stays, too.
+    pub(crate) fn commit_repair(mut self, new: State) -> Result<(Changed, Vec<Damage>), Error> {
+        let changed = self.replace(new)?;
+        let left = self.repair.take().map(|repair| repair.judge.left);
+        Ok((changed, left.unwrap_or_default()))
+    }
+
+    fn replace(&mut self, mut new: State) -> Result<Changed, Error> {
         let counts = self.prepare(&mut new)?;
         let start = self.new_start(&new.header)?;
         if let Some((at, bytes)) = &start.before {
@@ -182,8 +217,14 @@ impl<'s, S: Store> Transaction<'s, S> {
 
     /// Counts what `new` uses, and writes its refcounts.
     fn prepare(&mut self, new: &mut State) -> Result<Counts, Error> {
-        let mut counts = count(self.view, new, false)?;
-        counts.check_uses()?;
+        let mut counts = match &mut self.repair {
+            Some(repair) => repair.count(self.view, new)?,
+            None => {
+                let counts = count(self.view, new, &mut Judge::default())?;
+                counts.check_uses()?;
+                counts
+            }
+        };
         refcounts::check_width(new.header.refcount_order, &counts)?;
         let refcounts = NewRefcounts::place(&new.header, &mut counts, &mut self.allocator)?;
         refcounts.write(self.view, &counts, &mut new.header)?;
@@ -200,6 +241,14 @@ impl<'s, S: Store> Transaction<'s, S> {
     fn tidy(&self, new: &State, counts: &Counts) -> Result<(), Error> {
         if flags::correct(self.view, new, counts, Which::Set)? {
             self.view.sync()?;
+        }
+        if let Some(repair) = &self.repair {
+            if flags::correct(self.view, new, counts, Which::Reserved)? {
+                self.view.sync()?;
+            }
+            if repair.judge.hides {
+                return Ok(());
+            }
         }
         let storage = self.view.storage;
         let end = counts.end().saturating_mul(self.view.cluster_bits.bytes());
@@ -252,6 +301,31 @@ impl<'s, S: Store> Transaction<'s, S> {
     /// Bytes of a cluster, in memory.
     pub(crate) fn cluster_length(&self) -> usize {
         in_memory(self.view.cluster_bits.bytes())
+    }
+}
+
+impl<S: Store> Repair<'_, S> {
+    /// Counts what `new` uses, and decides what becomes of the rest.
+    fn count(&mut self, view: View<'_, S>, new: &mut State) -> Result<Counts, Error> {
+        let mut counts = count(view, new, &mut self.judge)?;
+        let conflicts: Vec<(u64, Damage)> = counts.conflicts().collect();
+        for (cluster, damage) in conflicts {
+            // To make the refcount right would hide the conflict.
+            let refcount = self.stored.get(cluster)?.max(1);
+            counts.set_refcount(cluster, refcount)?;
+            self.judge.left.push(damage);
+        }
+        if self.judge.hides {
+            self.stored
+                .visit(|cluster, stored| match stored > counts.refcount(cluster) {
+                    true => counts.set_refcount(cluster, stored),
+                    false => Ok(()),
+                })?;
+        }
+        if self.judge.left.is_empty() {
+            new.header.incompatible -= IncompatibleFeatures::CORRUPT;
+        }
+        Ok(counts)
     }
 }
 

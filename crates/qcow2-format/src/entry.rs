@@ -8,9 +8,11 @@ use crate::rule::aligned;
 use crate::{ClusterBits, Error, HostOffset};
 
 /// Bits 9 to 55: the host offset in L1 entries and in standard L2 entries.
-pub(crate) const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
-pub(crate) const COPIED: u64 = 1 << 63;
-pub(crate) const COMPRESSED: u64 = 1 << 62;
+pub const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
+/// Bit 63 of an L1 or standard L2 entry: the refcount is exactly one.
+pub const COPIED: u64 = 1 << 63;
+/// Bit 62 of an L2 entry: the cluster is compressed.
+pub const COMPRESSED: u64 = 1 << 62;
 const ZERO: u64 = 1 << 0;
 const L1_RESERVED: u64 = 0x7f00_0000_0000_01ff;
 const L2_RESERVED: u64 = 0x3f00_0000_0000_01fe;

@@ -47,7 +47,7 @@ pub use image::bounds::Bounds;
 pub use image::files::Files;
 pub use image::header::{CLUSTER_BITS_END, check_supported, read_header};
 pub use image::mapped_disk::MappedDisk;
-pub use image::snapshots::{read_bitmaps, read_snapshots, snapshots};
+pub use image::snapshots::{placed_snapshots, read_bitmaps, read_snapshots, snapshots};
 pub use image::stream::{Codec, Stream};
 pub use image_map::ImageMap;
 pub use layers::chain::{Chain, Runs};

@@ -8,7 +8,7 @@ mod snapshot;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::common::OutputArgs;
 
@@ -30,4 +30,13 @@ pub(crate) struct EditedArgs {
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// What of a damaged image is repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RepairArg {
+    /// Clusters that have a refcount and no use
+    Leaks,
+    /// All that needs no decision
+    All,
 }

@@ -40,7 +40,7 @@ fn open_to_read(path: &Path) -> Result<Disk, Failure> {
 fn failure(path: &Path, error: Error) -> Failure {
     let hint = match &error {
         Error::Damaged(_) | Error::Map(qcow2_reader::ImageError::MarkedCorrupt) => {
-            Some("qcow2 check shows what is wrong")
+            Some("qcow2 check --repair all --dry-run shows what is wrong and what can be repaired")
         }
         Error::WouldShrink { .. } => Some("--shrink allows it"),
         Error::NotFound { kind, .. } if *kind == "snapshot" => {

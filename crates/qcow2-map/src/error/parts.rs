@@ -26,6 +26,10 @@ pub enum Structure {
     SnapshotTable,
     /// The directory of bitmaps.
     BitmapDirectory,
+    /// The table of a bitmap, which places its clusters.
+    BitmapTable,
+    /// A cluster of a bitmap.
+    Bitmap,
     /// A refcount block.
     RefcountBlock,
     /// The LUKS header, with its keys.
@@ -44,6 +48,8 @@ impl fmt::Display for Structure {
             Self::Stream => "compressed cluster",
             Self::SnapshotTable => "snapshot table",
             Self::BitmapDirectory => "bitmap directory",
+            Self::BitmapTable => "bitmap table",
+            Self::Bitmap => "bitmap",
             Self::RefcountBlock => "refcount block",
             Self::LuksHeader => "LUKS header",
         })

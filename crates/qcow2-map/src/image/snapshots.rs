@@ -1,5 +1,7 @@
 //! The tables beside the disk: internal snapshots and bitmaps.
 
+use std::ops::Range;
+
 use blockio::ReadAt;
 use qcow2_format::bitmap::{BitmapDirectoryEntry, decode_directory};
 use qcow2_format::extension::Extension;
@@ -28,13 +30,21 @@ pub fn snapshots<S: ReadAt + ?Sized>(
     storage: &S,
     header: &Header,
 ) -> impl Iterator<Item = Result<Snapshot, Error>> {
+    placed_snapshots(storage, header).map(|entry| entry.map(|(snapshot, _)| snapshot))
+}
+
+/// The same, each with the host bytes of its entry, which end with its padding.
+pub fn placed_snapshots<S: ReadAt + ?Sized>(
+    storage: &S,
+    header: &Header,
+) -> impl Iterator<Item = Result<(Snapshot, Range<u64>), Error>> {
     let table = header.snapshots_offset;
     let mut next = Some(table.0);
     (0..u64::from(header.snapshot_count)).map_while(move |index| {
         let at = next?;
         let entry = read_snapshot(storage, table, at, index);
         next = entry.as_ref().ok().map(|(_, end)| *end);
-        Some(entry.map(|(snapshot, _)| snapshot))
+        Some(entry.map(|(snapshot, end)| (snapshot, at..end)))
     })
 }
 
