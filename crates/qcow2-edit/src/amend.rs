@@ -78,7 +78,7 @@ fn unsupported(because: &'static str) -> Error {
     }
 }
 
-fn set_backing(header: &mut Header, backing: &NewBacking) -> Result<(), Error> {
+pub(crate) fn set_backing(header: &mut Header, backing: &NewBacking) -> Result<(), Error> {
     let is_format = |extension: &Extension| matches!(extension, Extension::BackingFormat(_));
     header.extensions.retain(|extension| !is_format(extension));
     let NewBacking::File { name, format } = backing else {

@@ -1,6 +1,8 @@
 //! An image that is changed.
 
 use std::fmt;
+use std::io;
+use std::ops::Range;
 
 use blockio::Store;
 use qcow2_format::Header;
@@ -15,6 +17,7 @@ use crate::report::{Changed, Repaired};
 use crate::resize::{self, Resize};
 use crate::snapshot::{self, NewSnapshot};
 use crate::state::State;
+use crate::write::{self, DiskWrite};
 
 /// An image that can be changed in place. Nobody else may use the storage meanwhile.
 ///
@@ -115,6 +118,34 @@ impl<S: Store> Editor<S> {
     /// fails.
     pub fn amend(&self, wanted: &Amendment) -> Result<Changed, Error> {
         amend::amend(&self.storage, wanted)
+    }
+
+    /// Makes the disk hold in `ranges`, which ascend, what another one holds. Bitmaps that
+    /// follow writes have the bits of these ranges set, unless only what is unallocated
+    /// is written: then what the disk holds is to stay the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] for images with an external data file and for encrypted
+    /// ones; [`Error::Source`]; [`Error::HeaderTooLarge`]; [`Error::Limit`];
+    /// [`Error::Damaged`]; and if the storage fails.
+    pub fn write(
+        &self,
+        wanted: &DiskWrite<'_>,
+        ranges: impl IntoIterator<Item = io::Result<Range<u64>>>,
+    ) -> Result<Changed, Error> {
+        write::write(&self.storage, wanted, ranges)
+    }
+
+    /// Forgets what the image holds: the disk is what its backing file has. Snapshots
+    /// stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] for images with an external data file;
+    /// [`Error::Damaged`]; and if the storage fails.
+    pub fn empty(&self) -> Result<Changed, Error> {
+        write::empty(&self.storage)
     }
 
     /// Adds a bitmap in which no bit is set.

@@ -44,6 +44,14 @@ pub enum Error {
         /// What the storage reported.
         source: io::Error,
     },
+    /// What is to be written cannot be read.
+    #[error("what the disk is to hold at byte {offset:#x} cannot be read")]
+    Source {
+        /// Where, in bytes from the start of the disk.
+        offset: u64,
+        /// What the storage reported.
+        source: io::Error,
+    },
     /// A part of the image cannot be written.
     #[error("{structure} at host offset {host} cannot be written")]
     Write {
@@ -166,9 +174,11 @@ impl Error {
             | Self::Limit { .. }
             | Self::TooScattered { .. } => ErrorKind::Limit,
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Read { .. } | Self::Write { .. } | Self::Sync(_) | Self::Undecided(_) => {
-                ErrorKind::Io
-            }
+            Self::Read { .. }
+            | Self::Source { .. }
+            | Self::Write { .. }
+            | Self::Sync(_)
+            | Self::Undecided(_) => ErrorKind::Io,
         }
     }
 }

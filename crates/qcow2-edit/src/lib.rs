@@ -37,6 +37,7 @@ mod editor;
 mod error;
 mod flags;
 mod gate;
+mod guest_tables;
 mod judge;
 mod refcounts;
 mod references;
@@ -48,6 +49,7 @@ mod snapshot;
 mod state;
 mod transaction;
 mod view;
+mod write;
 
 pub use amend::{Amendment, NewBacking};
 pub use bitmap::NewBitmap;
@@ -59,6 +61,7 @@ pub use error::Error;
 pub use report::{Changed, Doubt, Repaired};
 pub use resize::Resize;
 pub use snapshot::NewSnapshot;
+pub use write::DiskWrite;
 
 /// The examples of README.md are tests.
 #[cfg(doctest)]

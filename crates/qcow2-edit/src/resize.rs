@@ -1,6 +1,5 @@
 //! The size of the disk.
 
-mod guest_tables;
 mod tail;
 
 use std::fmt;
@@ -11,10 +10,10 @@ use qcow2_format::header::CryptMethod;
 
 use crate::bitmap::bits;
 use crate::error::Error;
+use crate::guest_tables::GuestTables;
 use crate::report::Changed;
 use crate::state::{State, set_size, size_of};
 use crate::transaction::Transaction;
-use guest_tables::GuestTables;
 use tail::Tail;
 
 /// How the size of a disk changes.

@@ -5,10 +5,12 @@
 
 mod common;
 
+use std::ops::Range;
+
 use common::contents::{Contents, check};
 use common::images::Workshop;
 use common::log::{Log, crashes};
-use qcow2_edit::{Amendment, Changed, Editor, Error, NewBitmap, NewSnapshot, Resize};
+use qcow2_edit::{Amendment, Changed, DiskWrite, Editor, Error, NewBitmap, NewSnapshot, Resize};
 use qcow2_format::Version;
 use qcow2_format::bitmap::BitmapFlags;
 
@@ -29,7 +31,7 @@ type Change = fn(&Editor<&Log>) -> Result<Changed, Error>;
 type Apply = fn(&mut Contents, &str) -> bool;
 
 /// The changes, and what becomes of the contents.
-const CHANGES: [(&str, Change, Apply); 14] = [
+const CHANGES: [(&str, Change, Apply); 16] = [
     (
         "create a snapshot",
         |editor| editor.create_snapshot(&NewSnapshot::named(b"new")),
@@ -152,7 +154,52 @@ const CHANGES: [(&str, Change, Apply); 14] = [
         },
         |_, options| !options.contains("0.10"),
     ),
+    (
+        "write",
+        |editor| {
+            let disk = other_disk();
+            editor.write(&DiskWrite::of(&disk), WRITTEN.map(Ok))
+        },
+        |model, _| {
+            let disk = other_disk();
+            for range in WRITTEN {
+                let range =
+                    usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+                model.disk[range.clone()].copy_from_slice(&disk[range.clone()]);
+                for (_, flags, bits, bytes) in &mut model.bitmaps {
+                    if flags.contains(BitmapFlags::AUTO) {
+                        (range.start >> *bits..range.end.div_ceil(1 << *bits))
+                            .for_each(|bit| bytes[bit / 8] |= 1 << (bit % 8));
+                    }
+                }
+            }
+            true
+        },
+    ),
+    (
+        "empty",
+        |editor| editor.empty(),
+        |model, _| {
+            model.disk.fill(0);
+            true
+        },
+    ),
 ];
+
+/// Whole clusters of each of the images.
+const WRITTEN: [Range<u64>; 3] = [0..65_536, 131_072..262_144, 983_040..1_024_000];
+
+/// A disk with zeros, and with data that no image has.
+fn other_disk() -> Vec<u8> {
+    let byte = |at: usize| {
+        if at / 8192 % 3 == 0 {
+            0
+        } else {
+            0x40 | (at / 512) as u8
+        }
+    };
+    (0..1_024_000).map(byte).collect()
+}
 
 #[test]
 fn an_interrupted_change_is_done_whole_or_not_at_all() {

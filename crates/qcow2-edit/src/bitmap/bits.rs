@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use blockio::{ReadAt, Store, is_zero, len_u64};
 use qcow2_format::ClusterBits;
-use qcow2_format::bitmap::{BitmapDirectoryEntry, BitmapTableEntry};
+use qcow2_format::bitmap::{BitmapDirectoryEntry, BitmapFlags, BitmapTableEntry};
 use qcow2_map::in_memory;
 
 use super::rules::{check_length, check_trusted};
 use crate::error::Error;
 use crate::references::bitmap_entry;
-use crate::state::State;
+use crate::state::{State, size_of};
 use crate::transaction::Transaction;
 use crate::view::View;
 
@@ -146,12 +146,7 @@ pub(crate) fn merge<S: Store>(
     let view = change.view;
     let from = Bits::read(view, source)?;
     let to = Bits::read(view, entry)?;
-    let mut marks = Marks {
-        cluster_bits: view.cluster_bits.bytes().saturating_mul(8),
-        granularity_bits: entry.granularity_bits.into(),
-        size,
-        changed: BTreeMap::new(),
-    };
+    let mut marks = Marks::new(view, entry, size);
     let bits_each = view.cluster_bits.bytes().saturating_mul(8);
     for index in 0..from.table.len() {
         if from.at(view, index)? == BitmapTableEntry::Zeros {
@@ -169,8 +164,48 @@ pub(crate) fn merge<S: Store>(
             })?;
         }
     }
-    let mut table = to.table;
-    table.resize(table_entries(entry, size, view.cluster_bits), 0);
+    let table = to.table;
+    store_marks(change, entry, table, marks)
+}
+
+/// Sets the bits of all bitmaps that follow writes for the guest bytes of `written`.
+pub(crate) fn mark_all<S: Store>(
+    change: &mut Transaction<'_, S>,
+    state: &mut State,
+    written: &[Range<u64>],
+) -> Result<(), Error> {
+    let view = change.view;
+    let size = size_of(state);
+    let follows = |entry: &BitmapDirectoryEntry| {
+        entry.flags.contains(BitmapFlags::AUTO) && !entry.flags.contains(BitmapFlags::IN_USE)
+    };
+    if written.is_empty() || !state.bitmaps.iter().any(follows) {
+        return Ok(());
+    }
+    for entry in state.bitmaps.iter_mut().filter(|entry| follows(entry)) {
+        check_trusted(entry)?;
+        let to = Bits::read(view, entry)?;
+        let mut marks = Marks::new(view, entry, size);
+        for guest in written {
+            marks.set(guest.clone(), |index| to.cluster(view, index))?;
+        }
+        let table = to.table;
+        store_marks(change, entry, table, marks)?;
+    }
+    change.store_bitmaps(state)
+}
+
+/// Writes the clusters of a bitmap that changed, and its `table`.
+fn store_marks<S: Store>(
+    change: &mut Transaction<'_, S>,
+    entry: &mut BitmapDirectoryEntry,
+    mut table: Vec<u64>,
+    marks: Marks,
+) -> Result<(), Error> {
+    table.resize(
+        table_entries(entry, marks.size, change.view.cluster_bits),
+        0,
+    );
     for (index, bytes) in marks.changed {
         let word = store_cluster(change, bytes)?;
         if let Some(entry) = table.get_mut(index) {
@@ -190,6 +225,15 @@ struct Marks {
 }
 
 impl Marks {
+    fn new<S>(view: View<'_, S>, entry: &BitmapDirectoryEntry, size: u64) -> Self {
+        Self {
+            cluster_bits: view.cluster_bits.bytes().saturating_mul(8),
+            granularity_bits: entry.granularity_bits.into(),
+            size,
+            changed: BTreeMap::new(),
+        }
+    }
+
     /// Sets the bits for the guest bytes `guest`.
     fn set(
         &mut self,

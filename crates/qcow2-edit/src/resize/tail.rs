@@ -9,9 +9,9 @@ use qcow2_format::subcluster::{ExtendedL2Entry, SUBCLUSTERS, SubclusterBitmap};
 use qcow2_format::{HostOffset, L2Entry, L2Words};
 use qcow2_map::in_memory;
 
-use super::guest_tables::GuestTables;
 use crate::damage::Damage;
 use crate::error::Error;
+use crate::guest_tables::GuestTables;
 use crate::transaction::Transaction;
 
 /// What follows the end of a disk in its last cluster.

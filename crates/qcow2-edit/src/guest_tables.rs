@@ -21,7 +21,7 @@ const ALL_ZERO: u64 = 0xffff_ffff_0000_0000;
 
 /// The L1 table of the disk, and copies of the L2 tables that change.
 #[derive(Debug)]
-pub(super) struct GuestTables {
+pub(crate) struct GuestTables {
     geometry: Geometry,
     l1: Vec<u64>,
     old_l1: Vec<u64>,
@@ -30,7 +30,7 @@ pub(super) struct GuestTables {
 }
 
 impl GuestTables {
-    pub(super) fn read<S: Store>(change: &Transaction<'_, S>) -> Result<Self, Error> {
+    pub(crate) fn read<S: Store>(change: &Transaction<'_, S>) -> Result<Self, Error> {
         let l1 = change.active_l1()?;
         Ok(Self {
             geometry: change.old.header.geometry(),
@@ -69,7 +69,7 @@ impl GuestTables {
     }
 
     /// The L2 entry of the cluster with guest byte `guest`.
-    pub(super) fn entry<S: Store>(
+    pub(crate) fn entry<S: Store>(
         &mut self,
         change: &Transaction<'_, S>,
         guest: u64,
@@ -89,7 +89,7 @@ impl GuestTables {
     }
 
     /// Changes the L2 entry of the cluster with guest byte `guest`.
-    pub(super) fn set_entry<S: Store>(
+    pub(crate) fn set_entry<S: Store>(
         &mut self,
         change: &Transaction<'_, S>,
         guest: u64,
@@ -112,7 +112,7 @@ impl GuestTables {
     }
 
     /// Forgets all clusters that begin at guest byte `end` or after.
-    pub(super) fn cut<S: Store>(
+    pub(crate) fn cut<S: Store>(
         &mut self,
         change: &mut Transaction<'_, S>,
         end: u64,
@@ -140,14 +140,20 @@ impl GuestTables {
         Ok(())
     }
 
+    /// Forgets all clusters.
+    pub(crate) fn clear(&mut self) {
+        self.l1.fill(0);
+        self.changed.clear();
+    }
+
     /// Makes the L1 table as long as a disk of `size` bytes needs it.
-    pub(super) fn resize(&mut self, size: u64) {
+    pub(crate) fn resize(&mut self, size: u64) {
         let entries = self.geometry.l1_entries_for(size).max(1);
         self.l1.resize(in_memory(entries), 0);
     }
 
     /// Marks the clusters as zeros that lie in `guest` from their first byte on.
-    pub(super) fn fill_zeros<S: Store>(
+    pub(crate) fn fill_zeros<S: Store>(
         &mut self,
         change: &mut Transaction<'_, S>,
         guest: Range<u64>,
@@ -173,7 +179,7 @@ impl GuestTables {
     }
 
     /// Writes an L2 table that changed.
-    fn store_table<S: Store>(
+    pub(crate) fn store_table<S: Store>(
         &mut self,
         change: &mut Transaction<'_, S>,
         index: u64,
@@ -191,7 +197,7 @@ impl GuestTables {
     }
 
     /// Writes what changed, and names it in the header.
-    pub(super) fn store<S: Store>(
+    pub(crate) fn store<S: Store>(
         mut self,
         change: &mut Transaction<'_, S>,
         new: &mut State,
