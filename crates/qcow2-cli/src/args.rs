@@ -32,8 +32,8 @@ pub(crate) use choice::{
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
 pub(crate) use edit::{
-    AmendArgs, BitmapAction, BitmapArgs, BitmapName, CreateArgs, EditedArgs, RepairArg, ResizeArgs,
-    SnapshotAction, SnapshotArgs,
+    AmendArgs, BitmapAction, BitmapArgs, BitmapName, CommitArgs, CreateArgs, EditedArgs,
+    RebaseArgs, RepairArg, ResizeArgs, SnapshotAction, SnapshotArgs,
 };
 pub(crate) use filesystem::{FilesystemArgs, spool};
 pub(crate) use image::ImageArgs;
@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Resize(ResizeArgs),
     Snapshot(SnapshotArgs),
     Bitmap(BitmapArgs),
+    Commit(CommitArgs),
+    Rebase(RebaseArgs),
     Amend(AmendArgs),
     #[command(hide = true)]
     Completions(CompletionsArgs),

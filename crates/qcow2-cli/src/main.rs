@@ -48,6 +48,8 @@ fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Punch(args) => commands::punch::run(args),
         Command::Create(args) => commands::edit::create(args),
         Command::Resize(args) => commands::edit::resize(args),
+        Command::Commit(args) => commands::edit::commit(args),
+        Command::Rebase(args) => commands::edit::rebase(args),
         Command::Snapshot(args) => commands::edit::snapshot(args),
         Command::Bitmap(args) => commands::edit::bitmap(args),
         Command::Amend(args) => commands::edit::amend(args),

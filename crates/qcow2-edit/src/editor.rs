@@ -148,6 +148,16 @@ impl<S: Store> Editor<S> {
         write::empty(&self.storage)
     }
 
+    /// What a change reports that changes nothing.
+    #[must_use]
+    pub fn unchanged(&self) -> Changed {
+        Changed {
+            file_bytes_before: self.storage.size(),
+            file_bytes: self.storage.size(),
+            ..Changed::default()
+        }
+    }
+
     /// Adds a bitmap in which no bit is set.
     ///
     /// # Errors

@@ -66,6 +66,11 @@ pub(crate) fn write<S: Store>(
     let mut new = change.new_state();
     check(&new)?;
     if let Some(backing) = &wanted.backing {
+        if !new.snapshots.is_empty() {
+            return Err(unsupported(
+                "the image has snapshots, which would show the new backing file",
+            ));
+        }
         set_backing(&mut new.header, backing)?;
     }
     let mut writer = Writer {

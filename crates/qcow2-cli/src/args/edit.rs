@@ -2,7 +2,9 @@
 
 mod amend;
 mod bitmap;
+mod commit;
 mod create;
+mod rebase;
 mod resize;
 mod snapshot;
 
@@ -14,7 +16,9 @@ use super::common::OutputArgs;
 
 pub(crate) use amend::AmendArgs;
 pub(crate) use bitmap::{BitmapAction, BitmapArgs, BitmapName};
+pub(crate) use commit::CommitArgs;
 pub(crate) use create::CreateArgs;
+pub(crate) use rebase::RebaseArgs;
 pub(crate) use resize::ResizeArgs;
 pub(crate) use snapshot::{SnapshotAction, SnapshotArgs};
 

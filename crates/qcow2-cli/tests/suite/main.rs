@@ -6,6 +6,7 @@ mod bench;
 mod blocks;
 mod containers;
 mod device;
+mod edit;
 mod info;
 mod mounts;
 mod pack;

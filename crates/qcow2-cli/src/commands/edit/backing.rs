@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use blockio::ReadAt;
+use blockio::{AllData, ReadAt, Tiling};
 use hostdisk::{Disk, Identity};
 use qcow2_reader::{
     BackingFormat, Error, Gate, Image, OpenOptions, Reference, ReferenceFault, backing_file_of,
@@ -25,6 +25,14 @@ impl Backing {
     pub(super) fn disk(&self) -> &dyn ReadAt {
         match self {
             Self::Raw(disk) => disk,
+            Self::Image(image) => image,
+        }
+    }
+
+    /// Returns where it may hold anything but zeros.
+    pub(super) fn stored(&self) -> &dyn Tiling {
+        match self {
+            Self::Raw(_) => &AllData,
             Self::Image(image) => image,
         }
     }

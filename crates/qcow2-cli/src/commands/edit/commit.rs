@@ -1,0 +1,215 @@
+//! `qcow2 commit`: what an overlay holds, written into its backing file.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use blockio::{ReadAt, WriteAt, len_u64};
+use hostdisk::{Disk, EditedFile};
+use qcow2_edit::{DiskWrite, Editor, Resize};
+use qcow2_reader::{Image, Stored};
+
+use super::backing::{self, Backing};
+use super::{failure, open, overlay, report};
+use crate::args::{CommitArgs, ReferenceArgs};
+use crate::failure::{Failure, Outcome};
+use crate::text::Bytes;
+
+/// Bytes that are copied at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Writes the overlay into its backing file.
+pub(crate) fn run(args: &CommitArgs) -> Result<Outcome, Failure> {
+    let path = &args.edited.image;
+    let editor = open(path)?;
+    let header = editor.header().map_err(|error| failure(path, error))?;
+    let size = header.exact_size().unwrap_or(header.size);
+    if header.snapshot_count > 0 {
+        let message = "it has snapshots, which would show what the backing file has then";
+        return Err(Failure::because(path, message));
+    }
+    let (base, base_path) = open_base(path, &args.references)?;
+    let bytes = match base {
+        Opened::Raw(base) => write_raw(args, &base, &base_path)?,
+        Opened::Image(base) => {
+            grow(&base, &base_path, size, &args.references)?;
+            write_image(args, &base, &base_path)?
+        }
+    };
+    let done = format!(
+        "{} ({bytes} bytes) committed to {}",
+        Bytes(bytes),
+        base_path.display()
+    );
+    let changed = match args.keep {
+        false => editor.empty(),
+        true => Ok(editor.unchanged()),
+    };
+    report(&args.edited, "commit", done, changed)
+}
+
+/// The backing file, opened to be changed.
+enum Opened {
+    Raw(EditedFile),
+    Image(Editor<EditedFile>),
+}
+
+fn open_base(path: &Path, args: &ReferenceArgs) -> Result<(Opened, PathBuf), Failure> {
+    let Some(below) = backing::of_image(path, args)? else {
+        let message = "it has no backing file to commit to";
+        return Err(Failure::because(path, message));
+    };
+    let file = match &below {
+        Backing::Raw(disk) => Some(disk),
+        Backing::Image(image) => image.files().first(),
+    };
+    let Some(file) = file else {
+        return Err(Failure::because(path, "its backing file is not opened"));
+    };
+    let base_path = file.path().to_path_buf();
+    let base = EditedFile::open(&base_path)?;
+    if base.identity() != file.identity() {
+        let message = "it was replaced while it was being opened";
+        return Err(Failure::because(&base_path, message));
+    }
+    let opened = match below {
+        Backing::Raw(_) => Opened::Raw(base),
+        Backing::Image(_) => {
+            let editor = Editor::open(base).map_err(|error| failure(&base_path, error))?;
+            Opened::Image(editor)
+        }
+    };
+    Ok((opened, base_path))
+}
+
+/// What the overlay holds itself, and whether it reads as zeros.
+fn held(image: &Image<Disk>) -> Result<Vec<(Range<u64>, bool)>, qcow2_reader::Error> {
+    let mut held: Vec<(Range<u64>, bool)> = Vec::new();
+    for entry in image.map(0..image.size()) {
+        let entry = entry?;
+        if entry.depth != Some(0) {
+            continue;
+        }
+        let is_zero = matches!(entry.stored, Stored::Zero | Stored::Unallocated);
+        match held.last_mut() {
+            Some((last, zero)) if last.end == entry.guest.start && *zero == is_zero => {
+                last.end = entry.guest.end;
+            }
+            _ => held.push((entry.guest, is_zero)),
+        }
+    }
+    Ok(held)
+}
+
+/// Writes into a raw disk, and returns how much.
+fn write_raw(args: &CommitArgs, base: &EditedFile, base_path: &Path) -> Result<u64, Failure> {
+    let path = &args.edited.image;
+    let image = overlay::open(path, &args.references)?;
+    let ranges = held(&image).map_err(|error| overlay::failure(path, &args.references, &error))?;
+    copy(base, &image, &ranges).map_err(|error| Failure::about(base_path, &error))?;
+    Ok(sum(&ranges))
+}
+
+fn copy(base: &EditedFile, image: &Image<Disk>, ranges: &[(Range<u64>, bool)]) -> io::Result<()> {
+    if base.size() < image.size() {
+        base.set_size(image.size())?;
+    }
+    let mut buffer = vec![0; PIECE_BYTES];
+    for (range, is_zero) in ranges {
+        let mut at = range.start;
+        while at < range.end {
+            let left = range.end.saturating_sub(at);
+            let length = if *is_zero {
+                left
+            } else {
+                left.min(len_u64(PIECE_BYTES))
+            };
+            if *is_zero {
+                base.write_zeroes(at, length)?;
+            } else {
+                let part = usize::try_from(length).unwrap_or(PIECE_BYTES);
+                let part = buffer.get_mut(..part).unwrap_or_default();
+                image.read_at(at, part)?;
+                base.write_at(at, part)?;
+            }
+            at = at.saturating_add(length);
+        }
+    }
+    base.sync()
+}
+
+/// Writes into a qcow2 image, and returns how much.
+fn write_image(
+    args: &CommitArgs,
+    base: &Editor<EditedFile>,
+    base_path: &Path,
+) -> Result<u64, Failure> {
+    let path = &args.edited.image;
+    // Opened when the base has its size: what is read stays where it is until the end.
+    let above = overlay::open(path, &args.references)?;
+    let Some(below) = backing::of_image(path, &args.references)? else {
+        return Err(Failure::because(path, "its backing file is gone"));
+    };
+    let ranges = held(&above).map_err(|error| overlay::failure(path, &args.references, &error))?;
+    let disk = Joined {
+        above: &above,
+        below: below.disk(),
+    };
+    let asked = ranges.iter().map(|(range, _)| Ok(range.clone()));
+    let written = base.write(&DiskWrite::of(&disk), asked);
+    written.map_err(|error| failure(base_path, error))?;
+    Ok(sum(&ranges))
+}
+
+/// Makes the disk of the backing file as large as `size`, if it is smaller.
+fn grow(
+    base: &Editor<EditedFile>,
+    base_path: &Path,
+    size: u64,
+    args: &ReferenceArgs,
+) -> Result<(), Failure> {
+    let failed = |error| failure(base_path, error);
+    let header = base.header().map_err(failed)?;
+    if header.exact_size().unwrap_or(header.size) >= size {
+        return Ok(());
+    }
+    // The first one is the backing file of the overlay.
+    let mut args = args.clone();
+    args.backing_files = args
+        .backing_files
+        .split_off(args.backing_files.len().min(1));
+    let below = backing::of_image(base_path, &args)?;
+    let mut wanted = Resize::to(size);
+    wanted.backing = below.as_ref().map(Backing::disk);
+    base.resize(&wanted).map(drop).map_err(failed)
+}
+
+fn sum(ranges: &[(Range<u64>, bool)]) -> u64 {
+    let lengths = ranges
+        .iter()
+        .map(|(range, _)| range.end.saturating_sub(range.start));
+    lengths.sum()
+}
+
+/// The disk of an overlay, and past its end that of its backing file.
+struct Joined<'d> {
+    above: &'d dyn ReadAt,
+    below: &'d dyn ReadAt,
+}
+
+impl ReadAt for Joined<'_> {
+    fn size(&self) -> u64 {
+        self.above.size().max(self.below.size())
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let above = self.above.size().saturating_sub(offset);
+        let above = usize::try_from(above).unwrap_or(usize::MAX).min(buf.len());
+        let (first, rest) = buf.split_at_mut(above);
+        self.above.read_at(offset, first)?;
+        match rest.is_empty() {
+            true => Ok(()),
+            false => self.below.read_at(offset.max(self.above.size()), rest),
+        }
+    }
+}

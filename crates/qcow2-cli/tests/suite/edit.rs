@@ -1,0 +1,3 @@
+//! Images changed in place, beside qemu-img.
+
+mod moved;
