@@ -173,6 +173,7 @@ impl Error {
         match self {
             Self::NotADisk { path, .. }
             | Self::Exists { path }
+            | Self::NoDevice { path }
             | Self::InUse { path, .. }
             | Self::SameFile { path }
             | Self::Outside { path, .. }

@@ -27,8 +27,7 @@ pub(crate) use blocks::BlocksArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use choice::{
     BlocksOutput, Codec, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, ProgressArg,
-    RawFormatArg,
-    ReferencesArg, ReflinkArg, SourceFormatArg,
+    RawFormatArg, ReferencesArg, ReflinkArg, SourceFormatArg,
 };
 pub(crate) use common::{ReferenceArgs, RunArgs};
 pub(crate) use edit::{

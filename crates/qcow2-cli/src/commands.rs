@@ -2,10 +2,10 @@
 
 pub(crate) mod blocks;
 pub(crate) mod check;
-pub(crate) mod edit;
 pub(crate) mod compare;
 pub(crate) mod digest;
 pub(crate) mod dump;
+pub(crate) mod edit;
 pub(crate) mod generate;
 pub(crate) mod info;
 pub(crate) mod map;

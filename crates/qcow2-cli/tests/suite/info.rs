@@ -1,9 +1,9 @@
 //! `qcow2 info`, and what it lists.
 
-mod edit;
 mod compare;
 mod digest;
 mod dump;
+mod edit;
 mod map;
 mod measure;
 mod report;
