@@ -11,7 +11,7 @@ use crate::file::File;
 use crate::kind::Kind;
 
 /// Refcounts that are looked at one by one, at most: many tables may name one block.
-const LOOKED_AT_MAX: u64 = 1 << 31;
+const LOOKED_AT_MAX: u64 = 1 << 28;
 
 /// The stored refcounts of an image.
 pub(crate) struct Refcounts<'r> {

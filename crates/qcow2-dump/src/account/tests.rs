@@ -1,4 +1,5 @@
 use super::*;
+use blockio::testing::Sparse;
 use std::ops::ControlFlow;
 
 /// An image of version 2 with clusters of 512 bytes, byte by byte: header, refcount table and
@@ -78,6 +79,63 @@ fn a_file_may_end_within_a_structure() {
         assert_eq!(found.last().map(|(range, _)| range.end), Some(bytes));
         let sum: u64 = account.structures.iter().map(|total| total.bytes).sum();
         assert_eq!(sum, bytes, "{length:#x}");
+    }
+}
+
+/// An image with clusters of 64 KiB, in a file that is a hole for the most part; its last
+/// cluster is what the second L2 entry names.
+fn long(second: u64) -> Sparse {
+    const FAR: u64 = 66 << 30;
+    let mut header = vec![0; 72];
+    let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"QFI\xfb\0\0\0\x02");
+    put(20, &[0, 0, 0, 16]);
+    put(24, &131_072u64.to_be_bytes());
+    put(36, &[0, 0, 0, 1]);
+    put(40, &0x3_0000u64.to_be_bytes());
+    put(48, &0x1_0000u64.to_be_bytes());
+    put(56, &[0, 0, 0, 1]);
+    Sparse::new(FAR + 0x1_0000)
+        .with(0, header)
+        .with(0x1_0000, 0x2_0000u64.to_be_bytes())
+        .with(0x3_0000, 0x4_0000u64.to_be_bytes())
+        .with(0x4_0000, 0x5_0000u64.to_be_bytes())
+        .with(0x4_0008, (FAR | second).to_be_bytes())
+}
+
+#[test]
+fn a_long_file_is_looked_at_where_something_is() {
+    let far = 66 << 30;
+    let stream = 1 << 62;
+    for (second, last) in [
+        (0, [(far..far + 0x1_0000, Kind::Data)].as_slice()),
+        (
+            stream,
+            &[
+                (far..far + 512, Kind::Compressed),
+                (far + 512..far + 0x1_0000, Kind::Slack),
+            ],
+        ),
+    ] {
+        let mut found = Vec::new();
+        account(&long(second), &mut |range, kind| {
+            found.push((range, kind));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        let front = [
+            (0..72, Kind::Header),
+            (72..80, Kind::Extensions),
+            (80..0x1_0000, Kind::Slack),
+            (0x1_0000..0x2_0000, Kind::RefcountTable),
+            (0x2_0000..0x3_0000, Kind::RefcountBlock),
+            (0x3_0000..0x3_0008, Kind::L1Table),
+            (0x3_0008..0x4_0000, Kind::Slack),
+            (0x4_0000..0x5_0000, Kind::L2Table),
+            (0x5_0000..0x6_0000, Kind::Data),
+            (0x6_0000..far, Kind::Free),
+        ];
+        assert_eq!(found, [&front, last].concat(), "{second:#x}");
     }
 }
 

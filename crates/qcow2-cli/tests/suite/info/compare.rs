@@ -139,6 +139,19 @@ fn codes_and_verdicts_are_those_of_qemu_img() {
         let ours = compared(&bench, &format!("-s --references beside {sides}")).0;
         assert_eq!(ours, theirs(&bench, &format!("-s {sides}")), "{sides}");
     }
+    // The order of clusters in the file is theirs alone to tell.
+    for (name, second) in [("front.qcow2", "512k"), ("halves.qcow2", "0")] {
+        bench.qemu_img(&format!("create -q -f qcow2 {name} 1M"));
+        let first = if second == "0" { "512k" } else { "0" };
+        bench.qemu_io(&format!("write -P 1 {first} 512k"), name);
+        bench.qemu_io(&format!("write -P 1 {second} 512k"), name);
+    }
+    bench.ok("compare --strict front.qcow2 halves.qcow2");
+    assert_eq!(theirs(&bench, "-s front.qcow2 halves.qcow2"), 1);
+    bench.qemu_io("write -z 0 64k", "halves.qcow2");
+    let said = compared(&bench, "-s front.qcow2 halves.qcow2");
+    let want = serde_json::json!({ "kind": "allocation", "offset": 0 });
+    assert_eq!((said.0, &said.1["difference"]), (1, &want));
     assert_eq!(theirs(&bench, "nothing plain.qcow2"), 2);
     let missing = bench.run("compare nothing plain.qcow2");
     assert_eq!(missing.code, Some(2), "{missing:?}");
