@@ -2,10 +2,10 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use blockio::{ReadAt, WriteAt, len_u64};
-use hostdisk::{Disk, EditedFile};
+use hostdisk::{Disk, EditedFile, Stamp};
 use qcow2_edit::{DiskWrite, Editor, Resize};
 use qcow2_reader::{Image, Stored};
 
@@ -28,18 +28,25 @@ pub(crate) fn run(args: &CommitArgs) -> Result<Outcome, Failure> {
         let message = "it has snapshots, which would show what the backing file has then";
         return Err(Failure::because(path, message));
     }
-    let (base, base_path) = open_base(path, &args.references)?;
-    let bytes = match base {
-        Opened::Raw(base) => write_raw(args, &base, &base_path)?,
-        Opened::Image(base) => {
-            grow(&base, &base_path, size, &args.references)?;
-            write_image(args, &base, &base_path)?
+    let (bytes, base) = match backing::of_image(path, &args.references)? {
+        None => {
+            let message = "it has no backing file to commit to";
+            return Err(Failure::because(path, message));
+        }
+        Some(Backing::Raw(base)) => (write_raw(args, &base)?, base.path().to_path_buf()),
+        Some(Backing::Image(image)) => {
+            let base = base_file(&image, path)?.path().to_path_buf();
+            if image.size() < size {
+                drop(image);
+                grow(&base, size, &args.references)?;
+            }
+            (write_image(args, &base)?, base)
         }
     };
     let done = format!(
         "{} ({bytes} bytes) committed to {}",
         Bytes(bytes),
-        base_path.display()
+        base.display()
     );
     let changed = match args.keep {
         false => editor.empty(),
@@ -48,38 +55,21 @@ pub(crate) fn run(args: &CommitArgs) -> Result<Outcome, Failure> {
     report(&args.edited, "commit", done, changed)
 }
 
-/// The backing file, opened to be changed.
-enum Opened {
-    Raw(EditedFile),
-    Image(Editor<EditedFile>),
+/// The file of a backing file that is an image.
+fn base_file<'i>(image: &'i Image<Disk>, path: &Path) -> Result<&'i Disk, Failure> {
+    let missing = || Failure::because(path, "its backing file is not opened");
+    image.files().first().ok_or_else(missing)
 }
 
-fn open_base(path: &Path, args: &ReferenceArgs) -> Result<(Opened, PathBuf), Failure> {
-    let Some(below) = backing::of_image(path, args)? else {
-        let message = "it has no backing file to commit to";
-        return Err(Failure::because(path, message));
-    };
-    let file = match &below {
-        Backing::Raw(disk) => Some(disk),
-        Backing::Image(image) => image.files().first(),
-    };
-    let Some(file) = file else {
-        return Err(Failure::because(path, "its backing file is not opened"));
-    };
-    let base_path = file.path().to_path_buf();
-    let base = EditedFile::open(&base_path)?;
-    if base.identity() != file.identity() {
-        let message = "it was replaced while it was being opened";
-        return Err(Failure::because(&base_path, message));
+/// Opens `file`, which was in the state `stamp` before it was read, to change it. What was
+/// read of it stays true: nobody else changes it from now on.
+fn open_alone(file: &Disk, stamp: Stamp) -> Result<EditedFile, Failure> {
+    let path = file.path();
+    let alone = EditedFile::open(path)?;
+    if alone.identity() != file.identity() || file.stamp()? != stamp {
+        return Err(Failure::because(path, "it changed while it was read"));
     }
-    let opened = match below {
-        Backing::Raw(_) => Opened::Raw(base),
-        Backing::Image(_) => {
-            let editor = Editor::open(base).map_err(|error| failure(&base_path, error))?;
-            Opened::Image(editor)
-        }
-    };
-    Ok((opened, base_path))
+    Ok(alone)
 }
 
 /// What the overlay holds itself, and whether it reads as zeros.
@@ -102,11 +92,13 @@ fn held(image: &Image<Disk>) -> Result<Vec<(Range<u64>, bool)>, qcow2_reader::Er
 }
 
 /// Writes into a raw disk, and returns how much.
-fn write_raw(args: &CommitArgs, base: &EditedFile, base_path: &Path) -> Result<u64, Failure> {
+fn write_raw(args: &CommitArgs, base: &Disk) -> Result<u64, Failure> {
     let path = &args.edited.image;
+    let stamp = base.stamp()?;
     let image = overlay::open(path, &args.references)?;
     let ranges = held(&image).map_err(|error| overlay::failure(path, &args.references, &error))?;
-    copy(base, &image, &ranges).map_err(|error| Failure::about(base_path, &error))?;
+    let alone = open_alone(base, stamp)?;
+    copy(&alone, &image, &ranges).map_err(|error| Failure::about(base.path(), &error))?;
     Ok(sum(&ranges))
 }
 
@@ -138,22 +130,21 @@ fn copy(base: &EditedFile, image: &Image<Disk>, ranges: &[(Range<u64>, bool)]) -
     base.sync()
 }
 
-/// Writes into a qcow2 image, and returns how much.
-fn write_image(
-    args: &CommitArgs,
-    base: &Editor<EditedFile>,
-    base_path: &Path,
-) -> Result<u64, Failure> {
+/// Writes into the qcow2 image at `base_path`, and returns how much.
+fn write_image(args: &CommitArgs, base_path: &Path) -> Result<u64, Failure> {
     let path = &args.edited.image;
+    let stamp = Disk::open(base_path)?.stamp()?;
     // Opened when the base has its size: what is read stays where it is until the end.
     let above = overlay::open(path, &args.references)?;
-    let Some(below) = backing::of_image(path, &args.references)? else {
-        return Err(Failure::because(path, "its backing file is gone"));
+    let Some(Backing::Image(below)) = backing::of_image(path, &args.references)? else {
+        return Err(Failure::because(path, "its backing file was replaced"));
     };
     let ranges = held(&above).map_err(|error| overlay::failure(path, &args.references, &error))?;
+    let alone = open_alone(base_file(&below, path)?, stamp)?;
+    let base = Editor::open(alone).map_err(|error| failure(base_path, error))?;
     let disk = Joined {
         above: &above,
-        below: below.disk(),
+        below: &below,
     };
     let asked = ranges.iter().map(|(range, _)| Ok(range.clone()));
     let written = base.write(&DiskWrite::of(&disk), asked);
@@ -161,18 +152,8 @@ fn write_image(
     Ok(sum(&ranges))
 }
 
-/// Makes the disk of the backing file as large as `size`, if it is smaller.
-fn grow(
-    base: &Editor<EditedFile>,
-    base_path: &Path,
-    size: u64,
-    args: &ReferenceArgs,
-) -> Result<(), Failure> {
-    let failed = |error| failure(base_path, error);
-    let header = base.header().map_err(failed)?;
-    if header.exact_size().unwrap_or(header.size) >= size {
-        return Ok(());
-    }
+/// Makes the disk of the image at `base_path` as large as `size`.
+fn grow(base_path: &Path, size: u64, args: &ReferenceArgs) -> Result<(), Failure> {
     // The first one is the backing file of the overlay.
     let mut args = args.clone();
     args.backing_files = args
@@ -181,7 +162,8 @@ fn grow(
     let below = backing::of_image(base_path, &args)?;
     let mut wanted = Resize::to(size);
     wanted.backing = below.as_ref().map(Backing::disk);
-    base.resize(&wanted).map(drop).map_err(failed)
+    let resized = open(base_path)?.resize(&wanted);
+    resized.map(drop).map_err(|error| failure(base_path, error))
 }
 
 fn sum(ranges: &[(Range<u64>, bool)]) -> u64 {
