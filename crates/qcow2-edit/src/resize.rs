@@ -10,10 +10,10 @@ use qcow2_format::Version;
 use qcow2_format::header::CryptMethod;
 
 use crate::bitmap::bits;
+use crate::change::transaction::Transaction;
 use crate::error::Error;
+use crate::image::state::{State, set_size, size_of};
 use crate::report::Changed;
-use crate::state::{State, set_size, size_of};
-use crate::transaction::Transaction;
 use guest_tables::GuestTables;
 use tail::Tail;
 

@@ -4,10 +4,10 @@ use blockio::Store;
 use qcow2_format::limits::SNAPSHOTS_MAX;
 use qcow2_format::snapshot::Snapshot;
 
+use crate::change::transaction::Transaction;
 use crate::error::Error;
+use crate::image::state::{State, set_size};
 use crate::report::Changed;
-use crate::state::{State, set_size};
-use crate::transaction::Transaction;
 
 /// The flag that an L2 table has the refcount one.
 const COPIED: u64 = 1 << 63;

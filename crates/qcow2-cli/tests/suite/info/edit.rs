@@ -112,7 +112,10 @@ fn an_overlay_does_not_show_what_its_backing_file_has_past_its_end() {
     bench.ok("amend over.qcow2 --no-backing");
     bench.qemu_img("convert -f qcow2 -O raw over.qcow2 alone.raw");
     let alone = bench.read("alone.raw");
-    assert!(alone[..10_000].iter().all(|byte| *byte == 7), "its cluster was copied");
+    assert!(
+        alone[..10_000].iter().all(|byte| *byte == 7),
+        "its cluster was copied"
+    );
 }
 
 #[test]
@@ -166,7 +169,10 @@ fn repairs_say_what_they_did() {
     assert_eq!(check.code, Some(2), "{check:?}");
     let dry = bench.run("check --repair all --dry-run crossed.qcow2");
     assert_eq!(dry.code, Some(2), "{dry:?}");
-    assert!(dry.stdout.contains("dry run: nothing was changed"), "{dry:?}");
+    assert!(
+        dry.stdout.contains("dry run: nothing was changed"),
+        "{dry:?}"
+    );
     let leaks = bench.run("check --repair leaks crossed.qcow2");
     assert_eq!(leaks.code, Some(2), "{leaks:?}");
     assert_eq!(bench.read("crossed.qcow2"), image);
