@@ -23,18 +23,18 @@ mod stored;
 mod walk;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use blockio::{Holes, ReadAt};
 use qcow2_format::Header;
 use qcow2_format::feature::IncompatibleFeatures;
-use qcow2_map::{Codec, Structure, check_supported, read_header};
+use qcow2_map::{Structure, check_supported, read_header};
 
 use crate::error::Error;
 use crate::parts::Nothing;
 
 use census::{Census, clusters_in};
 use compare::Comparison;
-use data::Streams;
 use journal::Journal;
 use pages::{PAGE_CLUSTERS, Pages};
 use roots::{Finder, Roots};
@@ -159,11 +159,10 @@ impl<S: ReadAt> Auditor<'_, S> {
 
     fn run(&self, mut journal: Journal) -> Result<Audit, Error> {
         let counted = self.count(&mut journal)?;
-        let mut streams = Streams::new(self.storage, self.header, &mut journal);
-        if self.options.data {
-            self.walker().tables(&mut streams)?;
+        match self.options.data {
+            true => data::decode_all(&self.walker(), &mut journal)?,
+            false => data::decode_tail(&self.walker(), counted.tail, &mut journal)?,
         }
-        streams.finish(counted.tail)?;
         let dirty = IncompatibleFeatures::DIRTY;
         let is_dirty = self.header.incompatible.contains(dirty);
         let walker = self.walker();
@@ -255,5 +254,5 @@ struct Counted {
     /// Whether references may be missing.
     is_incomplete: bool,
     /// Streams that the end of the file may cut.
-    tail: Vec<Owner>,
+    tail: Vec<Range<u64>>,
 }

@@ -1,10 +1,10 @@
 //! Counts all references, and judges the entries of the tables on the way.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use blockio::{ReadAt, is_zero};
-use qcow2_format::entry::{COMPRESSED, COPIED, OFFSET_MASK};
-use qcow2_format::{EntryContext, Header, L1Entry, L2Words};
+use qcow2_format::entry::{COMPRESSED, COPIED, CompressedDescriptor, OFFSET_MASK};
+use qcow2_format::{ClusterBits, EntryContext, Header, L1Entry, L2Words};
 use qcow2_map::Structure;
 
 use crate::error::Error;
@@ -16,7 +16,7 @@ use super::journal::Journal;
 use super::pages::{Cell, Pages};
 use super::roots::L1;
 use super::stored::Stored;
-use super::walk::{Table, Visitor, coverage};
+use super::walk::{Table, TableUse, Visitor, coverage};
 
 /// Clusters of the active disk, as qemu-img counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) struct Census<'c, 's, S> {
     /// Whether an entry does not say what it refers to.
     pub(crate) is_incomplete: bool,
     /// Streams that may be cut by the end of the file.
-    pub(crate) tail: Vec<Owner>,
+    pub(crate) tail: Vec<Range<u64>>,
 }
 
 /// Most streams at the end of the file that are kept.
@@ -142,7 +142,7 @@ impl<S: ReadAt> Census<'_, '_, S> {
                 self.report(kind.clone(), *repair, owner);
             }
             if judged.may_be_cut && self.tail.len() < TAIL_MAX {
-                self.tail.push(owner());
+                self.tail.push(judged.host.clone());
             }
         }
         if !judged.is_counted {
@@ -258,44 +258,96 @@ impl<S: ReadAt> Visitor for Census<'_, '_, S> {
             return Ok(());
         }
         let header = self.header;
-        let bits = header.cluster_bits;
-        // Entries of clusters that are whole, in the file, and stored as they are.
-        let plain = OFFSET_MASK & !bits.bytes().saturating_sub(1);
-        let last_host = self.file_bytes.saturating_sub(bits.bytes());
-        let is_usual = !header.geometry().extended_l2 && !self.context.external_data_file;
-        let covered = coverage(header, table.used.l1_index.into());
-        let is_usual = is_usual && covered.end <= table.used.disk_bytes;
+        let is_extended = header.geometry().extended_l2;
+        let quick = Quick::new(header, &self.context, self.file_bytes, &table.used);
         let is_active = table.used.active > 0;
         let mut run = Run::default();
-        let entries = L2Words::all(table.bytes, header.geometry().extended_l2);
-        for (index, words) in (0..).zip(entries) {
+        for (index, words) in (0..).zip(L2Words::all(table.bytes, is_extended)) {
             if words.is_zero() {
                 continue;
             }
-            run.add(words, self.context.external_data_file, bits.bytes());
+            run.add(words, self.context.external_data_file, quick.cluster_bytes);
             let place = InTable {
                 header,
                 table: &table.used,
                 index,
             };
-            let host = words.first & plain;
-            let is_plain = words.first & !(plain | COPIED) == 0 && host != 0;
-            if !(is_usual && is_plain && host <= last_host) {
+            if let Some(clusters) = quick.stream(words.first) {
+                for cluster in clusters {
+                    self.add(cluster, Use::Stream, table.used.times)?;
+                }
+            } else if let Some(host) = quick.cluster(words.first) {
+                let cluster = host >> header.cluster_bits.bits();
+                let cell = self.add(cluster, Use::Data, table.used.times)?;
+                if is_active {
+                    self.judge_copied(words.first, host, cell, || {
+                        let judged = Judged::data(host, quick.cluster_bytes);
+                        place.owner(&judged, words)
+                    })?;
+                }
+            } else {
                 self.entry(&place, words)?;
-                continue;
-            }
-            let cell = self.add(host >> bits.bits(), Use::Data, table.used.times)?;
-            if is_active {
-                self.judge_copied(words.first, host, cell, || {
-                    let judged = Judged::data(host, bits.bytes());
-                    place.owner(&judged, words)
-                })?;
             }
         }
         if self.is_first {
             run.count(&mut self.clusters, table.used.active.into());
         }
         Ok(())
+    }
+}
+
+/// Tells entries that nothing is wrong with at a glance: most of them.
+struct Quick {
+    cluster_bytes: u64,
+    cluster_bits: ClusterBits,
+    file_bytes: u64,
+    /// Bits of the offset of a cluster.
+    plain: u64,
+    /// Bits of the offset of a stream.
+    stream: u64,
+    is_possible: bool,
+}
+
+impl Quick {
+    fn new(header: &Header, context: &EntryContext, file_bytes: u64, table: &TableUse) -> Self {
+        let cluster_bits = header.cluster_bits;
+        let covered = coverage(header, table.l1_index.into());
+        let stream_end = CompressedDescriptor::host_end(cluster_bits).0;
+        Self {
+            cluster_bytes: cluster_bits.bytes(),
+            cluster_bits,
+            file_bytes,
+            plain: OFFSET_MASK & !cluster_bits.bytes().saturating_sub(1),
+            stream: stream_end.saturating_sub(1),
+            is_possible: !header.geometry().extended_l2
+                && !context.external_data_file
+                && covered.end <= table.disk_bytes,
+        }
+    }
+
+    /// Where the cluster of a plain entry is.
+    #[inline]
+    fn cluster(&self, raw: u64) -> Option<u64> {
+        let host = raw & self.plain;
+        let is_plain = raw & !(self.plain | COPIED) == 0 && host != 0;
+        let end = host.saturating_add(self.cluster_bytes);
+        (self.is_possible && is_plain && end <= self.file_bytes).then_some(host)
+    }
+
+    /// The clusters of the stream of a compressed entry.
+    #[inline]
+    fn stream(&self, raw: u64) -> Option<RangeInclusive<u64>> {
+        // The offsets of small clusters have bits that must be clear.
+        if raw & (COMPRESSED | COPIED) != COMPRESSED || self.cluster_bits.bits() < 14 {
+            return None;
+        }
+        let host = raw & self.stream;
+        let sectors = (raw & !COMPRESSED) >> self.stream.trailing_ones();
+        let last = (host >> 9).saturating_add(sectors);
+        let end = last.saturating_add(1) << 9;
+        let bits = self.cluster_bits.bits();
+        let shift = bits.saturating_sub(9);
+        (self.is_possible && end <= self.file_bytes).then(|| host >> bits..=last >> shift)
     }
 }
 

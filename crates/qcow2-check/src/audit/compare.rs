@@ -13,7 +13,7 @@ use crate::parts::Nothing;
 
 use super::fault::{Fault, FaultKind, Repair};
 use super::journal::Journal;
-use super::pages::{Cell, PAGE_CLUSTERS, Pages, Used};
+use super::pages::{Cell, PAGE_BITS, PAGE_CLUSTERS, Pages, Used};
 use super::stored::Stored;
 
 /// Compares references and refcounts.
@@ -78,12 +78,18 @@ impl<S: ReadAt> Comparison<'_, '_, S> {
     fn page(&mut self, pages: &Pages, first: u64) -> Result<(), Error> {
         let (wrong, last) = pages.wrong_in(first);
         self.last = self.last.max(last);
+        if wrong.iter().all(|(_, cell)| cell.stored().is_some()) {
+            for (cluster, cell) in wrong {
+                self.judge(cluster, cell, cell.stored().unwrap_or(0));
+            }
+            return Ok(());
+        }
+        let mut refcounts = [0; 1 << PAGE_BITS];
+        let loaded = self.stored.load(first, &mut refcounts);
+        loaded.map_err(|source| self.stored.unreadable(first, source))?;
         for (cluster, cell) in wrong {
-            let refcount = match cell.stored() {
-                Some(refcount) => refcount,
-                None => self.stored.get(cluster)?,
-            };
-            self.judge(cluster, cell, refcount);
+            let index = qcow2_map::in_memory(cluster.saturating_sub(first));
+            self.judge(cluster, cell, refcounts.get(index).copied().unwrap_or(0));
         }
         Ok(())
     }

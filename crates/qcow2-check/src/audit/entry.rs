@@ -76,14 +76,12 @@ impl Rules<'_> {
         if let Some(bits) = words.bitmap.filter(|bits| *bits != 0) {
             judged.wrong(FaultKind::Reserved { bits }, Repair::Reserved);
         }
-        let stream = match L2Entry::decode(words.first, &self.context, place.index) {
-            Ok(L2Entry::Compressed(stream)) => stream,
-            _ => {
-                let offset = words.first & OFFSET_MASK;
-                judged.is_counted = false;
-                judged.wrong(FaultKind::CompressedOffset { offset }, Repair::No);
-                return judged;
-            }
+        let decoded = L2Entry::decode(words.first, &self.context, place.index);
+        let Ok(L2Entry::Compressed(stream)) = decoded else {
+            let offset = words.first & OFFSET_MASK;
+            judged.is_counted = false;
+            judged.wrong(FaultKind::CompressedOffset { offset }, Repair::No);
+            return judged;
         };
         let start = stream.host.0;
         judged.host = start..start.saturating_add(stream.bytes_max());

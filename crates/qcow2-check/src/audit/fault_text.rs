@@ -94,6 +94,15 @@ impl Display for FaultKind {
                     "the COPIED flag is {is_set}, but the refcount is {refcount}"
                 )
             }
+            other => other.write_entry(f),
+        }
+    }
+}
+
+impl FaultKind {
+    /// Writes what is wrong with an entry, or with what it names.
+    fn write_entry(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
             Self::CopiedCompressed => f.write_str("a compressed entry has the COPIED flag"),
             Self::CopiedWithoutOffset => {
                 f.write_str("the entry has the COPIED flag and no host offset")
@@ -140,6 +149,8 @@ impl Display for FaultKind {
                 )
             }
             Self::Table { error } => f.write_str(error),
+            // The others are about a host cluster or the whole image.
+            other => write!(f, "{}", other.name()),
         }
     }
 }

@@ -30,14 +30,25 @@ pub(crate) fn find<S: ReadAt>(
     for fault in faults {
         let Some(host) = &fault.host else { continue };
         match fault.kind {
-            FaultKind::Leak { references: 0, .. } => {
-                if is_incomplete {
-                    fault.repair = Repair::Doubtful;
-                }
+            FaultKind::Leak { references: 0, .. } if is_incomplete => {
+                fault.repair = Repair::Doubtful;
             }
-            FaultKind::Leak { .. } | FaultKind::Refcount { .. } | FaultKind::Conflict { .. } => {
+            FaultKind::Leak { references: 0, .. } => {}
+            FaultKind::Leak { .. }
+            | FaultKind::Refcount { .. }
+            | FaultKind::Conflict { .. }
+            | FaultKind::Stream(_)
+            | FaultKind::StreamsOverlap { .. }
+            | FaultKind::PastEnd { .. }
+                if fault.owners.is_empty() =>
+            {
+                // The stream that another one reaches into may start in a later cluster.
+                let at = match fault.kind {
+                    FaultKind::StreamsOverlap { other } => other,
+                    _ => host.start,
+                };
                 wanted.push(Wanted {
-                    cluster: host.start >> bits,
+                    cluster: at >> bits,
                     fault,
                     is_alike: true,
                 });
@@ -72,8 +83,11 @@ struct Wanted<'f> {
 
 impl Wanted<'_> {
     fn add(&mut self, owner: impl FnOnce() -> Owner, is_alone: bool) {
-        let owners = &mut self.fault.owners;
         let owner = owner();
+        if !self.is_meant(&owner) {
+            return;
+        }
+        let owners = &mut self.fault.owners;
         let same = |first: &Owner| {
             first.guest == owner.guest
                 && first.structure == owner.structure
@@ -88,6 +102,17 @@ impl Wanted<'_> {
         }
     }
 
+    /// Whether the fault is about this owner: one of a stream is not about all those that
+    /// share its cluster.
+    fn is_meant(&self, owner: &Owner) -> bool {
+        let is_it = self.fault.host.as_ref() == Some(&owner.host);
+        match self.fault.kind {
+            FaultKind::Stream(_) | FaultKind::PastEnd { .. } => is_it,
+            FaultKind::StreamsOverlap { other } => is_it || owner.host.start == other,
+            _ => true,
+        }
+    }
+
     fn decide(&mut self, is_dirty: bool, is_incomplete: bool) {
         let is_stream = self.fault.structure == Structure::Stream;
         self.fault.repair = match self.fault.kind {
@@ -98,7 +123,8 @@ impl Wanted<'_> {
             FaultKind::Refcount { .. } if is_stream || is_dirty || self.is_alike => {
                 Repair::Refcounts
             }
-            _ => Repair::Doubtful,
+            FaultKind::Refcount { .. } => Repair::Doubtful,
+            _ => self.fault.repair,
         };
     }
 }

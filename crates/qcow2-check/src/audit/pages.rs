@@ -116,29 +116,30 @@ impl Page {
         })
     }
 
+    /// Counts a use; `None` if the page is too narrow for it.
     #[inline]
-    fn add(&mut self, index: usize, used_as: Use, times: u32) -> Cell {
-        let cell = self.get(index).add(used_as, times);
-        match (&mut *self, u8::try_from(cell.0)) {
-            (Self::Narrow(cells), Ok(byte)) => {
-                if let Some(at) = cells.get_mut(index) {
-                    *at = byte;
-                }
+    fn add(&mut self, index: usize, used_as: Use, times: u32) -> Option<Cell> {
+        match self {
+            Self::Narrow(cells) => {
+                let at = cells.get_mut(index)?;
+                let cell = Cell((*at).into()).add(used_as, times);
+                *at = u8::try_from(cell.0).ok()?;
+                Some(cell)
             }
-            (Self::Wide(cells), _) => {
-                if let Some(at) = cells.get_mut(index) {
-                    *at = cell.0;
-                }
-            }
-            (Self::Narrow(cells), Err(_)) => {
-                let mut cells: Box<[u32]> = cells.iter().map(|byte| u32::from(*byte)).collect();
-                if let Some(at) = cells.get_mut(index) {
-                    *at = cell.0;
-                }
-                *self = Self::Wide(cells);
+            Self::Wide(cells) => {
+                let at = cells.get_mut(index)?;
+                let cell = Cell(*at).add(used_as, times);
+                *at = cell.0;
+                Some(cell)
             }
         }
-        cell
+    }
+
+    #[cold]
+    fn widen(&mut self) {
+        if let Self::Narrow(cells) = self {
+            *self = Self::Wide(cells.iter().map(|byte| u32::from(*byte)).collect());
+        }
     }
 }
 
@@ -235,13 +236,13 @@ impl Pages {
             self.defer(cluster);
             return Ok(None);
         };
-        let before = page.bytes();
-        let cell = page.add(index, used_as, times);
-        self.bytes = self
-            .bytes
-            .saturating_add(page.bytes())
-            .saturating_sub(before);
-        Ok(Some(cell))
+        if let Some(cell) = page.add(index, used_as, times) {
+            return Ok(Some(cell));
+        }
+        self.bytes = self.bytes.saturating_sub(page.bytes());
+        page.widen();
+        self.bytes = self.bytes.saturating_add(page.bytes());
+        Ok(page.add(index, used_as, times))
     }
 
     /// Notes that a cluster after these has to be counted later.
