@@ -7,7 +7,7 @@ use qcow2_edit::{Changed, NewImage};
 
 use super::amend::format_name;
 use super::backing;
-use super::failure;
+use super::edited::failure;
 use super::report::Report;
 use crate::args::CreateArgs;
 use crate::failure::{Failure, Outcome};
