@@ -105,6 +105,15 @@ pub(crate) fn apply<S: Store>(storage: &S, wanted: &[u8]) -> Result<Changed, Err
         });
     }
     let size = snapshot.disk_size.unwrap_or(new.header.size);
+    let max = new.header.geometry().size_max();
+    if size > max {
+        return Err(Error::Limit {
+            what: "the size of the disk in the snapshot in bytes",
+            found: size,
+            min: 0,
+            max,
+        });
+    }
     let entries = snapshot.l1_entries.into();
     let l1 = change
         .view

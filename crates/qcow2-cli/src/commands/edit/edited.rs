@@ -6,7 +6,7 @@ use hostdisk::{Disk, EditedFile};
 use qcow2_edit::{Changed, Editor, Error};
 
 use super::report::Report;
-use crate::args::EditedArgs;
+use crate::args::{EditedArgs, ReferencesArg};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::remedy::{self, Reading};
@@ -38,7 +38,7 @@ pub(super) fn failure(path: &Path, error: Error) -> Failure {
     };
     let failure = match error {
         Error::Map(error) => {
-            let reading = Reading::of_tables(crate::args::ReferencesArg::Refuse);
+            let reading = Reading::of_tables(ReferencesArg::Refuse);
             remedy::of_image(path, &error.into(), reading)
         }
         error => Failure::about(path, &error),
