@@ -1,20 +1,16 @@
 //! A disk whose free blocks are given back to the storage, in place.
 
+mod alone;
 mod edited;
 mod storage;
 
-use std::fs::{self, File};
 use std::ops::Range;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::OFlags;
-
-use crate::disk::check_type;
-use crate::in_use::{self, InUse};
-use crate::output::place::open_existing;
 use crate::{Disk, Error, Stamp};
+use alone::open_alone;
 use storage::Storage;
 
 pub use edited::EditedFile;
@@ -113,32 +109,6 @@ impl InPlace {
     pub fn sync(&self) -> Result<(), Error> {
         let synced = self.disk.file().sync_all();
         synced.map_err(Error::io(self.disk.path(), "synced"))
-    }
-}
-
-/// Opens the file or device at `path` so that no other program uses it.
-fn open_alone(path: &Path) -> Result<File, Error> {
-    let in_use = |by| Error::InUse {
-        path: path.into(),
-        by,
-    };
-    let metadata = fs::metadata(path).map_err(Error::io(path, "opened"))?;
-    check_type(&metadata, path)?;
-    if let Some(by) = in_use::target_in_use(path)? {
-        return Err(in_use(by));
-    }
-    let flags = match metadata.file_type().is_block_device() {
-        true => OFlags::EXCL,
-        false => OFlags::empty(),
-    };
-    let file = open_existing(path, &metadata, flags)?;
-    if !in_use::lock(&file).map_err(Error::io(path, "locked"))? {
-        return Err(in_use(InUse::QemuReads));
-    }
-    // Something may have begun to use it before it was locked.
-    match in_use::other_users(&file, path)? {
-        Some(by) => Err(in_use(by)),
-        None => Ok(file),
     }
 }
 

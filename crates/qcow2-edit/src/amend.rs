@@ -9,10 +9,10 @@ use qcow2_format::header::{HEADER_BYTES_V2, HEADER_BYTES_V3};
 use qcow2_format::limits::{BACKING_FORMAT_BYTES_MAX, BACKING_NAME_BYTES_MAX};
 use qcow2_format::{Header, RefcountOrder, Version};
 
+use crate::change::transaction::Transaction;
 use crate::error::Error;
+use crate::image::state::State;
 use crate::report::Changed;
-use crate::state::State;
-use crate::transaction::Transaction;
 
 /// What of an image changes; the rest stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use qcow2_format::limits::{
 };
 use qcow2_format::{HostOffset, Version};
 
+use crate::change::transaction::Transaction;
 use crate::error::Error;
+use crate::image::state::{State, size_of};
 use crate::report::Changed;
-use crate::state::{State, size_of};
-use crate::transaction::Transaction;
 use rules::{check_length, check_trusted, limit};
 
 /// A bitmap to be added.

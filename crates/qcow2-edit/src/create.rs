@@ -7,12 +7,13 @@ use qcow2_format::header::CompressionType;
 use qcow2_format::{ClusterBits, Header, HostOffset, RefcountOrder, Version};
 use qcow2_map::in_memory;
 
-use crate::allocator::Allocator;
-use crate::counts::{Counts, Use};
+use crate::change::allocator::Allocator;
+use crate::change::refcounts::NewRefcounts;
 use crate::error::Error;
-use crate::refcounts::NewRefcounts;
-use crate::state::{State, set_size};
-use crate::view::{View, table_bytes};
+use crate::image::counts::Counts;
+use crate::image::state::{State, set_size};
+use crate::image::used_as::Use;
+use crate::image::view::{View, table_bytes};
 
 /// What a new image is like.
 #[derive(Clone, Debug, PartialEq, Eq)]

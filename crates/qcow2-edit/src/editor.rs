@@ -12,11 +12,11 @@ use qcow2_format::snapshot::Snapshot;
 use crate::amend::{self, Amendment};
 use crate::bitmap::{self, NewBitmap};
 use crate::error::Error;
+use crate::image::state::State;
 use crate::repair;
 use crate::report::{Changed, Repaired};
 use crate::resize::{self, Resize};
 use crate::snapshot::{self, NewSnapshot};
-use crate::state::State;
 use crate::write::{self, DiskWrite};
 
 /// An image that can be changed in place. Nobody else may use the storage meanwhile.

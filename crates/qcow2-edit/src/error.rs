@@ -6,7 +6,7 @@ use qcow2_check::Fault;
 use qcow2_format::HostOffset;
 use qcow2_map::ErrorKind;
 
-use crate::damage::Damage;
+use crate::image::damage::Damage;
 
 /// Why an image was not changed. Unless it is [`Self::Undecided`], the image is what it
 /// was.

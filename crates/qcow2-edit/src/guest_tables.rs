@@ -7,11 +7,11 @@ use blockio::Store;
 use qcow2_format::{Geometry, GuestOffset, HostOffset, L1Entry, L2Words};
 use qcow2_map::in_memory;
 
+use crate::change::transaction::Transaction;
 use crate::error::Error;
-use crate::references::l1_entry;
-use crate::state::State;
-use crate::transaction::Transaction;
-use crate::view::bytes_of;
+use crate::image::references::l1_entry;
+use crate::image::state::State;
+use crate::image::view::bytes_of;
 
 /// The zero flag of a standard entry.
 const ZERO: u64 = 1;

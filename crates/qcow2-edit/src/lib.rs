@@ -27,37 +27,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod allocator;
 mod amend;
 mod bitmap;
-mod counts;
+mod change;
 mod create;
-mod damage;
 mod editor;
 mod error;
-mod flags;
-mod gate;
 mod guest_tables;
-mod judge;
-mod refcounts;
-mod references;
+mod image;
 mod repair;
 mod report;
 mod resize;
-mod sector;
 mod snapshot;
-mod state;
-mod transaction;
-mod view;
 mod write;
 
 pub use amend::{Amendment, NewBacking};
 pub use bitmap::NewBitmap;
-pub use counts::Use;
 pub use create::{NewImage, create};
-pub use damage::Damage;
 pub use editor::Editor;
 pub use error::Error;
+pub use image::damage::Damage;
+pub use image::used_as::Use;
 pub use report::{Changed, Doubt, Repaired};
 pub use resize::Resize;
 pub use snapshot::NewSnapshot;

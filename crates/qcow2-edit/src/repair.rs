@@ -5,15 +5,15 @@ mod crossed;
 use blockio::Store;
 use qcow2_format::feature::IncompatibleFeatures;
 
+use crate::change::gate;
+use crate::change::refcounts::Stored;
+use crate::change::transaction::Transaction;
 use crate::error::Error;
-use crate::gate;
-use crate::judge::Judge;
-use crate::refcounts::Stored;
-use crate::references::{count, count_refcounts};
+use crate::image::judge::Judge;
+use crate::image::references::{count, count_refcounts};
+use crate::image::state::State;
+use crate::image::view::View;
 use crate::report::{Changed, Repaired};
-use crate::state::State;
-use crate::transaction::Transaction;
-use crate::view::View;
 
 /// Gives back the clusters that have a refcount and no use, and makes all refcounts and
 /// flags exact. The image must agree with itself otherwise.

@@ -9,11 +9,11 @@ use qcow2_format::Version;
 use qcow2_format::header::CryptMethod;
 
 use crate::bitmap::bits;
+use crate::change::transaction::Transaction;
 use crate::error::Error;
 use crate::guest_tables::GuestTables;
+use crate::image::state::{State, set_size, size_of};
 use crate::report::Changed;
-use crate::state::{State, set_size, size_of};
-use crate::transaction::Transaction;
 use tail::Tail;
 
 /// How the size of a disk changes.

@@ -4,10 +4,10 @@ use blockio::Store;
 use qcow2_format::limits::SNAPSHOTS_MAX;
 use qcow2_format::snapshot::Snapshot;
 
+use crate::change::transaction::Transaction;
 use crate::error::Error;
+use crate::image::state::{State, set_size};
 use crate::report::Changed;
-use crate::state::{State, set_size};
-use crate::transaction::Transaction;
 
 /// The flag that an L2 table has the refcount one.
 const COPIED: u64 = 1 << 63;
@@ -105,6 +105,15 @@ pub(crate) fn apply<S: Store>(storage: &S, wanted: &[u8]) -> Result<Changed, Err
         });
     }
     let size = snapshot.disk_size.unwrap_or(new.header.size);
+    let max = new.header.geometry().size_max();
+    if size > max {
+        return Err(Error::Limit {
+            what: "the size of the disk in the snapshot in bytes",
+            found: size,
+            min: 0,
+            max,
+        });
+    }
     let entries = snapshot.l1_entries.into();
     let l1 = change
         .view

@@ -12,12 +12,12 @@ use qcow2_map::in_memory;
 
 use crate::amend::{NewBacking, set_backing};
 use crate::bitmap::bits;
-use crate::damage::Damage;
+use crate::change::transaction::Transaction;
 use crate::error::Error;
 use crate::guest_tables::GuestTables;
+use crate::image::damage::Damage;
+use crate::image::state::{State, size_of};
 use crate::report::Changed;
-use crate::state::{State, size_of};
-use crate::transaction::Transaction;
 
 /// Bytes of the disk that are read at once.
 const PIECE_BYTES: u64 = 1 << 20;

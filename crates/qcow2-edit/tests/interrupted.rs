@@ -67,8 +67,8 @@ const CHANGES: [(&str, Change, Apply); 16] = [
     ("drop leaks", |editor| editor.drop_leaks(), |_, _| true),
     (
         "grow",
-        |editor| editor.resize(&Resize::to(70_000_512)),
-        |model, _| model.resize(70_000_512),
+        |editor| editor.resize(&Resize::to(5_000_704)),
+        |model, _| model.resize(5_000_704),
     ),
     (
         "grow a little",

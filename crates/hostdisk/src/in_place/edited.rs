@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use blockio::{ReadAt, WriteAt};
 
-use super::open_alone;
+use super::alone::open_alone;
 use crate::disk::{check_type, device_bytes};
 use crate::output::FileStore;
 use crate::{Error, Identity};

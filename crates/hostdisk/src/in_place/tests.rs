@@ -1,4 +1,4 @@
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::thread;
@@ -8,6 +8,7 @@ use blockio::ReadAt;
 use tempfile::NamedTempFile;
 
 use super::*;
+use crate::in_use::{self, InUse};
 
 const UNIT: u64 = 4096;
 

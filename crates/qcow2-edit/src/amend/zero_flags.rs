@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use blockio::Store;
 use qcow2_format::{HostOffset, L1Entry, L2Entry};
 
+use crate::change::transaction::Transaction;
 use crate::error::Error;
-use crate::references::l1_entry;
-use crate::state::State;
-use crate::transaction::Transaction;
-use crate::view::bytes_of;
+use crate::image::references::l1_entry;
+use crate::image::state::State;
+use crate::image::view::bytes_of;
 
 /// The zero flag of a standard entry.
 const ZERO: u64 = 1;

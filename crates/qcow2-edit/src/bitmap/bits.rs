@@ -9,11 +9,11 @@ use qcow2_format::bitmap::{BitmapDirectoryEntry, BitmapFlags, BitmapTableEntry};
 use qcow2_map::in_memory;
 
 use super::rules::{check_length, check_trusted};
+use crate::change::transaction::Transaction;
 use crate::error::Error;
-use crate::references::bitmap_entry;
-use crate::state::{State, size_of};
-use crate::transaction::Transaction;
-use crate::view::View;
+use crate::image::references::bitmap_entry;
+use crate::image::state::{State, size_of};
+use crate::image::view::View;
 
 /// Entries of the table of a bitmap of a disk of `size` bytes.
 pub(crate) fn table_entries(
@@ -270,7 +270,7 @@ fn set_bits(bytes: &mut [u8], bits: Range<u64>) {
         let Some(byte) = bytes.get_mut(in_memory(bit / 8)) else {
             return;
         };
-        if bit % 8 == 0 && bits.end.saturating_sub(bit) >= 8 {
+        if bit.is_multiple_of(8) && bits.end.saturating_sub(bit) >= 8 {
             *byte = u8::MAX;
             bit = bit.saturating_add(8);
         } else {
@@ -309,7 +309,7 @@ mod tests {
         let mut bytes = [0; 4];
         set_bits(&mut bytes, 3..26);
         assert_eq!(bytes, [0xf8, 0xff, 0xff, 3]);
-        assert_eq!(runs(&bytes), [3..26]);
+        assert_eq!(runs(&bytes), vec![3..26]);
         keep_bits(&mut bytes, 9);
         assert_eq!(bytes, [0xf8, 1, 0, 0]);
         keep_bits(&mut bytes, 8);

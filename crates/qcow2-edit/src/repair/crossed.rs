@@ -7,14 +7,14 @@ use blockio::{ReadAt, Store};
 use qcow2_format::header::CryptMethod;
 use qcow2_format::{Geometry, HostOffset, L1Entry, L2Words, Named};
 
-use crate::counts::Counts;
+use crate::change::refcounts::Stored;
+use crate::change::transaction::Transaction;
 use crate::error::Error;
-use crate::refcounts::Stored;
-use crate::references::l1_entry;
+use crate::image::counts::Counts;
+use crate::image::references::l1_entry;
+use crate::image::state::State;
+use crate::image::view::bytes_of;
 use crate::report::Doubt;
-use crate::state::State;
-use crate::transaction::Transaction;
-use crate::view::bytes_of;
 
 /// Bits 9 to 55 of an entry: the host offset.
 const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;

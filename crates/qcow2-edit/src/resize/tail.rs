@@ -9,10 +9,10 @@ use qcow2_format::subcluster::{ExtendedL2Entry, SUBCLUSTERS, SubclusterBitmap};
 use qcow2_format::{HostOffset, L2Entry, L2Words};
 use qcow2_map::in_memory;
 
-use crate::damage::Damage;
+use crate::change::transaction::Transaction;
 use crate::error::Error;
 use crate::guest_tables::GuestTables;
-use crate::transaction::Transaction;
+use crate::image::damage::Damage;
 
 /// What follows the end of a disk in its last cluster.
 pub(super) struct Tail<'t> {

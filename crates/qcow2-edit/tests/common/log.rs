@@ -56,7 +56,7 @@ impl Log {
         (self.disk.into_bytes(), self.steps.into_inner().unwrap())
     }
 
-    fn step(&self, step: Step) -> io::Result<()> {
+    fn step(&self, step: &Step) -> io::Result<()> {
         let mut steps = self.steps.lock().unwrap();
         let fails = self.fails_at == Some(steps.len());
         steps.push(step.clone());
@@ -79,19 +79,19 @@ impl ReadAt for Log {
 
 impl WriteAt for Log {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.step(Step::Write(offset, bytes.to_vec()))
+        self.step(&Step::Write(offset, bytes.to_vec()))
     }
     fn write_zeroes(&self, offset: u64, length: u64) -> io::Result<()> {
-        self.step(Step::Zero(offset, length))
+        self.step(&Step::Zero(offset, length))
     }
     fn set_size(&self, size: u64) -> io::Result<()> {
-        self.step(Step::Size(size))
+        self.step(&Step::Size(size))
     }
     fn starts_zeroed(&self) -> bool {
         false
     }
     fn sync(&self) -> io::Result<()> {
-        self.step(Step::Sync)
+        self.step(&Step::Sync)
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, Args};
 
 use super::super::choice::{BackingFormatArg, Compat};
-use super::EditedArgs;
+use super::edited::EditedArgs;
 
 /// Change the version, the backing file or the options of a qcow2 image.
 ///

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::super::choice::parse_size;
 use super::super::common::OutputArgs;
-use super::EditedArgs;
+use super::edited::EditedArgs;
 
 /// List, add, remove, clear, enable, disable or merge the persistent dirty bitmaps of a
 /// qcow2 image.

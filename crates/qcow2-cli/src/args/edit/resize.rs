@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::super::choice::parse_size;
 use super::super::common::ReferenceArgs;
-use super::EditedArgs;
+use super::edited::EditedArgs;
 
 /// Change the size of the disk in a qcow2 image.
 ///

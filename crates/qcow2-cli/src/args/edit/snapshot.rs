@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::super::common::OutputArgs;
-use super::EditedArgs;
+use super::edited::EditedArgs;
 
 /// List, take, apply or delete the internal snapshots of a qcow2 image.
 ///

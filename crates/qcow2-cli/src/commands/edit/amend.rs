@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use qcow2_edit::{Amendment, NewBacking};
 use qcow2_reader::BackingFormat;
 
-use super::{open, report};
+use super::edited::{open, report};
 use crate::args::AmendArgs;
 use crate::failure::{Failure, Outcome};
 

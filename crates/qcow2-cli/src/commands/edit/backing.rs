@@ -5,11 +5,11 @@ use std::path::Path;
 use blockio::{AllData, ReadAt, Tiling};
 use hostdisk::{Disk, Identity};
 use qcow2_reader::{
-    BackingFormat, Error, Gate, Image, OpenOptions, Reference, ReferenceFault, backing_file_of,
-    read_header,
+    BackingFormat, DiskGate, Error, Gate, Image, OpenOptions, Reference, ReferenceFault,
+    backing_file_of, read_header,
 };
 
-use crate::args::ReferenceArgs;
+use crate::args::{ReferenceArgs, ReferencesArg};
 use crate::failure::Failure;
 use crate::references;
 use crate::remedy::{self, Reading};
@@ -62,18 +62,44 @@ pub(super) fn of_image(path: &Path, args: &ReferenceArgs) -> Result<Option<Backi
     Ok(Some(backing))
 }
 
-/// Opens the backing file `name` of an image that is to be made at `path`.
-pub(super) fn named(path: &Path, name: &Path, format: BackingFormat) -> Result<Backing, Failure> {
+/// The backing file `name` of an image that is to be made at `path`: the size of the disk
+/// in it, and which file it is. What lies below it is not opened.
+pub(super) fn named(
+    path: &Path,
+    name: &Path,
+    format: BackingFormat,
+) -> Result<(u64, Identity), Failure> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let place = folder.join(name);
     let disk = Disk::open(&place)?;
-    // What lies below that file is opened for its size only, which needs nothing below.
-    let size_only = |error: Error| {
-        let reading = Reading::of_tables(crate::args::ReferencesArg::Any);
-        remedy::of_image(&place, &error, reading)
+    let size = match format {
+        BackingFormat::Raw => disk.size(),
+        BackingFormat::Qcow2 => {
+            let header = read_header(&disk).map_err(|error| {
+                let reading = Reading::of_tables(ReferencesArg::Refuse);
+                remedy::of_image(&place, &error.into(), reading)
+            })?;
+            header.exact_size().unwrap_or(header.size)
+        }
     };
-    let mut gate = qcow2_reader::DiskGate::new(&disk, qcow2_reader::References::Any);
-    opened_as(disk, format, &mut gate).map_err(size_only)
+    Ok((size, disk.identity()))
+}
+
+/// Opens the backing file `name` of the image at `path`, which does not name it yet. What
+/// it names itself is opened as `args` allow.
+pub(super) fn chosen(
+    path: &Path,
+    name: &Path,
+    format: BackingFormat,
+    args: &ReferenceArgs,
+) -> Result<Backing, Failure> {
+    let place = path.parent().unwrap_or(Path::new("")).join(name);
+    let disk = Disk::open(&place)?;
+    let mut gate = DiskGate::new(&disk, args.references.into());
+    opened_as(disk, format, &mut gate).map_err(|error| {
+        let reading = Reading::of_tables(args.references);
+        remedy::of_image(&place, &error, reading)
+    })
 }
 
 fn opened_as(

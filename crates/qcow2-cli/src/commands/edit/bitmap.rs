@@ -11,7 +11,7 @@ use qcow2_reader::{read_bitmaps, read_header};
 use serde::Serialize;
 
 use super::super::info::BitmapFacts;
-use super::{failure, open, open_to_read, report};
+use super::edited::{failure, open, open_to_read, report};
 use crate::args::{BitmapAction, BitmapArgs, BitmapName, OutputFormat};
 use crate::failure::{Failure, Outcome};
 use crate::output;

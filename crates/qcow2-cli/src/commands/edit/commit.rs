@@ -10,7 +10,8 @@ use qcow2_edit::{DiskWrite, Editor, Resize};
 use qcow2_reader::{Image, Stored};
 
 use super::backing::{self, Backing};
-use super::{failure, open, overlay, report};
+use super::edited::{failure, open, report};
+use super::overlay;
 use crate::args::{CommitArgs, ReferenceArgs};
 use crate::failure::{Failure, Outcome};
 use crate::text::Bytes;

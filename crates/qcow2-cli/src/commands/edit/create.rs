@@ -7,7 +7,7 @@ use qcow2_edit::{Changed, NewImage};
 
 use super::amend::format_name;
 use super::backing;
-use super::failure;
+use super::edited::failure;
 use super::report::Report;
 use crate::args::CreateArgs;
 use crate::failure::{Failure, Outcome};
@@ -21,9 +21,7 @@ pub(crate) fn run(args: &CreateArgs) -> Result<Outcome, Failure> {
         (Some(name), Some(format)) => Some(backing::named(path, name, format.into())?),
         _ => None,
     };
-    let size = args
-        .size
-        .or(below.as_ref().map(|backing| backing.disk().size()));
+    let size = args.size.or(below.map(|(size, _)| size));
     let Some(size) = size else {
         return Err(Failure::Usage(
             "SIZE is missing, and there is no backing file to take it from".into(),
@@ -43,9 +41,7 @@ pub(crate) fn run(args: &CreateArgs) -> Result<Outcome, Failure> {
     let options = TargetOptions {
         force: args.force,
         sync: !args.no_sync,
-        sources: below
-            .as_ref()
-            .map_or_else(Vec::new, backing::Backing::identities),
+        sources: below.map(|(_, file)| file).into_iter().collect(),
         head_bytes: args.cluster_size.bytes(),
         ..TargetOptions::default()
     };

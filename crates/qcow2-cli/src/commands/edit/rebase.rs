@@ -12,7 +12,8 @@ use qcow2_edit::{Amendment, DiskWrite, NewBacking};
 use qcow2_reader::Image;
 
 use super::amend::format_name;
-use super::{backing, open, overlay, report};
+use super::edited::{open, report};
+use super::{backing, overlay};
 use crate::args::RebaseArgs;
 use crate::failure::{Failure, Outcome};
 
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &RebaseArgs) -> Result<Outcome, Failure> {
     let image = overlay::open(path, &args.references)?;
     let below = match (&args.onto, args.onto_format) {
         (Some(name), Some(format)) => {
-            let below = backing::named(path, Path::new(name), format.into())?;
+            let below = backing::chosen(path, Path::new(name), format.into(), &args.references)?;
             let top = image.files().first().map(Disk::identity);
             if top.is_some_and(|top| below.identities().contains(&top)) {
                 let message = format!("{} lies on it", Path::new(name).display());

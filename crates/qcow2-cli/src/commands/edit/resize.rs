@@ -3,7 +3,7 @@
 use qcow2_edit::Resize;
 
 use super::backing;
-use super::{failure, open, report};
+use super::edited::{failure, open, report};
 use crate::args::ResizeArgs;
 use crate::failure::{Failure, Outcome};
 use crate::text::Bytes;

@@ -11,7 +11,7 @@ use qcow2_reader::{read_header, read_snapshots};
 use serde::Serialize;
 
 use super::super::info::SnapshotFacts;
-use super::{failure, open, open_to_read, report};
+use super::edited::{failure, open, open_to_read, report};
 use crate::args::{OutputFormat, SnapshotAction, SnapshotArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output;

@@ -6,8 +6,8 @@ use blockio::{ReadAt, WriteAt, len_u64};
 use qcow2_format::{ClusterBits, HostOffset};
 use qcow2_map::in_memory;
 
-use crate::damage::Damage;
 use crate::error::Error;
+use crate::image::damage::Damage;
 
 /// Bytes of a table that are read at once.
 const PART_BYTES: u64 = 64 << 10;

@@ -1,43 +1,19 @@
 //! How often each host cluster is used, and for what.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
 
 use qcow2_format::{ClusterBits, HostOffset};
 
-use crate::damage::Damage;
 use crate::error::Error;
+use crate::image::damage::Damage;
+use crate::image::used_as::Use;
 
 /// Clusters that are counted in one piece.
 const PART_CLUSTERS: u64 = 4096;
 
 /// Most pieces: 2 GiB of counts, 32 TiB of file with clusters of 64 KiB.
 const PARTS_MAX: usize = 128 << 10;
-
-/// What a host cluster is used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Use {
-    /// Guest data as it is.
-    Data,
-    /// Compressed guest data.
-    Stream,
-    /// An L2 table.
-    L2Table,
-    /// Header, L1 table, refcounts, snapshot table, bitmaps or LUKS header.
-    Metadata,
-}
-
-impl fmt::Display for Use {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Data => "data",
-            Self::Stream => "compressed data",
-            Self::L2Table => "L2 table",
-            Self::Metadata => "other metadata",
-        })
-    }
-}
 
 /// How often a cluster is used, in the lower bits, and for what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,7 +155,8 @@ impl Counts {
 
     /// The number after that of the last cluster in use.
     pub(crate) fn end(&self) -> u64 {
-        let in_part = |(part, counts): (&u64, &Box<[Count]>)| {
+        let mut parts = self.parts.iter().rev();
+        let last = parts.find_map(|(part, counts)| {
             let last = counts.iter().rposition(|count| count.is_used())?;
             let first = part.saturating_mul(PART_CLUSTERS);
             Some(
@@ -187,8 +164,8 @@ impl Counts {
                     .saturating_add(blockio::len_u64(last))
                     .saturating_add(1),
             )
-        };
-        self.parts.iter().rev().find_map(in_part).unwrap_or(0)
+        });
+        last.unwrap_or(0)
     }
 
     /// Refuses a cluster with two uses that exclude each other.

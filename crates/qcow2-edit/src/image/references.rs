@@ -9,12 +9,13 @@ use qcow2_format::refcount::RefcountTableEntry;
 use qcow2_format::subcluster::ExtendedL2Entry;
 use qcow2_format::{HostOffset, L1Entry, L2Entry, L2Words, Named};
 
-use crate::counts::{Counts, Use};
-use crate::damage::Damage;
 use crate::error::Error;
-use crate::judge::Judge;
-use crate::state::State;
-use crate::view::{View, table_bytes};
+use crate::image::counts::Counts;
+use crate::image::damage::Damage;
+use crate::image::judge::Judge;
+use crate::image::state::State;
+use crate::image::used_as::Use;
+use crate::image::view::{View, table_bytes};
 
 /// L2 tables that are collected before those that are used several times are joined.
 const TABLES: usize = 1 << 20;

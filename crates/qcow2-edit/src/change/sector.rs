@@ -201,3 +201,107 @@ fn short(header: &Header) -> Header {
     }
     short
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qcow2_format::feature::FeatureKind;
+    use qcow2_format::{ClusterBits, HostOffset, Version};
+
+    fn header() -> Header {
+        let mut header = Header::new(Version::V3, ClusterBits::DEFAULT, 1 << 20);
+        header.l1_entries = 1;
+        header.l1_table_offset = HostOffset(0x3_0000);
+        header.refcount_table_offset = HostOffset(0x1_0000);
+        header.refcount_table_clusters = 1;
+        let names = (0..8).map(|bit| FeatureName {
+            kind: FeatureKind::INCOMPATIBLE,
+            bit,
+            name: b"a feature".to_vec(),
+        });
+        let names = Extension::FeatureNames(names.collect());
+        header.extensions.push(names);
+        header
+    }
+
+    /// The first cluster with this header, as others write it.
+    fn cluster(header: &Header) -> Vec<u8> {
+        let mut cluster = header.encode().unwrap();
+        cluster.resize(0x1_0000, 0);
+        cluster
+    }
+
+    /// The header that is read after the change.
+    fn changed(old: &[u8], start: &NewStart) -> Header {
+        let mut new = old.to_vec();
+        if let Some((at, bytes)) = &start.before {
+            assert!(*at >= SECTOR_BYTES);
+            new[*at..at + bytes.len()].copy_from_slice(bytes);
+            assert_eq!(
+                Header::decode(&new),
+                Header::decode(old),
+                "it is not used yet"
+            );
+        }
+        new[..SECTOR_BYTES].copy_from_slice(&start.sector);
+        Header::decode(&new).unwrap()
+    }
+
+    #[test]
+    fn a_header_that_fits_stays_as_it_is_laid_out() {
+        let old = cluster(&header());
+        let mut new = header();
+        new.l1_table_offset = HostOffset(0x5_0000);
+        let start = NewStart::new(&old, &new).unwrap();
+        assert_eq!((start.before.clone(), start.sector.len()), (None, 512));
+        assert_eq!(start.sector[..40], old[..40]);
+        assert_eq!(start.sector[40..48], [0, 0, 0, 0, 0, 5, 0, 0]);
+        assert_eq!(start.sector[48..], old[48..512]);
+        assert_eq!(changed(&old, &start), new);
+    }
+
+    #[test]
+    fn names_of_features_make_room_for_what_matters() {
+        let old = cluster(&header());
+        let mut new = header();
+        new.extensions
+            .push(Extension::BackingFormat(b"qcow2".to_vec()));
+        let start = NewStart::new(&old, &new).unwrap();
+        let found = changed(&old, &start);
+        assert_eq!(found.extensions[0], new.extensions[1]);
+        let Extension::FeatureNames(names) = &found.extensions[1] else {
+            panic!("{found:?}");
+        };
+        // 112 + 16 + 8 + 7 * 48 + 8 = 480 bytes.
+        assert_eq!(names.len(), 7);
+    }
+
+    #[test]
+    fn the_name_of_a_backing_file_stays_or_goes_where_nothing_is() {
+        let mut with_name = header();
+        with_name.backing_name = Some(b"base".to_vec());
+        let old = cluster(&with_name);
+        let mut new = with_name.clone();
+        new.size = 1 << 19;
+        let start = NewStart::new(&old, &new).unwrap();
+        assert_eq!(start.before, None);
+        assert_eq!(changed(&old, &start), new);
+
+        new.backing_name = Some(vec![b'x'; 700]);
+        let start = NewStart::new(&old, &new).unwrap();
+        assert_eq!(start.before, Some((516, vec![b'x'; 700])));
+        assert_eq!(changed(&old, &start), new);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let old = cluster(&header());
+        let mut new = header();
+        let data = vec![1; 500];
+        new.extensions.push(Extension::Unknown { kind: 7, data });
+        let refused = NewStart::new(&old, &new).unwrap_err();
+        let want =
+            "the header needs 632 bytes with its extensions, and 512 can be replaced at once";
+        assert_eq!(refused.to_string(), want);
+    }
+}

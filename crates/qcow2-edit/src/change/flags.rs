@@ -7,11 +7,11 @@ use qcow2_format::subcluster::ExtendedL2Entry;
 use qcow2_format::{HostOffset, L1Entry, L2Entry, L2Words, Named};
 use qcow2_map::in_memory;
 
-use crate::counts::Counts;
 use crate::error::Error;
-use crate::references::l1_entry;
-use crate::state::State;
-use crate::view::{View, WORD_BYTES};
+use crate::image::counts::Counts;
+use crate::image::references::l1_entry;
+use crate::image::state::State;
+use crate::image::view::{View, WORD_BYTES};
 
 /// The flag, in entries of both tables.
 const COPIED: u64 = 1 << 63;

@@ -9,18 +9,19 @@ use qcow2_format::feature::{AutoclearFeatures, IncompatibleFeatures};
 use qcow2_format::{Header, HostOffset};
 use qcow2_map::in_memory;
 
-use crate::allocator::Allocator;
-use crate::counts::{Counts, Use};
+use crate::change::allocator::Allocator;
+use crate::change::flags::{self, Which};
+use crate::change::gate;
+use crate::change::refcounts::{self, NewRefcounts};
+use crate::change::sector::NewStart;
 use crate::error::Error;
-use crate::flags::{self, Which};
-use crate::gate;
-use crate::judge::Judge;
-use crate::refcounts::{self, NewRefcounts};
-use crate::references::{count, count_refcounts};
+use crate::image::counts::Counts;
+use crate::image::judge::Judge;
+use crate::image::references::{count, count_refcounts};
+use crate::image::state::State;
+use crate::image::used_as::Use;
+use crate::image::view::{View, bytes_of, padded};
 use crate::report::Changed;
-use crate::sector::NewStart;
-use crate::state::State;
-use crate::view::{View, bytes_of, padded};
 
 /// A change that was begun. Until [`Self::commit`], the image is what it was.
 #[derive(Debug)]

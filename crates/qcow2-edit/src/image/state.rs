@@ -10,9 +10,9 @@ use qcow2_format::snapshot::{Snapshot, encode_table};
 use qcow2_format::{Header, HostOffset};
 use qcow2_map::{read_bitmaps, read_header, read_snapshots};
 
-use crate::damage::Damage;
 use crate::error::Error;
-use crate::view::{View, table_bytes};
+use crate::image::damage::Damage;
+use crate::image::view::{View, table_bytes};
 
 /// Features with which an image can be changed. The corrupt bit is none of them.
 pub(crate) const SUPPORTED: IncompatibleFeatures = IncompatibleFeatures::DIRTY

@@ -8,14 +8,15 @@ use qcow2_format::refcount::RefcountTableEntry;
 use qcow2_format::{ClusterBits, Header, HostOffset, RefcountOrder};
 use qcow2_map::in_memory;
 
-use crate::allocator::Allocator;
-use crate::counts::{Counts, Use};
-use crate::damage::Damage;
+use crate::change::allocator::Allocator;
 use crate::error::Error;
-use crate::judge::Judge;
-use crate::references::refcount_blocks;
-use crate::state::State;
-use crate::view::{View, WORD_BYTES};
+use crate::image::counts::Counts;
+use crate::image::damage::Damage;
+use crate::image::judge::Judge;
+use crate::image::references::refcount_blocks;
+use crate::image::state::State;
+use crate::image::used_as::Use;
+use crate::image::view::{View, WORD_BYTES};
 
 /// The refcounts that an image has.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What becomes of damage that is met on the way.
 
-use crate::damage::Damage;
 use crate::error::Error;
+use crate::image::damage::Damage;
 
 /// Whether an image is changed, which must be right, or repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

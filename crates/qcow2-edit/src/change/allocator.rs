@@ -5,8 +5,9 @@ use std::ops::Range;
 use qcow2_format::limits::HOST_OFFSET_END;
 use qcow2_format::{ClusterBits, HostOffset};
 
-use crate::counts::{Counts, Use};
 use crate::error::Error;
+use crate::image::counts::Counts;
+use crate::image::used_as::Use;
 
 /// Finds clusters that neither the old image uses nor the new one.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use qcow2_codec::StreamFault;
 use qcow2_format::HostOffset;
 
-use crate::counts::Use;
+use crate::image::used_as::Use;
 
 /// Something in an image that contradicts the rest of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
