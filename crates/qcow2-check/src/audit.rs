@@ -18,6 +18,7 @@ mod fault_text;
 mod journal;
 mod owners;
 mod pages;
+mod place;
 mod roots;
 mod stored;
 mod walk;
@@ -256,3 +257,6 @@ struct Counted {
     /// Streams that the end of the file may cut.
     tail: Vec<Range<u64>>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 
 mod bench;
 mod blocks;
+mod check;
 mod containers;
 mod device;
 mod info;
