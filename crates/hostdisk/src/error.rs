@@ -23,6 +23,12 @@ pub enum Error {
         /// The path of the output.
         path: PathBuf,
     },
+    /// An output in `/dev` is no device, so that it would be a file in memory.
+    #[error("{} is no device, and files do not last in /dev", path.display())]
+    NoDevice {
+        /// The path of the output.
+        path: PathBuf,
+    },
     /// The file or device is in use by something else.
     #[error("{} is in use: {by}", path.display())]
     InUse {
@@ -148,6 +154,7 @@ impl Error {
                 ErrorKind::Unsupported
             }
             Self::Exists { .. }
+            | Self::NoDevice { .. }
             | Self::InUse { .. }
             | Self::SameFile { .. }
             | Self::Unfreezable { .. }

@@ -13,13 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use rustix::fs::FileType;
-
 use crate::in_use::mounts_of;
 use crate::output::place;
 use crate::{Disk, Error};
 use keeper::Keeper;
-use storage::{device_of, rests_on};
+use storage::{device_of, device_of_open, mount_of, rests_on};
 
 pub use fault::{Thawed, Unfreezable};
 
@@ -78,7 +76,8 @@ impl Freeze {
         };
         let device = disk.identity().block_device();
         let device = device.ok_or_else(|| unfreezable(Unfreezable::NotMounted))?;
-        let (on, folder) = mount_of(device).ok_or_else(|| unfreezable(Unfreezable::NotMounted))?;
+        let (on, folder) =
+            open_mount(device).ok_or_else(|| unfreezable(Unfreezable::NotMounted))?;
         if let Some(path) = output_on(device, &options.outputs) {
             return Err(unfreezable(Unfreezable::Output { path }));
         }
@@ -138,11 +137,16 @@ pub(crate) fn thaw_all() {
 
 /// Returns a mount point of the filesystem on `device`, opened. Mount points that
 /// another filesystem covers are skipped.
-fn mount_of(device: u64) -> Option<(PathBuf, File)> {
-    mounts_of(device).into_iter().find_map(|on| {
-        let folder = File::open(&on).ok()?;
+fn open_mount(device: u64) -> Option<(PathBuf, File)> {
+    mounts_of(device).into_iter().find_map(|mount| {
+        let folder = File::open(&mount.on).ok()?;
         let opened = folder.metadata().ok()?;
-        (opened.is_dir() && opened.dev() == device).then_some((on, folder))
+        // Before Linux 5.8 the number of the mount is not told.
+        let is_it = match mount_of(&folder) {
+            Some(id) => id == mount.id,
+            None => opened.dev() == device,
+        };
+        (opened.is_dir() && is_it).then_some((mount.on, folder))
     })
 }
 
@@ -157,7 +161,7 @@ fn output_on(device: u64, outputs: &[PathBuf]) -> Option<PathBuf> {
     if let Some(path) = named {
         return Some(path.clone());
     }
-    if fs::metadata(&temporary).is_ok_and(|folder| rests_on(folder.dev(), device)) {
+    if device_of(&temporary).is_some_and(|found| rests_on(found, device)) {
         return Some(temporary);
     }
     let streams = [
@@ -173,19 +177,13 @@ fn output_on(device: u64, outputs: &[PathBuf]) -> Option<PathBuf> {
 /// Returns the devices that a write to `path`, or a file that replaces it, ends on.
 fn storage_of(path: &Path) -> Vec<u64> {
     let place = fs::canonicalize(path).or_else(|_| place::of_missing(path));
-    let existing = fs::metadata(path).ok();
-    let folder = place
-        .ok()
-        .and_then(|place| fs::metadata(place.parent()?).ok());
-    let file = existing.as_ref().map(device_of);
-    file.into_iter()
-        .chain(folder.as_ref().map(device_of))
-        .collect()
+    let folder = place.ok().and_then(|place| device_of(place.parent()?));
+    device_of(path).into_iter().chain(folder).collect()
 }
 
 /// Returns the device that holds the regular file open as `stream`, if it is one.
 fn file_system_of(stream: impl AsFd) -> Option<u64> {
-    let found = rustix::fs::fstat(stream).ok()?;
-    let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
-    is_file.then_some(found.st_dev)
+    let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
+    let metadata = file.metadata().ok()?;
+    metadata.is_file().then(|| device_of_open(&file, &metadata))
 }

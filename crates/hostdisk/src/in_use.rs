@@ -15,7 +15,7 @@ use rustix::io::Errno;
 pub(crate) use locks::take as lock;
 pub(crate) use loops::backing as loop_backing;
 pub(crate) use loops::backing_path as loop_backing_path;
-pub(crate) use mounts::places_of as mounts_of;
+pub(crate) use mounts::{all_of as mounts_of, device_below as device_below_mount};
 
 use crate::{Disk, Error, Identity};
 use user::Purpose;

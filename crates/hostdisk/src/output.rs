@@ -64,14 +64,15 @@ impl Target {
     ///
     /// [`Error::Exists`] if `options` do not allow overwriting what is there,
     /// [`Error::SameFile`] if that is one of the sources, [`Error::InUse`] if it is in
-    /// use, [`Error::NotADisk`] for directories, pipes and the like, and
-    /// [`Error::Io`].
+    /// use, [`Error::NotADisk`] for directories, pipes and the like,
+    /// [`Error::NoDevice`] for a file in `/dev`, and [`Error::Io`].
     pub fn create(path: impl AsRef<Path>, options: &TargetOptions) -> Result<Self, Error> {
         let path = path.as_ref();
         let content = match fs::metadata(path) {
             Ok(existing) => Content::over(path, &existing, options)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let place = place::of_missing(path)?;
+                place::check_is_for_files(&place, path)?;
                 let (file, new) = Unpublished::create(place, None, options.sync)?;
                 Content::New(FileStore::new(file, 0, true), new)
             }
@@ -158,10 +159,14 @@ impl Content {
     /// `path`.
     fn over(path: &Path, existing: &Metadata, options: &TargetOptions) -> Result<Self, Error> {
         check_type(existing, path)?;
+        let is_device = existing.file_type().is_block_device();
+        let place = fs::canonicalize(path).map_err(Error::io(path, "examined"))?;
+        if !is_device {
+            place::check_is_for_files(&place, path)?;
+        }
         if options.sources.contains(&Identity::of(existing)) {
             return Err(Error::SameFile { path: path.into() });
         }
-        let is_device = existing.file_type().is_block_device();
         if !(options.force || options.in_place && !is_device) {
             return Err(Error::Exists { path: path.into() });
         }
@@ -176,7 +181,6 @@ impl Content {
             let file = place::open_existing(path, existing, rustix::fs::OFlags::empty())?;
             return Ok(Self::InPlace(FileStore::new(file, existing.len(), false)));
         }
-        let place = fs::canonicalize(path).map_err(Error::io(path, "examined"))?;
         let attributes = Attributes::of(&place, existing);
         let (file, new) = Unpublished::create(place, Some(&attributes), options.sync)?;
         Ok(Self::New(FileStore::new(file, 0, true), new))

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 use std::{ffi::OsString, str};
 
@@ -11,9 +12,11 @@ use crate::Identity;
 
 /// A filesystem on a block device.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(crate) struct Mount {
+    /// The number of the mount.
+    pub(crate) id: u64,
     /// One of its mount points: the first writable one, if any is writable.
-    pub(super) on: PathBuf,
+    pub(crate) on: PathBuf,
     /// Whether every mount is read-only.
     pub(super) read_only: bool,
 }
@@ -24,11 +27,20 @@ pub(super) fn of_device(device: u64) -> Option<Mount> {
     find(&fs::read("/proc/self/mountinfo").ok()?, device)
 }
 
-/// Returns all mount points of the filesystem on the block device `device` in this
-/// mount namespace.
-pub(crate) fn places_of(device: u64) -> Vec<PathBuf> {
+/// Returns all mounts of the filesystem on the block device `device` in this mount
+/// namespace.
+pub(crate) fn all_of(device: u64) -> Vec<Mount> {
     let mountinfo = fs::read("/proc/self/mountinfo").unwrap_or_default();
-    of(&mountinfo, device).map(|mount| mount.on).collect()
+    of(&mountinfo, device).collect()
+}
+
+/// Returns the block device below the mount `id`, if its filesystem has a number of its
+/// own instead, as btrfs has.
+pub(crate) fn device_below(id: u64) -> Option<u64> {
+    let mountinfo = fs::read("/proc/self/mountinfo").ok()?;
+    lines(&mountinfo)
+        .find(|line| line.id() == Some(id))
+        .and_then(|line| line.named_device())
 }
 
 /// Returns how the filesystem in the file `identity` is mounted by a program in user space,
@@ -37,26 +49,78 @@ pub(super) fn of_file(identity: Identity) -> Option<Mount> {
     find_file(&fs::read("/proc/self/mountinfo").ok()?, identity)
 }
 
-/// Looks for the file `identity` in the text of proc(5)'s `mountinfo`.
-fn find_file(mountinfo: &[u8], identity: Identity) -> Option<Mount> {
+/// A line of proc(5)'s `mountinfo`.
+struct Line<'a> {
+    /// Up to the optional fields, and these.
+    fields: Vec<&'a [u8]>,
+    kind: &'a [u8],
+    source: &'a [u8],
+    /// Those of the filesystem. Those of this one mount, which may be read-only for
+    /// itself, are among the fields.
+    options: &'a [u8],
+}
+
+/// Returns the lines of the text of proc(5)'s `mountinfo`.
+fn lines(mountinfo: &[u8]) -> impl Iterator<Item = Line<'_>> {
     let lines = mountinfo.split(|&byte| byte == b'\n');
-    let mounts = lines.filter_map(|line| {
+    lines.filter_map(|line| {
         // The separator that ends the optional fields; paths have no spaces.
         let separator = line.windows(3).position(|three| three == b" - ")?;
         let (fields, rest) = (line.get(..separator)?, line.get(separator..)?.get(3..)?);
         let mut rest = rest.split(|&byte| byte == b' ');
-        let (kind, source, options) = (rest.next()?, rest.next()?, rest.next()?);
-        if !kind.starts_with(b"fuse") || !source.starts_with(b"/") {
+        Some(Line {
+            fields: fields.split(|&byte| byte == b' ').collect(),
+            kind: rest.next()?,
+            source: rest.next()?,
+            options: rest.next()?,
+        })
+    })
+}
+
+impl Line<'_> {
+    fn id(&self) -> Option<u64> {
+        str::from_utf8(self.fields.first()?).ok()?.parse().ok()
+    }
+
+    fn is_fuse(&self) -> bool {
+        self.kind.starts_with(b"fuse")
+    }
+
+    fn mount(&self) -> Option<Mount> {
+        let mut options = self.options.split(|&byte| byte == b',');
+        Some(Mount {
+            id: self.id()?,
+            on: unescape(self.fields.get(4)?),
+            read_only: options.any(|name| name == b"ro"),
+        })
+    }
+
+    /// Whether its filesystem is on the block device `device`.
+    fn is_of(&self, device: u64) -> bool {
+        let number = format!("{}:{}", major(device), minor(device));
+        self.fields.get(2) == Some(&number.as_bytes()) || self.named_device() == Some(device)
+    }
+
+    /// The block device that it names, if its filesystem has a number of its own
+    /// instead. What a program in user space mounts may name any device.
+    fn named_device(&self) -> Option<u64> {
+        let has_its_own = self.fields.get(2)?.starts_with(b"0:");
+        if !has_its_own || self.is_fuse() || !self.source.starts_with(b"/") {
             return None;
         }
-        let file = fs::metadata(unescape(source)).ok()?;
-        (Identity::of(&file) == identity).then_some(())?;
-        Some(Mount {
-            on: unescape(fields.split(|&byte| byte == b' ').nth(4)?),
-            read_only: options
-                .split(|&byte| byte == b',')
-                .any(|name| name == b"ro"),
-        })
+        let device = fs::metadata(unescape(self.source)).ok()?;
+        (device.file_type().is_block_device()).then(|| device.rdev())
+    }
+}
+
+/// Looks for the file `identity` in the text of proc(5)'s `mountinfo`.
+fn find_file(mountinfo: &[u8], identity: Identity) -> Option<Mount> {
+    let mounts = lines(mountinfo).filter_map(|line| {
+        if !line.is_fuse() || !line.source.starts_with(b"/") {
+            return None;
+        }
+        let file = fs::metadata(unescape(line.source)).ok()?;
+        (Identity::of(&file) == identity).then(|| line.mount())?
     });
     mounts.reduce(writable)
 }
@@ -77,23 +141,9 @@ fn writable(earlier: Mount, mount: Mount) -> Mount {
 
 /// Returns the mounts of `device` in the text of proc(5)'s `mountinfo`.
 fn of(mountinfo: &[u8], device: u64) -> impl Iterator<Item = Mount> + '_ {
-    let number = format!("{}:{}", major(device), minor(device));
-    let lines = mountinfo.split(|&byte| byte == b'\n');
-    lines.filter_map(move |line| {
-        let mut fields = line.split(|&byte| byte == b' ');
-        let (stored, on) = (fields.nth(2)?, fields.nth(1)?);
-        if stored != number.as_bytes() {
-            return None;
-        }
-        // The options of the filesystem are the last field; those of this one
-        // mount, which may be read-only for itself, come before.
-        let options = fields.next_back().unwrap_or_default();
-        let mut options = options.split(|&byte| byte == b',');
-        Some(Mount {
-            on: unescape(on),
-            read_only: options.any(|name| name == b"ro"),
-        })
-    })
+    lines(mountinfo)
+        .filter(move |line| line.is_of(device))
+        .filter_map(|line| line.mount())
 }
 
 /// Returns whether this is a swap file or a swap partition.
@@ -144,20 +194,22 @@ mod tests {
 ";
 
     #[track_caller]
-    fn finds(major: u32, minor: u32, want: Option<(&str, bool)>) {
-        let want = want.map(|(on, read_only)| {
-            let on = on.into();
-            Mount { on, read_only }
+    fn finds(major: u32, minor: u32, want: Option<(u64, &str, bool)>) {
+        let found = find(MOUNTINFO, makedev(major, minor));
+        let want = want.map(|(id, on, read_only)| Mount {
+            id,
+            on: on.into(),
+            read_only,
         });
-        assert_eq!(find(MOUNTINFO, makedev(major, minor)), want);
+        assert_eq!(found, want);
     }
 
     #[test]
     fn the_filesystem_counts_and_not_the_mount() {
-        finds(8, 2, Some(("/", false)));
-        finds(8, 17, Some(("/mnt/a b", true)));
-        finds(8, 33, Some(("/mnt/d", false)));
-        finds(0, 44, Some(("/mnt/e", false)));
+        finds(8, 2, Some((22, "/", false)));
+        finds(8, 17, Some((30, "/mnt/a b", true)));
+        finds(8, 33, Some((32, "/mnt/d", false)));
+        finds(0, 44, Some((33, "/mnt/e", false)));
         finds(8, 1, None);
     }
 

@@ -20,6 +20,15 @@ pub(crate) fn of_missing(path: &Path) -> Result<PathBuf, Error> {
     resolve(path).map_err(Error::io(path, "created"))
 }
 
+/// Refuses to make a file at `place`, which was asked for as `path`, among the nodes of
+/// devices: it would be in memory, and gone at the next start.
+pub(super) fn check_is_for_files(place: &Path, path: &Path) -> Result<(), Error> {
+    if place.starts_with("/dev") && !place.starts_with("/dev/shm") {
+        return Err(Error::NoDevice { path: path.into() });
+    }
+    Ok(())
+}
+
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut named = path.to_path_buf();
     for _ in 0..LINKS_MAX {

@@ -362,3 +362,26 @@ fn a_file_that_somebody_uses_is_not_overwritten() {
     drop(reader);
     Target::create(&path, &force()).unwrap();
 }
+
+#[test]
+fn no_file_is_made_among_devices() {
+    let folder = TempDir::new().unwrap();
+    let link = folder.path().join("link");
+    let missing = Path::new("/dev/no-such-disk");
+    symlink(missing, &link).unwrap();
+    for path in [missing, &link] {
+        let error = Target::create(path, &force()).unwrap_err();
+        assert!(matches!(&error, Error::NoDevice { path: named } if named == path));
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{} is no device, and files do not last in /dev",
+                path.display()
+            )
+        );
+    }
+    let memory = TempDir::new_in("/dev/shm").unwrap();
+    let path = memory.path().join("disk.img");
+    Target::create(&path, &TargetOptions::default()).unwrap();
+}

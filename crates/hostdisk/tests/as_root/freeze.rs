@@ -7,9 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hostdisk::freeze::{Thawed, Unfreezable};
+use hostdisk::in_use::{InUse, source_in_use};
 use hostdisk::{Disk, Error, Freeze, FreezeOptions};
 use tempfile::TempDir;
 
+use crate::reflink::kernel_knows;
 use crate::tools::{Loop, Mount, can_run, file_of_zeros, run};
 
 /// How long a writer that should wait is watched.
@@ -99,12 +101,22 @@ fn fsfreeze(what: &str, on: &Path) -> bool {
 
 #[test]
 fn a_writer_waits_until_it_is_thawed() {
-    if !can_run("freeze", &["mkfs.ext4", "mkfs.xfs", "fsfreeze"]) {
+    if !can_freeze("freeze") {
         return;
     }
-    for (filesystem, mib) in [("ext4", 8), ("xfs", 320)] {
+    for (filesystem, mib) in [("ext4", 8), ("xfs", 320), ("btrfs", 160)] {
+        if !(can_run(filesystem, &[&format!("mkfs.{filesystem}")]) && kernel_knows(filesystem)) {
+            continue;
+        }
         let mounted = Mounted::new(filesystem, mib);
         fs::write(mounted.mount.0.join("file"), "some\n").unwrap();
+        let disk = Disk::open(&mounted.device.0).unwrap();
+        let on = mounted.mount.0.clone();
+        assert_eq!(
+            source_in_use(&disk).unwrap(),
+            Some(InUse::Mounted { on }),
+            "{filesystem}"
+        );
         let freeze = mounted.freeze(&FreezeOptions::default()).unwrap();
         assert_eq!(freeze.on(), mounted.mount.0);
         let mut writer = mounted.writer();
@@ -245,6 +257,37 @@ fn nothing_is_frozen_that_will_be_written_to() {
     };
     let disk = Disk::open(&above.0).unwrap();
     Freeze::start(&disk, &options).unwrap().thaw().unwrap();
+}
+
+/// Files of btrfs have the number of their subvolume, which is that of no device.
+#[test]
+fn no_subvolume_is_frozen_that_will_be_written_to() {
+    let can_run = can_run("outputs on btrfs", &["mkfs.btrfs", "btrfs", "fsfreeze"]);
+    if !can_run || !kernel_knows("btrfs") {
+        return;
+    }
+    let mounted = Mounted::new("btrfs", 160);
+    let volume = mounted.mount.0.join("volume");
+    run(
+        "btrfs",
+        ["subvolume".as_ref(), "create".as_ref(), volume.as_os_str()],
+    );
+    let existing = volume.join("existing");
+    fs::write(&existing, "").unwrap();
+    let apart = mounted.folder.path().join("apart");
+    let apart = Mount::new(&mounted.device.0, apart, "subvol=volume");
+    for path in [existing, volume.join("missing"), apart.0.join("missing")] {
+        mounted.refuses(path.clone(), &Unfreezable::Output { path });
+    }
+    let options = FreezeOptions {
+        outputs: vec![mounted.folder.path().join("image")],
+        ..FreezeOptions::default()
+    };
+    let freeze = mounted.freeze(&options).unwrap();
+    let mut writer = mounted.writer();
+    assert!(writer.waits());
+    freeze.thaw().unwrap();
+    assert!(writer.ends());
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn on_each_filesystem(name: &str, test: impl Fn(&Path)) {
 }
 
 /// Whether the kernel has the filesystem, or can load it.
-fn kernel_knows(filesystem: &str) -> bool {
+pub(crate) fn kernel_knows(filesystem: &str) -> bool {
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
     let loaded = || Command::new("modprobe").arg(filesystem).status();
     known.split_whitespace().any(|name| name == filesystem)

@@ -117,7 +117,7 @@ impl Report {
             ("all", _) => "every byte against the source",
             ("metadata", _) => "all metadata against the source, and zero elsewhere",
             (_, Some("inodes")) if !self.dropped => {
-                "every used byte against the source, all that inodes refer to among them, and zero \
+                "every used byte against the source, all that files refer to among them, and zero \
                  elsewhere"
             }
             (_, Some("bitmaps")) => {

@@ -1,5 +1,6 @@
 //! Volumes of LVM2, made by its tools.
 
+mod families;
 mod group;
 mod kinds;
 

@@ -53,7 +53,7 @@ fn tells(outcome: &Outcome, block: u64) {
         "damage   inode 13 refers to block {block}, marked as free in the block bitmap: the blocks it refers to are kept\n"
     );
     assert!(outcome.stdout.contains(&damage), "{outcome:?}");
-    let verified = "verified every used byte against the source, all that inodes refer to among them, and zero elsewhere\n";
+    let verified = "verified every used byte against the source, all that files refer to among them, and zero elsewhere\n";
     assert!(outcome.stdout.contains(verified), "{outcome:?}");
 }
 
