@@ -4,7 +4,6 @@
 
 mod bench;
 mod blocks;
-mod check;
 mod containers;
 mod device;
 mod info;
