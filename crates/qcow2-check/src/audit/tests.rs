@@ -65,8 +65,10 @@ fn image(data: &[usize]) -> Vec<u8> {
 }
 
 fn found(bytes: &Vec<u8>, count_bytes: usize) -> Audit {
-    let mut options = AuditOptions::default();
-    options.count_bytes = count_bytes;
+    let options = AuditOptions {
+        count_bytes,
+        ..AuditOptions::default()
+    };
     audit(bytes, &options).unwrap()
 }
 
@@ -115,8 +117,10 @@ fn faults_past_the_limit_are_counted() {
     for cluster in &data {
         refcount(&mut bytes, *cluster, 3);
     }
-    let mut options = AuditOptions::default();
-    options.faults_max = 7;
+    let options = AuditOptions {
+        faults_max: 7,
+        ..AuditOptions::default()
+    };
     let audit = audit(&bytes, &options).unwrap();
     assert_eq!(audit.faults.len(), 14);
     let totals: Vec<_> = audit.totals.into_iter().collect();
@@ -137,7 +141,7 @@ fn change() -> impl Strategy<Value = (usize, u64)> {
         any::<u64>(),
         (0..CLUSTERS + 9).prop_map(host),
         (0..CLUSTERS + 9).prop_map(|cluster| COPIED | host(cluster)),
-        (0..CLUSTERS).prop_map(|cluster| 1 << 62 | host(cluster) + 17),
+        (0..CLUSTERS).prop_map(|cluster| (1 << 62) | (host(cluster) + 17)),
     ];
     (at.prop_map(|word| word * 8), value)
 }
@@ -154,8 +158,10 @@ proptest! {
         for (at, value) in changes {
             put(&mut bytes, at, value);
         }
-        let mut options = AuditOptions::default();
-        options.faults_max = usize::MAX;
+        let mut options = AuditOptions {
+            faults_max: usize::MAX,
+            ..AuditOptions::default()
+        };
         let one = audit(&bytes, &options);
         options.count_bytes = 1;
         let many = audit(&bytes, &options);

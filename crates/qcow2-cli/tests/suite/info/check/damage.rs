@@ -123,9 +123,16 @@ fn of_refcounts() -> Vec<Case> {
     ]
 }
 
-/// What is wrong with entries.
-fn of_entries() -> Vec<Case> {
-    let entry = |name, change, kind, host, guest, repair| Case {
+/// A case of an entry.
+fn entry(
+    name: &'static str,
+    change: fn(&mut Vec<u8>),
+    kind: &'static str,
+    host: (usize, usize),
+    guest: (usize, usize),
+    repair: &'static str,
+) -> Case {
+    Case {
         name,
         change,
         kind,
@@ -133,7 +140,11 @@ fn of_entries() -> Vec<Case> {
         host: Some(host),
         guest: vec![guest],
         repair,
-    };
+    }
+}
+
+/// What is wrong with entries.
+fn of_entries() -> Vec<Case> {
     let data = (DATA, CLUSTER);
     let table = (L2, CLUSTER);
     vec![
