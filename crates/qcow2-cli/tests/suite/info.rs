@@ -4,6 +4,7 @@ mod compare;
 mod digest;
 mod dump;
 mod edit;
+mod check;
 mod map;
 mod measure;
 mod report;
