@@ -12,7 +12,6 @@ mod references;
 mod remedy;
 mod signals;
 mod source;
-mod steady;
 mod terminal;
 mod text;
 

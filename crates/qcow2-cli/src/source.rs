@@ -4,6 +4,7 @@ mod chain;
 mod format;
 mod mmp;
 mod secret;
+pub(crate) mod steady;
 
 use std::error::Error;
 use std::io;

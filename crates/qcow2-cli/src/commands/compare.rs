@@ -17,8 +17,8 @@ use crate::args::{CompareArgs, SideArgs, is_stream};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, kept};
 use crate::progress::Progress;
+use crate::source::steady::{Steady, SteadyOptions};
 use crate::source::{self, Ask};
-use crate::steady::{Steady, SteadyOptions};
 use padded::Padded;
 use report::{Difference, Report};
 

@@ -11,8 +11,8 @@ use crate::args::{AlgorithmArg, DigestArgs};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, SCHEMA};
 use crate::progress::Progress;
+use crate::source::steady::{Steady, SteadyOptions};
 use crate::source::{self, Ask};
-use crate::steady::{Steady, SteadyOptions};
 use crate::text::escaped;
 
 /// The digest of a disk. `algorithm`, `block_size` and `checksum` are what oVirt calls them.

@@ -16,8 +16,8 @@ use crate::args::{ContentArg, MeasureArgs, TargetFormatArg};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, kept};
 use crate::progress::Progress;
+use crate::source::steady::{Steady, SteadyOptions};
 use crate::source::{self, Ask, SHORTER};
-use crate::steady::{Steady, SteadyOptions};
 use crate::text::Bytes;
 
 /// The fields of `qemu-img measure --output=json`, under its names; of an estimate, how good

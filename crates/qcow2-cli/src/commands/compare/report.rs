@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::args::SideArgs;
 use crate::output::SCHEMA;
-use crate::steady::Steady;
+use crate::source::steady::Steady;
 use crate::text::Bytes;
 
 /// How two disks differ.

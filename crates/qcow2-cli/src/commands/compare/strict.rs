@@ -3,7 +3,7 @@
 use blockio::{BoxError, ReadAt};
 
 use crate::commands::map::{Entries, EntryError};
-use crate::steady::Steady;
+use crate::source::steady::Steady;
 
 /// The first byte that one disk holds in another way than the other; both are equally long.
 /// An error comes with the side it is of.

@@ -113,8 +113,8 @@ fn the_true_length_lies_within_the_error() {
             compression: Some(zlib()),
             ..PackOptions::default()
         };
-        let measured = measure(&disk, &AllData, &options, 1 << 20).unwrap();
-        assert_eq!(measured.sampled_bytes, Some(1 << 20));
+        let measured = measure(&disk, &AllData, &options, 4 << 20).unwrap();
+        assert_eq!(measured.sampled_bytes, Some(4 << 20));
         let truth = packed(&disk, &AllData, &options);
         let off = truth.abs_diff(measured.image_bytes);
         assert!(
@@ -122,12 +122,12 @@ fn the_true_length_lies_within_the_error() {
             "{seed}: {truth} is not {measured:?}"
         );
         assert!(
-            measured.error_bytes < truth / 3,
+            measured.error_bytes < truth / 2,
             "{seed}: {measured:?} says nothing"
         );
         // The same each time.
         assert_eq!(
-            measure(&disk, &AllData, &options, 1 << 20).unwrap(),
+            measure(&disk, &AllData, &options, 4 << 20).unwrap(),
             measured
         );
     }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use blockio::{BoxError, Extent, ExtentKind, Extents, Handle, Holes, Merge, ReadAt, Tiling};
 use hostdisk::{Stamp, in_use};
 
+use super::{Ask, Opened, Opening};
 use crate::args::{InputArgs, SourceFormatArg};
 use crate::failure::Failure;
-use crate::source::{Ask, Opened, Opening};
 
 /// A source that nobody else writes to, to be read whole. As a tiling it says where it holds
 /// data.
