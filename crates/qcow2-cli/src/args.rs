@@ -18,8 +18,6 @@ mod unpack;
 
 use clap::{Parser, Subcommand};
 
-use crate::output;
-
 pub(crate) use blocks::BlocksArgs;
 pub(crate) use choice::{
     BlocksOutput, Codec, ContentArg, DeflateWindowArg, OutputFormat, ProgressArg, RawFormatArg,
@@ -32,7 +30,7 @@ pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use map::MapArgs;
 pub(crate) use pack::PackArgs;
-pub(crate) use program::{CompletionsArgs, ManArgs};
+pub(crate) use program::{CompletionsArgs, ManArgs, are_json as errors_are_json};
 pub(crate) use punch::PunchArgs;
 pub(crate) use report::ReportArgs;
 pub(crate) use source::SourceArgs;
@@ -79,20 +77,6 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     #[command(hide = true)]
     Man(ManArgs),
-}
-
-/// Parses the command line; if it makes no sense, says so and ends the process.
-pub(crate) fn parse() -> Cli {
-    let words: Vec<_> = std::env::args_os().collect();
-    let is_json = program::are_json(&words);
-    if is_json {
-        output::errors_as_json();
-    }
-    Cli::try_parse_from(words).unwrap_or_else(|error| match is_json && error.use_stderr() {
-        true => program::exit_with_json(&error),
-        // Help and the version are no errors.
-        false => error.exit(),
-    })
 }
 
 #[cfg(test)]

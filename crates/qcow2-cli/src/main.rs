@@ -17,17 +17,37 @@ mod text;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
 use args::{Cli, Command};
 use failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
-    match run(&args::parse()) {
+    match run(&parse()) {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(failure) => {
             output::report_failure(&failure);
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Parses the command line; if it makes no sense, says so and ends the process.
+fn parse() -> Cli {
+    let words: Vec<_> = std::env::args_os().collect();
+    let is_json = args::errors_are_json(&words);
+    if is_json {
+        output::errors_as_json();
+    }
+    Cli::try_parse_from(words).unwrap_or_else(|error| match is_json && error.use_stderr() {
+        true => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            output::print_error(&failure::usage(&error.to_string(), code));
+            std::process::exit(code.into())
+        }
+        // Help and the version are no errors.
+        false => error.exit(),
+    })
 }
 
 fn run(cli: &Cli) -> Result<Outcome, Failure> {
