@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use fixtures::Tool;
 
 use crate::program::required;
+use crate::task::TaskResult;
 use crate::task::arguments::Arguments;
-use crate::task::{Failure, TaskResult};
 use crate::workspace;
 
 use build::Built;
@@ -62,17 +62,4 @@ fn sums(folder: &Path, names: &[String]) -> TaskResult {
     let check = ["--check", "--quiet", SUMS];
     sums.ok(|command| command.args(check).current_dir(folder))?;
     Ok(())
-}
-
-/// The name of the machine's kind, as Rust has it.
-fn architecture() -> &'static str {
-    std::env::consts::ARCH
-}
-
-/// Fails with `message` if `holds` is not true.
-fn ensure(holds: bool, message: impl Into<String>) -> Result<(), Failure> {
-    match holds {
-        true => Ok(()),
-        false => Err(Failure::new(message)),
-    }
 }

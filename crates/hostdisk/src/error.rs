@@ -172,6 +172,7 @@ impl Error {
     pub fn path(&self) -> &Path {
         match self {
             Self::NotADisk { path, .. }
+            | Self::NoDevice { path }
             | Self::Exists { path }
             | Self::NoDevice { path }
             | Self::InUse { path, .. }

@@ -21,8 +21,6 @@ mod unpack;
 
 use clap::{Parser, Subcommand};
 
-use crate::output;
-
 pub(crate) use blocks::BlocksArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use choice::{
@@ -40,7 +38,7 @@ pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
 pub(crate) use map::MapArgs;
 pub(crate) use pack::PackArgs;
-pub(crate) use program::{CompletionsArgs, ManArgs};
+pub(crate) use program::{CompletionsArgs, ManArgs, are_json as errors_are_json};
 pub(crate) use punch::PunchArgs;
 pub(crate) use report::ReportArgs;
 pub(crate) use source::SourceArgs;
@@ -105,24 +103,7 @@ pub(crate) enum Command {
 }
 
 /// Commands whose exit codes are those of qemu-img, where 2 says something of the image.
-const LIKE_QEMU: &[&str] = &["check"];
-
-/// Parses the command line; if it makes no sense, says so and ends the process.
-pub(crate) fn parse() -> Cli {
-    let words: Vec<_> = std::env::args_os().collect();
-    let is_json = program::are_json(&words);
-    if is_json {
-        output::errors_as_json();
-    }
-    let is_like_qemu = words
-        .get(1)
-        .is_some_and(|command| LIKE_QEMU.iter().any(|name| command == name));
-    Cli::try_parse_from(words).unwrap_or_else(|error| match error.use_stderr() {
-        true => program::exit(&error, is_json, is_like_qemu),
-        // Help and the version are no errors.
-        false => error.exit(),
-    })
-}
+pub(crate) const LIKE_QEMU: &[&str] = &["check"];
 
 #[cfg(test)]
 mod tests {

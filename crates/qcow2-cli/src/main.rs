@@ -17,17 +17,48 @@ mod text;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use clap::Parser;
+
+use args::{Cli, Command, LIKE_QEMU};
 use failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
-    match run(&args::parse()) {
+    match run(&parse()) {
         Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(failure) => {
             output::report_failure(&failure);
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Parses the command line; if it makes no sense, says so and ends the process.
+fn parse() -> Cli {
+    let words: Vec<_> = std::env::args_os().collect();
+    let is_json = args::errors_are_json(&words);
+    if is_json {
+        output::errors_as_json();
+    }
+    let is_like_qemu = words
+        .get(1)
+        .is_some_and(|command| LIKE_QEMU.iter().any(|name| command == name));
+    Cli::try_parse_from(words).unwrap_or_else(|error| {
+        if !error.use_stderr() {
+            // Help and the version are no errors.
+            error.exit();
+        }
+        let code = match is_like_qemu {
+            true => 1,
+            false => u8::try_from(error.exit_code()).unwrap_or(2),
+        };
+        if is_json {
+            output::print_error(&failure::usage(&error.to_string(), code));
+        } else {
+            // If it cannot be printed, the exit code says enough.
+            let _ = error.print();
+        }
+        std::process::exit(code.into())
+    })
 }
 
 fn run(cli: &Cli) -> Result<Outcome, Failure> {

@@ -5,6 +5,7 @@ pub(crate) mod filesystem;
 pub(crate) mod kept;
 pub(crate) mod layout;
 mod partition_type;
+mod schema;
 pub(crate) mod volumes;
 
 use std::fmt::Display;
@@ -18,8 +19,7 @@ use crate::args::OutputFormat;
 use crate::failure::{Failure, STDOUT};
 use crate::text::harmless;
 
-/// Version of the JSON reports; raised when a field is removed or changes its meaning.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) use schema::SCHEMA;
 
 /// Whether errors and warnings are printed as JSON.
 static ERRORS_AS_JSON: AtomicBool = AtomicBool::new(false);

@@ -33,6 +33,13 @@ pub enum Error {
         /// Most clusters.
         max: u64,
     },
+    /// The disk is in too many pieces, which a small image may say by tables that it uses
+    /// again and again.
+    #[error("the disk is in more than {max} pieces, too many for a picture")]
+    TooManyPieces {
+        /// Most pieces.
+        max: u64,
+    },
     /// The caller ended it.
     #[error("ended before it was done")]
     Ended,
@@ -52,7 +59,7 @@ impl Error {
             Self::Image(error) => error.kind(),
             Self::Check(error) => error.kind(),
             Self::Used(_) | Self::Read(_) => ErrorKind::Io,
-            Self::TooManyClusters { .. } => ErrorKind::Limit,
+            Self::TooManyClusters { .. } | Self::TooManyPieces { .. } => ErrorKind::Limit,
             Self::Ended => ErrorKind::Stopped,
             Self::Gap { .. } | Self::Page(_) | Self::Json(_) => ErrorKind::Internal,
         }

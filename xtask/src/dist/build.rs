@@ -6,7 +6,6 @@ use std::process::Stdio;
 use cargo_metadata::Message;
 use fixtures::Tool;
 
-use super::architecture;
 use crate::task::Failure;
 use crate::workspace;
 
@@ -75,7 +74,7 @@ pub(super) fn build() -> Result<Built, Failure> {
     match path {
         Some(path) if built.status.success() => {
             let built = Built::at(path.into())?;
-            super::ensure(built.is_static, "the program is not linked statically")?;
+            ensure(built.is_static, "the program is not linked statically")?;
             Ok(built)
         }
         _ => Err(Failure::new("the program does not build")),
@@ -88,4 +87,17 @@ fn is_installed(target: &str) -> Result<bool, Failure> {
     let print = ["--print", "target-libdir", "--target", target];
     let folder = rustc.run(|command| command.args(print))?;
     Ok(folder.success() && Path::new(folder.stdout.trim()).is_dir())
+}
+
+/// The name of the machine's kind, as Rust has it.
+pub(super) fn architecture() -> &'static str {
+    std::env::consts::ARCH
+}
+
+/// Fails with `message` if `holds` is not true.
+pub(super) fn ensure(holds: bool, message: impl Into<String>) -> Result<(), Failure> {
+    match holds {
+        true => Ok(()),
+        false => Err(Failure::new(message)),
+    }
 }

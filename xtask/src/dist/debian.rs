@@ -5,8 +5,7 @@ use std::path::Path;
 
 use fixtures::Tool;
 
-use super::build::Built;
-use super::ensure;
+use super::build::{Built, ensure};
 use super::stage::Stage;
 use crate::program::required;
 use crate::task::Failure;

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use fixtures::Tool;
 use tempfile::TempDir;
 
-use super::build::Built;
-use super::{architecture, ensure};
+use super::build::{Built, architecture, ensure};
 use crate::program::required;
 use crate::task::{Failure, TaskResult};
 use crate::workspace;

@@ -107,7 +107,11 @@ impl Page {
         }
         let options = TargetOptions {
             force: args.force,
-            sources: source.files().iter().map(|file| file.identity()).collect(),
+            sources: source
+                .files()
+                .iter()
+                .map(hostdisk::Disk::identity)
+                .collect(),
             ..TargetOptions::default()
         };
         Ok(Self::File(Target::create(&args.page, &options)?))

@@ -63,7 +63,7 @@ fn told(error: &(dyn Error + 'static)) -> Option<Kind> {
             hostdisk::ErrorKind::Refused => Kind::Refused,
             hostdisk::ErrorKind::Limit => Kind::Limit,
             hostdisk::ErrorKind::Interrupted => Kind::Interrupted,
-            hostdisk::ErrorKind::Io => match error.source().and_then(|cause| told(cause)) {
+            hostdisk::ErrorKind::Io => match error.source().and_then(told) {
                 Some(kind) => kind,
                 None => Kind::Io,
             },
@@ -73,10 +73,7 @@ fn told(error: &(dyn Error + 'static)) -> Option<Kind> {
         return match error.kind() {
             disk_layout::ErrorKind::Missing => Some(Kind::NotFound),
             // Its cause may tell more.
-            _ => error
-                .source()
-                .and_then(|cause| told(cause))
-                .or(Some(Kind::Io)),
+            _ => error.source().and_then(told).or(Some(Kind::Io)),
         };
     }
     let error = error.downcast_ref::<io::Error>()?;

@@ -10,7 +10,10 @@ use crate::kinds::DiskKind;
 use crate::subject::Subject;
 
 /// How many segments pass between two calls of `go_on`.
-const PROGRESS_EVERY: u32 = 1 << 12;
+const PROGRESS_EVERY: u64 = 1 << 12;
+
+/// Most segments of a disk: a disk of 32 TiB in clusters of 64 KiB has no more.
+const SEGMENTS_MAX: u64 = 1 << 29;
 
 /// Bytes of the disk in a row with one use and one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub(crate) fn walk<S: ReadAt>(
     let mut runs = Runs::new(&subject.storage);
     let mut uses = subject.used.extents(0..size);
     let (mut current_run, mut current_use): (Option<Run>, Option<Extent>) = (None, None);
-    let (mut at, mut count) = (0, 0u32);
+    let (mut at, mut count) = (0, 0u64);
     while at < size {
         let here = match current_run.take() {
             Some(here) => here,
@@ -76,7 +79,10 @@ pub(crate) fn walk<S: ReadAt>(
         at = end;
         current_run = (here.guest.end > at).then_some(here);
         current_use = (used.end() > at).then_some(used);
-        count = count.wrapping_add(1);
+        count = count.saturating_add(1);
+        if count > SEGMENTS_MAX {
+            return Err(Error::TooManyPieces { max: SEGMENTS_MAX });
+        }
         if count.is_multiple_of(PROGRESS_EVERY) && go_on(at).is_break() {
             return Err(Error::Ended);
         }

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use super::picture::columns;
 use crate::cells::Cells;
 use crate::error::Error;
-use crate::kinds::Kind;
+use crate::kinds::{DiskKind, FileKind, Kind};
 use crate::links::Links;
 use crate::survey::{Survey, Totals};
 
@@ -17,8 +17,8 @@ struct Data<'d> {
     schema: u32,
     totals: &'d Totals,
     findings: Option<u64>,
-    disk: PictureData<'d, crate::DiskKind>,
-    file: Option<PictureData<'d, crate::FileKind>>,
+    disk: PictureData<'d, DiskKind>,
+    file: Option<PictureData<'d, FileKind>>,
     links: &'d Links,
 }
 

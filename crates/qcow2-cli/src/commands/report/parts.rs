@@ -60,7 +60,8 @@ impl Parts {
             row.name = "whole disk".to_owned();
             row.content = filesystem.name();
             (row.start, row.bytes) = (Some(0), disk.size());
-            parts.add(row, vec![0..disk.size()]);
+            let whole = 0..disk.size();
+            parts.add(row, vec![whole]);
         }
         parts.more = parts.rows.len().saturating_sub(PARTS_MAX);
         parts.rows.truncate(PARTS_MAX);

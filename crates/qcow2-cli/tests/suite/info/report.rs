@@ -214,7 +214,8 @@ fn snapshots_backing_files_and_damage_are_shown() {
     let outcome = bench.run("report --references beside wrong.qcow2 -o wrong.html");
     assert_eq!(outcome.code, Some(3), "{outcome:?}");
     let html = String::from_utf8(bench.read("wrong.html")).unwrap();
-    assert_eq!(data(&html)["findings"], 1);
+    let found = self::data(&html);
+    assert_eq!(found["findings"], 1);
     assert!(html.contains("but its refcount is 0"));
 }
 
