@@ -174,7 +174,6 @@ impl Error {
             Self::NotADisk { path, .. }
             | Self::NoDevice { path }
             | Self::Exists { path }
-            | Self::NoDevice { path }
             | Self::InUse { path, .. }
             | Self::SameFile { path }
             | Self::Outside { path, .. }

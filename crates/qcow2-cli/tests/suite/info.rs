@@ -1,10 +1,10 @@
 //! `qcow2 info`, and what it lists.
 
+mod check;
 mod compare;
 mod digest;
 mod dump;
 mod edit;
-mod check;
 mod map;
 mod measure;
 mod report;
