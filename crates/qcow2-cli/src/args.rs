@@ -2,7 +2,6 @@
 
 mod base;
 mod blocks;
-mod check;
 mod choice;
 mod common;
 mod edit;
@@ -10,11 +9,9 @@ mod filesystem;
 mod image;
 mod info;
 mod input;
-mod map;
 mod pack;
 mod program;
 mod punch;
-mod report;
 mod source;
 mod tell;
 mod unpack;
@@ -22,7 +19,6 @@ mod unpack;
 use clap::{Parser, Subcommand};
 
 pub(crate) use blocks::BlocksArgs;
-pub(crate) use check::CheckArgs;
 pub(crate) use choice::{
     BlocksOutput, Codec, CompressArg, ContentArg, DeflateWindowArg, OutputFormat, ProgressArg,
     RawFormatArg, ReferencesArg, ReflinkArg, SourceFormatArg,
@@ -36,14 +32,13 @@ pub(crate) use filesystem::{FilesystemArgs, spool};
 pub(crate) use image::ImageArgs;
 pub(crate) use info::InfoArgs;
 pub(crate) use input::{InputArgs, is_stream};
-pub(crate) use map::MapArgs;
 pub(crate) use pack::PackArgs;
 pub(crate) use program::{CompletionsArgs, ManArgs, are_json as errors_are_json};
 pub(crate) use punch::PunchArgs;
-pub(crate) use report::ReportArgs;
 pub(crate) use source::SourceArgs;
 pub(crate) use tell::{
-    AlgorithmArg, CompareArgs, DigestArgs, DumpArgs, MeasureArgs, SideArgs, TargetFormatArg,
+    AlgorithmArg, CheckArgs, CompareArgs, DigestArgs, DumpArgs, MapArgs, MeasureArgs, ReportArgs,
+    SideArgs, TargetFormatArg,
 };
 pub(crate) use unpack::UnpackArgs;
 

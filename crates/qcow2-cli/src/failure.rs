@@ -65,7 +65,7 @@ pub(crate) enum Failure {
     /// Exit code 1, and what sort of trouble it is.
     Known(Box<Known>),
     /// Another one, with the exit code that qemu-img has for it.
-    Coded(u8, Box<Failure>),
+    Coded(u8, Box<Self>),
 }
 
 /// A failure of which it is known what sort of trouble it is, and what it is about.

@@ -191,14 +191,15 @@ const WRITTEN: [Range<u64>; 3] = [0..65_536, 131_072..262_144, 983_040..1_024_00
 
 /// A disk with zeros, and with data that no image has.
 fn other_disk() -> Vec<u8> {
-    let byte = |at: usize| {
-        if at / 8192 % 3 == 0 {
+    let byte = |sector: u8| {
+        if (sector / 16).is_multiple_of(3) {
             0
         } else {
-            0x40 | (at / 512) as u8
+            0x40 | sector
         }
     };
-    (0..1_024_000).map(byte).collect()
+    let sectors = (0..=u8::MAX).cycle().take(2000);
+    sectors.flat_map(|sector| [byte(sector); 512]).collect()
 }
 
 #[test]

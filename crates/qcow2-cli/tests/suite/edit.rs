@@ -1,3 +1,4 @@
 //! Images changed in place, beside qemu-img.
 
+mod changed;
 mod moved;

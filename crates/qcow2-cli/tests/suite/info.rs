@@ -4,7 +4,6 @@ mod check;
 mod compare;
 mod digest;
 mod dump;
-mod edit;
 mod map;
 mod measure;
 mod report;

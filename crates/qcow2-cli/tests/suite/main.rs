@@ -15,5 +15,4 @@ mod recipes;
 mod reflink;
 mod roundtrip;
 mod signals;
-mod target_limits;
 mod unpack;

@@ -6,6 +6,7 @@ mod encrypted;
 mod flips;
 mod put_back;
 mod small_over_large;
+mod target_limits;
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;

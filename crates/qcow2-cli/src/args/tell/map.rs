@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::choice::{SourceFormatArg, parse_size};
-use super::common::OutputArgs;
-use super::image::ImageArgs;
-use super::input::{InputArgs, name_of};
+use crate::args::choice::{SourceFormatArg, parse_size};
+use crate::args::common::OutputArgs;
+use crate::args::image::ImageArgs;
+use crate::args::input::{InputArgs, name_of};
 
 /// Show where the bytes of the disk in an image are stored.
 ///

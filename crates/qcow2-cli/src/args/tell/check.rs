@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::common::OutputArgs;
-use super::edit::RepairArg;
+use crate::args::common::OutputArgs;
+use crate::args::edit::RepairArg;
 
 /// Check the metadata of a qcow2 image, and with --data its compressed clusters.
 ///

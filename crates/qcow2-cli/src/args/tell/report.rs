@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::choice::SourceFormatArg;
-use super::common::RunArgs;
-use super::image::ImageArgs;
-use super::input::{InputArgs, is_stream, name_of};
+use crate::args::choice::SourceFormatArg;
+use crate::args::common::RunArgs;
+use crate::args::image::ImageArgs;
+use crate::args::input::{InputArgs, is_stream, name_of};
 
 /// Show where the bytes of an image or a disk go, as a page for a browser.
 ///
