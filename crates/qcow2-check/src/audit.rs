@@ -18,6 +18,7 @@ mod fault_text;
 mod journal;
 mod owners;
 mod pages;
+mod place;
 mod roots;
 mod stored;
 mod walk;
@@ -36,7 +37,7 @@ use crate::parts::Nothing;
 use census::{Census, clusters_in};
 use compare::Comparison;
 use journal::Journal;
-use pages::{PAGE_CLUSTERS, Pages};
+use pages::{PAGE_CLUSTERS, PAGES_MAX, Pages};
 use roots::{Finder, Roots};
 use stored::Stored;
 use walk::Walker;
@@ -46,9 +47,6 @@ pub use fault::{DiskId, Entry, Fault, FaultKind, Owner, Repair, Severity};
 
 /// Most walks over one image.
 const WALKS_MAX: u32 = 64;
-
-/// Most pages that are made for one image: of 4,096 clusters each.
-const PAGES_MAX: u64 = 4 << 20;
 
 /// How an image is checked.
 #[derive(Clone, Debug)]
@@ -197,7 +195,7 @@ impl<S: ReadAt> Auditor<'_, S> {
         while let Some((start, is_used)) = next {
             let mut pages = Pages::new(start, file_clusters, self.options.count_bytes);
             if is_used {
-                if walks == WALKS_MAX || made > PAGES_MAX {
+                if walks == WALKS_MAX || made >= PAGES_MAX {
                     return Err(Error::TooScattered {
                         max: walks,
                         part_bytes: PAGE_CLUSTERS.saturating_mul(cluster_bits.bytes()),
@@ -256,3 +254,6 @@ struct Counted {
     /// Streams that the end of the file may cut.
     tail: Vec<Range<u64>>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,11 @@
 //!                                   refcounts ──┘
 //! ```
 //!
-//! [`check()`] shows each [`Finding`] to the caller, who says whether to go on; nothing is
+//! [`audit()`] checks one image file as `qemu-img check` does, and goes further: all disks in
+//! it, its entries and flags, and if asked its compressed clusters. A [`Fault`] holds what a
+//! repair needs.
+//!
+//! [`check()`] is for those who read a disk, and costs less. It shows each [`Finding`] to the caller, who says whether to go on; nothing is
 //! written. [`doubtful`] returns the parts of a damaged disk that cannot be trusted.
 //!
 //! ```no_run

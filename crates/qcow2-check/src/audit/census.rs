@@ -5,15 +5,15 @@ use std::ops::{Range, RangeInclusive};
 use blockio::{ReadAt, is_zero};
 use qcow2_format::entry::{COMPRESSED, COPIED, CompressedDescriptor, OFFSET_MASK};
 use qcow2_format::{ClusterBits, EntryContext, Header, L1Entry, L2Words};
-use qcow2_map::Structure;
 
 use crate::error::Error;
 use crate::finding::Use;
 
-use super::entry::{Judged, Rules};
+use super::entry::Rules;
 use super::fault::{DiskId, Entry, Fault, FaultKind, Owner, Repair, use_of};
 use super::journal::Journal;
 use super::pages::{Cell, Pages};
+use super::place::{InTable, Judged, table_of};
 use super::roots::L1;
 use super::stored::Stored;
 use super::walk::{Table, TableUse, Visitor, coverage};
@@ -160,57 +160,6 @@ impl<S: ReadAt> Census<'_, '_, S> {
     fn metadata(&mut self, owner: &Owner) -> Result<(), Error> {
         self.count(&owner.host, use_of(owner.structure), 1)
             .map(drop)
-    }
-}
-
-/// An entry in an L2 table.
-pub(crate) struct InTable<'t> {
-    pub(crate) header: &'t Header,
-    pub(crate) table: &'t super::walk::TableUse,
-    pub(crate) index: u64,
-}
-
-impl InTable<'_> {
-    /// The guest bytes of the entry, up to the end of the disk.
-    pub(crate) fn guest(&self) -> Range<u64> {
-        let bytes = self.header.cluster_bits.bytes();
-        let start = coverage(self.header, self.table.l1_index.into()).start;
-        let start = start.saturating_add(self.index.saturating_mul(bytes));
-        let end = start.saturating_add(bytes);
-        start..end.min(self.table.disk_bytes.max(start))
-    }
-
-    /// The entry with what it names.
-    pub(crate) fn owner(&self, judged: &Judged, words: L2Words) -> Owner {
-        let bytes = self.header.l2_entry_bytes();
-        let at = self.index.saturating_mul(bytes);
-        let guest = self.guest();
-        Owner {
-            structure: judged.structure,
-            disk: Some(self.table.disk),
-            guest: (!guest.is_empty()).then_some(guest),
-            host: judged.host.clone(),
-            entry: Some(Entry {
-                table: Structure::L2Table,
-                index: self.index,
-                host: self.table.host.saturating_add(at),
-                raw: words.first,
-            }),
-        }
-    }
-}
-
-/// The L2 table that an L1 entry names.
-pub(crate) fn table_of(header: &Header, l1: &L1, entry: Entry) -> Owner {
-    let host = entry.raw & OFFSET_MASK;
-    let guest = coverage(header, entry.index);
-    let guest = guest.start..guest.end.min(l1.disk_bytes.max(guest.start));
-    Owner {
-        structure: Structure::L2Table,
-        disk: Some(l1.disk),
-        guest: (!guest.is_empty()).then_some(guest),
-        host: host..host.saturating_add(header.cluster_bits.bytes()),
-        entry: Some(entry),
     }
 }
 

@@ -16,10 +16,10 @@ use qcow2_map::{Codec, Structure, in_memory};
 
 use crate::error::Error;
 
-use super::census::InTable;
 use super::entry::Rules;
 use super::fault::{Entry, Fault, FaultKind, Owner, Repair};
 use super::journal::Journal;
+use super::place::InTable;
 use super::roots::L1;
 use super::walk::{Table, Visitor, Walker};
 

@@ -1,47 +1,12 @@
 //! What is wrong with one L2 entry, and what it names.
 
-use std::ops::Range;
-
 use qcow2_format::entry::{COMPRESSED, COPIED, OFFSET_MASK};
 use qcow2_format::subcluster::{ExtendedL2Entry, subcluster_bytes};
 use qcow2_format::{EntryContext, Header, L2Entry, L2Words, Version};
 use qcow2_map::Structure;
 
-use super::census::InTable;
 use super::fault::{FaultKind, Repair};
-
-/// What an entry names, and what is wrong with it.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) structure: Structure,
-    /// The host bytes that it names.
-    pub(crate) host: Range<u64>,
-    pub(crate) faults: Vec<(FaultKind, Repair)>,
-    /// Whether it counts in refcounts.
-    pub(crate) is_counted: bool,
-    /// Whether its COPIED flag must be that of its refcount.
-    pub(crate) has_copied: bool,
-    /// Whether it is a stream that may need bytes past the end of the file.
-    pub(crate) may_be_cut: bool,
-}
-
-impl Judged {
-    /// A cluster of data that is all right.
-    pub(crate) fn data(host: u64, cluster_bytes: u64) -> Self {
-        Self {
-            structure: Structure::Data,
-            host: host..host.saturating_add(cluster_bytes),
-            faults: Vec::new(),
-            is_counted: true,
-            has_copied: true,
-            may_be_cut: false,
-        }
-    }
-
-    fn wrong(&mut self, kind: FaultKind, repair: Repair) {
-        self.faults.push((kind, repair));
-    }
-}
+use super::place::{InTable, Judged};
 
 /// What entries are judged by.
 pub(crate) struct Rules<'r> {

@@ -8,9 +8,9 @@ use qcow2_map::Structure;
 
 use crate::error::Error;
 
-use super::census::{InTable, table_of};
 use super::entry::Rules;
 use super::fault::{Entry, Fault, FaultKind, Owner, Repair};
+use super::place::{InTable, table_of};
 use super::roots::L1;
 use super::walk::{Table, Visitor, Walker};
 

@@ -14,6 +14,10 @@ use crate::finding::Use;
 pub(crate) const PAGE_BITS: u32 = 12;
 pub(crate) const PAGE_CLUSTERS: u64 = 1 << PAGE_BITS;
 
+/// Most pages that are made for one image: two billion clusters that lie side by side,
+/// and much less of what is scattered.
+pub(crate) const PAGES_MAX: u64 = 1 << 19;
+
 /// Most pages that the directory names: it has 4 MiB then.
 const DIRECTORY_MAX: u64 = 1 << 20;
 
@@ -233,7 +237,7 @@ impl Pages {
         };
         let page = page.and_then(|page| usize::try_from(page).ok());
         let Some(page) = page.and_then(|page| self.pages.get_mut(page)) else {
-            self.defer(cluster);
+            self.next = Some(self.next.map_or(cluster, |next| next.min(cluster)));
             return Ok(None);
         };
         if let Some(cell) = page.add(index, used_as, times) {
@@ -259,6 +263,9 @@ impl Pages {
         slot: usize,
         load: &mut impl FnMut(u64, &mut [u64]) -> io::Result<()>,
     ) -> io::Result<Option<u32>> {
+        if self.made >= PAGES_MAX {
+            return Ok(None);
+        }
         while self.bytes >= self.bytes_max {
             let last = self.directory.iter().rposition(|page| *page != 0);
             let Some(last) = last.filter(|last| *last > 0) else {
@@ -272,10 +279,14 @@ impl Pages {
         let first = self.first_of(slot);
         let mut refcounts = [0; 1 << PAGE_BITS];
         load(first, &mut refcounts)?;
-        let cells = refcounts
-            .iter()
-            .map(|refcount| Cell::with_stored(*refcount).0);
-        let cells = cells.map(|cell| u8::try_from(cell).unwrap_or(0)).collect();
+        let cells = match refcounts.iter().all(|refcount| *refcount == 0) {
+            true => vec![0; 1 << PAGE_BITS].into_boxed_slice(),
+            false => {
+                let cells = refcounts.iter();
+                let cells = cells.map(|refcount| Cell::with_stored(*refcount).0);
+                cells.map(|cell| u8::try_from(cell).unwrap_or(0)).collect()
+            }
+        };
         let page = Page::Narrow(cells);
         self.bytes = self.bytes.saturating_add(page.bytes());
         self.made = self.made.saturating_add(1);

@@ -1,5 +1,6 @@
 //! `qcow2 info`, and what it lists.
 
+mod check;
 mod edit;
 mod map;
 
