@@ -56,7 +56,11 @@ fn an_image_is_created_and_changed_and_qemu_agrees() {
     let checked = qemu.check(&bench.path("disk.qcow2")).unwrap();
     assert!(checked.success(), "{checked:?}");
     bench.ok("check disk.qcow2");
+    apply_and_delete(&bench, &qemu);
+}
 
+/// Goes back to the snapshot of `disk.qcow2`, and deletes it.
+fn apply_and_delete(bench: &Bench, qemu: &Qemu) {
     bench.fails(
         "snapshot apply disk.qcow2 first",
         1,
