@@ -69,11 +69,6 @@ fn apply_and_delete(bench: &Bench, qemu: &Qemu) {
     );
     bench.ok("bitmap remove disk.qcow2 days");
     bench.ok("bitmap remove disk.qcow2 weeks");
-    a_snapshot_is_applied_and_deleted(&bench, &qemu);
-}
-
-/// Applies the snapshot "first", of a disk of 1 MiB of which 100 KiB are ones.
-fn a_snapshot_is_applied_and_deleted(bench: &Bench, qemu: &Qemu) {
     bench.ok("snapshot apply disk.qcow2 1");
     bench.ok("unpack disk.qcow2 disk.raw");
     let disk = bench.read("disk.raw");
