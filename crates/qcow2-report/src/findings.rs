@@ -1,9 +1,7 @@
 //! What a check of the image finds.
 
-use std::ops::ControlFlow;
-
 use blockio::ReadAt;
-use qcow2_check::{Scope, check};
+use qcow2_check::{AuditOptions, audit};
 use qcow2_map::ImageMap;
 use serde::Serialize;
 
@@ -12,36 +10,29 @@ use crate::error::Error;
 /// Findings that are listed.
 const LISTED_MAX: usize = 100;
 
-/// Most findings that are counted.
-const COUNTED_MAX: u64 = 1 << 20;
-
-/// What a check of the image finds.
+/// What a check of the image finds. The files that it depends on are not checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Findings {
-    /// How many there are, at least.
+    /// How many there are.
     pub count: u64,
-    /// Whether there may be more.
-    pub is_more: bool,
     /// The first of them, one line each.
     pub lines: Vec<String>,
 }
 
 impl Findings {
-    /// Checks `map`, and what it depends on.
+    /// Checks the image file of `map`.
     pub(crate) fn new<S: ReadAt>(map: &ImageMap<S>) -> Result<Self, Error> {
-        let mut findings = Self::default();
-        check(map, Scope::All, |finding| {
-            findings.count = findings.count.saturating_add(1);
-            if findings.lines.len() < LISTED_MAX {
-                findings.lines.push(finding.to_string());
-            }
-            findings.is_more = findings.count >= COUNTED_MAX;
-            match findings.is_more {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        })?;
-        Ok(findings)
+        let Some(file) = map.files().first() else {
+            return Ok(Self::default());
+        };
+        let mut options = AuditOptions::default();
+        options.faults_max = LISTED_MAX;
+        let found = audit(file, &options)?;
+        let listed = found.faults.iter().take(LISTED_MAX);
+        Ok(Self {
+            count: found.totals.values().sum(),
+            lines: listed.map(ToString::to_string).collect(),
+        })
     }
 }

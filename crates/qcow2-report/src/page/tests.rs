@@ -79,7 +79,6 @@ fn words_cannot_become_markup() {
     let mut survey = Survey::new(&subject, |_| ControlFlow::Continue(())).unwrap();
     survey.findings = Some(crate::Findings {
         count: 1,
-        is_more: false,
         lines: vec![evil.into()],
     });
     let html = page(&survey, &text).unwrap();

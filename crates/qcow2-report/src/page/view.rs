@@ -78,7 +78,6 @@ struct SnapshotView<'v> {
 struct FindingsView<'v> {
     count: String,
     is_none: bool,
-    is_more: bool,
     lines: &'v [String],
     hidden: String,
 }
@@ -113,7 +112,6 @@ impl<'v> View<'v> {
             findings: survey.findings.as_ref().map(|found| FindingsView {
                 count: grouped(found.count),
                 is_none: found.count == 0,
-                is_more: found.is_more,
                 lines: &found.lines,
                 hidden: grouped(
                     found

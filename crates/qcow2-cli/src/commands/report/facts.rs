@@ -81,11 +81,6 @@ pub(super) fn fill(
         let listed = snapshots.iter().take(SNAPSHOTS_MAX);
         text.snapshots = listed.map(|one| snapshot_row(one, active_bytes)).collect();
     }
-    if has(IncompatibleFeatures::DIRTY) {
-        let note = "the image was not closed properly: its refcounts may be stale, and are not \
-                    checked; its data is complete";
-        text.notes.push(note.to_owned());
-    }
     if has(IncompatibleFeatures::CORRUPT) {
         let note = "the image is marked as corrupt";
         text.notes.push(note.to_owned());
