@@ -46,6 +46,12 @@ pub(crate) fn amend<S: Store>(storage: &S, wanted: &Amendment) -> Result<Changed
     let mut change = Transaction::begin(storage)?;
     let mut new = change.new_state();
     if let Some(backing) = &wanted.backing {
+        let raw = AutoclearFeatures::RAW_EXTERNAL_DATA;
+        if new.header.autoclear.contains(raw) && *backing != NewBacking::Nothing {
+            return Err(unsupported(
+                "its external data file is the raw disk, which no backing file can add to",
+            ));
+        }
         set_backing(&mut new.header, backing)?;
     }
     match wanted.version {

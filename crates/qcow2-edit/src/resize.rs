@@ -56,8 +56,22 @@ impl fmt::Debug for Resize<'_> {
 pub(crate) fn resize<S: Store>(storage: &S, wanted: &Resize<'_>) -> Result<Changed, Error> {
     let mut change = Transaction::begin(storage)?;
     let mut new = change.new_state();
-    let old_size = size_of(&new);
-    check(&new, wanted, old_size)?;
+    let mut tables = GuestTables::read(&change)?;
+    apply(&mut change, &mut new, &mut tables, wanted)?;
+    tables.store(&mut change, &mut new)?;
+    change.store_snapshots(&mut new)?;
+    change.commit(new)
+}
+
+/// Changes the size in `new` and `tables`, which are not stored then.
+pub(crate) fn apply<S: Store>(
+    change: &mut Transaction<'_, S>,
+    new: &mut State,
+    tables: &mut GuestTables,
+    wanted: &Resize<'_>,
+) -> Result<(), Error> {
+    let old_size = size_of(new);
+    check(new, wanted, old_size)?;
     let boundary = old_size.min(wanted.size);
     // What the backing file has there must not be seen.
     let hidden = match wanted.backing {
@@ -69,23 +83,18 @@ pub(crate) fn resize<S: Store>(storage: &S, wanted: &Resize<'_>) -> Result<Chang
             "version 2 cannot mark as zeros what the backing file has past the end of the disk",
         ));
     }
-
-    let mut tables = GuestTables::read(&change)?;
-    tables.cut(&mut change, boundary)?;
+    tables.cut(change, boundary)?;
     let tail = Tail {
         boundary,
         backing: wanted.backing.filter(|_| hidden > boundary),
         is_grown: wanted.size > old_size,
     };
-    tail.clear(&mut change, &mut tables)?;
+    tail.clear(change, tables)?;
     tables.resize(wanted.size);
-    tables.fill_zeros(&mut change, boundary..hidden)?;
-    tables.store(&mut change, &mut new)?;
-
-    bits::resize_all(&mut change, &mut new, boundary, wanted.size)?;
-    set_size(&mut new, wanted.size);
-    change.store_snapshots(&mut new)?;
-    change.commit(new)
+    tables.fill_zeros(change, boundary..hidden)?;
+    bits::resize_all(change, new, boundary, wanted.size)?;
+    set_size(new, wanted.size);
+    Ok(())
 }
 
 /// Refuses what cannot be done.

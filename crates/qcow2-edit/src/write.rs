@@ -18,6 +18,7 @@ use crate::guest_tables::GuestTables;
 use crate::image::damage::Damage;
 use crate::image::state::{State, size_of};
 use crate::report::Changed;
+use crate::resize::{self, Resize};
 
 /// Bytes of the disk that are read at once.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -26,12 +27,14 @@ const PIECE_BYTES: u64 = 1 << 20;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DiskWrite<'d> {
-    /// The disk, at least as long as that of the image. Whole clusters are read of it.
+    /// The disk, at least as long as that of the image will be. Whole clusters are read of it.
     pub disk: &'d dyn ReadAt,
     /// Whether clusters that the image has already stay as they are.
     pub only_unallocated: bool,
     /// The backing file from now on; `None` if it stays the same.
     pub backing: Option<NewBacking>,
+    /// The size of the disk from now on; `None` if it stays the same.
+    pub resize: Option<Resize<'d>>,
 }
 
 impl<'d> DiskWrite<'d> {
@@ -42,6 +45,7 @@ impl<'d> DiskWrite<'d> {
             disk,
             only_unallocated: false,
             backing: None,
+            resize: None,
         }
     }
 }
@@ -52,6 +56,7 @@ impl fmt::Debug for DiskWrite<'_> {
             .field("disk", &self.disk.size())
             .field("only_unallocated", &self.only_unallocated)
             .field("backing", &self.backing)
+            .field("resize", &self.resize)
             .finish()
     }
 }
@@ -73,8 +78,12 @@ pub(crate) fn write<S: Store>(
         }
         set_backing(&mut new.header, backing)?;
     }
+    let mut tables = GuestTables::read(&change)?;
+    if let Some(resize) = &wanted.resize {
+        resize::apply(&mut change, &mut new, &mut tables, resize)?;
+    }
     let mut writer = Writer {
-        tables: GuestTables::read(&change)?,
+        tables,
         wanted,
         zero: Zero::of(&new),
         size: size_of(&new),

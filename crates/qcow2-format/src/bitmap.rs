@@ -163,6 +163,12 @@ impl BitmapDirectoryEntry {
             .div_ceil(8)
     }
 
+    /// Entries of the table of the bitmap, if the disk has `disk_bytes` bytes.
+    #[must_use]
+    pub fn table_entries_for(&self, disk_bytes: u64, cluster_bits: ClusterBits) -> u64 {
+        self.bitmap_bytes(disk_bytes).div_ceil(cluster_bits.bytes())
+    }
+
     /// Appends the entry with its padding.
     fn put(&self, out: &mut Vec<u8>) {
         put_u64(out, self.table_offset.0);

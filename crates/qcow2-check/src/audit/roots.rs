@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::ops::Range;
 
 use blockio::ReadAt;
-use qcow2_format::bitmap::BitmapTableEntry;
+use qcow2_format::bitmap::{BitmapFlags, BitmapTableEntry};
 use qcow2_format::entry::OFFSET_MASK;
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::AutoclearFeatures;
@@ -236,6 +236,22 @@ impl<S: ReadAt> Finder<'_, S> {
             let table = range(entry.table_offset.0, bytes);
             let place = named(Structure::BitmapTable, table.clone(), None);
             self.place(roots, place);
+            let wanted = entry.table_entries_for(header.size, header.cluster_bits);
+            if wanted != u64::from(entry.table_entries)
+                && !entry.flags.contains(BitmapFlags::IN_USE)
+            {
+                let error = format!(
+                    "bitmap {:?}: its table has {} entries, and {wanted} are those of the disk",
+                    String::from_utf8_lossy(&entry.name),
+                    entry.table_entries
+                );
+                // What it should name may be in clusters that nothing names.
+                let kind = FaultKind::Table { error };
+                let structure = Structure::BitmapTable;
+                self.journal
+                    .add(Fault::of(kind, structure, Repair::Doubtful));
+                roots.is_incomplete = true;
+            }
             self.bitmap_table(roots, &table)?;
         }
         Ok(())

@@ -45,6 +45,7 @@ pub(crate) struct TableUse {
 /// An L2 table that was read. Bytes after the end of the file are zeros.
 pub(crate) struct Table<'t> {
     pub(crate) used: TableUse,
+    /// None if the table is a hole of the file.
     pub(crate) bytes: &'t [u8],
 }
 
@@ -71,6 +72,8 @@ pub(crate) struct Walker<'w, S> {
 /// L2 tables that were read, one after the other.
 struct Lot<'l> {
     used: &'l [TableUse],
+    /// Which of them are holes of the file.
+    are_holes: Vec<bool>,
     bytes: PooledBuffer<'l>,
 }
 
@@ -150,9 +153,10 @@ impl<S: ReadAt> Walker<'_, S> {
             |used| self.read_lot(used, &pool),
             |lot: Lot<'_>| {
                 let bytes = lot.bytes.chunks_exact(in_memory(cluster_bytes));
-                for (used, bytes) in lot.used.iter().zip(bytes) {
-                    let used = *used;
-                    visitor.table(&Table { used, bytes })?;
+                let tables = lot.used.iter().zip(&lot.are_holes).zip(bytes);
+                for ((used, is_hole), bytes) in tables {
+                    let bytes = if *is_hole { &[] } else { bytes };
+                    visitor.table(&Table { used: *used, bytes })?;
                 }
                 Ok(())
             },
@@ -166,6 +170,7 @@ impl<S: ReadAt> Walker<'_, S> {
         let cluster_bytes = self.header.cluster_bits.bytes();
         let length = in_memory(cluster_bytes).saturating_mul(used.len());
         let mut bytes = pool.take(length);
+        let mut are_holes = Vec::with_capacity(used.len());
         let mut rest = &mut *bytes;
         let follows = |first: &TableUse, next: &TableUse| {
             first.host.saturating_add(cluster_bytes) == next.host
@@ -174,17 +179,22 @@ impl<S: ReadAt> Walker<'_, S> {
             let length = in_memory(cluster_bytes).saturating_mul(run.len());
             let (part, behind) = rest.split_at_mut(length.min(rest.len()));
             rest = behind;
-            self.read_run(run.first().map_or(0, |table| table.host), part)?;
+            let is_hole = self.read_run(run.first().map_or(0, |table| table.host), part)?;
+            are_holes.extend(run.iter().map(|_| is_hole));
         }
-        Ok(Lot { used, bytes })
+        Ok(Lot {
+            used,
+            are_holes,
+            bytes,
+        })
     }
 
-    /// Reads the bytes at `host`; those after the end of the file are zeros.
-    fn read_run(&self, host: u64, bytes: &mut [u8]) -> Result<(), Error> {
+    /// Reads the bytes at `host`; those after the end of the file are zeros. Returns
+    /// whether there is nothing but a hole, of which no bytes are made.
+    fn read_run(&self, host: u64, bytes: &mut [u8]) -> Result<bool, Error> {
         let end = host.saturating_add(blockio::len_u64(bytes.len()));
         if self.nothing.is_hole(self.storage, &(host..end)) {
-            bytes.fill(0);
-            return Ok(());
+            return Ok(true);
         }
         let there = self.storage.size().saturating_sub(host);
         let there = in_memory(there).min(bytes.len());
@@ -200,7 +210,7 @@ impl<S: ReadAt> Walker<'_, S> {
         if is_zero(part) {
             self.nothing.read_zeros(blockio::len_u64(part.len()));
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Shows the clusters of bitmaps.

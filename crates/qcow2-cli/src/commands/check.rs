@@ -9,7 +9,7 @@ use qcow2_format::header::MAGIC;
 
 use blockio::ReadAt;
 
-use crate::args::CheckArgs;
+use crate::args::{CheckArgs, RepairArg};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
@@ -39,7 +39,8 @@ fn repair(args: &CheckArgs) -> Result<Outcome, Failure> {
         return Err(Failure::unsupported(&args.image, "it is no qcow2 image"));
     }
     let mut options = AuditOptions::default();
-    options.data = args.data;
+    // Nothing is called clean that is not.
+    options.data = args.data || args.repair == Some(RepairArg::All);
     let before = qcow2_check::audit(&image, &options).map_err(|error| failure(args, &error))?;
     let repaired = repair::run(args, &image, &before)?;
     let after = qcow2_check::audit(&image, &options).map_err(|error| failure(args, &error))?;

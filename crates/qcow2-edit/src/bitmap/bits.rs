@@ -21,8 +21,7 @@ pub(crate) fn table_entries(
     size: u64,
     cluster_bits: ClusterBits,
 ) -> usize {
-    let clusters = entry.bitmap_bytes(size).div_ceil(cluster_bits.bytes());
-    in_memory(clusters.max(1))
+    in_memory(entry.table_entries_for(size, cluster_bits).max(1))
 }
 
 /// Writes the table of a bitmap, and names it.

@@ -20,6 +20,12 @@ pub(super) fn limit(what: &'static str, found: u64, min: u64, max: u64) -> Resul
 
 /// Refuses a bitmap of a disk of `size` bytes that would be too long.
 pub(super) fn check_length(entry: &BitmapDirectoryEntry, size: u64) -> Result<(), Error> {
+    if size == 0 {
+        return Err(Error::Unsupported {
+            operation: "a bitmap",
+            because: "the disk is empty, and QEMU opens no image with a bitmap of that",
+        });
+    }
     let found = entry.bitmap_bytes(size);
     limit(
         "the length of the bitmap in bytes",

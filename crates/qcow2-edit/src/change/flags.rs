@@ -83,16 +83,16 @@ impl<S: Store> Flags<'_, S> {
             }
             let at = first.saturating_add(len_u64(index));
             let entry = l1_entry(self.view, HostOffset(l1.start), at, raw)?;
-            let Some(L1Entry { l2_table, .. }) = entry else {
-                continue;
-            };
-            let new = self.corrected(raw, l2_table.0, L1Entry::reserved_bits(raw));
+            let table = entry.map(|entry| entry.l2_table);
+            let new = self.corrected(raw, table, L1Entry::reserved_bits(raw));
             if new != raw {
                 *word = new.to_be_bytes();
                 wrong.add(index.saturating_mul(8));
             }
-            if !self.state.has_data_file() {
-                changed |= self.correct_l2(l2_table)?;
+            if let Some(table) = table
+                && !self.state.has_data_file()
+            {
+                changed |= self.correct_l2(table)?;
             }
         }
         changed |= self.write("L1 table", HostOffset(part.start), &bytes, &wrong)?;
@@ -113,17 +113,15 @@ impl<S: Store> Flags<'_, S> {
             };
             // What is wrong was refused when it was counted.
             let counted = words.counted(&context, len_u64(index)).ok().flatten();
-            let Some((named, host)) = counted else {
-                continue;
+            let host = match (counted, self.which) {
+                (Some((Named::Stream, _)), Which::Clear | Which::Set) => continue,
+                (counted, _) => counted.map(|(_, host)| HostOffset(host.start)),
             };
             let reserved = match words.bitmap {
                 Some(bitmap) => ExtendedL2Entry::reserved_bits(words.first, bitmap).0,
                 None => L2Entry::reserved_bits(words.first),
             };
-            let new = match (named, self.which) {
-                (Named::Stream, Which::Clear | Which::Set) => continue,
-                _ => self.corrected(words.first, host.start, reserved),
-            };
+            let new = self.corrected(words.first, host, reserved);
             if new != words.first
                 && let Some(first) = entry.first_chunk_mut()
             {
@@ -134,11 +132,13 @@ impl<S: Store> Flags<'_, S> {
         self.write("L2 table", table, &bytes, &wrong)
     }
 
-    /// The entry `raw`, which names the cluster at `host`, with the flag it should have.
-    fn corrected(&self, raw: u64, host: u64, reserved: u64) -> u64 {
-        match (self.which, self.counts.is_single(host)) {
-            (Which::Clear, false) => raw & !COPIED,
-            (Which::Set, true) => raw | COPIED,
+    /// The entry `raw`, which names the cluster at `host` or none, with the flag it should
+    /// have.
+    fn corrected(&self, raw: u64, host: Option<HostOffset>, reserved: u64) -> u64 {
+        let is_single = host.map(|host| self.counts.is_single(host.0));
+        match (self.which, is_single) {
+            (Which::Clear, Some(false)) => raw & !COPIED,
+            (Which::Set, Some(true)) => raw | COPIED,
             (Which::Reserved, _) => raw & !reserved,
             _ => raw,
         }

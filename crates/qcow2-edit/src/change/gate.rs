@@ -23,6 +23,8 @@ pub(crate) fn check<S: ReadAt>(storage: &S) -> Result<(), Error> {
 pub(crate) fn check_repairable<S: ReadAt>(storage: &S) -> Result<(), Error> {
     let mut options = AuditOptions::default();
     options.faults_max = usize::MAX;
+    // What an entry names may be no compressed data at all.
+    options.data = true;
     refuse(storage, &options, |fault| {
         let is_of_refcounts = matches!(
             fault.structure,

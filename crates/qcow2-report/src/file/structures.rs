@@ -40,6 +40,9 @@ pub(super) fn paint<S: ReadAt>(
     extras(storage, header, clusters)
 }
 
+/// Most entries of bitmap tables that are read.
+const BITMAP_ENTRIES_MAX: u64 = 16 << 20;
+
 /// Paints the snapshot table, bitmaps and the header of an encryption.
 fn extras<S: ReadAt>(storage: &S, header: &Header, clusters: &mut Clusters) -> Result<(), Error> {
     let mut end = header.snapshots_offset.0;
@@ -63,10 +66,17 @@ fn extras<S: ReadAt>(storage: &S, header: &Header, clusters: &mut Clusters) -> R
         };
         clusters.paint(&place, FileKind::Extras)?;
     }
+    let mut room = BITMAP_ENTRIES_MAX;
     for bitmap in bitmaps {
         let bytes = u64::from(bitmap.table_entries).saturating_mul(WORD_BYTES);
         let table = range(bitmap.table_offset, bytes);
         clusters.paint(&table, FileKind::Extras)?;
+        // Such a bitmap is damaged, and many of them could be read without end.
+        let wanted = bitmap.table_entries_for(header.size, header.cluster_bits);
+        room = room.saturating_sub(wanted);
+        if wanted != u64::from(bitmap.table_entries) || room == 0 {
+            continue;
+        }
         words(storage, &table, |word| {
             // What an entry must not have does not matter here.
             match BitmapTableEntry::decode(word, header.cluster_bits, 0) {

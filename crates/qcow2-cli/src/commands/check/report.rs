@@ -205,8 +205,16 @@ impl Report {
     /// The same after a repair of what was found `before`.
     pub(super) fn repaired(self, before: &Audit, repaired: Option<Repaired>) -> Self {
         let Some(repaired) = repaired else {
+            let is_for_all = |fault: &Fault| {
+                let repair = fault.repair;
+                repair != Repair::Doubtful && repair != Repair::No
+            };
+            let is_for_all = before.faults.iter().all(is_for_all);
             return Self {
-                repair: Some("nothing was changed: the damage needs a decision"),
+                repair: Some(match is_for_all {
+                    true => "nothing was changed: --repair all repairs more than leaks",
+                    false => "nothing was changed: the damage needs a decision",
+                }),
                 ..self
             };
         };

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use qcow2_edit::{Amendment, NewBacking};
 use qcow2_reader::BackingFormat;
 
+use super::backing;
 use super::edited::{open, report};
 use crate::args::AmendArgs;
 use crate::failure::{Failure, Outcome};
@@ -26,6 +27,9 @@ pub(crate) fn run(args: &AmendArgs) -> Result<Outcome, Failure> {
             "nothing is to be amended: give --compat, --lazy-refcounts, --backing or --no-backing"
                 .into(),
         ));
+    }
+    if let Some(name) = &args.backing {
+        backing::check_is_another(&args.edited.image, name)?;
     }
     let changed = open(&args.edited.image)?.amend(&amendment);
     report(&args.edited, "amend", "amended".into(), changed)

@@ -1,5 +1,8 @@
 //! The backing file of an image that is changed, or made.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use blockio::{AllData, ReadAt, Tiling};
@@ -83,6 +86,20 @@ pub(super) fn named(
         }
     };
     Ok((size, disk.identity()))
+}
+
+/// Refuses the image at `path` as its own backing file. Another name may lead to nothing.
+pub(super) fn check_is_another(path: &Path, name: &OsStr) -> Result<(), Failure> {
+    let place = path.parent().unwrap_or(Path::new("")).join(name);
+    let same = match (fs::metadata(path), fs::metadata(&place)) {
+        (Ok(image), Ok(backing)) => (image.dev(), image.ino()) == (backing.dev(), backing.ino()),
+        _ => false,
+    };
+    if same {
+        let message = "it cannot be its own backing file";
+        return Err(Failure::because(path, message));
+    }
+    Ok(())
 }
 
 /// Opens the backing file `name` of the image at `path`, which does not name it yet. What

@@ -12,7 +12,7 @@ use qcow2_reader::{Image, Stored};
 use super::backing::{self, Backing};
 use super::edited::{failure, open, report};
 use super::overlay;
-use crate::args::{CommitArgs, ReferenceArgs};
+use crate::args::CommitArgs;
 use crate::failure::{Failure, Outcome};
 use crate::text::Bytes;
 
@@ -37,11 +37,7 @@ pub(crate) fn run(args: &CommitArgs) -> Result<Outcome, Failure> {
         Some(Backing::Raw(base)) => (write_raw(args, &base)?, base.path().to_path_buf()),
         Some(Backing::Image(image)) => {
             let base = base_file(&image, path)?.path().to_path_buf();
-            if image.size() < size {
-                drop(image);
-                grow(&base, size, &args.references)?;
-            }
-            (write_image(args, &base)?, base)
+            (write_image(args, &base, size)?, base)
         }
     };
     let done = format!(
@@ -131,11 +127,12 @@ fn copy(base: &EditedFile, image: &Image<Disk>, ranges: &[(Range<u64>, bool)]) -
     base.sync()
 }
 
-/// Writes into the qcow2 image at `base_path`, and returns how much.
-fn write_image(args: &CommitArgs, base_path: &Path) -> Result<u64, Failure> {
+/// Writes into the qcow2 image at `base_path`, whose disk gets at least `size` bytes, and
+/// returns how much.
+fn write_image(args: &CommitArgs, base_path: &Path, size: u64) -> Result<u64, Failure> {
     let path = &args.edited.image;
     let stamp = Disk::open(base_path)?.stamp()?;
-    // Opened when the base has its size: what is read stays where it is until the end.
+    // What is read of both stays where it is until the end.
     let above = overlay::open(path, &args.references)?;
     let Some(Backing::Image(below)) = backing::of_image(path, &args.references)? else {
         return Err(Failure::because(path, "its backing file was replaced"));
@@ -147,24 +144,24 @@ fn write_image(args: &CommitArgs, base_path: &Path) -> Result<u64, Failure> {
         above: &above,
         below: &below,
     };
+    // The first one is the backing file of the overlay.
+    let mut references = args.references.clone();
+    let files = &mut references.backing_files;
+    *files = files.split_off(files.len().min(1));
+    let lowest = match below.size() < size {
+        true => backing::of_image(base_path, &references)?,
+        false => None,
+    };
+    let mut wanted = DiskWrite::of(&disk);
+    wanted.resize = (below.size() < size).then(|| {
+        let mut resize = Resize::to(size);
+        resize.backing = lowest.as_ref().map(Backing::disk);
+        resize
+    });
     let asked = ranges.iter().map(|(range, _)| Ok(range.clone()));
-    let written = base.write(&DiskWrite::of(&disk), asked);
+    let written = base.write(&wanted, asked);
     written.map_err(|error| failure(base_path, error))?;
     Ok(sum(&ranges))
-}
-
-/// Makes the disk of the image at `base_path` as large as `size`.
-fn grow(base_path: &Path, size: u64, args: &ReferenceArgs) -> Result<(), Failure> {
-    // The first one is the backing file of the overlay.
-    let mut args = args.clone();
-    args.backing_files = args
-        .backing_files
-        .split_off(args.backing_files.len().min(1));
-    let below = backing::of_image(base_path, &args)?;
-    let mut wanted = Resize::to(size);
-    wanted.backing = below.as_ref().map(Backing::disk);
-    let resized = open(base_path)?.resize(&wanted);
-    resized.map(drop).map_err(|error| failure(base_path, error))
 }
 
 fn sum(ranges: &[(Range<u64>, bool)]) -> u64 {

@@ -34,6 +34,9 @@ pub(crate) fn run(args: &RebaseArgs) -> Result<Outcome, Failure> {
         }
         _ => (NewBacking::Nothing, "rebased onto nothing".to_owned()),
     };
+    if let Some(name) = &args.onto {
+        backing::check_is_another(path, name)?;
+    }
     if args.unchecked {
         let mut amendment = Amendment::default();
         amendment.backing = Some(new);

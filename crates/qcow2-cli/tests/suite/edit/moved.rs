@@ -186,7 +186,7 @@ fn what_would_lose_data_is_refused() {
     bench.fails(
         "rebase --references beside --onto top --onto-format qcow2 top",
         1,
-        "top lies on it",
+        "top: it cannot be its own backing file",
     );
     bench.qemu_img("snapshot -c one top");
     bench.fails(
