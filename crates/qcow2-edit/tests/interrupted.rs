@@ -31,7 +31,7 @@ type Change = fn(&Editor<&Log>) -> Result<Changed, Error>;
 type Apply = fn(&mut Contents, &str) -> bool;
 
 /// The changes, and what becomes of the contents.
-const CHANGES: [(&str, Change, Apply); 16] = [
+const CHANGES: [(&str, Change, Apply); 17] = [
     (
         "create a snapshot",
         |editor| editor.create_snapshot(&NewSnapshot::named(b"new")),
@@ -163,16 +163,26 @@ const CHANGES: [(&str, Change, Apply); 16] = [
         |model, _| {
             let disk = other_disk();
             for range in WRITTEN {
-                let range =
-                    usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
-                model.disk[range.clone()].copy_from_slice(&disk[range.clone()]);
-                for (_, flags, bits, bytes) in &mut model.bitmaps {
-                    if flags.contains(BitmapFlags::AUTO) {
-                        (range.start >> *bits..range.end.div_ceil(1 << *bits))
-                            .for_each(|bit| bytes[bit / 8] |= 1 << (bit % 8));
-                    }
-                }
+                let bytes = usize_of(range.start)..usize_of(range.end);
+                model.disk[bytes.clone()].copy_from_slice(&disk[bytes]);
+                mark(model, range);
             }
+            true
+        },
+    ),
+    (
+        "write and grow",
+        |editor| {
+            let disk = other_disk();
+            let mut wanted = DiskWrite::of(&disk);
+            wanted.resize = Some(Resize::to(GROWN));
+            editor.write(&wanted, [Ok(WRITTEN[2].start..GROWN)])
+        },
+        |model, _| {
+            let (start, end) = (usize_of(WRITTEN[2].start), usize_of(GROWN));
+            model.resize(end);
+            model.disk[start..].copy_from_slice(&other_disk()[start..end]);
+            mark(model, WRITTEN[2].start..GROWN);
             true
         },
     ),
@@ -189,7 +199,25 @@ const CHANGES: [(&str, Change, Apply); 16] = [
 /// Whole clusters of each of the images.
 const WRITTEN: [Range<u64>; 3] = [0..65_536, 131_072..262_144, 983_040..1_024_000];
 
-/// A disk with zeros, and with data that no image has.
+/// A size that is larger than that of the images.
+const GROWN: u64 = 1 << 20;
+
+fn usize_of(number: u64) -> usize {
+    usize::try_from(number).unwrap()
+}
+
+/// Sets the bits of the bitmaps that follow writes.
+fn mark(model: &mut Contents, range: Range<u64>) {
+    for (_, flags, bits, bytes) in &mut model.bitmaps {
+        if flags.contains(BitmapFlags::AUTO) {
+            for bit in range.start >> *bits..range.end.div_ceil(1 << *bits) {
+                bytes[usize_of(bit / 8)] |= 1 << (bit % 8);
+            }
+        }
+    }
+}
+
+/// A disk of [`GROWN`] bytes with zeros, and with data that no image has.
 fn other_disk() -> Vec<u8> {
     let byte = |sector: u8| {
         if (sector / 16).is_multiple_of(3) {
@@ -198,7 +226,7 @@ fn other_disk() -> Vec<u8> {
             0x40 | sector
         }
     };
-    let sectors = (0..=u8::MAX).cycle().take(2000);
+    let sectors = (0..=u8::MAX).cycle().take(2048);
     sectors.flat_map(|sector| [byte(sector); 512]).collect()
 }
 

@@ -11,6 +11,7 @@ use common::log::{Log, crashes};
 use qcow2_check::{Audit, AuditOptions, audit};
 use qcow2_edit::{Doubt, Editor, Error};
 use qcow2_format::Header;
+use qcow2_format::extension::Extension;
 use qcow2_map::read_header;
 
 const CLUSTER: u64 = 4096;
@@ -60,7 +61,7 @@ fn found(image: &[u8]) -> Audit {
 type Damage = fn(&mut Subject);
 
 /// Damage that hides nothing, and the guest clusters in doubt after the repair.
-const REPAIRED: [(&str, Damage, &[u64]); 10] = [
+const REPAIRED: [(&str, Damage, &[u64]); 11] = [
     (
         "no refcounts",
         |subject| (0..CLUSTER / 8).for_each(|at| subject.set(subject.refcounts() + at * 8, 0)),
@@ -80,6 +81,15 @@ const REPAIRED: [(&str, Damage, &[u64]); 10] = [
             let (l1, l2) = (subject.l1(), subject.l2());
             subject.set(l1, subject.word(l1) | 1 << 60 | 4);
             subject.set(l2, subject.word(l2) | 1 << 57 | 2);
+        },
+        &[],
+    ),
+    (
+        "reserved bits in entries of nothing",
+        |subject| {
+            let l2 = subject.l2();
+            assert_eq!(subject.word(l2 + 150 * 8), 0);
+            subject.set(l2 + 150 * 8, 0x10);
         },
         &[],
     ),
@@ -191,7 +201,7 @@ fn what_needs_no_decision_is_repaired_and_no_step_makes_it_worse() {
 }
 
 /// Damage that nobody can repair.
-const REFUSED: [(&str, Damage); 7] = [
+const REFUSED: [(&str, Damage); 9] = [
     ("an L2 table that is not aligned", |subject| {
         let l1 = subject.l1();
         subject.set(l1, subject.word(l1) + 512);
@@ -213,6 +223,23 @@ const REFUSED: [(&str, Damage); 7] = [
         let l2 = subject.l2();
         subject.set(l2, 1 << 63);
     }),
+    ("data that is called compressed", |subject| {
+        let l2 = subject.l2();
+        subject.set(l2, subject.word(l2) ^ 1 << 62);
+    }),
+    ("a bitmap table that is too long", |subject| {
+        let place = subject
+            .header
+            .extensions
+            .iter()
+            .find_map(|extension| match extension {
+                Extension::Bitmaps(place) => usize::try_from(place.directory_offset.0).ok(),
+                _ => None,
+            });
+        let entries = place.unwrap() + 8;
+        assert_eq!(subject.image[entries..entries + 4], [0, 0, 0, 1]);
+        subject.image[entries + 3] = 2;
+    }),
     ("an L1 table as an L2 table", |subject| {
         let l1 = subject.l1();
         subject.set(l1, l1 | 1 << 63);
@@ -229,8 +256,12 @@ fn what_needs_a_decision_is_left_alone() {
         return;
     };
     let image = workshop.image("cluster_size=4k");
+    let with_bitmaps = workshop.with_bitmaps(&image);
     for (name, damage) in REFUSED {
-        let mut subject = Subject::new(&image);
+        let mut subject = Subject::new(match name.contains("bitmap") {
+            true => &with_bitmaps,
+            false => &image,
+        });
         damage(&mut subject);
         let log = Log::new(&subject.image);
         let editor = match Editor::open(&log) {

@@ -182,7 +182,12 @@ fn what_would_lose_data_is_refused() {
         "alone: it has no backing file to commit to",
     );
     bench.qemu_img("create -q -f qcow2 -b alone -F qcow2 top");
-    bench.fails("commit top", 1, "refer");
+    bench.fails(
+        "commit top",
+        1,
+        "top: the image needs the backing file \"alone\": files that an image names are opened \
+         only if that is allowed; --references beside or any allows it, --backing FILE replaces it",
+    );
     bench.fails(
         "rebase --references beside --onto top --onto-format qcow2 top",
         1,
@@ -192,12 +197,13 @@ fn what_would_lose_data_is_refused() {
     bench.fails(
         "commit --references beside top",
         1,
-        "it has snapshots, which would show what the backing file has then",
+        "top: it has snapshots, which would show what the backing file has then",
     );
     bench.fails(
         "rebase --references beside --flatten top",
         1,
-        "the image has snapshots, which would show the new backing file",
+        "top: to write what the disk holds is not possible: the image has snapshots, which would \
+         show the new backing file",
     );
     bench.ok("rebase --flatten --unchecked top");
 }
