@@ -45,8 +45,8 @@ pub(crate) struct MeasureArgs {
     #[arg(long, value_name = "SIZE", default_value = "32k")]
     pub(crate) deflate_window: DeflateWindowArg,
 
-    /// Compress SIZE of the disk at most to estimate the length: more makes the error
-    /// smaller. A disk with less than twice as much in use is compressed wholly, and the
+    /// Compress SIZE of the disk to estimate the length, and at least 256 pieces of it: more
+    /// makes the error smaller. A disk with less than twice as much in use is compressed wholly, and the
     /// length is exact
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
     pub(crate) sample: u64,
