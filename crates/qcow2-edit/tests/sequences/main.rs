@@ -18,21 +18,21 @@ use hostdisk::EditedFile;
 use qcow2_edit::{Amendment, Changed, Editor, Error, NewSnapshot, Resize};
 use qcow2_format::Version;
 
-/// Sequences, and changes of each.
-const SEQUENCES: u64 = 15;
-const SEQUENCES_LONG: u64 = 500;
-const CHANGES: u64 = 10;
-const CHANGES_LONG: u64 = 25;
+/// Sequences, and changes of each: as many as `QCOW2_TESTS` asks for.
+const QUICK: (u64, u64) = (15, 10);
+const LONG: (u64, u64) = (40, 25);
+const FULL: (u64, u64) = (500, 25);
 
 #[test]
 fn changes_of_ours_and_of_qemu_img_mix() {
     let Some(workshop) = Workshop::open() else {
         return;
     };
-    let is_long = std::env::var_os("QCOW2_TESTS").is_some_and(|value| value == "long");
-    let (sequences, changes) = match is_long {
-        true => (SEQUENCES_LONG, CHANGES_LONG),
-        false => (SEQUENCES, CHANGES),
+    let level = std::env::var("QCOW2_TESTS");
+    let (sequences, changes) = match level.as_deref() {
+        Ok("full") => FULL,
+        Ok("long") => LONG,
+        _ => QUICK,
     };
     for seed in 0..sequences {
         let mut sequence = Sequence::new(&workshop, seed);
