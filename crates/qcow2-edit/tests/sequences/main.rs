@@ -314,7 +314,10 @@ impl<'w> Sequence<'w> {
             return;
         }
         let version = if self.is_v2 { Version::V3 } else { Version::V2 };
-        if is_ours {
+        // Of zeros in a snapshot qemu-img makes data that the disk takes for its own
+        // (findings/qemu-img-amend-snapshot.sh).
+        let is_wrong_there = version == Version::V2 && !self.model.snapshots.is_empty();
+        if is_ours || is_wrong_there {
             self.ours(&format!("amend to {version:?}"), |editor| {
                 let mut amendment = Amendment::default();
                 amendment.version = Some(version);
