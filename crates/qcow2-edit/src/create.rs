@@ -1,6 +1,7 @@
 //! A new image with nothing in it.
 
 use blockio::Store;
+use qcow2_check::Use;
 use qcow2_format::extension::Extension;
 use qcow2_format::feature::{CompatibleFeatures, IncompatibleFeatures};
 use qcow2_format::header::CompressionType;
@@ -12,7 +13,6 @@ use crate::change::refcounts::NewRefcounts;
 use crate::error::Error;
 use crate::image::counts::Counts;
 use crate::image::state::{State, set_size};
-use crate::image::used_as::Use;
 use crate::image::view::{View, table_bytes};
 
 /// What a new image is like.

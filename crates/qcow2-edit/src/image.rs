@@ -5,5 +5,4 @@ pub(crate) mod damage;
 pub(crate) mod judge;
 pub(crate) mod references;
 pub(crate) mod state;
-pub(crate) mod used_as;
 pub(crate) mod view;

@@ -47,7 +47,7 @@ pub use create::{NewImage, create};
 pub use editor::Editor;
 pub use error::Error;
 pub use image::damage::Damage;
-pub use image::used_as::Use;
+pub use qcow2_check::Use;
 pub use report::{Changed, Doubt, Repaired};
 pub use resize::Resize;
 pub use snapshot::NewSnapshot;

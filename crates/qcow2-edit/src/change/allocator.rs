@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use qcow2_check::Use;
 use qcow2_format::limits::HOST_OFFSET_END;
 use qcow2_format::{ClusterBits, HostOffset};
 
 use crate::error::Error;
 use crate::image::counts::Counts;
-use crate::image::used_as::Use;
 
 /// Finds clusters that neither the old image uses nor the new one.
 #[derive(Debug)]

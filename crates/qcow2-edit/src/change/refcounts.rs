@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use blockio::{ReadAt, Store, len_u64};
+use qcow2_check::Use;
 use qcow2_format::limits::REFCOUNT_TABLE_BYTES_MAX;
 use qcow2_format::refcount::RefcountTableEntry;
 use qcow2_format::{ClusterBits, Header, HostOffset, RefcountOrder};
@@ -15,7 +16,6 @@ use crate::image::damage::Damage;
 use crate::image::judge::Judge;
 use crate::image::references::refcount_blocks;
 use crate::image::state::State;
-use crate::image::used_as::Use;
 use crate::image::view::{View, WORD_BYTES};
 
 /// The refcounts that an image has.

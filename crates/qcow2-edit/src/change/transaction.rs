@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use blockio::Store;
+use qcow2_check::Use;
 use qcow2_format::extension::{BitmapsExtension, Extension};
 use qcow2_format::feature::{AutoclearFeatures, IncompatibleFeatures};
 use qcow2_format::{Header, HostOffset};
@@ -19,7 +20,6 @@ use crate::image::counts::Counts;
 use crate::image::judge::Judge;
 use crate::image::references::{count, count_refcounts};
 use crate::image::state::State;
-use crate::image::used_as::Use;
 use crate::image::view::{View, bytes_of, padded};
 use crate::report::Changed;
 

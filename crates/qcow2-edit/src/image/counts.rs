@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use qcow2_check::Use;
 use qcow2_format::{ClusterBits, HostOffset};
 
 use crate::error::Error;
 use crate::image::damage::Damage;
-use crate::image::used_as::Use;
 
 /// Clusters that are counted in one piece.
 const PART_CLUSTERS: u64 = 4096;

@@ -1,9 +1,8 @@
 //! What stands in the way of changing an image.
 
+use qcow2_check::Use;
 use qcow2_codec::StreamFault;
 use qcow2_format::HostOffset;
-
-use crate::image::used_as::Use;
 
 /// Something in an image that contradicts the rest of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

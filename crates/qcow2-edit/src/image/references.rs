@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use blockio::ReadAt;
+use qcow2_check::Use;
 use qcow2_format::bitmap::BitmapTableEntry;
 use qcow2_format::refcount::RefcountTableEntry;
 use qcow2_format::subcluster::ExtendedL2Entry;
@@ -14,7 +15,6 @@ use crate::image::counts::Counts;
 use crate::image::damage::Damage;
 use crate::image::judge::Judge;
 use crate::image::state::State;
-use crate::image::used_as::Use;
 use crate::image::view::{View, table_bytes};
 
 /// L2 tables that are collected before those that are used several times are joined.
