@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use blockio::{ReadAt, WriteAt};
 
 use super::alone::open_alone;
-use crate::disk::{check_type, device_bytes};
+use crate::disk::{check_type, device_bytes, forget_cached};
 use crate::output::FileStore;
 use crate::{Error, Identity};
 
@@ -39,7 +39,10 @@ impl EditedFile {
         let metadata = file.metadata().map_err(Error::io(path, "examined"))?;
         check_type(&metadata, path)?;
         let device_bytes = match metadata.file_type().is_block_device() {
-            true => Some(device_bytes(&file).map_err(Error::io(path, "measured"))?),
+            true => {
+                forget_cached(&file).map_err(Error::io(path, "examined"))?;
+                Some(device_bytes(&file).map_err(Error::io(path, "measured"))?)
+            }
             false => None,
         };
         let length = device_bytes.unwrap_or(metadata.len());

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use blockio::ReadAt;
-use hostdisk::{Disk, Target, TargetOptions};
+use hostdisk::{Disk, EditedFile, Target, TargetOptions};
 
 use crate::tools::{Loop, can_run, file_of_zeros};
 
@@ -65,6 +65,15 @@ fn a_disk_is_read_as_its_partitions_left_it() {
     let disk = Disk::open(&device.0).unwrap();
     disk.read_at(1 << 20, &mut bytes).unwrap();
     assert_eq!(bytes, [5; 4096]);
+    drop(disk);
+
+    keeper.read_exact_at(&mut bytes, 1 << 20).unwrap();
+    let writer = File::options().write(true).open(&partition.path).unwrap();
+    writer.write_all_at(&[3; 4096], 0).unwrap();
+    drop(writer);
+    let edited = EditedFile::open(&device.0).unwrap();
+    edited.read_at(1 << 20, &mut bytes).unwrap();
+    assert_eq!(bytes, [3; 4096]);
 }
 
 #[test]
